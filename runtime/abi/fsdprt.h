@@ -1,0 +1,182 @@
+/*===- fsdprt.h - ABI between a compiled program and the runtime -*- C -*-===*\
+|*
+|* A compiled program is a shared object with one entry point a phase
+|*   fsdprt_status <phase>(fsdprt_context *context);
+|* a straight line of calls to the functions of functions.def. Everything a
+|* call needs stands in a constant descriptor: which bytes of which arena it
+|* reads and writes, on which stream, after which events. The runtime owns the
+|* arenas and knows nothing of planned lifetimes: it records what it is told.
+|*
+|* The header is plain C and has no dependency, so that the compiler (which
+|* lays the descriptors out as LLVM constants) and the runtime read the same
+|* text. Field order is the ABI: passes/Lower/Descriptors.cpp mirrors it and
+|* static_asserts in both places pin the sizes.
+|*
+\*===----------------------------------------------------------------------===*/
+#ifndef FSDPRT_ABI_FSDPRT_H
+#define FSDPRT_ABI_FSDPRT_H
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Raised whenever a descriptor or the manifest changes shape; the program
+ * exports it as the global int32_t `fsdp_program_abi`, and a program of
+ * another number is refused before anything runs. */
+#define FSDPRT_ABI_VERSION 1
+
+typedef struct fsdprt_context fsdprt_context; /* one rank */
+typedef int32_t fsdprt_status;                /* 0: success */
+
+/* Streams. Each communicator lives on exactly one of them. */
+enum {
+  FSDPRT_STREAM_COMPUTE = 0,
+  FSDPRT_STREAM_GATHER = 1,
+  FSDPRT_STREAM_REDUCE = 2,
+  FSDPRT_STREAM_COPY = 3,
+  FSDPRT_NUM_STREAMS = 4
+};
+
+enum {
+  FSDPRT_ACCESS_READ = 1,
+  FSDPRT_ACCESS_WRITE = 2,
+  FSDPRT_ACCESS_READ_WRITE = 3,
+  FSDPRT_ACCESS_SCRATCH = 4 /* undefined before and after */
+};
+
+enum {
+  FSDPRT_F32 = 0,
+  FSDPRT_F64 = 1,
+  FSDPRT_BF16 = 2,
+  FSDPRT_F16 = 3,
+  FSDPRT_I64 = 4,
+  FSDPRT_I32 = 5,
+  FSDPRT_I8 = 6,
+  FSDPRT_BOOL = 7
+};
+
+/* `bytes` bytes at `offset` of arena number `arena` (manifest order). `buffer`
+ * is the plan's number for the buffer these bytes belong to. */
+typedef struct {
+  int32_t arena;
+  int32_t access; /* FSDPRT_ACCESS_* */
+  int64_t offset;
+  int64_t bytes;
+  int64_t buffer;
+} fsdprt_arg;
+
+/* The head of every descriptor. Events are small numbers, unique in a phase
+ * and recorded once in it; `waits` are events that earlier operations of the
+ * phase record. */
+typedef struct {
+  const char *name;       /* what: "layer_norm", "all_gather" */
+  const char *unit;       /* FSDP unit, "" outside of any */
+  const char *scope;      /* module path in the model */
+  const fsdprt_arg *args; /* `num_args` of them */
+  const int32_t *waits;   /* `num_waits` events to wait for */
+  int32_t num_args;
+  int32_t num_waits;
+  int32_t stream; /* FSDPRT_STREAM_* */
+  int32_t record; /* event recorded at the end, or -1 */
+} fsdprt_op;
+
+/* kernel(args, scratch, begin, end): args[i] points at argument i's first
+ * byte, scratch at this worker's own `scratch_bytes` (64-byte aligned; null
+ * when 0), [begin, end) is a part of the outer loop [0, extent). Any split of
+ * the range over workers gives the same bits. */
+typedef fsdprt_status (*fsdprt_kernel)(void *const *args, void *scratch,
+                                       int64_t begin, int64_t end);
+
+/* When `scratch_bytes` is not 0 the last argument has access SCRATCH and holds
+ * one such piece a worker. It is not passed in args. */
+typedef struct {
+  fsdprt_op op;
+  fsdprt_kernel kernel;
+  int64_t extent;
+  int64_t scratch_bytes;
+} fsdprt_launch_desc;
+
+#define FSDPRT_MAX_BATCH_DIMS 4
+
+/* C[b] = A[b] B[b] (+ C[b] when `accumulate`), A is m x k, B is k x n, C is
+ * m x n. Strides are in elements; element (i, j) of matrix b of X stands at
+ * sum(b[d] * x_batch_strides[d]) + i * x_row_stride + j * x_col_stride. For A
+ * and B one of row and column stride is 1; C's column stride is 1. A batch
+ * stride of 0 broadcasts (A, B only). Arguments: A, B, C, and the library's
+ * scratchpad when num_args is 4. */
+typedef struct {
+  fsdprt_op op;
+  int32_t dtype; /* FSDPRT_F32 or FSDPRT_BF16, all three matrices */
+  int32_t accumulate;
+  int64_t m, n, k;
+  int64_t num_batch_dims;
+  int64_t batch[FSDPRT_MAX_BATCH_DIMS];
+  int64_t a_batch_strides[FSDPRT_MAX_BATCH_DIMS];
+  int64_t b_batch_strides[FSDPRT_MAX_BATCH_DIMS];
+  int64_t c_batch_strides[FSDPRT_MAX_BATCH_DIMS];
+  int64_t a_row_stride, a_col_stride;
+  int64_t b_row_stride, b_col_stride;
+  int64_t c_row_stride;
+} fsdprt_gemm_desc;
+
+/* Communicators over the whole mesh axis; gather and reduce have their own so
+ * that they can overlap. Scalar sums (loss, norm, token count) use the third.
+ */
+enum {
+  FSDPRT_COMM_GATHER = 0,
+  FSDPRT_COMM_REDUCE = 1,
+  FSDPRT_COMM_SCALAR = 2,
+  FSDPRT_NUM_COMMS = 3
+};
+
+/* `count` is the elements of one rank's part.
+ * all_gather: args shard (count), line (N * count). Rank r's shard lands at
+ *   element r * count of the line.
+ * reduce_scatter: args line (N * count), shard (count), scratch (N * count):
+ *   shard = sum over the ranks, in rank order, of their line's interval
+ *   [r * count, (r + 1) * count).
+ * all_reduce: args buffer (count, read and written), scratch (N * count):
+ *   sum in rank order, equal bits on all ranks.
+ * With one rank the same results, no communication. */
+typedef struct {
+  fsdprt_op op;
+  int32_t comm;  /* FSDPRT_COMM_* */
+  int32_t dtype; /* on the wire and in the sum */
+  int64_t count;
+  int64_t payload_bytes; /* unsharded payload without padding, for metrics;
+                            0 for scalar all-reduces */
+} fsdprt_collective_desc;
+
+typedef struct {
+  fsdprt_op op; /* one argument, written */
+  int32_t byte;
+  int32_t reserved;
+} fsdprt_fill_desc;
+
+typedef struct {
+  fsdprt_op op; /* source, destination: equal bytes */
+} fsdprt_copy_desc;
+
+/* load: one argument, the shard of line `line` of unit number `unit_index`
+ * (manifest order), written. store: one argument, the gathered line, read. */
+typedef struct {
+  fsdprt_op op;
+  int32_t unit_index;
+  int32_t line;
+} fsdprt_unit_desc;
+
+typedef struct {
+  fsdprt_op op; /* no arguments */
+} fsdprt_join_desc;
+
+#define FSDPRT_FUNCTION(NAME, DESC, SUMMARY)                                   \
+  fsdprt_status NAME(fsdprt_context *context, const DESC *desc);
+#include "functions.def"
+
+#ifdef __cplusplus
+} /* extern "C" */
+#endif
+
+#endif /* FSDPRT_ABI_FSDPRT_H */
