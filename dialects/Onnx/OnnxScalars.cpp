@@ -1,0 +1,1 @@
+#include "dialects/Onnx/Onnx.h"
