@@ -6,6 +6,17 @@ def Train_BackwardBeginOp : Op<Train_Dialect, "backward_begin",
   let assemblyFormat = "attr-dict";
 }
 
+def Train_GradientOp : Train_Op<"gradient",
+    [MemoryEffects<[MemWrite<Onnx_ParameterResource>]>]> {
+  let summary = "the gradient of the loss with respect to a parameter";
+  let description = [{
+    Names a gradient between backward and optimizer passes: what backward made,
+    `train-build-update` consumes. At most one a parameter.
+  }];
+  let args = (ins FlatSymbolRefAttr:$parameter, Onnx_FloatTensor:$grad);
+  let assemblyFormat = "$parameter `,` $grad attr-dict `:` type($grad)";
+}
+
 def Train_SumOverRanksOp : Train_PureOp<"sum_over_ranks",
     [AllTypesMatch<["x", "y"]>]> {
   let summary = "sum of a scalar over the data-parallel ranks";
