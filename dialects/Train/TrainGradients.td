@@ -26,7 +26,7 @@ def Train_LayerNormGradOp : Train_PureOp<"layer_norm_grad",
 }
 
 def Train_LayerNormParamGradOp : Train_PureOp<"layer_norm_param_grad",
-    [AllTypesMatch<["x", "dy"]>, AllTypesMatch<["dscale", "dbias"]>]> {
+    [AllTypesMatch<["x", "dy"]>]> {
   let summary = "gradients of layer normalisation's scale and bias";
   let description = [{
     dscale = sum over the rows of dy (x - mean) rstd, dbias = sum of dy.
@@ -36,7 +36,8 @@ def Train_LayerNormParamGradOp : Train_PureOp<"layer_norm_param_grad",
   let results = (outs Onnx_FloatTensor:$dscale, Onnx_FloatTensor:$dbias);
   let assemblyFormat = [{
     $x `,` $dy `,` $mean `,` $rstd attr-dict
-    `:` type($x) `,` type($mean) `,` type($rstd) `->` type($dscale)
+    `:` type($x) `,` type($mean) `,` type($rstd) `->` type($dscale) `,`
+    type($dbias)
   }];
 }
 

@@ -1,0 +1,1 @@
+#include "passes/Train/Differentiate.h"
