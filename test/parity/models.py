@@ -178,7 +178,7 @@ class Model:
     # The model with the same weights and goldens, if there is one.
     golden: str = ""
     # The learning rate of the SGD goldens, small enough to be stable.
-    sgd_lr: float = 0.05
+    sgd_lr: float = 0.02
 
 
 NANO = dict(vocab=131, seq=32, heads=4, width=32, mlp=128)
@@ -213,7 +213,7 @@ MODELS = {
     ),
     "llama-eager": Model(lambda: llama(attn="eager"), 131, 32, golden="llama"),
     "llama-wrapped": Model(lambda: Wrapped(llama()), 131, 32, golden="llama"),
-    "qwen3": Model(qwen3, 131, 32, sgd_lr=0.02),
+    "qwen3": Model(qwen3, 131, 32),
     "gpt-neox": Model(gpt_neox, 131, 32),
     "gpt-neox-eager": Model(
         lambda: gpt_neox(attn="eager"), 131, 32, golden="gpt-neox"

@@ -46,8 +46,8 @@ def uneven_labels(tokens, seq, batch, seed):
 
 
 def main():
-    # The counts leave a partial window, and the last step's batch wraps around.
-    small = skewed_bigrams(131, 10007, seed=1)
+    # The counts leave a partial window, and batches that wrap around the end.
+    small = skewed_bigrams(131, 9901, seed=1)
     small.tofile(HERE / "tokens-131.u16")
     uneven_labels(small, seq=32, batch=24, seed=2).tofile(HERE / "labels-131.i32")
     skewed_bigrams(1009, 7001, seed=3).tofile(HERE / "tokens-1009.u16")
