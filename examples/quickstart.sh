@@ -12,7 +12,10 @@ steps=${STEPS:-200} batch=${BATCH:-4} lr=${LR:-1e-3}
 # The text: public-domain English from Debian's package bible-kjv-text.
 out=build/quickstart
 mkdir -p "$out"
-[[ -s $out/text.txt ]] || { bible -f 'gen1:1-rev22:21' >"$out/text.tmp" && mv "$out/text.tmp" "$out/text.txt"; }
+if [[ ! -s $out/text.txt ]]; then
+  bible 'gen1:1-rev22:21' </dev/null >"$out/text.part"
+  mv "$out/text.part" "$out/text.txt"
+fi
 
 build/bin/fsdp-compile examples/gpt/model.onnx --init \
   --dim batch="$batch" --dim seq=256 --loss cross_entropy \
