@@ -20,6 +20,8 @@ inline constexpr llvm::StringLiteral kOnnxName = "onnx.name";
 inline constexpr llvm::StringLiteral kRole = "train.role";
 /// Module attribute: "data" or "model".
 inline constexpr llvm::StringLiteral kLabelsShift = "train.labels_shift";
+/// Module attribute: number of classes, which token ids must be below.
+inline constexpr llvm::StringLiteral kVocabSize = "train.vocab_size";
 
 /// The function `name`, or null after an error that says which pass makes it.
 mlir::func::FuncOp getFunction(mlir::ModuleOp module, llvm::StringRef name);

@@ -75,6 +75,10 @@ struct AttachLoss : public fsdp::impl::TrainAttachLossBase<AttachLoss> {
              << shift << "', expected data or model";
     getOperation()->setAttr(kLabelsShift,
                             StringAttr::get(&getContext(), shift));
+    auto logitsType = cast<RankedTensorType>(op->getLogits().getType());
+    getOperation()->setAttr(
+        kVocabSize, IntegerAttr::get(IntegerType::get(&getContext(), 64),
+                                     logitsType.getShape().back()));
     setResults(func, {op->getLoss()}, {"loss"});
     return success();
   }

@@ -1,0 +1,63 @@
+//===- Communicator.h - Moving bytes between ranks --------------*- C++ -*-===//
+//
+// All collectives are one primitive here: every rank sends one piece of memory
+// to each peer and receives one from it. What is sent where, and the sum in
+// rank order, are in Collective.h, the same for all transports.
+//
+// A rank drives its communicator from one thread (Streams): start, then test
+// until it says done. Neither blocks, so one thread serves all channels.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef FSDPRT_COMM_COMMUNICATOR_H
+#define FSDPRT_COMM_COMMUNICATOR_H
+
+#include "abi/fsdprt.h"
+#include "core/Status.h"
+
+#include <chrono>
+#include <vector>
+
+namespace fsdprt {
+
+/// What goes to and comes from one peer; both sides agree on `bytes`.
+struct Transfer {
+  const void *send = nullptr;
+  void *receive = nullptr;
+  int64_t bytes = 0; // in each direction
+};
+
+/// Exchanges of different channels never wait for each other. The program's
+/// channels are FSDPRT_COMM_*; the runtime's own talk has one more.
+enum { FSDPRT_COMM_CONTROL = FSDPRT_NUM_COMMS, NumChannels };
+
+class Communicator {
+public:
+  virtual ~Communicator() = default;
+
+  virtual int rank() const = 0;
+  virtual int size() const = 0;
+  virtual const char *name() const = 0;
+
+  /// Starts an exchange; transfers[peer], the own entry unused. One at a time
+  /// on a channel, in the same order on all ranks. The memory stays untouched
+  /// by others until test says done.
+  virtual Status start(int channel, std::vector<Transfer> transfers) = 0;
+
+  /// Drives the exchange; true when all was sent and received.
+  virtual Expected<bool> test(int channel) = 0;
+
+  /// Returns when something may have changed, or after a while. `attempt`
+  /// counts the calls since something last did.
+  virtual void idle(int attempt) = 0;
+
+  /// Makes a concurrent idle() return soon.
+  virtual void wake() {}
+
+  /// Lets the peers fail instead of waiting for this rank.
+  virtual void abort() {}
+};
+
+} // namespace fsdprt
+
+#endif // FSDPRT_COMM_COMMUNICATOR_H

@@ -1,0 +1,31 @@
+//===- MpiCommunicator.h - Ranks as MPI processes ---------------*- C++ -*-===//
+
+#ifndef FSDPRT_COMM_MPICOMMUNICATOR_H
+#define FSDPRT_COMM_MPICOMMUNICATOR_H
+
+#include "comm/Communicator.h"
+
+#include <memory>
+
+namespace fsdprt {
+
+/// Initialises MPI (once a process) and its communicators, one a channel.
+/// Non-blocking calls only, tested with growing sleeps: a blocking wait would
+/// take half of the core that computes.
+Expected<std::unique_ptr<Communicator>> createMpiCommunicator();
+
+/// Ranks on this host, and this rank's number among them. After creation.
+struct HostRanks {
+  int first = 0, count = 1, local = 0;
+};
+Expected<HostRanks> mpiHostRanks();
+
+/// Broadcasts `text` from the first rank of each host to the others of it.
+Expected<std::string> mpiShareOnHost(const std::string &text);
+
+/// Ends MPI; every rank must come here.
+void finalizeMpi();
+
+} // namespace fsdprt
+
+#endif // FSDPRT_COMM_MPICOMMUNICATOR_H

@@ -1,0 +1,75 @@
+//===- ThreadCommunicator.cpp - Ranks as threads of one process -----------===//
+
+#include "comm/ThreadCommunicator.h"
+
+#include <cstring>
+
+using namespace fsdprt;
+
+ThreadGroup::ThreadGroup(int size) : numRanks(size) {
+  for (std::vector<Post> &channel : posts)
+    channel.resize(size);
+}
+
+Status ThreadCommunicator::start(int channel, std::vector<Transfer> transfers) {
+  std::lock_guard<std::mutex> lock(group->mutex);
+  current[channel] = std::move(transfers);
+  ThreadGroup::Post &post = group->posts[channel][self];
+  post.transfers = &current[channel];
+  ++post.started;
+  ++group->generation;
+  group->changed.notify_all();
+  return Status();
+}
+
+Expected<bool> ThreadCommunicator::test(int channel) {
+  std::unique_lock<std::mutex> lock(group->mutex);
+  seenGeneration = group->generation;
+  if (group->aborted)
+    return failure("another rank failed");
+  std::vector<ThreadGroup::Post> &posts = group->posts[channel];
+  uint64_t sequence = posts[self].started;
+  for (const ThreadGroup::Post &post : posts)
+    if (post.started < sequence)
+      return false;
+  if (posts[self].copied < sequence) {
+    lock.unlock();
+    for (int peer = 0; peer < group->numRanks; ++peer) {
+      if (peer == self)
+        continue;
+      const Transfer &incoming = (*posts[peer].transfers)[self];
+      const Transfer &mine = current[channel][peer];
+      if (incoming.bytes != mine.bytes)
+        return failure("rank ", peer, " sends ", incoming.bytes,
+                       " bytes, expected ", mine.bytes);
+      std::memcpy(mine.receive, incoming.send, mine.bytes);
+    }
+    lock.lock();
+    posts[self].copied = sequence;
+    seenGeneration = ++group->generation;
+    group->changed.notify_all();
+  }
+  for (const ThreadGroup::Post &post : posts)
+    if (post.copied < sequence)
+      return false;
+  return true;
+}
+
+void ThreadCommunicator::idle(int /*attempt*/) {
+  std::unique_lock<std::mutex> lock(group->mutex);
+  group->changed.wait_for(lock, std::chrono::milliseconds(100), [&] {
+    return group->aborted || group->generation != seenGeneration;
+  });
+}
+
+void ThreadCommunicator::wake() {
+  std::lock_guard<std::mutex> lock(group->mutex);
+  ++group->generation;
+  group->changed.notify_all();
+}
+
+void ThreadCommunicator::abort() {
+  std::lock_guard<std::mutex> lock(group->mutex);
+  group->aborted = true;
+  group->changed.notify_all();
+}

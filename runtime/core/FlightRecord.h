@@ -1,0 +1,122 @@
+//===- FlightRecord.h - Where every rank is, seen from outside --*- C++ -*-===//
+//
+// Each rank writes what it is doing into its slot of a file in shared memory.
+// When a rank dies or hangs, the others (or fsdp-run) read its slot and name
+// rank, operation, unit and step. The slots are plain data: they stay readable
+// when their process is gone, and from a signal handler.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef FSDPRT_CORE_FLIGHTRECORD_H
+#define FSDPRT_CORE_FLIGHTRECORD_H
+
+#include "abi/fsdprt.h"
+#include "core/Status.h"
+
+#include <atomic>
+#include <cstdint>
+#include <string>
+
+namespace fsdprt {
+
+enum class FlightState : int32_t {
+  Absent = 0, // the rank has not come up yet
+  Running,
+  Failed,     // it gave up by itself and said why
+  Terminated, // a signal asked it to stop
+  Finished
+};
+
+enum class OperationState : int32_t { None = 0, Issued, Started, Ended };
+
+/// The last operation of one stream.
+struct FlightOperation {
+  std::atomic<OperationState> state;
+  int64_t index; // issue order in the phase
+  char name[48];
+  char unit[96];
+};
+
+struct FlightSlot {
+  std::atomic<FlightState> state;
+  std::atomic<int32_t> pid;
+  std::atomic<int64_t> step; // -1 before the first
+  std::atomic<uint64_t> progress; // grows with whatever the rank does
+  char phase[24];                 // or "start", "data", "save"
+  FlightOperation operations[FSDPRT_NUM_STREAMS];
+};
+
+/// The file: one slot a rank of this host.
+struct FlightHeader {
+  uint64_t magic;
+  int32_t numSlots;
+  int32_t firstRank; // rank of slot 0; ranks of a host are consecutive
+  std::atomic<int32_t> reported; // one process of the host speaks, once
+};
+
+class FlightFile {
+public:
+  /// In this process only, for ranks that are threads.
+  static Expected<FlightFile> createPrivate(int numSlots);
+  /// A new file in /dev/shm, to be opened by name by the host's other ranks.
+  static Expected<FlightFile> createShared(const std::string &name,
+                                           int firstRank, int numSlots);
+  static Expected<FlightFile> open(const std::string &name);
+  static void unlink(const std::string &name);
+
+  FlightFile() = default;
+  FlightFile(FlightFile &&other) noexcept;
+  FlightFile &operator=(FlightFile &&other) noexcept;
+  ~FlightFile();
+
+  FlightHeader *header() const { return mapped; }
+  int numSlots() const { return mapped ? mapped->numSlots : 0; }
+  void setFirstRank(int rank) { mapped->firstRank = rank; }
+  int firstRank() const { return mapped->firstRank; }
+  FlightSlot *slot(int index) const;
+  /// The slot of a rank of this host, null for others.
+  FlightSlot *slotOfRank(int rank) const;
+
+  /// True for the first caller of all processes: only that one may report.
+  bool claimReport() const;
+  /// Sum of the progress of all slots but one: unchanged means stuck.
+  uint64_t progressOfOthers(int rank) const;
+
+private:
+  FlightHeader *mapped = nullptr;
+  int64_t bytes = 0;
+};
+
+/// Called by a rank about itself; `slot` may be null.
+void enterPhase(FlightSlot *slot, const char *phase, int64_t step);
+void markOperation(FlightSlot *slot, const fsdprt_op &op, int64_t index,
+                   OperationState state);
+void markProgress(FlightSlot *slot);
+
+/// Text of fixed size that can be built in a signal handler.
+class SignalSafeText {
+public:
+  SignalSafeText &operator<<(const char *text);
+  SignalSafeText &operator<<(int64_t number);
+  const char *data() const { return buffer; }
+  size_t size() const { return length; }
+
+private:
+  char buffer[1024];
+  size_t length = 0;
+};
+
+/// Looks for the rank of this host that died (its process is gone while it was
+/// running) or, with `includeStuck`, that hangs: it is stopped, or it is the
+/// one furthest behind. Appends "rank 1 was killed in operation 'all_gather'
+/// of unit 'blocks.0' (phase 'step', step 3)"; false when there is none.
+/// `self` is never blamed. Safe in a signal handler.
+bool describeCulprit(const FlightFile &file, int self, bool includeStuck,
+                     SignalSafeText &text);
+
+/// "in operation 'x' of unit 'y' (phase 'step', step 3)".
+void describePosition(const FlightSlot &slot, SignalSafeText &text);
+
+} // namespace fsdprt
+
+#endif // FSDPRT_CORE_FLIGHTRECORD_H

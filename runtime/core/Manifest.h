@@ -1,0 +1,131 @@
+//===- Manifest.h - What a compiled program says of itself ------*- C++ -*-===//
+//
+// The schema is abi/MANIFEST.md. Parsing checks everything that later code
+// relies on (indices, places inside their arenas, lengths that agree), so that
+// a corrupted manifest is one message and never a crash.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef FSDPRT_CORE_MANIFEST_H
+#define FSDPRT_CORE_MANIFEST_H
+
+#include "core/Status.h"
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace fsdprt {
+
+struct Place {
+  int32_t arena = 0;
+  int64_t offset = 0; // bytes
+  int64_t bytes = 0;
+  int32_t dtype = 0;
+  std::vector<int64_t> shape;
+};
+
+struct ArenaSpec {
+  std::string name;
+  int64_t bytes = 0;
+};
+
+struct PhaseSpec {
+  std::string name, symbol;
+  std::string runs; // "once", "step" or "save"
+};
+
+struct InputSpec {
+  std::string name;
+  std::string role; // "tokens" or "labels"
+  Place place;
+};
+
+/// Parameters of one dtype and trainability of a unit, one after the other.
+struct LineSpec {
+  int32_t dtype = 0;
+  bool trainable = true;
+  int64_t shardElements = 0; // C: rank r holds elements [rC, (r+1)C)
+  int64_t elements = 0;      // sum of the parameters' elements
+  Place shard;
+  std::vector<int> parameters;
+};
+
+struct UnitSpec {
+  std::string name;
+  std::vector<LineSpec> lines;
+};
+
+struct ParameterSpec {
+  enum class Origin { None, File, Fill, Normal, Constant, Data };
+
+  std::vector<std::string> names;
+  int32_t dtype = 0;
+  std::vector<int64_t> shape;
+  bool isBuffer = false, trainable = true;
+  int unit = -1, line = 0;
+  int64_t offset = 0; // first element in the line
+
+  Origin origin = Origin::None;
+  std::string file; // Origin::File: where the bytes stand
+  int64_t fileOffset = 0, fileBytes = 0;
+  bool transposed = false;
+  double value = 0;            // Fill, Constant
+  double mean = 0, stddev = 0; // Normal
+  std::string data;            // Data, decoded
+
+  int64_t numElements() const;
+};
+
+/// A buffer of the memory plan.
+struct BufferSpec {
+  int64_t id = 0;
+  std::string name, unit, kind, phase;
+  int32_t arena = 0;
+  int64_t offset = 0, bytes = 0;
+  int64_t first = 0, last = 0; // issue order in `phase`
+};
+
+struct MeshAxis {
+  std::string axis;
+  int64_t size = 1;
+};
+
+struct Manifest {
+  std::string folder; // where it was read
+  std::string model;
+  std::string triple, cpu;
+  std::vector<std::string> features;
+  std::vector<MeshAxis> mesh;
+  std::vector<ArenaSpec> arenas;
+  int64_t plannedPeakBytes = 0;
+  std::vector<PhaseSpec> phases;
+  std::vector<InputSpec> inputs;
+  std::map<std::string, Place> scalars, results;
+  int64_t batch = 0, seq = 0, vocabSize = 0;
+  int64_t ignoreIndex = -100;
+  bool labelsAreNextTokens = true; // labels_shift is "data"
+  std::vector<UnitSpec> units;
+  std::vector<ParameterSpec> parameters;
+  std::vector<BufferSpec> buffers;
+
+  /// Ranks: the product of the mesh.
+  int64_t worldSize() const;
+  std::string meshString() const; // "shard=2"
+  const PhaseSpec *phaseThatRuns(const std::string &when) const;
+};
+
+int64_t productOf(const std::vector<int64_t> &shape);
+std::string shapeString(const std::vector<int64_t> &shape);
+
+/// Reads `folder`/manifest.json.
+Expected<Manifest> loadManifest(const std::string &folder);
+/// `where` names the text in messages.
+Expected<Manifest> parseManifest(const std::string &text,
+                                 const std::string &where);
+Expected<std::string> decodeBase64(const std::string &text);
+
+} // namespace fsdprt
+
+#endif // FSDPRT_CORE_MANIFEST_H

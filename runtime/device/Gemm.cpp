@@ -1,0 +1,213 @@
+//===- Gemm.cpp - Matrix products by oneDNN -------------------------------===//
+
+#include "device/Gemm.h"
+
+#include "core/DType.h"
+
+#include <dnnl.hpp>
+
+#include <algorithm>
+#include <cstring>
+#include <dlfcn.h>
+#include <map>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+using namespace fsdprt;
+using dnnl::memory;
+
+void fsdprt::setGemmThreads(int numThreads) {
+  // Debian's oneDNN brings GNU OpenMP; linking another OpenMP beside it would
+  // give two pools, so its own entry point is looked up.
+  using SetThreads = void (*)(int);
+  if (auto set = reinterpret_cast<SetThreads>(
+          ::dlsym(RTLD_DEFAULT, "omp_set_num_threads")))
+    set(numThreads);
+}
+
+//===----------------------------------------------------------------------===//
+// Checks
+//===----------------------------------------------------------------------===//
+
+/// Elements from the first to behind the last one that a matrix touches.
+static int64_t extentOf(const fsdprt_gemm_desc &desc, const int64_t *strides,
+                        int64_t rows, int64_t rowStride, int64_t columns,
+                        int64_t columnStride) {
+  int64_t last = (rows - 1) * rowStride + (columns - 1) * columnStride;
+  for (int64_t d = 0; d < desc.num_batch_dims; ++d)
+    last += (desc.batch[d] - 1) * strides[d];
+  return last + 1;
+}
+
+Status fsdprt::checkGemm(const fsdprt_gemm_desc &desc) {
+  if (desc.op.num_args != 3 && desc.op.num_args != 4)
+    return failure("expected 3 or 4 arguments, got ", desc.op.num_args);
+  if (desc.dtype != FSDPRT_F32 && desc.dtype != FSDPRT_BF16)
+    return failure("dtype number ", desc.dtype,
+                   " has no library GEMM, expected f32 or bf16");
+  if (desc.num_batch_dims < 0 || desc.num_batch_dims > FSDPRT_MAX_BATCH_DIMS)
+    return failure("expected at most ", FSDPRT_MAX_BATCH_DIMS,
+                   " batch dimensions, got ", desc.num_batch_dims);
+  if (desc.m <= 0 || desc.n <= 0 || desc.k <= 0)
+    return failure("empty product ", desc.m, " x ", desc.n, " x ", desc.k);
+  int64_t size = sizeOfDType(desc.dtype);
+  const int64_t extents[] = {
+      extentOf(desc, desc.a_batch_strides, desc.m, desc.a_row_stride, desc.k,
+               desc.a_col_stride),
+      extentOf(desc, desc.b_batch_strides, desc.k, desc.b_row_stride, desc.n,
+               desc.b_col_stride),
+      extentOf(desc, desc.c_batch_strides, desc.m, desc.c_row_stride, desc.n,
+               1)};
+  for (int i = 0; i < 3; ++i)
+    if (desc.op.args[i].bytes < extents[i] * size)
+      return failure("matrix ", "ABC"[i], " reaches over ", extents[i] * size,
+                     " bytes, its argument has ", desc.op.args[i].bytes);
+  return Status();
+}
+
+//===----------------------------------------------------------------------===//
+// Primitives
+//===----------------------------------------------------------------------===//
+
+namespace {
+
+struct Product {
+  dnnl::matmul primitive;
+  memory::desc a, b, c, scratchpad;
+};
+
+memory::desc describe(const fsdprt_gemm_desc &desc, const int64_t *strides,
+                      int64_t rows, int64_t rowStride, int64_t columns,
+                      int64_t columnStride) {
+  memory::dims dims, steps;
+  for (int64_t d = 0; d < desc.num_batch_dims; ++d) {
+    dims.push_back(strides[d] == 0 ? 1 : desc.batch[d]); // 0 broadcasts
+    steps.push_back(strides[d]);
+  }
+  dims.insert(dims.end(), {rows, columns});
+  steps.insert(steps.end(), {rowStride, columnStride});
+  // A dimension of size 1 never moves; oneDNN still wants a sane stride there.
+  for (int d = int(dims.size()) - 1; d >= 0; --d)
+    if (dims[d] == 1)
+      steps[d] = d + 1 < int(dims.size()) ? dims[d + 1] * steps[d + 1] : 1;
+  return memory::desc(dims,
+                      desc.dtype == FSDPRT_F32 ? memory::data_type::f32
+                                               : memory::data_type::bf16,
+                      steps);
+}
+
+/// Everything of the descriptor that the primitive depends on.
+std::string keyOf(const fsdprt_gemm_desc &desc, int64_t scratchBytes) {
+  std::vector<int64_t> key = {desc.dtype,        desc.accumulate,
+                              desc.m,            desc.n,
+                              desc.k,            desc.num_batch_dims,
+                              desc.a_row_stride, desc.a_col_stride,
+                              desc.b_row_stride, desc.b_col_stride,
+                              desc.c_row_stride, scratchBytes};
+  for (int64_t d = 0; d < desc.num_batch_dims; ++d)
+    key.insert(key.end(), {desc.batch[d], desc.a_batch_strides[d],
+                           desc.b_batch_strides[d], desc.c_batch_strides[d]});
+  return std::string(reinterpret_cast<const char *>(key.data()),
+                     key.size() * sizeof(int64_t));
+}
+
+bool isReference(const dnnl::matmul::primitive_desc &primitive) {
+  return std::strncmp(primitive.impl_info_str(), "ref", 3) == 0;
+}
+
+} // namespace
+
+struct GemmLibrary::Implementation {
+  dnnl::engine engine{dnnl::engine::kind::cpu, 0};
+  dnnl::stream stream{engine};
+  std::unordered_map<std::string, Product> products;
+  std::unordered_map<const fsdprt_gemm_desc *, const Product *> byAddress;
+
+  Expected<const Product *> lookUp(const fsdprt_gemm_desc &desc);
+  Expected<Product> create(const fsdprt_gemm_desc &desc, int64_t scratchBytes);
+};
+
+Expected<Product>
+GemmLibrary::Implementation::create(const fsdprt_gemm_desc &desc,
+                                    int64_t scratchBytes) {
+  dnnl::primitive_attr attributes;
+  attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+  if (desc.accumulate) {
+    dnnl::post_ops sum;
+    sum.append_sum(1.0f);
+    attributes.set_post_ops(sum);
+  }
+  Product product;
+  product.a = describe(desc, desc.a_batch_strides, desc.m, desc.a_row_stride,
+                       desc.k, desc.a_col_stride);
+  product.b = describe(desc, desc.b_batch_strides, desc.k, desc.b_row_stride,
+                       desc.n, desc.b_col_stride);
+  product.c = describe(desc, desc.c_batch_strides, desc.m, desc.c_row_stride,
+                       desc.n, 1);
+  dnnl::matmul::primitive_desc candidate(
+      dnnl::matmul::desc(product.a, product.b, product.c), attributes, engine);
+  // The library lists implementations best first; the reference one, a hundred
+  // times slower, is the last resort.
+  int64_t smallest = INT64_MAX;
+  do {
+    int64_t needed = int64_t(candidate.scratchpad_desc().get_size());
+    if (isReference(candidate) && smallest != INT64_MAX)
+      break;
+    smallest = std::min(smallest, needed);
+    if (needed <= scratchBytes) {
+      product.scratchpad = candidate.scratchpad_desc();
+      product.primitive = dnnl::matmul(candidate);
+      return product;
+    }
+  } while (candidate.next_impl());
+  return failure("oneDNN needs a scratchpad of ", smallest,
+                 " bytes here, the plan has ", scratchBytes,
+                 "; compile the program on a host like this one");
+}
+
+Expected<const Product *>
+GemmLibrary::Implementation::lookUp(const fsdprt_gemm_desc &desc) {
+  auto known = byAddress.find(&desc);
+  if (known != byAddress.end())
+    return known->second;
+  FSDPRT_RETURN_IF_ERROR(checkGemm(desc));
+  int64_t scratchBytes = desc.op.num_args == 4 ? desc.op.args[3].bytes : 0;
+  std::string key = keyOf(desc, scratchBytes);
+  auto found = products.find(key);
+  if (found == products.end()) {
+    Expected<Product> created = create(desc, scratchBytes);
+    if (!created.ok())
+      return created.status();
+    found = products.emplace(key, std::move(*created)).first;
+  }
+  return byAddress[&desc] = &found->second;
+}
+
+GemmLibrary::GemmLibrary(int numThreads)
+    : implementation(std::make_unique<Implementation>()) {
+  setGemmThreads(numThreads);
+}
+
+GemmLibrary::~GemmLibrary() = default;
+
+Status GemmLibrary::run(const fsdprt_gemm_desc &desc, void *const *args) try {
+  Expected<const Product *> product = implementation->lookUp(desc);
+  if (!product.ok())
+    return product.status();
+  const Product &p = **product;
+  const dnnl::engine &engine = implementation->engine;
+  std::unordered_map<int, memory> operands = {
+      {DNNL_ARG_SRC, memory(p.a, engine, args[0])},
+      {DNNL_ARG_WEIGHTS, memory(p.b, engine, args[1])},
+      {DNNL_ARG_DST, memory(p.c, engine, args[2])}};
+  if (p.scratchpad.get_size())
+    operands.emplace(DNNL_ARG_SCRATCHPAD,
+                     memory(p.scratchpad, engine, args[3]));
+  p.primitive.execute(implementation->stream, operands);
+  implementation->stream.wait();
+  return Status();
+} catch (const dnnl::error &error) {
+  return failure("oneDNN failed for ", desc.m, " x ", desc.n, " x ", desc.k,
+                 ": ", error.what());
+}

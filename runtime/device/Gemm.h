@@ -1,0 +1,38 @@
+//===- Gemm.h - Matrix products by oneDNN -----------------------*- C++ -*-===//
+
+#ifndef FSDPRT_DEVICE_GEMM_H
+#define FSDPRT_DEVICE_GEMM_H
+
+#include "abi/fsdprt.h"
+#include "core/Status.h"
+
+#include <memory>
+
+namespace fsdprt {
+
+/// Runs GEMM descriptors; keeps one primitive for each distinct problem. Of one
+/// thread.
+class GemmLibrary {
+public:
+  explicit GemmLibrary(int numThreads);
+  ~GemmLibrary();
+
+  /// `args` are the resolved arguments: A, B, C and, with num_args 4, the
+  /// scratchpad that the library may use. Without one, an implementation that
+  /// needs none is taken where there is any.
+  Status run(const fsdprt_gemm_desc &desc, void *const *args);
+
+private:
+  struct Implementation;
+  std::unique_ptr<Implementation> implementation;
+};
+
+/// Checks that the matrices stay inside their arguments' bytes.
+Status checkGemm(const fsdprt_gemm_desc &desc);
+
+/// The library's threads for the calling thread.
+void setGemmThreads(int numThreads);
+
+} // namespace fsdprt
+
+#endif // FSDPRT_DEVICE_GEMM_H

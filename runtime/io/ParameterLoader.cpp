@@ -1,0 +1,239 @@
+//===- ParameterLoader.cpp - First values of the parameters ---------------===//
+
+#include "io/ParameterLoader.h"
+
+#include "core/DType.h"
+#include "io/Philox.h"
+
+#include <algorithm>
+#include <cstring>
+
+using namespace fsdprt;
+
+using Origin = ParameterSpec::Origin;
+
+// Files are read and converted in pieces of this size, so loading needs no
+// memory worth planning.
+static constexpr int64_t stagingBytes = 1 << 20;
+
+//===----------------------------------------------------------------------===//
+// Opening and checking
+//===----------------------------------------------------------------------===//
+
+Expected<ParameterLoader> ParameterLoader::create(const Manifest &manifest,
+                                                  Options options) {
+  ParameterLoader loader;
+  loader.manifest = &manifest;
+  loader.options = std::move(options);
+  loader.stored.resize(manifest.parameters.size());
+  if (!loader.options.weights.empty()) {
+    Expected<TensorFiles> files = TensorFiles::open(loader.options.weights);
+    if (!files.ok())
+      return files.status();
+    FSDPRT_RETURN_IF_ERROR(loader.matchWeights(*files));
+    return loader;
+  }
+  FSDPRT_RETURN_IF_ERROR(loader.openSources());
+  return loader;
+}
+
+static Expected<const StoredTensor *> findAny(const TensorFiles &files,
+                                              const ParameterSpec &spec) {
+  // A tied parameter may be stored under one of its names only.
+  for (const std::string &name : spec.names) {
+    auto exact = files.all().find(name);
+    if (exact != files.all().end())
+      return &exact->second;
+  }
+  for (const std::string &name : spec.names) {
+    Expected<const StoredTensor *> found = files.find(name);
+    if (!found.ok() || *found)
+      return found;
+  }
+  return static_cast<const StoredTensor *>(nullptr);
+}
+
+Status ParameterLoader::matchWeights(const TensorFiles &files) {
+  std::string missing;
+  int numMissing = 0;
+  for (size_t i = 0; i < manifest->parameters.size(); ++i) {
+    const ParameterSpec &spec = manifest->parameters[i];
+    if (spec.unit < 0)
+      continue; // compiled in
+    Expected<const StoredTensor *> found = findAny(files, spec);
+    if (!found.ok())
+      return found.status();
+    if (!*found) {
+      if (++numMissing <= 5)
+        missing += (missing.empty() ? "'" : ", '") + spec.names[0] + "'";
+      continue;
+    }
+    const StoredTensor &tensor = **found;
+    if (tensor.shape != spec.shape)
+      return failure("parameter '", spec.names[0], "' has shape ",
+                     shapeString(tensor.shape), " in '", tensor.file->path(),
+                     "', expected ", shapeString(spec.shape));
+    if (lookupDType(tensor.dtype)->isFloat != lookupDType(spec.dtype)->isFloat)
+      return failure("parameter '", spec.names[0], "' has dtype ",
+                     lookupDType(tensor.dtype)->name, " in '",
+                     tensor.file->path(), "', expected ",
+                     lookupDType(spec.dtype)->name);
+    stored[i] = tensor;
+  }
+  if (numMissing)
+    return failure("'", options.weights, "' lacks ", numMissing, " of ",
+                   manifest->parameters.size(), " parameters: ", missing,
+                   numMissing > 5 ? ", ..." : "");
+  return Status();
+}
+
+Status ParameterLoader::openSources() {
+  std::map<std::string, std::shared_ptr<InputFile>> files;
+  for (size_t i = 0; i < manifest->parameters.size(); ++i) {
+    const ParameterSpec &spec = manifest->parameters[i];
+    if (spec.unit >= 0 && spec.origin == Origin::None)
+      return failure("parameter '", spec.names[0],
+                     "' has neither source nor initialiser; give --weights");
+    if (spec.origin != Origin::File)
+      continue;
+    std::shared_ptr<InputFile> &file = files[spec.file];
+    if (!file) {
+      Expected<std::shared_ptr<InputFile>> opened = InputFile::open(spec.file);
+      if (!opened.ok())
+        return failure("parameter '", spec.names[0],
+                       "': ", opened.status().message(),
+                       "; give --weights if the model has moved");
+      file = *opened;
+    }
+    if (spec.fileOffset > file->size() - spec.fileBytes)
+      return failure("parameter '", spec.names[0], "' needs bytes [",
+                     spec.fileOffset, ", ", spec.fileOffset + spec.fileBytes,
+                     ") of '", spec.file, "', which has ", file->size());
+    stored[i] = StoredTensor{file, spec.fileOffset, spec.dtype, spec.shape};
+  }
+  return Status();
+}
+
+//===----------------------------------------------------------------------===//
+// Values
+//===----------------------------------------------------------------------===//
+
+Status ParameterLoader::readStored(const StoredTensor &tensor, int32_t dtype,
+                                   int64_t begin, int64_t end,
+                                   void *to) const {
+  int64_t fromSize = sizeOfDType(tensor.dtype), toSize = sizeOfDType(dtype);
+  if (tensor.dtype == dtype)
+    return tensor.file->read(to, tensor.offset + begin * fromSize,
+                             (end - begin) * fromSize);
+  std::vector<char> staging(stagingBytes);
+  int64_t piece = stagingBytes / fromSize;
+  for (int64_t at = begin; at < end; at += piece) {
+    int64_t count = std::min(piece, end - at);
+    FSDPRT_RETURN_IF_ERROR(tensor.file->read(
+        staging.data(), tensor.offset + at * fromSize, count * fromSize));
+    convertElements(dtype, static_cast<char *>(to) + (at - begin) * toSize,
+                    tensor.dtype, staging.data(), count);
+  }
+  return Status();
+}
+
+/// The file holds the transpose: its row j is our column j. Of each of its rows
+/// only the piece that our rows cover is read.
+Status ParameterLoader::readTransposed(const ParameterSpec &spec,
+                                       const InputFile &file, int64_t begin,
+                                       int64_t end, void *to) const {
+  int64_t size = sizeOfDType(spec.dtype);
+  int64_t rows = spec.shape[0], columns = spec.shape[1];
+  int64_t firstRow = begin / columns, endRow = (end - 1) / columns + 1;
+  int64_t blockRows = std::max<int64_t>(1, stagingBytes / size);
+  std::vector<char> staging(std::min(blockRows, endRow - firstRow) * size);
+  for (int64_t row = firstRow; row < endRow; row += blockRows) {
+    int64_t count = std::min(blockRows, endRow - row);
+    for (int64_t column = 0; column < columns; ++column) {
+      FSDPRT_RETURN_IF_ERROR(
+          file.read(staging.data(),
+                    spec.fileOffset + (column * rows + row) * size,
+                    count * size));
+      for (int64_t i = 0; i < count; ++i) {
+        int64_t element = (row + i) * columns + column;
+        if (element >= begin && element < end)
+          std::memcpy(static_cast<char *>(to) + (element - begin) * size,
+                      staging.data() + i * size, size);
+      }
+    }
+  }
+  return Status();
+}
+
+static void fillConstant(int32_t dtype, double value, int64_t count,
+                         void *to) {
+  const DTypeInfo *info = lookupDType(dtype);
+  for (int64_t i = 0; i < count; ++i)
+    info->store(static_cast<char *>(to) + i * info->size, value);
+}
+
+static void fillNormal(const ParameterSpec &spec, uint64_t seed, int64_t begin,
+                       int64_t end, void *to) {
+  const DTypeInfo *info = lookupDType(spec.dtype);
+  uint64_t stream = hashName(spec.names[0]);
+  for (int64_t group = begin / 4; group * 4 < end; ++group) {
+    std::array<double, 4> values = normals(philoxOf(seed, stream, group));
+    for (int lane = 0; lane < 4; ++lane) {
+      int64_t element = group * 4 + lane;
+      if (element >= begin && element < end)
+        info->store(static_cast<char *>(to) + (element - begin) * info->size,
+                    spec.mean + spec.stddev * values[lane]);
+    }
+  }
+}
+
+Status ParameterLoader::loadElements(int parameter, int64_t begin, int64_t end,
+                                     void *to) const {
+  const ParameterSpec &spec = manifest->parameters[parameter];
+  if (begin >= end)
+    return Status();
+  if (const std::optional<StoredTensor> &tensor = stored[parameter]) {
+    bool transposed = options.weights.empty() && spec.transposed;
+    return transposed
+               ? readTransposed(spec, *tensor->file, begin, end, to)
+               : readStored(*tensor, spec.dtype, begin, end, to);
+  }
+  int64_t size = sizeOfDType(spec.dtype);
+  switch (spec.origin) {
+  case Origin::Normal:
+    fillNormal(spec, options.seed, begin, end, to);
+    return Status();
+  case Origin::Fill:
+  case Origin::Constant:
+    fillConstant(spec.dtype, spec.value, end - begin, to);
+    return Status();
+  case Origin::Data:
+    std::memcpy(to, spec.data.data() + begin * size, (end - begin) * size);
+    return Status();
+  default:
+    return failure("parameter '", spec.names[0], "' has no value");
+  }
+}
+
+Status ParameterLoader::loadLine(int unit, int line, void *shard) const {
+  if (unit < 0 || unit >= int(manifest->units.size()) || line < 0 ||
+      line >= int(manifest->units[unit].lines.size()))
+    return failure("unit ", unit, ", line ", line,
+                   " is not in the manifest");
+  const LineSpec &spec = manifest->units[unit].lines[line];
+  int64_t size = sizeOfDType(spec.dtype);
+  int64_t first = options.rank * spec.shardElements;
+  int64_t last = first + spec.shardElements;
+  std::memset(shard, 0, spec.shardElements * size);
+  for (int index : spec.parameters) {
+    const ParameterSpec &parameter = manifest->parameters[index];
+    int64_t begin = std::max(first, parameter.offset);
+    int64_t end = std::min(last, parameter.offset + parameter.numElements());
+    FSDPRT_RETURN_IF_ERROR(
+        loadElements(index, begin - parameter.offset, end - parameter.offset,
+                     static_cast<char *>(shard) + (begin - first) * size));
+    if (options.onProgress)
+      options.onProgress();
+  }
+  return Status();
+}

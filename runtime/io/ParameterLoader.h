@@ -1,0 +1,53 @@
+//===- ParameterLoader.h - First values of the parameters -------*- C++ -*-===//
+
+#ifndef FSDPRT_IO_PARAMETERLOADER_H
+#define FSDPRT_IO_PARAMETERLOADER_H
+
+#include "core/Manifest.h"
+#include "io/Safetensors.h"
+
+#include <functional>
+#include <optional>
+
+namespace fsdprt {
+
+/// Fills shards from the model's files, a weights file, or initialisers. A
+/// rank reads only the bytes it owns, and random numbers depend on the global
+/// element index, so values are the same on any world.
+class ParameterLoader {
+public:
+  struct Options {
+    uint64_t seed = 0;
+    std::string weights; // "" = the program's own sources and initialisers
+    int rank = 0;
+    std::function<void()> onProgress;
+  };
+
+  /// Opens every file and checks every name, shape, dtype and length, so that
+  /// bad input fails before anything runs. `manifest` outlives the loader.
+  static Expected<ParameterLoader> create(const Manifest &manifest,
+                                          Options options);
+
+  /// Writes this rank's elements of a line; padding becomes 0.
+  Status loadLine(int unit, int line, void *shard) const;
+
+  /// Elements [begin, end) of a parameter, in its own flat order.
+  Status loadElements(int parameter, int64_t begin, int64_t end,
+                      void *to) const;
+
+private:
+  Status matchWeights(const TensorFiles &files);
+  Status openSources();
+  Status readStored(const StoredTensor &tensor, int32_t dtype, int64_t begin,
+                    int64_t end, void *to) const;
+  Status readTransposed(const ParameterSpec &spec, const InputFile &file,
+                        int64_t begin, int64_t end, void *to) const;
+
+  const Manifest *manifest = nullptr;
+  Options options;
+  std::vector<std::optional<StoredTensor>> stored; // by parameter
+};
+
+} // namespace fsdprt
+
+#endif // FSDPRT_IO_PARAMETERLOADER_H

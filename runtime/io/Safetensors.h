@@ -1,0 +1,100 @@
+//===- Safetensors.h - Reading weights, writing checkpoints -----*- C++ -*-===//
+//
+// safetensors: a little-endian u64 with the header's length, a JSON header
+// {name: {dtype, shape, data_offsets}}, then the data, C order, no holes.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef FSDPRT_IO_SAFETENSORS_H
+#define FSDPRT_IO_SAFETENSORS_H
+
+#include "core/Status.h"
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace fsdprt {
+
+/// An open file; reads do not move a position, so threads may share it.
+class InputFile {
+public:
+  static Expected<std::shared_ptr<InputFile>> open(const std::string &path);
+  ~InputFile();
+
+  const std::string &path() const { return name; }
+  int64_t size() const { return bytes; }
+  Status read(void *to, int64_t offset, int64_t count) const;
+
+private:
+  InputFile() = default;
+
+  std::string name;
+  int fd = -1;
+  int64_t bytes = 0;
+};
+
+struct StoredTensor {
+  std::shared_ptr<InputFile> file;
+  int64_t offset = 0; // bytes in the file
+  int32_t dtype = 0;
+  std::vector<int64_t> shape;
+};
+
+/// The tensors of a safetensors file, or of all the files that a Hugging Face
+/// index (`*.index.json`) or a folder with one lists.
+class TensorFiles {
+public:
+  static Expected<TensorFiles> open(const std::string &path);
+
+  /// By exact name, else the one tensor whose name ends in ".name" or which
+  /// `name` ends in ".tensor name" of. Null: none. More than one: a failure.
+  Expected<const StoredTensor *> find(const std::string &name) const;
+  const std::map<std::string, StoredTensor> &all() const { return tensors; }
+
+private:
+  Status addFile(const std::string &path);
+  Status addIndex(const std::string &path);
+
+  std::map<std::string, StoredTensor> tensors;
+};
+
+/// Writes a file of known tensors in any order of their data. The data goes to
+/// a temporary name in the same folder; finish() makes it the file, so the
+/// final name never holds half of one. Dropped without finish(), nothing stays.
+class SafetensorsWriter {
+public:
+  struct Tensor {
+    std::string name;
+    int32_t dtype = 0;
+    std::vector<int64_t> shape;
+  };
+
+  static Expected<std::unique_ptr<SafetensorsWriter>>
+  create(const std::string &path, const std::vector<Tensor> &tensors);
+  ~SafetensorsWriter();
+
+  /// The whole data of tensor number `index`.
+  Status write(size_t index, const void *data);
+  /// Checks that all were written; syncs, renames, syncs the folder.
+  Status finish();
+
+private:
+  SafetensorsWriter() = default;
+
+  std::string path, temporary;
+  int fd = -1;
+  std::vector<std::string> names;
+  std::vector<int64_t> offsets, sizes; // bytes in the file
+  std::vector<bool> written;
+};
+
+/// Fails early if `path` cannot be written: its folder is missing or not
+/// writable, or has no room for `bytes`.
+Status checkOutput(const std::string &path, int64_t bytes);
+
+} // namespace fsdprt
+
+#endif // FSDPRT_IO_SAFETENSORS_H

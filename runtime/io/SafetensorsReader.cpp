@@ -1,0 +1,133 @@
+//===- SafetensorsReader.cpp - Reading weights ----------------------------===//
+
+#include "io/Safetensors.h"
+
+#include "core/DType.h"
+#include "core/Manifest.h"
+
+#include <nlohmann/json.hpp>
+
+#include <set>
+#include <sys/stat.h>
+
+using namespace fsdprt;
+using Json = nlohmann::json;
+
+static Expected<StoredTensor> parseTensor(const Json &entry,
+                                          int64_t dataOffset,
+                                          std::shared_ptr<InputFile> file) {
+  StoredTensor tensor;
+  tensor.file = file;
+  Expected<int32_t> dtype =
+      parseSafetensorsDType(entry.at("dtype").get<std::string>());
+  if (!dtype.ok())
+    return dtype.status();
+  tensor.dtype = *dtype;
+  tensor.shape = entry.at("shape").get<std::vector<int64_t>>();
+  auto range = entry.at("data_offsets").get<std::vector<int64_t>>();
+  if (range.size() != 2 || range[0] < 0 || range[1] < range[0] ||
+      range[1] > file->size() - dataOffset)
+    return failure("its data reaches beyond the file, which is truncated or "
+                   "corrupted");
+  if (range[1] - range[0] != productOf(tensor.shape) * sizeOfDType(*dtype))
+    return failure("its ", range[1] - range[0], " bytes do not hold shape ",
+                   shapeString(tensor.shape));
+  tensor.offset = dataOffset + range[0];
+  return tensor;
+}
+
+Status TensorFiles::addFile(const std::string &path) {
+  Expected<std::shared_ptr<InputFile>> file = InputFile::open(path);
+  if (!file.ok())
+    return file.status();
+  uint64_t length = 0;
+  constexpr uint64_t maxHeader = 100 << 20; // the format's own limit
+  if ((*file)->size() < 8 || !(*file)->read(&length, 0, 8).ok() ||
+      length > maxHeader || int64_t(length) > (*file)->size() - 8)
+    return failure("'", path, "' is not a safetensors file, or is truncated");
+  std::string header(length, 0);
+  FSDPRT_RETURN_IF_ERROR((*file)->read(header.data(), 8, length));
+  try {
+    for (const auto &[name, entry] : Json::parse(header).items()) {
+      if (name == "__metadata__")
+        continue;
+      Expected<StoredTensor> tensor = parseTensor(entry, 8 + length, *file);
+      if (!tensor.ok())
+        return failure("'", path, "', tensor '", std::string(name),
+                       "': ", tensor.status().message());
+      tensors[name] = *tensor;
+    }
+  } catch (const Json::exception &) {
+    return failure("'", path, "' has a corrupted safetensors header");
+  }
+  return Status();
+}
+
+Status TensorFiles::addIndex(const std::string &path) {
+  Expected<std::shared_ptr<InputFile>> file = InputFile::open(path);
+  if (!file.ok())
+    return file.status();
+  std::string text((*file)->size(), 0);
+  FSDPRT_RETURN_IF_ERROR((*file)->read(text.data(), 0, text.size()));
+  std::set<std::string> shards;
+  try {
+    Json index = Json::parse(text);
+    for (const auto &[name, shard] : index.at("weight_map").items())
+      shards.insert(shard.get<std::string>());
+  } catch (const Json::exception &) {
+    return failure("'", path,
+                   "' is not a safetensors index (no valid weight_map)");
+  }
+  size_t slash = path.rfind('/');
+  std::string folder =
+      slash == std::string::npos ? "" : path.substr(0, slash + 1);
+  for (const std::string &shard : shards) {
+    if (shard.find("..") != std::string::npos || shard[0] == '/')
+      return failure("'", path, "' lists '", shard,
+                     "', which is outside of its folder");
+    FSDPRT_RETURN_IF_ERROR(addFile(folder + shard));
+  }
+  return Status();
+}
+
+Expected<TensorFiles> TensorFiles::open(const std::string &path) {
+  auto endsWith = [](const std::string &text, const std::string &end) {
+    return text.size() >= end.size() &&
+           text.compare(text.size() - end.size(), end.size(), end) == 0;
+  };
+  std::string target = path;
+  struct stat info;
+  if (::stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode)) {
+    target = path + "/model.safetensors.index.json";
+    if (::stat(target.c_str(), &info) != 0)
+      target = path + "/model.safetensors";
+  }
+  TensorFiles files;
+  FSDPRT_RETURN_IF_ERROR(endsWith(target, ".json") ? files.addIndex(target)
+                                                   : files.addFile(target));
+  return files;
+}
+
+Expected<const StoredTensor *>
+TensorFiles::find(const std::string &name) const {
+  auto exact = tensors.find(name);
+  if (exact != tensors.end())
+    return &exact->second;
+  auto isSuffix = [](const std::string &text, const std::string &end) {
+    return text.size() > end.size() && text[text.size() - end.size() - 1] ==
+                                           '.' &&
+           text.compare(text.size() - end.size(), end.size(), end) == 0;
+  };
+  const StoredTensor *found = nullptr;
+  std::string foundName;
+  for (const auto &[candidate, tensor] : tensors) {
+    if (!isSuffix(candidate, name) && !isSuffix(name, candidate))
+      continue;
+    if (found)
+      return failure("parameter '", name, "' matches both '", foundName,
+                     "' and '", candidate, "' of the weights");
+    found = &tensor;
+    foundName = candidate;
+  }
+  return found;
+}

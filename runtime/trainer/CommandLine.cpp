@@ -1,0 +1,182 @@
+//===- CommandLine.cpp - What fsdp-run was asked to do --------------------===//
+
+#include "trainer/CommandLine.h"
+
+#include <CLI/CLI.hpp>
+
+#include <cmath>
+#include <cstdio>
+
+using namespace fsdprt;
+
+static void addDataOptions(CLI::App &app, RunOptions &options,
+                           std::string &shuffle) {
+  app.add_option("--data", options.data,
+                 "text, or tokens as .u16 or .u32 (little-endian)")
+      ->type_name("FILE")
+      ->group("Data");
+  app.add_option("--tokenizer", options.tokenizer,
+                 "how text becomes tokens: bytes")
+      ->type_name("NAME")
+      ->group("Data");
+  app.add_option("--labels", options.labels,
+                 "one int32 a token; -100 is ignored by the loss")
+      ->type_name("FILE")
+      ->group("Data");
+  app.add_option("--shuffle", shuffle,
+                 "on: windows in an order chosen by --seed; off: file order")
+      ->type_name("on|off")
+      ->check(CLI::IsMember({"on", "off"}))
+      ->group("Data");
+  app.add_option("--seed", options.seed,
+                 "of the data's order and of initial values (default 0)")
+      ->type_name("N")
+      ->group("Data");
+}
+
+static void addTrainingOptions(CLI::App &app, RunOptions &options) {
+  app.add_option("--steps", options.steps, "updates to make")
+      ->type_name("N")
+      ->check(CLI::NonNegativeNumber)
+      ->group("Training");
+  app.add_option("--lr", options.learningRate, "learning rate (default 1e-3)")
+      ->type_name("X")
+      ->check(CLI::NonNegativeNumber)
+      ->group("Training");
+  app.add_option("--schedule", options.schedule, "constant (default) or cosine")
+      ->type_name("NAME")
+      ->check(CLI::IsMember({"constant", "cosine"}))
+      ->group("Training");
+  app.add_option("--warmup", options.warmup,
+                 "steps of warm-up: step s, from 0, has lr * s / N")
+      ->type_name("N")
+      ->check(CLI::NonNegativeNumber)
+      ->group("Training");
+  app.add_option("--min-lr", options.minLearningRate,
+                 "where cosine ends (default 0)")
+      ->type_name("X")
+      ->check(CLI::NonNegativeNumber)
+      ->group("Training");
+}
+
+static void addFileOptions(CLI::App &app, RunOptions &options) {
+  app.add_option("--weights", options.weights,
+                 "start from a .safetensors file, or a Hugging Face index")
+      ->type_name("FILE")
+      ->group("Parameters");
+  app.add_option("--save", options.save,
+                 "write the trained parameters as .safetensors")
+      ->type_name("FILE")
+      ->group("Parameters");
+  app.add_option("--strip-prefix", options.stripPrefix,
+                 "remove a wrapper's prefix from the saved names")
+      ->type_name("PREFIX")
+      ->group("Parameters");
+  app.add_option("--metrics", options.metrics, "one JSON line a step")
+      ->type_name("FILE")
+      ->group("Reports");
+  app.add_option("--records", options.records,
+                 "every argument of every operation as JSON; of rank r > 0 to "
+                 "FILE.r")
+      ->type_name("FILE")
+      ->group("Reports");
+  app.add_flag("--check-plan", options.checkPlan,
+               "compare the records with the memory plan at the end")
+      ->group("Reports");
+}
+
+static void addMachineOptions(CLI::App &app, RunOptions &options) {
+  app.add_option("-n,--ranks", options.ranks,
+                 "ranks to start; must be the product of the program's mesh, "
+                 "which is the default")
+      ->type_name("N")
+      ->check(CLI::PositiveNumber)
+      ->group("Machine");
+  app.add_option("--comm", options.comm,
+                 "mpi (default): ranks are processes; thread: threads of this "
+                 "one")
+      ->type_name("NAME")
+      ->check(CLI::IsMember({"mpi", "thread"}))
+      ->group("Machine");
+  app.add_option("--threads", options.threads,
+                 "threads a rank computes with (default: cores / ranks of the "
+                 "host)")
+      ->type_name("N")
+      ->check(CLI::PositiveNumber)
+      ->group("Machine");
+  app.add_option("--timeout", options.timeoutSeconds,
+                 "seconds without any progress after which a rank counts as "
+                 "stuck (default 60)")
+      ->type_name("S")
+      ->check(CLI::PositiveNumber)
+      ->group("Machine");
+  app.add_flag("--checked", options.checked,
+               "guard pages around the arenas, NaN in what is not written yet "
+               "or used no more")
+      ->group("Machine");
+}
+
+/// What single options cannot check. "" if all is well.
+static std::string checkTogether(const RunOptions &options) {
+  if (options.steps > 0 && options.data.empty())
+    return "--steps needs --data";
+  if (options.steps == 0 && options.save.empty())
+    return "nothing to do: give --steps and --data, or --save";
+  if (!options.stripPrefix.empty() && options.save.empty())
+    return "--strip-prefix is for --save";
+  if (options.schedule == "cosine" && options.warmup >= options.steps &&
+      options.steps > 0)
+    return "--warmup leaves no step for the cosine";
+  return "";
+}
+
+std::optional<RunOptions> fsdprt::parseCommandLine(int argc, char **argv,
+                                                   int &exitCode) {
+  CLI::App app("Trains a program that fsdp-compile made.\n\n"
+               "  fsdp-run -n 2 model.fsdp --data text.txt --tokenizer bytes "
+               "--steps 200 --lr 3e-4\n\n"
+               "Starts the ranks by mpirun; under mpirun or srun it is one of "
+               "them.",
+               "fsdp-run");
+  RunOptions options;
+  std::string shuffle = "on";
+  app.add_option("program", options.program, "folder made by fsdp-compile")
+      ->type_name("MODEL.fsdp")
+      ->required();
+  addTrainingOptions(app, options);
+  addDataOptions(app, options, shuffle);
+  addFileOptions(app, options);
+  addMachineOptions(app, options);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::CallForHelp &) {
+    std::fputs(app.help().c_str(), stdout);
+    exitCode = 0;
+    return std::nullopt;
+  } catch (const CLI::ParseError &error) {
+    std::fprintf(stderr, "fsdp-run: error: %s; see fsdp-run --help\n",
+                 error.what());
+    exitCode = 2;
+    return std::nullopt;
+  }
+  options.shuffle = shuffle == "on";
+  if (std::string problem = checkTogether(options); !problem.empty()) {
+    std::fprintf(stderr, "fsdp-run: error: %s; see fsdp-run --help\n",
+                 problem.c_str());
+    exitCode = 2;
+    return std::nullopt;
+  }
+  return options;
+}
+
+double fsdprt::learningRateAt(const RunOptions &options, int64_t step) {
+  if (step < options.warmup)
+    return options.learningRate * double(step) / double(options.warmup);
+  if (options.schedule == "constant")
+    return options.learningRate;
+  double progress = double(step - options.warmup) /
+                    double(std::max<int64_t>(1, options.steps - options.warmup));
+  return options.minLearningRate +
+         0.5 * (options.learningRate - options.minLearningRate) *
+             (1 + std::cos(3.14159265358979323846 * progress));
+}

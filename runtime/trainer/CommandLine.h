@@ -1,0 +1,43 @@
+//===- CommandLine.h - What fsdp-run was asked to do ------------*- C++ -*-===//
+
+#ifndef FSDPRT_TRAINER_COMMANDLINE_H
+#define FSDPRT_TRAINER_COMMANDLINE_H
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace fsdprt {
+
+struct RunOptions {
+  std::string program; // folder
+  int ranks = 0;       // 0: as many as the program's mesh has
+  std::string comm = "mpi";
+
+  std::string data, tokenizer, labels;
+  bool shuffle = true;
+  uint64_t seed = 0;
+
+  int64_t steps = 0;
+  double learningRate = 1e-3, minLearningRate = 0;
+  std::string schedule = "constant";
+  int64_t warmup = 0;
+
+  std::string weights, save, stripPrefix;
+  std::string metrics, records;
+  bool checkPlan = false, checked = false;
+  int threads = 0; // 0: cores divided by the ranks of the host
+  double timeoutSeconds = 60;
+};
+
+/// Parses and checks; nothing if the caller should exit with `exitCode` (after
+/// --help, or an error that has been printed).
+std::optional<RunOptions> parseCommandLine(int argc, char **argv,
+                                           int &exitCode);
+
+/// Learning rate of step `step`, counted from 0.
+double learningRateAt(const RunOptions &options, int64_t step);
+
+} // namespace fsdprt
+
+#endif // FSDPRT_TRAINER_COMMANDLINE_H

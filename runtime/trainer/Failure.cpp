@@ -1,0 +1,131 @@
+//===- Failure.cpp - One clear message, whoever fails ---------------------===//
+
+#include "trainer/Failure.h"
+
+#include "abi/Context.h"
+
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <unistd.h>
+
+using namespace fsdprt;
+
+namespace {
+
+// What the handlers need; written before they are installed.
+const FlightFile *handlerFlight = nullptr;
+int handlerRank = -1;
+bool handlerSpeaksForOthers = false;
+
+void print(const SignalSafeText &text) {
+  ssize_t ignored = ::write(STDERR_FILENO, text.data(), text.size());
+  (void)ignored;
+}
+
+void setState(int rank, FlightState state) {
+  if (FlightSlot *slot =
+          handlerFlight ? handlerFlight->slotOfRank(rank) : nullptr)
+    slot->state = state;
+}
+
+void onTerminate(int) {
+  setState(handlerRank, FlightState::Terminated);
+  SignalSafeText text;
+  text << "fsdp-run: error: ";
+  if (handlerSpeaksForOthers && handlerFlight &&
+      describeCulprit(*handlerFlight, handlerRank, /*includeStuck=*/false,
+                      text) &&
+      handlerFlight->claimReport()) {
+    text << "\n";
+    print(text);
+  }
+  ::_exit(128 + SIGTERM);
+}
+
+const char *nameOfSignal(int number) {
+  switch (number) {
+  case SIGSEGV:
+    return "invalid memory access";
+  case SIGBUS:
+    return "bus error";
+  case SIGFPE:
+    return "arithmetic fault";
+  case SIGILL:
+    return "illegal instruction";
+  default:
+    return "abort";
+  }
+}
+
+/// Says if the address is just outside of an arena: a guard page.
+void describeAddress(const fsdprt_context &context, const char *address,
+                     SignalSafeText &text) {
+  constexpr int64_t near = 1 << 20;
+  for (const Arena &arena : context.arenas) {
+    int64_t offset = address - arena.base();
+    if (offset >= arena.size() && offset < arena.size() + near)
+      text << ", " << offset - arena.size() << " bytes beyond the end of arena '"
+           << arena.name().c_str() << "'";
+    else if (offset < 0 && offset >= -near)
+      text << ", " << -offset << " bytes before the start of arena '"
+           << arena.name().c_str() << "'";
+  }
+}
+
+void onFault(int number, siginfo_t *info, void *) {
+  fsdprt_context *context = currentContext();
+  int rank = context ? context->rank() : handlerRank;
+  SignalSafeText text;
+  text << "fsdp-run: error: ";
+  if (rank >= 0)
+    text << "rank " << int64_t(rank) << ": ";
+  text << nameOfSignal(number) << " ";
+  FlightSlot *slot = handlerFlight ? handlerFlight->slotOfRank(rank) : nullptr;
+  if (slot)
+    describePosition(*slot, text);
+  if (context && (number == SIGSEGV || number == SIGBUS))
+    describeAddress(*context, static_cast<const char *>(info->si_addr), text);
+  text << "\n";
+  if (!handlerFlight || handlerFlight->claimReport())
+    print(text);
+  setState(rank, FlightState::Failed);
+  ::_exit(1);
+}
+
+} // namespace
+
+void fsdprt::reportFailure(const FlightFile *flight, int rank,
+                           const std::string &message) {
+  if (!flight || flight->claimReport()) {
+    std::string prefix =
+        rank >= 0 ? "rank " + std::to_string(rank) + ": " : "";
+    std::fprintf(stderr, "fsdp-run: error: %s%s\n", prefix.c_str(),
+                 message.c_str());
+    std::fflush(stderr);
+  }
+  if (FlightSlot *slot =
+          flight && rank >= 0 ? flight->slotOfRank(rank) : nullptr)
+    slot->state = FlightState::Failed;
+}
+
+void fsdprt::installSignalHandlers(const FlightFile *flight, int rank,
+                                   bool speaksForOthers) {
+  handlerFlight = flight;
+  handlerRank = rank;
+  handlerSpeaksForOthers = speaksForOthers;
+  struct sigaction terminate = {};
+  terminate.sa_handler = onTerminate;
+  ::sigaction(SIGTERM, &terminate, nullptr);
+  // A fault may be an overflown stack: handlers get one of their own.
+  static char alternateStack[64 << 10];
+  stack_t stack = {};
+  stack.ss_sp = alternateStack;
+  stack.ss_size = sizeof(alternateStack);
+  ::sigaltstack(&stack, nullptr);
+  struct sigaction fault = {};
+  fault.sa_sigaction = onFault;
+  fault.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESETHAND;
+  for (int number : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT})
+    ::sigaction(number, &fault, nullptr);
+}

@@ -1,0 +1,90 @@
+//===- Launcher.cpp - fsdp-run as the parent of its ranks -----------------===//
+
+#include "trainer/Launcher.h"
+
+#include "trainer/Failure.h"
+
+#include <cerrno>
+#include <climits>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <vector>
+
+using namespace fsdprt;
+
+static pid_t launchedProcess = -1;
+
+static void forwardSignal(int number) {
+  if (launchedProcess > 0)
+    ::kill(launchedProcess, number);
+}
+
+static std::vector<std::string> commandFor(int ranks, int argc, char **argv) {
+  char self[PATH_MAX];
+  ssize_t length = ::readlink("/proc/self/exe", self, sizeof(self) - 1);
+  std::vector<std::string> command = {"mpirun", "--quiet", "--oversubscribe",
+                                      "--bind-to", "none", "-n",
+                                      std::to_string(ranks)};
+  if (::geteuid() == 0)
+    command.insert(command.begin() + 1, "--allow-run-as-root");
+  command.push_back(length > 0 ? std::string(self, length) : argv[0]);
+  command.insert(command.end(), argv + 1, argv + argc);
+  return command;
+}
+
+[[noreturn]] static void execute(const std::vector<std::string> &command) {
+  std::vector<char *> pointers;
+  for (const std::string &word : command)
+    pointers.push_back(const_cast<char *>(word.c_str()));
+  pointers.push_back(nullptr);
+  ::execvp(pointers[0], pointers.data());
+  std::fprintf(stderr,
+               "fsdp-run: error: cannot start mpirun: %s; install OpenMPI or "
+               "use --comm thread\n",
+               std::strerror(errno));
+  ::_exit(127);
+}
+
+static int exitCodeOf(int status) {
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+int fsdprt::launchRanks(int ranks, int argc, char **argv) {
+  std::string name = "/fsdprt-" + std::to_string(::getpid());
+  FlightFile::unlink(name); // a leftover of an earlier process of this number
+  Expected<FlightFile> flight = FlightFile::createShared(name, 0, ranks);
+  if (!flight.ok()) {
+    reportFailure(nullptr, -1, flight.status().message());
+    return 1;
+  }
+  ::setenv(flightVariable, name.c_str(), 1);
+  if (::isatty(STDOUT_FILENO))
+    ::setenv(terminalVariable, "1", 1);
+  // The library's threads must not spin while the other ranks compute.
+  ::setenv("OMP_WAIT_POLICY", "passive", 0);
+  launchedProcess = ::fork();
+  if (launchedProcess == 0)
+    execute(commandFor(ranks, argc, argv));
+  for (int number : {SIGTERM, SIGINT, SIGHUP})
+    ::signal(number, forwardSignal);
+  int status = 0;
+  while (::waitpid(launchedProcess, &status, 0) < 0 && errno == EINTR)
+    ;
+  FlightFile::unlink(name);
+  int exitCode = exitCodeOf(status);
+  if (exitCode == 0 || exitCode == 127)
+    return exitCode;
+  SignalSafeText culprit;
+  if (describeCulprit(*flight, -1, /*includeStuck=*/false, culprit))
+    reportFailure(&*flight, -1, culprit.data());
+  else if (exitCode < 128)
+    reportFailure(&*flight, -1,
+                  "the ranks ended with exit status " +
+                      std::to_string(exitCode));
+  return exitCode;
+}

@@ -1,0 +1,18 @@
+//===- Launcher.h - fsdp-run as the parent of its ranks ---------*- C++ -*-===//
+
+#ifndef FSDPRT_TRAINER_LAUNCHER_H
+#define FSDPRT_TRAINER_LAUNCHER_H
+
+namespace fsdprt {
+
+/// Names in the environment between launcher and ranks.
+constexpr const char *flightVariable = "FSDPRT_FLIGHT_RECORD";
+constexpr const char *terminalVariable = "FSDPRT_TERMINAL";
+
+/// Starts this program again under mpirun, once a rank, and waits. If a rank
+/// was killed, names it from its flight record. Returns the exit code.
+int launchRanks(int ranks, int argc, char **argv);
+
+} // namespace fsdprt
+
+#endif // FSDPRT_TRAINER_LAUNCHER_H

@@ -1,0 +1,67 @@
+//===- Metrics.h - What a step tells ----------------------------*- C++ -*-===//
+
+#ifndef FSDPRT_TRAINER_METRICS_H
+#define FSDPRT_TRAINER_METRICS_H
+
+#include "core/Status.h"
+
+#include <cstdint>
+#include <vector>
+
+namespace fsdprt {
+
+struct StepMetrics {
+  int64_t step = 0; // from 0
+  double loss = 0, gradNorm = 0, learningRate = 0;
+  double milliseconds = 0, tokensPerSecond = 0; // all ranks
+  int64_t plannedPeakBytes = 0, measuredPeakBytes = 0;
+  int64_t gatheredBytes = 0, reducedBytes = 0; // of this rank and step
+};
+
+/// One JSON object a line, each written at once, so a file cut short still
+/// holds whole lines.
+class MetricsFile {
+public:
+  static Expected<MetricsFile> create(const std::string &path);
+  MetricsFile(MetricsFile &&other) noexcept : path(other.path), fd(other.fd) {
+    other.fd = -1;
+  }
+  ~MetricsFile();
+
+  Status write(const StepMetrics &metrics);
+
+private:
+  MetricsFile() = default;
+  std::string path;
+  int fd = -1;
+};
+
+/// Tells the user: a bar on a terminal, a line now and then otherwise.
+class Progress {
+public:
+  Progress(int64_t steps, bool terminal);
+  void show(const StepMetrics &metrics);
+  void finish();
+
+private:
+  int64_t steps, interval;
+  bool terminal, barShown = false;
+};
+
+/// "12.3 MiB".
+std::string formatBytes(int64_t bytes);
+
+/// What one rank used.
+struct RankPeak {
+  int64_t measured = 0, residentGrowth = 0;
+};
+
+/// The end: losses, speed, and peaks by rank. `sharedProcess`: the ranks are
+/// threads, so residentGrowth is that of all together.
+void printSummary(const std::vector<StepMetrics> &steps,
+                  int64_t plannedPeakBytes, const std::vector<RankPeak> &peaks,
+                  bool sharedProcess);
+
+} // namespace fsdprt
+
+#endif // FSDPRT_TRAINER_METRICS_H

@@ -1,0 +1,42 @@
+//===- Program.h - A compiled program, loaded -------------------*- C++ -*-===//
+
+#ifndef FSDPRT_TRAINER_PROGRAM_H
+#define FSDPRT_TRAINER_PROGRAM_H
+
+#include "abi/fsdprt.h"
+#include "core/Manifest.h"
+
+#include <memory>
+
+namespace fsdprt {
+
+/// Fails if this host lacks a feature that the program was compiled for.
+Status checkTarget(const Manifest &manifest);
+
+/// Fails if the shared object imports anything that could allocate memory or
+/// do input and output behind the plan's back.
+Status checkImports(const std::string &path);
+
+class Program {
+public:
+  using Phase = fsdprt_status (*)(fsdprt_context *);
+
+  /// Loads `folder`/program.so of the manifest and finds its phases.
+  static Expected<std::unique_ptr<Program>> load(const Manifest &manifest);
+  ~Program();
+
+  /// Runs one phase as operation stream of the context; `step` is -1 outside
+  /// of steps.
+  Status run(fsdprt_context &context, const PhaseSpec &phase,
+             int64_t step) const;
+
+private:
+  Program() = default;
+
+  void *handle = nullptr;
+  std::map<std::string, Phase> phases; // by name
+};
+
+} // namespace fsdprt
+
+#endif // FSDPRT_TRAINER_PROGRAM_H
