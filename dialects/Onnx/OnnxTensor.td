@@ -7,6 +7,7 @@ def Onnx_TransposeOp : Onnx_InferredOp<"transpose", [
   let results = (outs Onnx_Tensor:$y);
   let assemblyFormat = "$x $perm attr-dict `:` type($x) `->` type($y)";
   let hasFolder = 1;
+  let hasCanonicalizer = 1;
 }
 
 def Onnx_ReshapeOp : Onnx_PureOp<"reshape", [
