@@ -65,7 +65,6 @@ llvm::LogicalResult recoverParameters(const Graph &graph,
                                       ParameterTable &table);
 /// By the records of PyTorch's dynamo exporter.
 llvm::LogicalResult recoverBySignature(const Graph &graph,
-                                       const ImportOptions &options,
                                        mlir::Location loc,
                                        ParameterTable &table);
 /// By the names of the legacy exporter, and for files without records.
