@@ -267,7 +267,7 @@ LogicalResult Importer::dispatch(const Node &node, NodeContext &context) {
 
 LogicalResult Importer::importNode(const Node &node) {
   emitter.loc = NameLoc::get(builder.getStringAttr(node.name), loc);
-  emitter.scope = scopeOf(node);
+  emitter.scope = parameters.containers.resolve(scopeOf(node));
   auto keep = [&](TypeRange types) -> SmallVector<Value> { return {}; };
   NodeContext context{node, emitter, {}, {}, data, keep, logSoftmax, nanTests};
   auto keepThis = [&](TypeRange types) {
