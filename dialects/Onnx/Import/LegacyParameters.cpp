@@ -32,6 +32,7 @@ private:
   FailureOr<std::optional<size_t>> sameContents(const TensorRecord &record);
   void addReaderAlias(const Node &node, Parameter &parameter);
   std::string moduleOf(const Node &product);
+  LogicalResult findPaddingRow(const Node &node, const TensorRecord &record);
   size_t declare(StringRef name, const TensorRecord &record, bool transposed);
 
   const Graph &graph;
@@ -110,6 +111,42 @@ void NameRecovery::addReaderAlias(const Node &node, Parameter &parameter) {
     parameter.aliases.push_back(alias);
 }
 
+/// This exporter records no padding_idx. Torch sets that row to zero and never
+/// trains it, so the one row of zeros of an embedding is it.
+LogicalResult NameRecovery::findPaddingRow(const Node &node,
+                                           const TensorRecord &record) {
+  auto axis = node.attributes.find("axis");
+  if (record.dims.size() != 2 || !record.dims[0] ||
+      (axis != node.attributes.end() && axis->second.i))
+    return success();
+  if (record.external) {
+    auto file = data.externalFile(record);
+    if (failed(file))
+      return failure();
+    if (file->empty())
+      return success();
+  }
+  auto bytes = data.bytes(record);
+  if (failed(bytes))
+    return failure();
+  int64_t width = record.bytes / record.dims[0], found = -1;
+  for (int64_t row = 0; row < record.dims[0]; ++row) {
+    StringRef content = bytes->substr(row * width, width);
+    if (content.find_first_not_of('\0') != StringRef::npos)
+      continue;
+    if (found >= 0)
+      return success();
+    found = row;
+  }
+  if (found < 0)
+    return success();
+  table.paddingRows[&node] = found;
+  mlir::emitWarning(loc) << "row " << found << " of '" << node.inputs[0]
+                         << "' is zero and is taken as its padding_idx, which "
+                            "gets no gradient from the embedding";
+  return success();
+}
+
 LogicalResult NameRecovery::bindNamed(const Node &node, unsigned operand,
                                       const TensorRecord &record) {
   StringRef name = node.inputs[operand];
@@ -120,6 +157,8 @@ LogicalResult NameRecovery::bindNamed(const Node &node, unsigned operand,
                        operand == 1;
   addReaderAlias(node, parameter);
   table.use(node, operand, index, false);
+  if (node.opType == "Gather" && operand == 0)
+    return findPaddingRow(node, record);
   return success();
 }
 

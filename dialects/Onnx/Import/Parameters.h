@@ -48,6 +48,8 @@ struct ParameterTable {
   /// Values that are initializers: these and the Identities of them.
   llvm::StringMap<const TensorRecord *> weights;
 
+  /// Rows of embeddings that get no gradient, where data alone tell them.
+  llvm::DenseMap<const Node *, int64_t> paddingRows;
   /// For scopes read from node paths.
   ContainerPrefixes containers;
 
