@@ -45,7 +45,7 @@ static void addTrainStage(OpPassManager &manager,
   update.weightDecay = options.weightDecay;
   update.momentum = options.momentum;
   update.clipGradNorm = options.clipGradNorm;
-  update.noDecay.assign(options.noDecay.begin(), options.noDecay.end());
+  update.noDecay = options.noDecay;
   manager.addPass(createTrainBuildUpdate(update));
   manager.addPass(createTrainVerify());
 }
@@ -54,7 +54,7 @@ static void addShardStage(OpPassManager &manager,
                           const PipelineOptions &options) {
   FsdpAssignUnitsOptions units;
   units.mesh = options.mesh;
-  units.units.assign(options.units.begin(), options.units.end());
+  units.units = options.units;
   manager.addPass(createFsdpAssignUnits(units));
   manager.addPass(createFsdpInsertGathers());
   manager.addPass(createFsdpInsertReductions());
