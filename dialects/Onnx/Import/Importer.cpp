@@ -267,13 +267,17 @@ LogicalResult Importer::dispatch(const Node &node, NodeContext &context) {
 
 LogicalResult Importer::importNode(const Node &node) {
   emitter.loc = NameLoc::get(builder.getStringAttr(node.name), loc);
-  emitter.scope = scopeOf(node);
+  emitter.scope = parameters.containers.resolve(scopeOf(node));
   auto keep = [&](TypeRange types) -> SmallVector<Value> { return {}; };
-  NodeContext context{node, emitter, {}, {}, data, keep, logSoftmax, nanTests};
+  NodeContext context{node, emitter, {},         {},      data,
+                      keep, {},      logSoftmax, nanTests};
   auto keepThis = [&](TypeRange types) {
     return keepNode(node, context.in, types);
   };
   context.keepNode = keepThis;
+  if (auto row = parameters.paddingRows.find(&node);
+      row != parameters.paddingRows.end())
+    context.paddingRow = row->second;
   for (unsigned i = 0; i < node.inputs.size(); ++i) {
     FailureOr<Operand> operand = operandOf(node, i);
     if (failed(operand))

@@ -108,7 +108,7 @@ LogicalResult fsdp::onnx::recoverParameters(const Graph &graph,
   }
   LogicalResult recovered =
       graph.metadata.count(signatureKey)
-          ? recoverBySignature(graph, options, loc, table)
+          ? recoverBySignature(graph, loc, table)
           : recoverByNames(graph, options, data, loc, table);
   if (failed(recovered))
     return failure();
@@ -241,7 +241,7 @@ LogicalResult fsdp::onnx::emitParameters(const Graph &graph,
   std::vector<const Parameter *> ordered;
   for (const Parameter &parameter : table.parameters)
     ordered.push_back(&parameter);
-  llvm::stable_sort(ordered, [](const Parameter *a, const Parameter *b) {
+  llvm::sort(ordered, [](const Parameter *a, const Parameter *b) {
     return a->order < b->order;
   });
   llvm::StringSet<> names;

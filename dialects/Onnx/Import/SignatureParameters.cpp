@@ -85,9 +85,8 @@ bool holdsTranspose(const CallRecord &call, const Node &node,
 
 class SignatureRecovery {
 public:
-  SignatureRecovery(const Graph &graph, const ImportOptions &options,
-                    Location loc, ParameterTable &table)
-      : graph(graph), options(options), loc(loc), table(table) {}
+  SignatureRecovery(const Graph &graph, Location loc, ParameterTable &table)
+      : graph(graph), loc(loc), table(table) {}
   LogicalResult run();
 
 private:
@@ -107,7 +106,6 @@ private:
   }
 
   const Graph &graph;
-  const ImportOptions &options;
   Location loc;
   ParameterTable &table;
   std::vector<SignatureLine> lines;
@@ -349,9 +347,7 @@ LogicalResult SignatureRecovery::run() {
   return success();
 }
 
-LogicalResult fsdp::onnx::recoverBySignature(const Graph &graph,
-                                             const ImportOptions &options,
-                                             Location loc,
+LogicalResult fsdp::onnx::recoverBySignature(const Graph &graph, Location loc,
                                              ParameterTable &table) {
-  return SignatureRecovery(graph, options, loc, table).run();
+  return SignatureRecovery(graph, loc, table).run();
 }
