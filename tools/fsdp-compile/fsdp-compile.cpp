@@ -197,6 +197,7 @@ int main(int argc, char **argv) {
   DialectRegistry registry;
   registerAll(registry);
   MLIRContext context(registry);
+  context.printOpOnDiagnostic(false);
   llvm::SourceMgr sources;
   SourceMgrDiagnosticHandler diagnostics(sources, &context);
   return succeeded(compile(context, importFlags, pipelineOptions(beta1, beta2)))
