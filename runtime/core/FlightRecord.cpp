@@ -89,9 +89,7 @@ Expected<FlightFile> FlightFile::open(const std::string &name) {
   return file;
 }
 
-void FlightFile::unlink(const std::string &name) {
-  ::shm_unlink(name.c_str());
-}
+void FlightFile::unlink(const std::string &name) { ::shm_unlink(name.c_str()); }
 
 FlightFile::FlightFile(FlightFile &&other) noexcept {
   *this = std::move(other);
@@ -109,8 +107,8 @@ FlightFile::~FlightFile() {
 }
 
 FlightSlot *FlightFile::slot(int index) const {
-  char *first = reinterpret_cast<char *>(mapped) +
-                (sizeof(FlightHeader) + 63) / 64 * 64;
+  char *first =
+      reinterpret_cast<char *>(mapped) + (sizeof(FlightHeader) + 63) / 64 * 64;
   return reinterpret_cast<FlightSlot *>(first) + index;
 }
 
@@ -153,8 +151,8 @@ void fsdprt::enterPhase(FlightSlot *slot, const char *phase, int64_t step) {
   markProgress(slot);
 }
 
-void fsdprt::markOperation(FlightSlot *slot, const fsdprt_op &op,
-                           int64_t index, OperationState state) {
+void fsdprt::markOperation(FlightSlot *slot, const fsdprt_op &op, int64_t index,
+                           OperationState state) {
   if (!slot)
     return;
   FlightOperation &operation = slot->operations[op.stream];

@@ -40,7 +40,7 @@ struct FlightOperation {
 struct FlightSlot {
   std::atomic<FlightState> state;
   std::atomic<int32_t> pid;
-  std::atomic<int64_t> step; // -1 before the first
+  std::atomic<int64_t> step;      // -1 before the first
   std::atomic<uint64_t> progress; // grows with whatever the rank does
   char phase[24];                 // or "start", "data", "save"
   FlightOperation operations[FSDPRT_NUM_STREAMS];

@@ -13,8 +13,7 @@
 using namespace fsdprt;
 using Json = nlohmann::json;
 
-static Expected<StoredTensor> parseTensor(const Json &entry,
-                                          int64_t dataOffset,
+static Expected<StoredTensor> parseTensor(const Json &entry, int64_t dataOffset,
                                           std::shared_ptr<InputFile> file) {
   StoredTensor tensor;
   tensor.file = file;
@@ -114,8 +113,8 @@ TensorFiles::find(const std::string &name) const {
   if (exact != tensors.end())
     return &exact->second;
   auto isSuffix = [](const std::string &text, const std::string &end) {
-    return text.size() > end.size() && text[text.size() - end.size() - 1] ==
-                                           '.' &&
+    return text.size() > end.size() &&
+           text[text.size() - end.size() - 1] == '.' &&
            text.compare(text.size() - end.size(), end.size(), end) == 0;
   };
   const StoredTensor *found = nullptr;

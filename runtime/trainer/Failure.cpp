@@ -65,8 +65,8 @@ void describeAddress(const fsdprt_context &context, const char *address,
   for (const Arena &arena : context.arenas) {
     int64_t offset = address - arena.base();
     if (offset >= arena.size() && offset < arena.size() + near)
-      text << ", " << offset - arena.size() << " bytes beyond the end of arena '"
-           << arena.name().c_str() << "'";
+      text << ", " << offset - arena.size()
+           << " bytes beyond the end of arena '" << arena.name().c_str() << "'";
     else if (offset < 0 && offset >= -near)
       text << ", " << -offset << " bytes before the start of arena '"
            << arena.name().c_str() << "'";
@@ -98,8 +98,7 @@ void onFault(int number, siginfo_t *info, void *) {
 void fsdprt::reportFailure(const FlightFile *flight, int rank,
                            const std::string &message) {
   if (!flight || flight->claimReport()) {
-    std::string prefix =
-        rank >= 0 ? "rank " + std::to_string(rank) + ": " : "";
+    std::string prefix = rank >= 0 ? "rank " + std::to_string(rank) + ": " : "";
     std::fprintf(stderr, "fsdp-run: error: %s%s\n", prefix.c_str(),
                  message.c_str());
     std::fflush(stderr);

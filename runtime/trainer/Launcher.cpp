@@ -27,9 +27,9 @@ static void forwardSignal(int number) {
 static std::vector<std::string> commandFor(int ranks, int argc, char **argv) {
   char self[PATH_MAX];
   ssize_t length = ::readlink("/proc/self/exe", self, sizeof(self) - 1);
-  std::vector<std::string> command = {"mpirun", "--quiet", "--oversubscribe",
-                                      "--bind-to", "none", "-n",
-                                      std::to_string(ranks)};
+  std::vector<std::string> command = {
+      "mpirun", "--quiet", "--oversubscribe",    "--bind-to",
+      "none",   "-n",      std::to_string(ranks)};
   if (::geteuid() == 0)
     command.insert(command.begin() + 1, "--allow-run-as-root");
   command.push_back(length > 0 ? std::string(self, length) : argv[0]);
@@ -65,8 +65,6 @@ int fsdprt::launchRanks(int ranks, int argc, char **argv) {
   ::setenv(flightVariable, name.c_str(), 1);
   if (::isatty(STDOUT_FILENO))
     ::setenv(terminalVariable, "1", 1);
-  // The library's threads must not spin while the other ranks compute.
-  ::setenv("OMP_WAIT_POLICY", "passive", 0);
   launchedProcess = ::fork();
   if (launchedProcess == 0)
     execute(commandFor(ranks, argc, argv));

@@ -71,9 +71,9 @@ Status Trainer::openFiles() {
     return opened.status();
   loader = std::move(*opened);
   if (options.steps > 0) {
-    auto tokens = TokenData::open(
-        manifest, {options.data, options.tokenizer, options.labels,
-                   options.seed, options.shuffle, rank, world});
+    auto tokens = TokenData::open(manifest, {options.data, options.tokenizer,
+                                             options.labels, options.seed,
+                                             options.shuffle, rank, world});
     if (!tokens.ok())
       return tokens.status();
     data = std::move(*tokens);
@@ -81,8 +81,8 @@ Status Trainer::openFiles() {
   if (!isFirst())
     return Status();
   if (!options.save.empty())
-    FSDPRT_RETURN_IF_ERROR(CheckpointSaver::check(manifest, options.save,
-                                                  options.stripPrefix));
+    FSDPRT_RETURN_IF_ERROR(
+        CheckpointSaver::check(manifest, options.save, options.stripPrefix));
   if (!options.metrics.empty()) {
     auto file = MetricsFile::create(options.metrics);
     if (!file.ok())
@@ -187,8 +187,8 @@ Status Trainer::save() {
     return Status();
   std::unique_ptr<CheckpointSaver> saver;
   if (isFirst()) {
-    auto created = CheckpointSaver::create(manifest, options.save,
-                                           options.stripPrefix);
+    auto created =
+        CheckpointSaver::create(manifest, options.save, options.stripPrefix);
     if (!created.ok())
       return created.status();
     saver = std::move(*created);
