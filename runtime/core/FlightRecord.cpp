@@ -281,3 +281,14 @@ bool fsdprt::describeCulprit(const FlightFile &file, int self,
   describePosition(*file.slot(culprit), text);
   return true;
 }
+
+void fsdprt::killStoppedRanks(const FlightFile &file, int self) {
+  for (int i = 0; i < file.numSlots(); ++i) {
+    const FlightSlot &slot = *file.slot(i);
+    if (file.firstRank() + i == self || slot.state != FlightState::Running)
+      continue;
+    char state = processState(slot.pid);
+    if (state == 'T' || state == 't')
+      ::kill(slot.pid, SIGKILL);
+  }
+}

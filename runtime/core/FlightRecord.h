@@ -114,6 +114,10 @@ private:
 bool describeCulprit(const FlightFile &file, int self, bool includeStuck,
                      SignalSafeText &text);
 
+/// Kills the ranks of this host that a signal has stopped: they could not end
+/// by themselves, and would wake up between peers that are gone.
+void killStoppedRanks(const FlightFile &file, int self);
+
 /// "in operation 'x' of unit 'y' (phase 'step', step 3)".
 void describePosition(const FlightSlot &slot, SignalSafeText &text);
 

@@ -113,6 +113,8 @@ static Expected<FlightFile> openFlight(const HostRanks &host) {
                                const Status &status) {
   reportFailure(flight, rank, status.message());
   std::fflush(stdout);
+  if (flight)
+    killStoppedRanks(*flight, rank);
   // Peers may never reach MPI_Finalize; the launcher ends them.
   ::_exit(1);
 }

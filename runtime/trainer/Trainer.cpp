@@ -134,10 +134,11 @@ Status Trainer::checkResults(const StepMetrics &metrics) {
                    ": no rank has a label that is not ignored");
   if (manifest.results.count("loss") && !std::isfinite(metrics.loss))
     return failure("step ", metrics.step, ": the loss is not finite (",
-                   metrics.loss, ")");
+                   std::isnan(metrics.loss) ? "nan" : "infinite", ")");
   if (manifest.results.count("grad_norm") && !std::isfinite(metrics.gradNorm))
     return failure("step ", metrics.step, ": the gradient norm is not finite (",
-                   metrics.gradNorm, "), the loss is ", metrics.loss);
+                   std::isnan(metrics.gradNorm) ? "nan" : "infinite",
+                   "), the loss is ", metrics.loss);
   return Status();
 }
 

@@ -132,7 +132,8 @@ static fsdprt_status count(void *const *args, void *scratch, int64_t begin,
   for (int64_t row = 0; row < ROWS; ++row)
     *valid += labels[row] != -100;
 #if MUTANT == 3
-  *valid += malloc(1 << 20) == 0;
+  void *volatile hidden = malloc(1 << 20);
+  *valid += hidden == 0;
 #endif
 #if MUTANT == 8
   return 7;
@@ -236,6 +237,18 @@ static fsdprt_status sgd(void *const *args, void *scratch, int64_t begin,
   return 0;
 }
 
+#if MUTANT == 4
+static fsdprt_status sgd_with_stale(void *const *args, void *scratch,
+                                    int64_t begin, int64_t end) {
+  sgd(args, scratch, begin, end);
+  float *shard = args[0];
+  const float *stale = args[3];
+  for (int64_t i = begin; i < end; ++i)
+    shard[i] += 0 * stale[i];
+  return 0;
+}
+#endif
+
 /*===----------------------------------------------------------------------===*\
 |* init
 \*===----------------------------------------------------------------------===*/
@@ -288,7 +301,7 @@ static const fsdprt_launch_desc run_count = {OP(count, "", COMPUTE, -1), count, 
 ARGS(sum_count, COUNT(UPDATE), SUMS(BUFFER_COUNT_SUMS));
 static const fsdprt_collective_desc sum_count = {
     OP(sum_count, "", COMPUTE, -1), FSDPRT_COMM_SCALAR, FSDPRT_F32, 1, 0};
-/* The losses stand where the hidden gradient will. */
+/* The losses stand where the reduced gradient will. */
 ARGS(cross_entropy, LOGITS(UPDATE), HEAD_FULL(READ), LABELS(READ), COUNT(READ),
      {WORK, WRITE, HEAD_REDUCED_AT, 4 * ROWS, 24},
      {WORK, SCRATCH, HEAD_SCRATCH_AT, 4 * VOCAB * 2, 25});
@@ -333,11 +346,14 @@ ARGS(update_root, ROOT_SHARD(UPDATE), ROOT_REDUCED(READ), LR(READ));
 static const fsdprt_launch_desc update_root = {OP(update_root, "", COMPUTE, -1), sgd, ROOT_C, 0};
 #if MUTANT == 4
 /* The head's full parameters stood where the root's gradient is. */
+#define UPDATE_HEAD sgd_with_stale
 ARGS(update_head, HEAD_SHARD(UPDATE), HEAD_REDUCED(READ), LR(READ), HEAD_FULL(READ));
 #else
+#define UPDATE_HEAD sgd
 ARGS(update_head, HEAD_SHARD(UPDATE), HEAD_REDUCED(READ), LR(READ));
 #endif
-static const fsdprt_launch_desc update_head = {OP(update_head, "head", COMPUTE, -1), sgd, HEAD_C, 0};
+static const fsdprt_launch_desc update_head = {
+    OP(update_head, "head", COMPUTE, -1), UPDATE_HEAD, HEAD_C, 0};
 #if MUTANT == 5
 ARGS(half_fill, {WORK, WRITE, HIDDEN_AT, HIDDEN_BYTES + 64, BUFFER_HIDDEN});
 static const fsdprt_fill_desc half_fill = {OP(half_fill, "", COMPUTE, -1), 0, 0};
