@@ -47,7 +47,8 @@ Status TensorFiles::addFile(const std::string &path) {
   std::string header(length, 0);
   FSDPRT_RETURN_IF_ERROR((*file)->read(header.data(), 8, length));
   try {
-    for (const auto &[name, entry] : Json::parse(header).items()) {
+    Json tensorsOfFile = Json::parse(header);
+    for (const auto &[name, entry] : tensorsOfFile.items()) {
       if (name == "__metadata__")
         continue;
       Expected<StoredTensor> tensor = parseTensor(entry, 8 + length, *file);

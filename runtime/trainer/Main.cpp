@@ -9,7 +9,6 @@
 #include "trainer/CommandLine.h"
 #include "trainer/Failure.h"
 #include "trainer/Launcher.h"
-#include "trainer/Program.h"
 #include "trainer/RankEnvironment.h"
 #include "trainer/Trainer.h"
 
@@ -184,10 +183,10 @@ int fsdprt_main(int argc, char **argv) {
   bool speaks = !isRank || environment->rank == 0;
   Expected<Manifest> manifest = loadManifest(options->program);
   Status status = manifest.status();
-  if (status.ok())
-    status = checkTarget(*manifest);
   if (status.ok() && options->ranks)
     status = checkRanks(*manifest, options->ranks, "-n asks for");
+  if (status.ok())
+    status = checkInput(*options, *manifest);
   if (!status.ok()) {
     if (speaks)
       reportFailure(nullptr, -1, status.message());

@@ -17,6 +17,36 @@
 
 using namespace fsdprt;
 
+static Expected<ParameterLoader> openLoader(const RunOptions &options,
+                                            const Manifest &manifest, int rank,
+                                            std::function<void()> onProgress) {
+  ParameterLoader::Options loaderOptions;
+  loaderOptions.seed = options.seed;
+  loaderOptions.weights = options.weights;
+  loaderOptions.rank = rank;
+  loaderOptions.onProgress = std::move(onProgress);
+  return ParameterLoader::create(manifest, loaderOptions);
+}
+
+static Expected<TokenData> openData(const RunOptions &options,
+                                    const Manifest &manifest, int rank) {
+  return TokenData::open(
+      manifest, {options.data, options.tokenizer, options.labels, options.seed,
+                 options.shuffle, rank, int(manifest.worldSize())});
+}
+
+Status fsdprt::checkInput(const RunOptions &options, const Manifest &manifest) {
+  FSDPRT_RETURN_IF_ERROR(checkTarget(manifest));
+  FSDPRT_RETURN_IF_ERROR(checkImports(manifest.folder + "/program.so"));
+  FSDPRT_RETURN_IF_ERROR(openLoader(options, manifest, 0, nullptr).status());
+  if (options.steps > 0)
+    FSDPRT_RETURN_IF_ERROR(openData(options, manifest, 0).status());
+  if (!options.save.empty())
+    FSDPRT_RETURN_IF_ERROR(
+        CheckpointSaver::check(manifest, options.save, options.stripPrefix));
+  return Status();
+}
+
 namespace {
 
 class Trainer {
@@ -58,8 +88,6 @@ private:
 
 } // namespace
 
-/// Everything that can be wrong with the input is found here, before memory is
-/// taken and time is spent.
 Status Trainer::openFiles() {
   ParameterLoader::Options loaderOptions;
   loaderOptions.seed = options.seed;
@@ -93,7 +121,6 @@ Status Trainer::openFiles() {
 }
 
 Status Trainer::loadProgram() {
-  FSDPRT_RETURN_IF_ERROR(checkImports(manifest.folder + "/program.so"));
   if (!setup.sharedProcess || isFirst())
     resetResidentHighWater();
   residentBefore = residentHighWater();
