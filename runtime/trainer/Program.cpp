@@ -35,25 +35,31 @@ static std::set<std::string> hostFlags() {
 /// "avx512_vbmi2". Compared without punctuation.
 static std::string plainName(const std::string &feature) {
   static const std::map<std::string, std::string> aliases = {
-      {"sse3", "pni"},
-      {"lzcnt", "abm"},
-      {"cx16", "cx16"},
-      {"sahf", "lahflm"},
-      {"prfchw", "3dnowprefetch"},
-      {"pclmul", "pclmulqdq"},
-      {"rdrnd", "rdrand"},
-      {"sha", "shani"},
-      {"amxtile", "amxtile"},
-      {"64bit", "lm"},
-      {"cmov", "cmov"},
-      {"crc32", "sse42"},
-      {"bmi", "bmi1"}};
+      {"sse3", "pni"},  {"lzcnt", "abm"}, {"pclmul", "pclmulqdq"},
+      {"sha", "shani"}, {"64bit", "lm"},  {"bmi", "bmi1"}};
   std::string plain;
   for (char c : feature)
-    if (c != '_' && c != '.' && c != '-' && c != '+')
+    if (c != '_' && c != '.' && c != '-')
       plain += c;
   auto alias = aliases.find(plain);
   return alias == aliases.end() ? plain : alias->second;
+}
+
+/// False for tuning flags, and for instructions that arithmetic never needs:
+/// Linux does not list all of these even where they exist.
+static bool matters(const std::string &feature) {
+  static const std::set<std::string> systemOnly = {
+      "cldemote", "clflushopt", "clwb",      "clzero",  "crc32",     "cx8",
+      "enqcmd",   "evex512",    "fsgsbase",  "fxsr",    "hreset",    "invlpgb",
+      "invpcid",  "kl",         "movdir64b", "movdiri", "mwaitx",    "pconfig",
+      "pku",      "prefetchi",  "prfchw",    "ptwrite", "rdpid",     "rdpru",
+      "rdrnd",    "rdseed",     "rtm",       "sahf",    "serialize", "sgx",
+      "shstk",    "tsxldtrk",   "uintr",     "usermsr", "waitpkg",   "wbnoinvd",
+      "widekl",   "x87",        "xsave",     "xsavec",  "xsaveopt",  "xsaves"};
+  if (systemOnly.count(feature) || feature.compare(0, 6, "avx10.") == 0)
+    return false; // AVX10 comes with its AVX-512 features, which are listed
+  return feature.find('-') == std::string::npos ||
+         feature.compare(0, 4, "amx-") == 0;
 }
 
 Status fsdprt::checkTarget(const Manifest &manifest) {
@@ -69,11 +75,13 @@ Status fsdprt::checkTarget(const Manifest &manifest) {
   for (const std::string &flag : hostFlags())
     host.insert(plainName(flag));
   std::string missing;
-  for (const std::string &feature : manifest.features)
-    // Only what extends the instruction set matters; tuning flags have dashes.
-    if (feature.find('-') == std::string::npos &&
-        !host.count(plainName(feature)))
+  for (const std::string &listed : manifest.features) {
+    if (listed.empty() || listed[0] == '-') // "-x": compiled without it
+      continue;
+    std::string feature = listed[0] == '+' ? listed.substr(1) : listed;
+    if (matters(feature) && !host.count(plainName(feature)))
       missing += (missing.empty() ? "" : ", ") + feature;
+  }
   if (!missing.empty())
     return failure("the program was compiled for ",
                    manifest.cpu.empty() ? "another CPU" : manifest.cpu,
