@@ -159,6 +159,11 @@ typedef struct {
   fsdprt_op op; /* source, destination: equal bytes */
 } fsdprt_copy_desc;
 
+typedef struct {
+  fsdprt_op op;     /* one argument, written */
+  const void *data; /* as many bytes, in the program */
+} fsdprt_constant_desc;
+
 /* load: one argument, the shard of line `line` of unit number `unit_index`
  * (manifest order), written. store: one argument, the gathered line, read. */
 typedef struct {

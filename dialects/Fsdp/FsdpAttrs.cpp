@@ -1,0 +1,235 @@
+//===- FsdpAttrs.cpp - Meshes, layouts, sharded types ---------------------===//
+#include "dialects/Fsdp/Fsdp.h"
+
+#include "mlir/IR/DialectImplementation.h"
+#include "llvm/ADT/StringSet.h"
+#include "llvm/ADT/TypeSwitch.h"
+#include "llvm/Support/MathExtras.h"
+
+using namespace mlir;
+using namespace fsdp::sharding;
+
+#include "dialects/Fsdp/FsdpEnums.cpp.inc"
+
+#define GET_ATTRDEF_CLASSES
+#include "dialects/Fsdp/FsdpAttrs.cpp.inc"
+
+void FsdpDialect::registerAttributes() {
+  addAttributes<
+#define GET_ATTRDEF_LIST
+#include "dialects/Fsdp/FsdpAttrs.cpp.inc"
+      >();
+}
+
+//===----------------------------------------------------------------------===//
+// MeshAttr
+//===----------------------------------------------------------------------===//
+
+int64_t MeshAttr::getSize(StringRef name) const {
+  for (auto [axis, size] : llvm::zip(getNames(), getSizes()))
+    if (axis.getValue() == name)
+      return size;
+  return 0;
+}
+
+int64_t MeshAttr::getWorldSize() const {
+  int64_t world = 1;
+  for (int64_t size : getSizes())
+    world *= size;
+  return world;
+}
+
+LogicalResult MeshAttr::verify(function_ref<InFlightDiagnostic()> emitError,
+                               ArrayRef<StringAttr> names,
+                               ArrayRef<int64_t> sizes) {
+  llvm::StringSet<> seen;
+  for (StringAttr name : names)
+    if (!seen.insert(name.getValue()).second) // mesh_c1
+      return emitError() << "mesh names axis " << name << " twice (mesh_c1)";
+  for (int64_t size : sizes)
+    if (size < 1) // mesh_c2
+      return emitError() << "mesh axis has size " << size
+                         << ", expected at least 1 (mesh_c2)";
+  return success();
+}
+
+Attribute MeshAttr::parse(AsmParser &parser, Type) {
+  SmallVector<StringAttr> names;
+  SmallVector<int64_t> sizes;
+  auto parseAxis = [&]() -> ParseResult {
+    return failure(parser.parseAttribute(names.emplace_back()) ||
+                   parser.parseEqual() ||
+                   parser.parseInteger(sizes.emplace_back()));
+  };
+  if (parser.parseCommaSeparatedList(AsmParser::Delimiter::LessGreater,
+                                     parseAxis))
+    return {};
+  return parser.getChecked<MeshAttr>(parser.getContext(), names, sizes);
+}
+
+void MeshAttr::print(AsmPrinter &printer) const {
+  printer << "<";
+  llvm::interleaveComma(llvm::zip(getNames(), getSizes()), printer,
+                        [&](auto axis) {
+                          printer << std::get<0>(axis) << " = "
+                                  << std::get<1>(axis);
+                        });
+  printer << ">";
+}
+
+//===----------------------------------------------------------------------===//
+// LayoutAttr
+//===----------------------------------------------------------------------===//
+
+/// Elements of `element` in kLineAlignment bytes.
+static int64_t alignmentElements(Type element) {
+  return std::max<int64_t>(1, kLineAlignment * 8 /
+                                  element.getIntOrFloatBitWidth());
+}
+
+int64_t LayoutAttr::getNumShards() const {
+  int64_t shards = 1;
+  for (StringAttr axis : getAxes())
+    shards *= getMesh().getSize(axis.getValue());
+  return shards;
+}
+
+RankedTensorType LayoutAttr::getTensorType(size_t i) const {
+  return llvm::cast<RankedTensorType>(getTypes()[i]);
+}
+
+Type LayoutAttr::getElementType() const {
+  return llvm::cast<RankedTensorType>(getTypes()[0]).getElementType();
+}
+
+int64_t LayoutAttr::getNumElements() const {
+  int64_t elements = 0;
+  for (size_t i = 0; i < getTypes().size(); ++i)
+    elements += getTensorType(i).getNumElements();
+  return elements;
+}
+
+/// Elements that one rank owns of a tensor cut along dimension 0.
+static int64_t dim0Elements(RankedTensorType type, int64_t shards) {
+  if (type.getRank() == 0)
+    return 1;
+  int64_t rows = llvm::divideCeil(type.getDimSize(0), shards);
+  return type.getDimSize(0) == 0
+             ? 0
+             : type.getNumElements() / type.getDimSize(0) * rows;
+}
+
+int64_t LayoutAttr::getShardElements() const {
+  int64_t last = getTypes().size() - 1, shards = getNumShards();
+  int64_t align = alignmentElements(getElementType());
+  if (getPlacement() == Placement::Dim0)
+    return llvm::alignTo(
+        getOffsets()[last] + dim0Elements(getTensorType(last), shards), align);
+  int64_t end = getOffsets()[last] + getTensorType(last).getNumElements();
+  return llvm::alignTo(llvm::divideCeil(end, shards), align);
+}
+
+LayoutAttr fsdp::sharding::getFlatLayout(MeshAttr mesh, ArrayRef<StringAttr> axes,
+                                     ArrayRef<Type> types) {
+  SmallVector<int64_t> offsets;
+  int64_t end = 0;
+  for (Type type : types) {
+    auto tensor = cast<RankedTensorType>(type);
+    end = llvm::alignTo(end, alignmentElements(tensor.getElementType()));
+    offsets.push_back(end);
+    end += tensor.getNumElements();
+  }
+  return LayoutAttr::get(mesh.getContext(), Placement::Flat, axes, mesh, types,
+                         offsets);
+}
+
+LogicalResult LayoutAttr::verify(function_ref<InFlightDiagnostic()> emitError,
+                                 Placement placement,
+                                 ArrayRef<StringAttr> axes, MeshAttr mesh,
+                                 ArrayRef<Type> types,
+                                 ArrayRef<int64_t> offsets) {
+  int64_t shards = 1;
+  for (StringAttr axis : axes) {
+    if (!mesh.getSize(axis.getValue())) // layout_c1
+      return emitError() << "layout names axis " << axis
+                         << ", which the mesh does not have (layout_c1)";
+    shards *= mesh.getSize(axis.getValue());
+  }
+  if (types.empty())
+    return emitError() << "layout holds no parameter (layout_c2)";
+  Type element = llvm::cast<RankedTensorType>(types[0]).getElementType();
+  int64_t end = 0;
+  for (auto [type, offset] : llvm::zip(types, offsets)) {
+    auto tensor = llvm::dyn_cast<RankedTensorType>(type);
+    if (!tensor || tensor.getElementType() != element) // layout_c2
+      return emitError() << "layout holds " << type << " beside elements of "
+                         << element << " (layout_c2)";
+    if (offset < end || offset % alignmentElements(element)) // layout_c3
+      return emitError() << "layout puts " << type << " at " << offset
+                         << ", expected a multiple of "
+                         << alignmentElements(element) << " from " << end
+                         << " on (layout_c3)";
+    end = offset + (placement == Placement::Flat
+                        ? tensor.getNumElements()
+                        : dim0Elements(tensor, shards));
+  }
+  return success();
+}
+
+Attribute LayoutAttr::parse(AsmParser &parser, Type) {
+  SmallVector<StringAttr> axes;
+  SmallVector<Type> types;
+  SmallVector<int64_t> offsets;
+  MeshAttr mesh;
+  StringRef keyword;
+  SMLoc loc = parser.getCurrentLocation();
+  auto parseAxis = [&] { return parser.parseAttribute(axes.emplace_back()); };
+  auto parseParameter = [&]() -> ParseResult {
+    return failure(parser.parseType(types.emplace_back()) ||
+                   parser.parseKeyword("at") ||
+                   parser.parseInteger(offsets.emplace_back()));
+  };
+  if (parser.parseLess() || parser.parseKeyword(&keyword) ||
+      parser.parseKeyword("over") ||
+      parser.parseCommaSeparatedList(AsmParser::Delimiter::Square, parseAxis) ||
+      parser.parseKeyword("of") || parser.parseAttribute(mesh) ||
+      parser.parseComma() ||
+      parser.parseCommaSeparatedList(AsmParser::Delimiter::Square,
+                                     parseParameter) ||
+      parser.parseGreater())
+    return {};
+  auto placement = symbolizePlacement(keyword);
+  if (!placement) {
+    parser.emitError(loc, "unknown placement '")
+        << keyword << "', expected flat or dim0";
+    return {};
+  }
+  return parser.getChecked<LayoutAttr>(parser.getContext(), *placement, axes,
+                                       mesh, types, offsets);
+}
+
+void LayoutAttr::print(AsmPrinter &printer) const {
+  printer << "<" << stringifyPlacement(getPlacement()) << " over [";
+  llvm::interleaveComma(getAxes(), printer);
+  printer << "] of " << getMesh() << ", [";
+  llvm::interleaveComma(llvm::zip(getTypes(), getOffsets()), printer,
+                        [&](auto parameter) {
+                          printer << std::get<0>(parameter) << " at "
+                                  << std::get<1>(parameter);
+                        });
+  printer << "]>";
+}
+
+//===----------------------------------------------------------------------===//
+// ShardedType
+//===----------------------------------------------------------------------===//
+
+LogicalResult ShardedType::verify(function_ref<InFlightDiagnostic()> emitError,
+                                  RankedTensorType global, LayoutAttr layout,
+                                  int64_t index) {
+  if (index < 0 || index >= int64_t(layout.getTypes().size()) ||
+      layout.getTypes()[index] != global) // sharded_c1
+    return emitError() << "layout does not hold " << global << " at place "
+                       << index << " (sharded_c1)";
+  return success();
+}

@@ -1,0 +1,136 @@
+//===- FsdpBase.td - Dialect, mesh, layouts, types ---------*- tablegen -*-===//
+#ifndef FSDP_DIALECTS_FSDP_BASE
+#define FSDP_DIALECTS_FSDP_BASE
+
+include "mlir/IR/AttrTypeBase.td"
+include "mlir/IR/EnumAttr.td"
+include "mlir/IR/OpBase.td"
+
+def Fsdp_Dialect : Dialect {
+  let name = "fsdp";
+  let cppNamespace = "::fsdp::sharding";
+  let summary = "who owns what, who talks when";
+  let description = [{
+    Parameters as shards over a device mesh and the collectives that gather
+    them and reduce their gradients. Sharding is in the type: a shard is not a
+    tensor, so computing on one by mistake is a type error. Meshes and layouts
+    are attributes by value. See SPEC.md beside this file for every rule.
+  }];
+  let dependentDialects = ["::fsdp::train::TrainDialect"];
+  let useDefaultAttributePrinterParser = 1;
+  let useDefaultTypePrinterParser = 1;
+  let extraClassDeclaration = [{
+    void registerAttributes();
+  }];
+}
+
+class Fsdp_Attr<string name, string attrMnemonic>
+    : AttrDef<Fsdp_Dialect, name> {
+  let mnemonic = attrMnemonic;
+}
+
+def Fsdp_MeshAttr : Fsdp_Attr<"Mesh", "mesh"> {
+  let summary = "named axes of devices, outermost first";
+  let description = [{
+    `#fsdp.mesh<"replicate" = 4, "shard" = 8>`: 32 ranks, rank = replicate * 8
+    + shard.
+
+    **Constraints**: (mesh_c1) names are unique; (mesh_c2) sizes are positive.
+  }];
+  let parameters = (ins ArrayRefParameter<"::mlir::StringAttr">:$names,
+                        ArrayRefParameter<"int64_t">:$sizes);
+  let hasCustomAssemblyFormat = 1;
+  let genVerifyDecl = 1;
+  let extraClassDeclaration = [{
+    /// Extent of the axis called `name`, 0 if there is none.
+    int64_t getSize(::llvm::StringRef name) const;
+    /// Number of ranks.
+    int64_t getWorldSize() const;
+  }];
+}
+
+def Fsdp_Placement : I32EnumAttr<"Placement", "how a line is cut", [
+    I32EnumAttrCase<"Flat", 0, "flat">, I32EnumAttrCase<"Dim0", 1, "dim0">]> {
+  let cppNamespace = "::fsdp::sharding";
+}
+
+def Fsdp_LayoutAttr : Fsdp_Attr<"Layout", "layout"> {
+  let summary = "how a line of parameters is laid over mesh axes";
+  let description = [{
+    `#fsdp.layout<flat over ["shard"] of #mesh, [tensor<8x4xf32> at 0, tensor<8xf32> at 32]>`
+
+    `flat`: the parameters lie one after the other, each at its offset (in
+    elements, a multiple of 64 bytes). With N ranks over the axes, rank r owns
+    elements [rC, (r+1)C) of that line, C = ceil(end / N) rounded up to 64
+    bytes; cuts may fall inside a row. `dim0`: each parameter is cut into
+    ceil(rows / N) rows a rank, padded at the tail (FSDP2's placement);
+    offsets are in the rank's own line.
+
+    **Constraints**
+    - (layout_c1) every axis is one of the mesh.
+    - (layout_c2) all parameters have one element type.
+    - (layout_c3) offsets ascend, are multiples of 64 bytes, and parameters do
+      not overlap.
+  }];
+  let parameters = (ins "::fsdp::sharding::Placement":$placement,
+                        ArrayRefParameter<"::mlir::StringAttr">:$axes,
+                        "::fsdp::sharding::MeshAttr":$mesh,
+                        ArrayRefParameter<"::mlir::Type">:$types,
+                        ArrayRefParameter<"int64_t">:$offsets);
+  let hasCustomAssemblyFormat = 1;
+  let genVerifyDecl = 1;
+  let extraClassDeclaration = [{
+    /// Number of ranks that the line is cut over.
+    int64_t getNumShards() const;
+    ::mlir::Type getElementType() const;
+    /// Elements that one rank owns (C), padding included.
+    int64_t getShardElements() const;
+    /// Sum of the parameters' elements, padding not counted.
+    int64_t getNumElements() const;
+    ::mlir::RankedTensorType getTensorType(size_t i) const;
+  }];
+}
+
+def Fsdp_LineAttr : Fsdp_Attr<"Line", "line"> {
+  let summary = "a unit's parameters of one dtype and trainability";
+  let description = [{
+    `parameters` are the symbols, in the layout's order: those that decay come
+    first, so that weight decay applies to the elements below `decay_elements`.
+  }];
+  let parameters = (ins "::fsdp::sharding::LayoutAttr":$layout,
+      ArrayRefParameter<"::mlir::StringAttr">:$parameters,
+      "bool":$trainable, "int64_t":$decay_elements);
+  let assemblyFormat = [{
+    `<` `layout` `=` $layout `,` `parameters` `=` `[` $parameters `]` `,`
+    `trainable` `=` $trainable `,` `decay_elements` `=` $decay_elements `>`
+  }];
+}
+def Fsdp_LineArrayAttr : TypedArrayAttrBase<Fsdp_LineAttr, "lines of a unit">;
+
+class Fsdp_Type<string name, string typeMnemonic>
+    : TypeDef<Fsdp_Dialect, name> {
+  let mnemonic = typeMnemonic;
+}
+
+def Fsdp_Sharded : Fsdp_Type<"Sharded", "sharded"> {
+  let summary = "one rank's part of a tensor";
+  let description = [{
+    `!fsdp.sharded<tensor<8x4xf32>, #layout, 0>`: the global type, the layout
+    of its line and its place there; the local part follows from these.
+
+    **Constraints**: (sharded_c1) the layout's parameter `index` has the global
+    type.
+  }];
+  let parameters = (ins "::mlir::RankedTensorType":$global,
+                        "::fsdp::sharding::LayoutAttr":$layout, "int64_t":$index);
+  let assemblyFormat = "`<` $global `,` $layout `,` $index `>`";
+  let genVerifyDecl = 1;
+}
+
+def Fsdp_Pending : Fsdp_Type<"Pending", "pending"> {
+  let summary = "the results of a collective under way";
+  let parameters = (ins ArrayRefParameter<"::mlir::Type">:$types);
+  let assemblyFormat = "`<` $types `>`";
+}
+
+#endif

@@ -1,0 +1,26 @@
+//===- FsdpRt.h - The fsdprt dialect ----------------------------*- C++ -*-===//
+#ifndef FSDP_DIALECTS_FSDPRT_FSDPRT_H
+#define FSDP_DIALECTS_FSDPRT_FSDPRT_H
+
+#include "mlir/Bytecode/BytecodeOpInterface.h"
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/Dialect.h"
+#include "mlir/IR/OpDefinition.h"
+#include "mlir/IR/OpImplementation.h"
+#include "mlir/IR/RegionKindInterface.h"
+#include "mlir/IR/SymbolTable.h"
+
+#include "dialects/FsdpRt/FsdpRtEnums.h.inc"
+
+#include "dialects/FsdpRt/FsdpRtDialect.h.inc"
+
+#define GET_ATTRDEF_CLASSES
+#include "dialects/FsdpRt/FsdpRtAttrs.h.inc"
+
+#define GET_TYPEDEF_CLASSES
+#include "dialects/FsdpRt/FsdpRtTypes.h.inc"
+
+#define GET_OP_CLASSES
+#include "dialects/FsdpRt/FsdpRtOps.h.inc"
+
+#endif // FSDP_DIALECTS_FSDPRT_FSDPRT_H

@@ -1,0 +1,173 @@
+//===- FsdpRtOps.td - Buffers, streams, events, dispatches -*- tablegen -*-===//
+#ifndef FSDP_DIALECTS_FSDPRT_OPS
+#define FSDP_DIALECTS_FSDPRT_OPS
+
+include "mlir/IR/AttrTypeBase.td"
+include "mlir/IR/EnumAttr.td"
+include "mlir/IR/OpBase.td"
+include "mlir/IR/SymbolInterfaces.td"
+include "mlir/IR/RegionKindInterface.td"
+
+def FsdpRt_Dialect : Dialect {
+  let name = "fsdprt";
+  let cppNamespace = "::fsdp::rt";
+  let summary = "which buffer, which stream, when";
+  let description = [{
+    The program as the runtime runs it: phases that are straight lines of
+    dispatches, each on a stream, waiting for events and recording one, on
+    byte ranges of numbered buffers. After planning every buffer has an offset
+    in an arena. Each op is one call of runtime/abi/functions.def. SPEC.md
+    beside this file has the rules.
+  }];
+  let useDefaultAttributePrinterParser = 1;
+  let useDefaultTypePrinterParser = 1;
+}
+
+class FsdpRt_Enum<string name, string summary, list<I32EnumAttrCase> cases>
+    : I32EnumAttr<name, summary, cases> {
+  let cppNamespace = "::fsdp::rt";
+  let genSpecializedAttr = 0;
+}
+// The numbers are those of runtime/abi/fsdprt.h.
+def FsdpRt_Stream : FsdpRt_Enum<"Stream", "stream", [
+  I32EnumAttrCase<"Compute", 0, "compute">,
+  I32EnumAttrCase<"Gather", 1, "gather">,
+  I32EnumAttrCase<"Reduce", 2, "reduce">,
+  I32EnumAttrCase<"Copy", 3, "copy">]>;
+def FsdpRt_StreamAttr : EnumAttr<FsdpRt_Dialect, FsdpRt_Stream, "stream">;
+def FsdpRt_Access : FsdpRt_Enum<"Access", "how an argument is used", [
+  I32EnumAttrCase<"Read", 1, "read">,
+  I32EnumAttrCase<"Write", 2, "write">,
+  I32EnumAttrCase<"ReadWrite", 3, "update">,
+  I32EnumAttrCase<"Scratch", 4, "scratch">]>;
+def FsdpRt_BufferKind : FsdpRt_Enum<"BufferKind", "what a buffer holds", [
+  I32EnumAttrCase<"Shard", 0, "shard">,
+  I32EnumAttrCase<"Optimizer", 1, "optimizer">,
+  I32EnumAttrCase<"Gathered", 2, "gathered">,
+  I32EnumAttrCase<"Gradient", 3, "gradient">,
+  I32EnumAttrCase<"Reduced", 4, "reduced">,
+  I32EnumAttrCase<"Activation", 5, "activation">,
+  I32EnumAttrCase<"Input", 6, "input">,
+  I32EnumAttrCase<"Scalar", 7, "scalar">,
+  I32EnumAttrCase<"Scratch", 8, "scratch">,
+  I32EnumAttrCase<"Constant", 9, "constant">]>;
+def FsdpRt_BufferKindAttr
+    : EnumAttr<FsdpRt_Dialect, FsdpRt_BufferKind, "kind">;
+
+def FsdpRt_ArgAttr : AttrDef<FsdpRt_Dialect, "Arg"> {
+  let mnemonic = "arg";
+  let summary = "bytes [begin, begin + bytes) of a buffer, and their use";
+  let description = "`#fsdprt.arg<read 12 [0 : 4096]>`";
+  let parameters = (ins "::fsdp::rt::Access":$access, "int64_t":$buffer,
+                        "int64_t":$begin, "int64_t":$bytes);
+  let assemblyFormat = "`<` $access $buffer `[` $begin `:` $bytes `]` `>`";
+}
+def FsdpRt_Args : TypedArrayAttrBase<FsdpRt_ArgAttr, "dispatch arguments">;
+
+def FsdpRt_Event : TypeDef<FsdpRt_Dialect, "Event"> {
+  let mnemonic = "event";
+  let summary = "the end of one dispatch";
+}
+
+class FsdpRt_Op<string mnemonic, list<Trait> traits = []>
+    : Op<FsdpRt_Dialect, mnemonic, traits>;
+
+def FsdpRt_ArenaOp : FsdpRt_Op<"arena"> {
+  let summary = "one allocation of the program";
+  let description = [{
+    `bytes` is the highest end of any buffer in it. `persistent` arenas keep
+    their contents over phases.
+  }];
+  let arguments = (ins StrAttr:$name, I64Attr:$index, I64Attr:$bytes,
+                       UnitAttr:$persistent);
+  let assemblyFormat =
+      "$index $name `bytes` $bytes (`persistent` $persistent^)? attr-dict";
+}
+
+def FsdpRt_BufferOp : FsdpRt_Op<"buffer"> {
+  let summary = "a range of an arena with one life";
+  let description = [{
+    `phase` is empty for a buffer that lives over all phases. `offset` is -1
+    until the plan assigns it.
+  }];
+  let arguments = (ins I64Attr:$id, StrAttr:$name, StrAttr:$unit,
+      FsdpRt_BufferKindAttr:$kind, I64Attr:$bytes, StrAttr:$phase,
+      I64Attr:$arena, I64Attr:$offset);
+  let assemblyFormat = [{
+    $id $name $kind `unit` $unit `phase` $phase `bytes` $bytes
+    `arena` $arena `at` $offset attr-dict
+  }];
+}
+
+def FsdpRt_PhaseOp : FsdpRt_Op<"phase", [
+    Symbol, NoTerminator, SingleBlock, NoRegionArguments]> {
+  let summary = "a straight line of dispatches with its own schedule";
+  let arguments = (ins SymbolNameAttr:$sym_name, StrAttr:$runs);
+  let regions = (region SizedRegion<1>:$body);
+  let assemblyFormat = "$sym_name `runs` $runs attr-dict-with-keyword $body";
+}
+
+/// A call of the runtime: the head of every descriptor of fsdprt.h.
+class FsdpRt_Dispatch<string mnemonic, dag extra, string extraFormat>
+    : FsdpRt_Op<mnemonic> {
+  let arguments = !con((ins StrAttr:$name, FsdpRt_StreamAttr:$stream,
+      FsdpRt_Args:$args, Variadic<FsdpRt_Event>:$waits, StrAttr:$unit,
+      StrAttr:$scope), extra);
+  let results = (outs FsdpRt_Event:$done);
+  let assemblyFormat = "$name " # extraFormat # [{ `on` $stream $args
+    (`wait` `(` $waits^ `)`)? `unit` $unit `scope` $scope attr-dict}];
+}
+
+def FsdpRt_LaunchOp : FsdpRt_Dispatch<"launch",
+    (ins FlatSymbolRefAttr:$kernel, I64Attr:$extent, I64Attr:$scratch_bytes),
+    "$kernel `extent` $extent `scratch` $scratch_bytes"> {
+  let summary = "runs a generated kernel over [0, extent)";
+}
+def FsdpRt_GemmOp : FsdpRt_Dispatch<"gemm", (ins
+    TypeAttr:$dtype, BoolAttr:$accumulate, I64Attr:$m, I64Attr:$n, I64Attr:$k,
+    DenseI64ArrayAttr:$batch, DenseI64ArrayAttr:$a_strides,
+    DenseI64ArrayAttr:$b_strides, DenseI64ArrayAttr:$c_strides),
+    "$dtype `accumulate` $accumulate $m `x` $n `x` $k `batch` $batch `strides` $a_strides $b_strides $c_strides"> {
+  let summary = "batched matrix product by the library";
+  let description = [{
+    Strides in elements: one a batch dimension, then row and column.
+  }];
+}
+def FsdpRt_AllGatherOp : FsdpRt_Dispatch<"all_gather",
+    (ins TypeAttr:$dtype, I64Attr:$count, I64Attr:$payload_bytes),
+    "$dtype `count` $count `payload` $payload_bytes"> {
+  let summary = "shard (count elements) -> line (ranks * count)";
+}
+def FsdpRt_ReduceScatterOp : FsdpRt_Dispatch<"reduce_scatter",
+    (ins TypeAttr:$dtype, I64Attr:$count, I64Attr:$payload_bytes),
+    "$dtype `count` $count `payload` $payload_bytes"> {
+  let summary = "line (ranks * count) -> summed shard (count), with scratch";
+}
+def FsdpRt_AllReduceOp : FsdpRt_Dispatch<"all_reduce",
+    (ins TypeAttr:$dtype, I64Attr:$count), "$dtype `count` $count"> {
+  let summary = "sum of a small buffer over the ranks, with scratch";
+}
+def FsdpRt_FillOp : FsdpRt_Dispatch<"fill", (ins I64Attr:$byte),
+    "`byte` $byte"> {
+  let summary = "fills a range with one byte";
+}
+def FsdpRt_CopyOp : FsdpRt_Dispatch<"copy", (ins), ""> {
+  let summary = "copies the first argument's bytes to the second";
+}
+def FsdpRt_ConstantOp : FsdpRt_Dispatch<"constant", (ins ElementsAttr:$value),
+    "$value"> {
+  let summary = "writes data of the program to a buffer";
+}
+def FsdpRt_LoadOp : FsdpRt_Dispatch<"load",
+    (ins I64Attr:$unit_index, I64Attr:$line), "$unit_index `line` $line"> {
+  let summary = "fills a shard from weights or initialisers";
+}
+def FsdpRt_StoreOp : FsdpRt_Dispatch<"store",
+    (ins I64Attr:$unit_index, I64Attr:$line), "$unit_index `line` $line"> {
+  let summary = "hands a gathered line to the checkpoint writer";
+}
+def FsdpRt_JoinOp : FsdpRt_Dispatch<"join", (ins), ""> {
+  let summary = "waits until every stream is idle";
+}
+
+#endif

@@ -1,0 +1,106 @@
+//===- Dims.cpp - Symbolic dimensions are bound ---------------------------===//
+#include "dialects/Onnx/Import/Dims.h"
+
+#include "mlir/IR/Diagnostics.h"
+#include "llvm/ADT/StringSet.h"
+
+using namespace mlir;
+using namespace fsdp::onnx;
+
+static std::optional<int64_t> lookup(const ImportOptions &options,
+                                     StringRef name) {
+  // As on any command line, the last one counts.
+  for (const auto &[key, value] : llvm::reverse(options.dims))
+    if (key == name)
+      return value;
+  return std::nullopt;
+}
+
+std::optional<SmallVector<int64_t>>
+fsdp::onnx::statedShape(const ValueRecord &value,
+                        const ImportOptions &options) {
+  if (!value.shape)
+    return std::nullopt;
+  SmallVector<int64_t> shape;
+  for (const Dim &dim : *value.shape) {
+    std::optional<int64_t> extent =
+        dim.value ? dim.value : lookup(options, dim.name);
+    if (!extent || *extent < 0)
+      return std::nullopt;
+    shape.push_back(*extent);
+  }
+  return shape;
+}
+
+static LogicalResult checkOptions(const Graph &graph,
+                                  const ImportOptions &options, Location loc) {
+  llvm::StringSet<> known;
+  std::string names;
+  for (const ValueRecord &input : graph.inputs) {
+    if (!input.shape)
+      continue;
+    for (auto [i, dim] : llvm::enumerate(*input.shape)) {
+      std::string place = input.name + ":" + std::to_string(i);
+      known.insert(place);
+      std::string shown = dim.name.empty() ? place : dim.name;
+      if (!dim.value && known.insert(shown).second)
+        names += (names.empty() ? "'" : ", '") + shown + "'";
+    }
+  }
+  for (const auto &[name, extent] : options.dims) {
+    if (!known.contains(name))
+      return mlir::emitError(loc)
+             << "--dim '" << name << "' names no dimension of an input: "
+             << (names.empty() ? "all are static" : "there are " + names);
+    if (extent <= 0)
+      return mlir::emitError(loc) << "--dim '" << name << "' is " << extent
+                                  << ", expected a positive extent";
+  }
+  for (const auto &[name, fill] : options.binds)
+    if (llvm::none_of(graph.inputs, [&, name = name](const ValueRecord &input) {
+          return input.name == name;
+        }))
+      return mlir::emitError(loc)
+             << "--bind '" << name << "' names no input of the model";
+  return success();
+}
+
+FailureOr<std::vector<SmallVector<int64_t>>>
+fsdp::onnx::bindDims(const Graph &graph, const ImportOptions &options,
+                     Location loc) {
+  if (failed(checkOptions(graph, options, loc)))
+    return failure();
+  std::vector<SmallVector<int64_t>> shapes;
+  for (const ValueRecord &input : graph.inputs) {
+    if (!input.shape)
+      return mlir::emitError(loc)
+             << "input '" << input.name
+             << "' has no shape in the file, expected a tensor of known rank";
+    SmallVector<int64_t> &shape = shapes.emplace_back();
+    for (auto [i, dim] : llvm::enumerate(*input.shape)) {
+      std::string place = input.name + ":" + std::to_string(i);
+      std::optional<int64_t> extent = lookup(options, place);
+      if (dim.value && extent && *extent != *dim.value)
+        return mlir::emitError(loc)
+               << "--dim '" << place << "' is " << *extent
+               << ", but the dimension is " << *dim.value << " in the file";
+      if (!extent)
+        extent = dim.value ? dim.value : lookup(options, dim.name);
+      if (!extent) {
+        std::string option = dim.name.empty() ? place : dim.name;
+        return mlir::emitError(loc)
+               << "dimension " << i << " of input '" << input.name << "'"
+               << (dim.name.empty() ? "" : " ('" + dim.name + "')")
+               << " is symbolic: bind it with --dim " << option << "=N";
+      }
+      if (*extent < 0)
+        return mlir::emitError(loc)
+               << "input '" << input.name << "' has an extent of " << *extent;
+      shape.push_back(*extent);
+    }
+    if (!countElements(shape))
+      return mlir::emitError(loc)
+             << "input '" << input.name << "' has an impossible shape";
+  }
+  return shapes;
+}

@@ -1,0 +1,254 @@
+//===- Emitter.cpp - Builds canonical ops, or evaluates them --------------===//
+#include "dialects/Onnx/Import/Emitter.h"
+#include "dialects/Onnx/Import/Graph.h"
+
+using namespace mlir;
+using namespace fsdp::onnx;
+
+bool Operand::isTensor() const {
+  if (constant)
+    return true;
+  auto type = value ? dyn_cast<RankedTensorType>(value.getType()) : nullptr;
+  return type && type.hasStaticShape();
+}
+
+RankedTensorType Operand::type() const {
+  return constant ? constant->type() : cast<RankedTensorType>(value.getType());
+}
+
+Value Emitter::materialize(const Operand &x) {
+  if (!x.constant)
+    return x.value;
+  return builder.create<ConstantOp>(loc, x.type(), toAttribute(*x.constant),
+                                    scope);
+}
+
+SmallVector<Value> Emitter::create(StringRef name, ValueRange operands,
+                                   TypeRange types,
+                                   ArrayRef<NamedAttribute> attributes) {
+  OperationState state(loc, name, operands, types, attributes);
+  Operation *op = builder.create(state);
+  // Identities only: constants are evaluated before an op is built.
+  SmallVector<OpFoldResult> folded;
+  if (succeeded(op->fold(folded)) && folded.size() == op->getNumResults() &&
+      llvm::all_of(folded, [](OpFoldResult r) { return isa<Value>(r); })) {
+    SmallVector<Value> values;
+    for (OpFoldResult result : folded)
+      values.push_back(llvm::cast<Value>(result));
+    if (llvm::none_of(values,
+                      [&](Value v) { return v.getDefiningOp() == op; })) {
+      op->erase();
+      return values;
+    }
+  }
+  return SmallVector<Value>(op->getResults());
+}
+
+/// The single result of a built op.
+static MaybeOperand first(FailureOr<SmallVector<Value>> values) {
+  if (failed(values))
+    return failure();
+  return Operand(values->front());
+}
+
+bool Emitter::checkSize(ArrayRef<int64_t> shape) {
+  std::optional<int64_t> count = countElements(shape);
+  if (count && *count <= (int64_t(1) << 36))
+    return true;
+  error() << "a result here has an impossible shape (a negative extent, or "
+             "more elements than fit in memory)";
+  return false;
+}
+
+MaybeOperand Emitter::known(MaybeTensor tensor, StringRef what) {
+  if (tensor)
+    return Operand(std::move(*tensor));
+  return error() << what
+                 << " of constants is not defined: their shapes, types "
+                    "or indices do not agree";
+}
+
+/// Shape `a` and `b` broadcast to, or an empty one when they do not: the op's
+/// own inference reports it.
+static SmallVector<int64_t> joined(ArrayRef<int64_t> a, ArrayRef<int64_t> b) {
+  auto shape = broadcastShapes(a, b);
+  return failed(shape) ? SmallVector<int64_t>() : *shape;
+}
+
+/// A constant that repeats itself along dimensions which the other operands,
+/// of broadcast shape `other`, span: one copy is enough. A causal mask of
+/// shape [B, 1, S, S] becomes [1, 1, S, S].
+Operand Emitter::withoutCopies(const Operand &x, ArrayRef<int64_t> other) {
+  if (!x.constant)
+    return x;
+  int64_t rank = x.rank(), extra = int64_t(other.size()) - rank;
+  SmallVector<int64_t> axes;
+  for (int64_t i = 0; i < rank; ++i)
+    if (i + extra >= 0 && other[i + extra] == x.shape()[i])
+      axes.push_back(i);
+  Tensor collapsed = collapseCopies(*x.constant, axes);
+  if (collapsed.numElements() == 1 && int64_t(other.size()) >= rank)
+    collapsed.shape.clear();
+  return Operand(std::move(collapsed));
+}
+
+MaybeOperand Emitter::unary(Unary kind, const Operand &x) {
+  if (x.constant)
+    return known(evaluate(kind, *x.constant), "an operation");
+  Value v = x.value;
+  switch (kind) {
+  case Unary::Neg:
+    return first(build<NegOp>(v));
+  case Unary::Abs:
+    return first(build<AbsOp>(v));
+  case Unary::Exp:
+    return first(build<ExpOp>(v));
+  case Unary::Log:
+    return first(build<LogOp>(v));
+  case Unary::Sqrt:
+    return first(build<SqrtOp>(v));
+  case Unary::Reciprocal:
+    return first(build<ReciprocalOp>(v));
+  case Unary::Sin:
+    return first(build<SinOp>(v));
+  case Unary::Cos:
+    return first(build<CosOp>(v));
+  case Unary::Tanh:
+    return first(build<TanhOp>(v));
+  case Unary::Sigmoid:
+    return first(build<SigmoidOp>(v));
+  case Unary::Erf:
+    return first(build<ErfOp>(v));
+  case Unary::Relu:
+    return first(build<ReluOp>(v));
+  case Unary::Not:
+    return first(build<NotOp>(v));
+  default:
+    return failure();
+  }
+}
+
+MaybeOperand Emitter::binary(Binary kind, const Operand &a, const Operand &b) {
+  if (!checkSize(joined(a.shape(), b.shape())))
+    return failure();
+  if (a.constant && b.constant)
+    return known(evaluate(kind, *a.constant, *b.constant), "an operation");
+  SmallVector<Value> operands = {materialize(withoutCopies(a, b.shape())),
+                                 materialize(withoutCopies(b, a.shape()))};
+  switch (kind) {
+  case Binary::Add:
+    return first(build<AddOp>(operands));
+  case Binary::Sub:
+    return first(build<SubOp>(operands));
+  case Binary::Mul:
+    return first(build<MulOp>(operands));
+  case Binary::Div:
+    return first(build<DivOp>(operands));
+  case Binary::Pow:
+    return first(build<PowOp>(operands));
+  case Binary::Max:
+    return first(build<MaxOp>(operands));
+  case Binary::Min:
+    return first(build<MinOp>(operands));
+  case Binary::And:
+    return first(build<AndOp>(operands));
+  case Binary::Or:
+    return first(build<OrOp>(operands));
+  case Binary::Equal:
+    return first(build<EqualOp>(operands));
+  case Binary::Less:
+    return first(build<LessOp>(operands));
+  case Binary::LessOrEqual:
+    return first(build<LessOrEqualOp>(operands));
+  case Binary::Greater:
+    return first(build<GreaterOp>(operands));
+  case Binary::GreaterOrEqual:
+    return first(build<GreaterOrEqualOp>(operands));
+  default:
+    return failure();
+  }
+}
+
+MaybeOperand Emitter::where(const Operand &condition, const Operand &a,
+                            const Operand &b) {
+  SmallVector<int64_t> shape = joined(a.shape(), b.shape());
+  if (!checkSize(joined(condition.shape(), shape)))
+    return failure();
+  if (condition.constant && a.constant && b.constant)
+    return known(
+        fsdp::onnx::where(*condition.constant, *a.constant, *b.constant),
+        "a choice");
+  SmallVector<int64_t> ofA = joined(condition.shape(), b.shape()),
+                       ofB = joined(condition.shape(), a.shape());
+  // Copies are dropped one operand at a time, beside operands that span them.
+  Operand c = withoutCopies(condition, shape);
+  Operand x = a.constant && b.value ? withoutCopies(a, b.shape()) : a;
+  Operand y = b.constant && a.value ? withoutCopies(b, a.shape()) : b;
+  return first(
+      build<WhereOp>({materialize(c), materialize(x), materialize(y)}));
+}
+
+MaybeOperand Emitter::cast(const Operand &x, Type elementType) {
+  if (x.constant)
+    return Operand(fsdp::onnx::convert(*x.constant, elementType));
+  return first(
+      buildAs<CastOp>(RankedTensorType::get(x.shape(), elementType), x.value));
+}
+
+MaybeOperand Emitter::reshape(const Operand &x, ArrayRef<int64_t> shape) {
+  if (!checkSize(shape))
+    return failure();
+  if (*countElements(shape) != x.type().getNumElements())
+    return error() << "cannot reshape " << x.type() << " to "
+                   << RankedTensorType::get(shape, x.elementType());
+  if (x.constant)
+    return known(fsdp::onnx::reshape(*x.constant, shape), "a reshape");
+  return first(buildAs<ReshapeOp>(RankedTensorType::get(shape, x.elementType()),
+                                  x.value));
+}
+
+MaybeOperand Emitter::transpose(const Operand &x, ArrayRef<int64_t> perm) {
+  SmallVector<int64_t> sorted(perm);
+  llvm::sort(sorted);
+  bool valid = int64_t(perm.size()) == x.rank();
+  for (auto [i, p] : llvm::enumerate(sorted))
+    valid &= p == int64_t(i);
+  if (!valid)
+    return error() << "perm is not a permutation of the " << x.rank()
+                   << " dimensions of " << x.type();
+  if (x.constant)
+    return Operand(fsdp::onnx::transpose(*x.constant, perm));
+  return first(build<TransposeOp>(x.value, ints("perm", perm)));
+}
+
+MaybeOperand Emitter::expand(const Operand &x, ArrayRef<int64_t> shape) {
+  auto full = broadcastShapes(x.shape(), shape);
+  if (failed(full))
+    return error() << "cannot expand " << x.type() << " to "
+                   << RankedTensorType::get(shape, x.elementType());
+  if (!checkSize(*full))
+    return failure();
+  if (x.constant)
+    return known(fsdp::onnx::expand(*x.constant, *full), "an expansion");
+  return first(buildAs<ExpandOp>(RankedTensorType::get(*full, x.elementType()),
+                                 x.value));
+}
+
+MaybeOperand Emitter::softmax(const Operand &x) {
+  if (x.rank() < 1)
+    return error() << "softmax of a scalar";
+  return first(build<SoftmaxOp>(materialize(x)));
+}
+
+MaybeOperand Emitter::matmul(const Operand &a, const Operand &b, bool transA,
+                             bool transB) {
+  if (a.constant && b.constant && !transA && !transB)
+    return known(fsdp::onnx::matmul(*a.constant, *b.constant), "a product");
+  SmallVector<NamedAttribute> attributes;
+  if (transA)
+    attributes.push_back(flag("transA"));
+  if (transB)
+    attributes.push_back(flag("transB"));
+  SmallVector<Value> operands = {materialize(a), materialize(b)};
+  return first(build<MatMulOp>(operands, attributes));
+}

@@ -1,0 +1,102 @@
+//===- Graph.h - An ONNX model as plain structures --------------*- C++ -*-===//
+//
+// What the importer needs of a ModelProto, checked, with local functions
+// inlined. Tensor data stay in the mapped file.
+//
+//===----------------------------------------------------------------------===//
+#ifndef FSDP_DIALECTS_ONNX_IMPORT_GRAPH_H
+#define FSDP_DIALECTS_ONNX_IMPORT_GRAPH_H
+
+#include "mlir/IR/Location.h"
+#include "llvm/ADT/SmallVector.h"
+#include "llvm/ADT/StringMap.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace fsdp::onnx {
+/// A tensor of the file: where its bytes are.
+struct TensorRecord {
+  std::string name;
+  int32_t dataType = 0;
+  llvm::SmallVector<int64_t> dims;
+  /// Raw little-endian data in C order: in the file, at `offset`, or decoded
+  /// into `owned` where the file holds it in another form.
+  std::optional<int64_t> offset;
+  int64_t bytes = 0;
+  std::string owned;
+  /// External data: path relative to the model's folder, as in the file.
+  bool external = false;
+  std::string location;
+};
+
+struct NodeAttribute {
+  enum class Kind { Int, Float, String, Ints, Floats, Strings, Tensor, Other };
+  Kind kind = Kind::Other;
+  int64_t i = 0;
+  double f = 0;
+  std::string s;
+  std::vector<int64_t> ints;
+  std::vector<double> floats;
+  std::vector<std::string> strings;
+  std::shared_ptr<TensorRecord> tensor;
+};
+
+struct Node {
+  std::string opType, domain, name;
+  int64_t version = 0;
+  std::vector<std::string> inputs, outputs;
+  llvm::StringMap<NodeAttribute> attributes;
+  /// Metadata of PyTorch's exporter: the call the node came from, and the
+  /// modules around it.
+  std::string fxNode, nameScopes;
+};
+
+struct Dim {
+  std::optional<int64_t> value;
+  std::string name;
+};
+
+struct ValueRecord {
+  std::string name;
+  int32_t dataType = 0;
+  /// Absent where the file says nothing of the shape.
+  std::optional<std::vector<Dim>> shape;
+};
+
+struct Graph {
+  std::string fileName, absolutePath, directory;
+  std::unique_ptr<llvm::MemoryBuffer> file;
+  std::vector<ValueRecord> inputs, outputs;
+  llvm::StringMap<ValueRecord> values;
+  std::vector<TensorRecord> initializers;
+  llvm::StringMap<size_t> initializerIndex;
+  std::vector<Node> nodes;
+  llvm::StringMap<std::string> metadata;
+
+  const TensorRecord *initializer(llvm::StringRef name) const {
+    auto it = initializerIndex.find(name);
+    return it == initializerIndex.end() ? nullptr : &initializers[it->second];
+  }
+};
+
+/// Reads, parses and checks the file; null after one error at `loc`.
+std::unique_ptr<Graph> readGraph(llvm::StringRef path, mlir::Location loc);
+
+/// Number of elements of `dims`, or nothing when an extent is negative or the
+/// tensor larger than any machine's memory.
+std::optional<int64_t> countElements(llvm::ArrayRef<int64_t> dims);
+
+/// Places of the raw data of the graph's initializers in a serialized model,
+/// in their order: offset and length in bytes, or nothing for one whose data
+/// are not stored as raw or packed f32 bytes. Empty when the file is corrupt.
+struct RawPlace {
+  std::optional<int64_t> offset;
+  int64_t bytes = 0;
+};
+std::vector<RawPlace> findInitializerData(llvm::StringRef model);
+} // namespace fsdp::onnx
+
+#endif // FSDP_DIALECTS_ONNX_IMPORT_GRAPH_H

@@ -1,0 +1,41 @@
+//===- Import.h - From an ONNX file to the onnx dialect ---------*- C++ -*-===//
+#ifndef FSDP_DIALECTS_ONNX_IMPORT_IMPORT_H
+#define FSDP_DIALECTS_ONNX_IMPORT_IMPORT_H
+
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/OwningOpRef.h"
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace fsdp::onnx {
+struct ImportOptions {
+  /// Extents of symbolic dimensions, by name (`batch`) or by place
+  /// (`input_ids:0`).
+  std::vector<std::pair<std::string, int64_t>> dims;
+  /// Inputs fixed to a constant fill (`attention_mask=1`).
+  std::vector<std::pair<std::string, int64_t>> binds;
+  /// Patterns of inputs and initializers that are parameters.
+  std::vector<std::string> paramPatterns;
+  /// Patterns of parameters that are not trained.
+  std::vector<std::string> freezePatterns;
+  /// Keep a head apart from an embedding with the same contents.
+  bool untie = false;
+  /// Initialise parameters whose external file is not there.
+  bool init = false;
+};
+
+/// Reads the model at `path`: a module of `onnx.parameter`s and one function
+/// @forward, a straight line of canonical ops with static shapes; operators
+/// outside the set are `onnx.node`s. Null after one error, emitted on
+/// `context`. Warnings tell what was decided for the user (a tie by contents).
+mlir::OwningOpRef<mlir::ModuleOp> importOnnx(llvm::StringRef path,
+                                             const ImportOptions &options,
+                                             mlir::MLIRContext *context);
+
+/// Fails, with one error that lists every unsupported operator of the module
+/// (count, first node, its scope).
+llvm::LogicalResult checkSupported(mlir::ModuleOp module);
+} // namespace fsdp::onnx
+
+#endif // FSDP_DIALECTS_ONNX_IMPORT_IMPORT_H

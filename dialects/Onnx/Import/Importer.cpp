@@ -1,0 +1,398 @@
+//===- Importer.cpp - From an ONNX file to the onnx dialect ---------------===//
+//
+// Nodes are walked in order with static types known, so shape, mask and
+// position chains are evaluated as they come and only what the model computes
+// becomes ops.
+//
+//===----------------------------------------------------------------------===//
+#include "dialects/Onnx/Import/Dims.h"
+#include "dialects/Onnx/Import/Handlers.h"
+#include "dialects/Onnx/Import/Import.h"
+#include "dialects/Onnx/Import/Parameters.h"
+#include "dialects/Onnx/Import/ProtoTypes.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/Verifier.h"
+#include "llvm/ADT/StringSet.h"
+
+using namespace mlir;
+using namespace fsdp::onnx;
+
+namespace {
+class Importer {
+public:
+  Importer(Graph &graph, const ImportOptions &options, MLIRContext *context)
+      : graph(graph), options(options), builder(context),
+        loc(FileLineColLoc::get(context, graph.fileName, 0, 0)),
+        emitter(builder), data(graph, loc),
+        errors(context, [this](Diagnostic &diagnostic) {
+          errorCount += diagnostic.getSeverity() == DiagnosticSeverity::Error;
+          return failure();
+        }) {
+    for (auto add : {addMathHandlers, addShapeHandlers, addTensorHandlers,
+                     addNNHandlers, addAttentionHandlers})
+      add(handlers);
+  }
+  OwningOpRef<ModuleOp> run();
+
+private:
+  LogicalResult addInputs();
+  LogicalResult importNodes();
+  LogicalResult importNode(const Node &node);
+  FailureOr<Operand> operandOf(const Node &node, unsigned i);
+  FailureOr<Operand> readParameter(size_t index, bool transposed);
+  LogicalResult addDroppedBias(const Node &node, NodeContext &context,
+                               size_t index);
+  LogicalResult dispatch(const Node &node, NodeContext &context);
+  SmallVector<Value> keepNode(const Node &node, ArrayRef<Operand> in,
+                              TypeRange types);
+  LogicalResult keepUnsupported(const Node &node, NodeContext &context);
+  void releaseInputs(const Node &node);
+  LogicalResult addOutputs();
+  void eraseDead();
+
+  Graph &graph;
+  const ImportOptions &options;
+  OpBuilder builder;
+  Location loc;
+  Emitter emitter;
+  TensorData data;
+  unsigned errorCount = 0;
+  ScopedDiagnosticHandler errors;
+  HandlerTable handlers;
+  ParameterTable parameters;
+  OwningOpRef<ModuleOp> module;
+  func::FuncOp function;
+  llvm::StringMap<Operand> values;
+  llvm::StringMap<unsigned> readers;
+  /// One read of each parameter, at its first use.
+  llvm::DenseMap<size_t, Value> reads;
+  llvm::DenseMap<Value, std::pair<Value, int64_t>> logSoftmax;
+  llvm::DenseMap<Value, Value> nanTests;
+};
+} // namespace
+
+LogicalResult Importer::addInputs() {
+  auto shapes = bindDims(graph, options, loc);
+  if (failed(shapes))
+    return failure();
+  Block *body = function.addEntryBlock();
+  builder.setInsertionPointToEnd(body);
+  for (auto [input, shape] : llvm::zip(graph.inputs, *shapes)) {
+    Type element = elementTypeOf(input.dataType, builder.getContext());
+    if (!element)
+      return mlir::emitError(loc)
+             << "input '" << input.name << "' has ONNX element type number "
+             << input.dataType << ", which is not supported";
+    const std::pair<std::string, int64_t> *bind = nullptr;
+    for (const auto &candidate : options.binds)
+      if (candidate.first == input.name)
+        bind = &candidate;
+    if (bind) {
+      values[input.name] = Tensor::splat(element, shape, bind->second);
+      continue;
+    }
+    auto name = builder.getStringAttr(input.name);
+    unsigned index = body->getNumArguments();
+    auto attributes =
+        builder.getDictionaryAttr(builder.getNamedAttr("onnx.name", name));
+    function.insertArgument(index, RankedTensorType::get(shape, element),
+                            attributes, NameLoc::get(name));
+    values[input.name] = Operand(Value(body->getArgument(index)));
+  }
+  return success();
+}
+
+FailureOr<Operand> Importer::readParameter(size_t index, bool transposed) {
+  const Parameter &parameter = parameters.parameters[index];
+  Value &read = reads[index];
+  if (!read) {
+    Type element = parameter.source ? elementTypeOf(parameter.source->dataType,
+                                                    builder.getContext())
+                                    : builder.getF32Type();
+    read = builder.create<ReadOp>(
+        emitter.loc, RankedTensorType::get(parameter.shape, element),
+        parameter.name, emitter.scope);
+  }
+  if (!transposed)
+    return Operand(read);
+  return emitter.transpose(read, {1, 0});
+}
+
+FailureOr<Operand> Importer::operandOf(const Node &node, unsigned i) {
+  const std::string &name = node.inputs[i];
+  if (name.empty())
+    return Operand();
+  auto use = parameters.uses.find({&node, i});
+  if (use != parameters.uses.end())
+    return readParameter(use->second.parameter, use->second.transposed);
+  auto known = values.find(name);
+  if (known != values.end())
+    return known->second;
+  auto weight = parameters.weights.find(name);
+  if (weight == parameters.weights.end())
+    return emitter.error() << "node '" << node.name << "' reads '" << name
+                           << "', which nothing before it defines";
+  auto tensor = data.load(*weight->second);
+  if (failed(tensor))
+    return failure();
+  return values[name] = Operand(std::move(*tensor));
+}
+
+SmallVector<Value> Importer::keepNode(const Node &node, ArrayRef<Operand> in,
+                                      TypeRange types) {
+  SmallVector<Value> operands;
+  for (const Operand &x : in)
+    if (x.present() && !x.sequence)
+      operands.push_back(emitter.materialize(x));
+  SmallVector<NamedAttribute> attributes;
+  for (const auto &entry : node.attributes) {
+    const NodeAttribute &value = entry.second;
+    Attribute converted;
+    switch (value.kind) {
+    case NodeAttribute::Kind::Int:
+      converted = builder.getI64IntegerAttr(value.i);
+      break;
+    case NodeAttribute::Kind::Float:
+      converted = builder.getF64FloatAttr(value.f);
+      break;
+    case NodeAttribute::Kind::String:
+      converted = builder.getStringAttr(value.s);
+      break;
+    case NodeAttribute::Kind::Ints:
+      converted = builder.getDenseI64ArrayAttr(value.ints);
+      break;
+    case NodeAttribute::Kind::Floats:
+      converted = builder.getDenseF64ArrayAttr(value.floats);
+      break;
+    case NodeAttribute::Kind::Strings: {
+      SmallVector<StringRef> strings(value.strings.begin(),
+                                     value.strings.end());
+      converted = builder.getStrArrayAttr(strings);
+      break;
+    }
+    case NodeAttribute::Kind::Tensor:
+      if (auto tensor = data.load(*value.tensor); succeeded(tensor))
+        converted = toAttribute(*tensor);
+      break;
+    case NodeAttribute::Kind::Other:
+      converted = builder.getUnitAttr();
+      break;
+    }
+    if (converted)
+      attributes.push_back(builder.getNamedAttr(entry.first(), converted));
+  }
+  auto op = builder.create<NodeOp>(
+      emitter.loc, types, builder.getStringAttr(node.opType),
+      builder.getStringAttr(node.domain),
+      builder.getI64IntegerAttr(node.version), builder.getStringAttr(node.name),
+      builder.getDictionaryAttr(attributes), operands,
+      builder.getStringAttr(emitter.scope));
+  return SmallVector<Value>(op->getResults());
+}
+
+/// A node outside the set. Its results have the types that the file states;
+/// where it states none, what reads them is kept in the same way.
+LogicalResult Importer::keepUnsupported(const Node &node,
+                                        NodeContext &context) {
+  SmallVector<Type> types;
+  for (const std::string &output : node.outputs) {
+    Type element = builder.getF32Type();
+    std::optional<SmallVector<int64_t>> shape;
+    if (auto it = graph.values.find(output); it != graph.values.end()) {
+      shape = statedShape(it->second, options);
+      if (Type stated =
+              elementTypeOf(it->second.dataType, builder.getContext()))
+        element = stated;
+    }
+    types.push_back(shape ? Type(RankedTensorType::get(*shape, element))
+                          : Type(UnrankedTensorType::get(element)));
+  }
+  SmallVector<Value> results = keepNode(node, context.in, types);
+  context.out.assign(results.begin(), results.end());
+  // Supported operators are kept only because of their operands.
+  bool inSet = node.domain.empty() && handlers.count(node.opType) &&
+               llvm::any_of(context.in, [](const Operand &x) {
+                 return x.present() && !x.isTensor();
+               });
+  if (inSet && !results.empty())
+    results.front().getDefiningOp()->setAttr("unresolved",
+                                             builder.getUnitAttr());
+  return success();
+}
+
+/// Puts a bias of zeros that the exporter dropped back in.
+LogicalResult Importer::addDroppedBias(const Node &node, NodeContext &context,
+                                       size_t index) {
+  Parameter &parameter = parameters.parameters[index];
+  bool norm = node.opType == "LayerNormalization";
+  Operand &beside = norm ? context.in[1] : context.out[0];
+  if (parameter.shape.empty() && !parameter.source)
+    parameter.shape.push_back(beside.shape().back());
+  FailureOr<Operand> bias = readParameter(index, false);
+  if (failed(bias))
+    return failure();
+  if (norm) {
+    context.in.resize(3);
+    context.in[2] = *bias;
+    return success();
+  }
+  MaybeOperand sum = emitter.binary(Binary::Add, context.out[0], *bias);
+  if (failed(sum))
+    return failure();
+  context.out[0] = *sum;
+  return success();
+}
+
+LogicalResult Importer::dispatch(const Node &node, NodeContext &context) {
+  auto handler = handlers.find(node.opType);
+  bool resolved = llvm::all_of(context.in, [&](const Operand &x) {
+    return !x.present() || x.isTensor() ||
+           (x.sequence && takesSequence(node.opType));
+  });
+  if (!node.domain.empty() || handler == handlers.end() || !resolved)
+    return keepUnsupported(node, context);
+  unsigned before = errorCount;
+  for (unsigned i = 0; i < minimumOperands(node.opType); ++i)
+    if (!context.has(i))
+      return emitter.error() << "node '" << node.name << "' (" << node.opType
+                             << ") has no operand " << i;
+  if (succeeded(handler->second(context)))
+    return success();
+  if (errorCount != before)
+    return failure();
+  context.out.clear();
+  return keepUnsupported(node, context);
+}
+
+LogicalResult Importer::importNode(const Node &node) {
+  emitter.loc = NameLoc::get(builder.getStringAttr(node.name), loc);
+  emitter.scope = parameters.containers.resolve(scopeOf(node));
+  auto keep = [&](TypeRange types) -> SmallVector<Value> { return {}; };
+  NodeContext context{node, emitter, {},         {},      data,
+                      keep, {},      logSoftmax, nanTests};
+  auto keepThis = [&](TypeRange types) {
+    return keepNode(node, context.in, types);
+  };
+  context.keepNode = keepThis;
+  if (auto row = parameters.paddingRows.find(&node);
+      row != parameters.paddingRows.end())
+    context.paddingRow = row->second;
+  for (unsigned i = 0; i < node.inputs.size(); ++i) {
+    FailureOr<Operand> operand = operandOf(node, i);
+    if (failed(operand))
+      return failure();
+    context.in.push_back(std::move(*operand));
+  }
+  auto dropped = parameters.droppedBiases.find(&node);
+  bool restores = dropped != parameters.droppedBiases.end();
+  bool norm = node.opType == "LayerNormalization";
+  if (restores && norm &&
+      failed(addDroppedBias(node, context, dropped->second)))
+    return failure();
+  if (failed(dispatch(node, context)))
+    return failure();
+  if (restores && !norm &&
+      failed(addDroppedBias(node, context, dropped->second)))
+    return failure();
+  for (auto [i, output] : llvm::enumerate(node.outputs)) {
+    if (output.empty())
+      continue;
+    if (i >= context.out.size())
+      return emitter.error() << "node '" << node.name << "' (" << node.opType
+                             << ") has no result " << i;
+    if (!values.try_emplace(output, context.out[i]).second)
+      return emitter.error() << "node '" << node.name << "' defines '" << output
+                             << "', which is defined before";
+  }
+  return success();
+}
+
+/// Constants live only as long as something reads them: masks of long
+/// sequences are large.
+void Importer::releaseInputs(const Node &node) {
+  for (const std::string &input : node.inputs)
+    if (--readers[input] == 0)
+      if (auto it = values.find(input);
+          it != values.end() && it->second.constant)
+        it->second = Operand(Tensor());
+}
+
+LogicalResult Importer::importNodes() {
+  for (const Node &node : graph.nodes)
+    for (const std::string &input : node.inputs)
+      ++readers[input];
+  for (const ValueRecord &output : graph.outputs)
+    ++readers[output.name];
+  for (const Node &node : graph.nodes) {
+    // An Identity of an initializer is another name of it.
+    if (node.outputs.size() == 1 && node.opType == "Identity" &&
+        parameters.weights.count(node.outputs[0]))
+      continue;
+    if (failed(importNode(node)))
+      return failure();
+    releaseInputs(node);
+  }
+  return success();
+}
+
+LogicalResult Importer::addOutputs() {
+  SmallVector<Value> results;
+  SmallVector<Type> types;
+  SmallVector<DictionaryAttr> attributes;
+  emitter.loc = loc;
+  emitter.scope = "";
+  for (const ValueRecord &output : graph.outputs) {
+    auto it = values.find(output.name);
+    if (it == values.end() || !it->second.present() || it->second.sequence)
+      return mlir::emitError(loc) << "output '" << output.name
+                                  << "' is no tensor that a node defines";
+    results.push_back(emitter.materialize(it->second));
+    types.push_back(results.back().getType());
+    attributes.push_back(builder.getDictionaryAttr(
+        builder.getNamedAttr("onnx.name", builder.getStringAttr(output.name))));
+  }
+  builder.create<func::ReturnOp>(loc, results);
+  function.setType(FunctionType::get(builder.getContext(),
+                                     function.getArgumentTypes(), types));
+  function.setAllResultAttrs(attributes);
+  return success();
+}
+
+void Importer::eraseDead() {
+  Block &body = function.getBody().front();
+  for (Operation &op : llvm::make_early_inc_range(llvm::reverse(body)))
+    if (op.use_empty() && !op.hasTrait<OpTrait::IsTerminator>())
+      op.erase();
+}
+
+OwningOpRef<ModuleOp> Importer::run() {
+  MLIRContext *context = builder.getContext();
+  if (failed(declareInputParameters(graph, options, loc)) ||
+      failed(recoverParameters(graph, options, data, loc, parameters)))
+    return nullptr;
+  module = ModuleOp::create(loc);
+  (*module)->setAttr("onnx.model", builder.getStringAttr(graph.fileName));
+  builder.setInsertionPointToEnd(module->getBody());
+  function = builder.create<func::FuncOp>(loc, "forward",
+                                          FunctionType::get(context, {}, {}));
+  if (failed(addInputs()) || failed(importNodes()) || failed(addOutputs()))
+    return nullptr;
+  eraseDead();
+  builder.setInsertionPoint(function);
+  if (failed(emitParameters(graph, options, data, builder, loc, parameters)) ||
+      failed(verify(*module)))
+    return nullptr;
+  return std::move(module);
+}
+
+OwningOpRef<ModuleOp> fsdp::onnx::importOnnx(StringRef path,
+                                             const ImportOptions &options,
+                                             MLIRContext *context) {
+  context->loadDialect<OnnxDialect, func::FuncDialect>();
+  auto loc = FileLineColLoc::get(context, path, 0, 0);
+  std::unique_ptr<Graph> graph = readGraph(path, loc);
+  if (!graph)
+    return nullptr;
+  return Importer(*graph, options, context).run();
+}

@@ -1,0 +1,281 @@
+//===- Parameters.cpp - The parameters of the exported model --------------===//
+#include "dialects/Onnx/Import/Parameters.h"
+#include "dialects/Onnx/Import/ProtoTypes.h"
+#include "dialects/Onnx/Import/Records.h"
+
+#include "llvm/ADT/StringSet.h"
+#include "llvm/Support/GlobPattern.h"
+
+using namespace mlir;
+using namespace fsdp::onnx;
+
+static constexpr const char *signatureKey =
+    "pkg.torch.export.ExportedProgram.graph_signature";
+
+bool fsdp::onnx::matchesAny(StringRef name,
+                            const std::vector<std::string> &patterns) {
+  return llvm::any_of(patterns, [&](const std::string &text) {
+    auto pattern = llvm::GlobPattern::create(text);
+    if (pattern)
+      return pattern->match(name);
+    llvm::consumeError(pattern.takeError());
+    return name == text;
+  });
+}
+
+bool fsdp::onnx::isFloatData(int32_t dataType) {
+  return dataType == 1 || dataType == 10 || dataType == 11 || dataType == 16;
+}
+
+LogicalResult fsdp::onnx::declareInputParameters(Graph &graph,
+                                                 const ImportOptions &options,
+                                                 Location loc) {
+  llvm::StringSet<> targets;
+  auto signature = graph.metadata.find(signatureKey);
+  if (signature != graph.metadata.end())
+    for (const SignatureLine &line : parseSignature(signature->second))
+      if (line.kind == "PARAMETER")
+        targets.insert(line.target);
+  std::vector<ValueRecord> kept;
+  for (ValueRecord &input : graph.inputs) {
+    if (!targets.contains(input.name) &&
+        !matchesAny(input.name, options.paramPatterns)) {
+      kept.push_back(std::move(input));
+      continue;
+    }
+    TensorRecord record;
+    record.name = input.name;
+    record.dataType = input.dataType;
+    record.external = true;
+    if (!input.shape)
+      return mlir::emitError(loc)
+             << "parameter '" << input.name << "' is an input without a shape";
+    for (const Dim &dim : *input.shape) {
+      if (!dim.value)
+        return mlir::emitError(loc)
+               << "parameter '" << input.name
+               << "' is an input with the symbolic dimension '" << dim.name
+               << "', expected a static shape";
+      record.dims.push_back(*dim.value);
+    }
+    graph.initializerIndex[record.name] = graph.initializers.size();
+    graph.initializers.push_back(std::move(record));
+  }
+  graph.inputs = std::move(kept);
+  return success();
+}
+
+/// One error for all parameters that are not f32.
+static LogicalResult checkElementTypes(const ParameterTable &table,
+                                       Location loc) {
+  std::vector<const Parameter *> others;
+  for (const Parameter &parameter : table.parameters)
+    if (!parameter.buffer && parameter.source &&
+        isFloatData(parameter.source->dataType) &&
+        parameter.source->dataType != 1)
+      others.push_back(&parameter);
+  if (others.empty())
+    return success();
+  auto diagnostic = mlir::emitError(loc);
+  diagnostic << others.size() << " parameters are not f32:";
+  constexpr size_t shown = 20;
+  for (auto [i, parameter] : llvm::enumerate(others)) {
+    if (i == shown) {
+      diagnostic << " and " << others.size() - shown << " more";
+      break;
+    }
+    diagnostic << (i ? ", '" : " '") << parameter->name << "' ("
+               << elementTypeOf(parameter->source->dataType, loc.getContext())
+               << ")";
+  }
+  return diagnostic << ": load the model with dtype=torch.float32 before it is "
+                       "exported";
+}
+
+LogicalResult fsdp::onnx::recoverParameters(const Graph &graph,
+                                            const ImportOptions &options,
+                                            TensorData &data, Location loc,
+                                            ParameterTable &table) {
+  for (const TensorRecord &record : graph.initializers)
+    table.weights[record.name] = &record;
+  for (const Node &node : graph.nodes) {
+    if (node.opType != "Identity" || !node.domain.empty() ||
+        node.inputs.size() != 1 || node.outputs.size() != 1)
+      continue;
+    auto it = table.weights.find(node.inputs[0]);
+    if (it != table.weights.end())
+      table.weights[node.outputs[0]] = it->second;
+  }
+  LogicalResult recovered =
+      graph.metadata.count(signatureKey)
+          ? recoverBySignature(graph, loc, table)
+          : recoverByNames(graph, options, data, loc, table);
+  if (failed(recovered))
+    return failure();
+  for (const Parameter &parameter : table.parameters)
+    if (!parameter.buffer && parameter.source &&
+        !isFloatData(parameter.source->dataType))
+      return mlir::emitError(loc)
+             << "parameter '" << parameter.name
+             << "' has no floating element type: only floating tensors can be "
+                "trained";
+  return checkElementTypes(table, loc);
+}
+
+//===----------------------------------------------------------------------===//
+// Declarations
+//===----------------------------------------------------------------------===//
+
+static DictionaryAttr initFor(const Parameter &parameter, OpBuilder &builder) {
+  auto text = [&](StringRef key, StringRef value) {
+    return builder.getNamedAttr(key, builder.getStringAttr(value));
+  };
+  auto real = [&](StringRef key, double value) {
+    return builder.getNamedAttr(key, builder.getF64FloatAttr(value));
+  };
+  if (parameter.shape.size() >= 2)
+    return builder.getDictionaryAttr(
+        {text("kind", "normal"), real("mean", 0.0), real("std", 0.02)});
+  // A vector called weight scales a norm, whatever ops the norm came as.
+  StringRef leaf = splitName(parameter.name).second;
+  bool isScale = parameter.isScale ||
+                 (parameter.shape.size() == 1 &&
+                  (leaf == "weight" || leaf == "gamma" || leaf == "scale"));
+  return builder.getDictionaryAttr(
+      {text("kind", "constant"), real("value", isScale ? 1.0 : 0.0)});
+}
+
+/// The `source` of a parameter whose bytes are in a file.
+static DictionaryAttr fileSource(const Parameter &parameter, StringRef file,
+                                 OpBuilder &builder) {
+  SmallVector<NamedAttribute> entries = {
+      builder.getNamedAttr("file", builder.getStringAttr(file)),
+      builder.getNamedAttr(
+          "offset", builder.getI64IntegerAttr(*parameter.source->offset)),
+      builder.getNamedAttr("bytes",
+                           builder.getI64IntegerAttr(parameter.source->bytes))};
+  if (parameter.transposed)
+    entries.push_back(
+        builder.getNamedAttr("transposed", builder.getBoolAttr(true)));
+  return builder.getDictionaryAttr(entries);
+}
+
+static LogicalResult setData(ParameterOp op, const Graph &graph,
+                             const ImportOptions &options, TensorData &data,
+                             const Parameter &parameter, OpBuilder &builder) {
+  Location loc = op.getLoc();
+  if (!parameter.source) {
+    op.setSourceAttr(builder.getDictionaryAttr(
+        builder.getNamedAttr("fill", builder.getF64FloatAttr(0.0))));
+    return success();
+  }
+  const TensorRecord &record = *parameter.source;
+  if (!record.external && record.offset) {
+    op.setSourceAttr(fileSource(parameter, graph.absolutePath, builder));
+    return success();
+  }
+  if (!record.external) {
+    FailureOr<Tensor> tensor = data.load(record);
+    if (failed(tensor))
+      return failure();
+    Tensor value = parameter.transposed ? transpose(*tensor, {1, 0}) : *tensor;
+    op.setDataAttr(toAttribute(value));
+    return success();
+  }
+  FailureOr<std::string> file = data.externalFile(record);
+  if (failed(file))
+    return failure();
+  if (!file->empty()) {
+    op.setSourceAttr(fileSource(parameter, *file, builder));
+    return success();
+  }
+  StringRef location = record.location.empty() ? "(none: it is an input)"
+                                               : StringRef(record.location);
+  op.setMissing(location);
+  if (options.init && !parameter.buffer) {
+    op.setInitAttr(initFor(parameter, builder));
+    return success();
+  }
+  if (parameter.buffer)
+    return mlir::emitError(loc)
+           << "external data file '" << location << "' of buffer '"
+           << parameter.name << "' is not there: buffers need their data";
+  return mlir::emitError(loc)
+         << "external data file '" << location << "' of parameter '"
+         << parameter.name
+         << "' is not there: initialise such parameters with --init, or give "
+            "them with --weights";
+}
+
+static LogicalResult checkPatterns(const ParameterTable &table,
+                                   const ImportOptions &options, Location loc) {
+  for (const std::string &pattern : options.freezePatterns) {
+    StringRef nearest;
+    unsigned best = ~0u;
+    bool found = false;
+    for (const Parameter &parameter : table.parameters) {
+      found |= matchesAny(parameter.name, {pattern});
+      for (const std::string &alias : parameter.aliases)
+        found |= matchesAny(alias, {pattern});
+      unsigned distance = StringRef(parameter.name).edit_distance(pattern);
+      if (distance < best) {
+        best = distance;
+        nearest = parameter.name;
+      }
+    }
+    if (!found)
+      return mlir::emitError(loc) << "--freeze '" << pattern
+                                  << "' matches no parameter (the nearest "
+                                  << "name is '" << nearest << "')";
+  }
+  return success();
+}
+
+LogicalResult fsdp::onnx::emitParameters(const Graph &graph,
+                                         const ImportOptions &options,
+                                         TensorData &data, OpBuilder &builder,
+                                         Location loc,
+                                         const ParameterTable &table) {
+  if (failed(checkPatterns(table, options, loc)))
+    return failure();
+  std::vector<const Parameter *> ordered;
+  for (const Parameter &parameter : table.parameters)
+    ordered.push_back(&parameter);
+  llvm::sort(ordered, [](const Parameter *a, const Parameter *b) {
+    return a->order < b->order;
+  });
+  llvm::StringSet<> names;
+  for (const Parameter *parameter : ordered) {
+    if (!names.insert(parameter->name).second)
+      return mlir::emitError(loc)
+             << "two parameters are called '" << parameter->name << "'";
+    Type element =
+        parameter->source
+            ? elementTypeOf(parameter->source->dataType, builder.getContext())
+            : builder.getF32Type();
+    if (!element)
+      return mlir::emitError(loc)
+             << "'" << parameter->name << "' has an unsupported element type";
+    auto named = NameLoc::get(builder.getStringAttr(parameter->name), loc);
+    OperationState state(named, ParameterOp::getOperationName());
+    auto type = RankedTensorType::get(parameter->shape, element);
+    state.addAttribute("sym_name", builder.getStringAttr(parameter->name));
+    state.addAttribute("type", TypeAttr::get(type));
+    state.addAttribute("scope",
+                       builder.getStringAttr(splitName(parameter->name).first));
+    auto op = cast<ParameterOp>(builder.create(state));
+    bool frozen = matchesAny(parameter->name, options.freezePatterns);
+    if (!parameter->aliases.empty()) {
+      SmallVector<StringRef> aliases(parameter->aliases.begin(),
+                                     parameter->aliases.end());
+      op.setAliasesAttr(builder.getStrArrayAttr(aliases));
+      for (StringRef alias : aliases)
+        frozen |= matchesAny(alias, options.freezePatterns);
+    }
+    op.setBuffer(parameter->buffer);
+    op.setFrozen(frozen);
+    if (failed(setData(op, graph, options, data, *parameter, builder)))
+      return failure();
+  }
+  return success();
+}

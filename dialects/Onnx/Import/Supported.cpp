@@ -1,0 +1,37 @@
+//===- Supported.cpp - One error for all unsupported operators ------------===//
+#include "dialects/Onnx/Import/Import.h"
+#include "dialects/Onnx/Onnx.h"
+
+#include "llvm/ADT/MapVector.h"
+
+using namespace mlir;
+using namespace fsdp::onnx;
+
+LogicalResult fsdp::onnx::checkSupported(ModuleOp module) {
+  struct Seen {
+    unsigned count = 0;
+    NodeOp first;
+  };
+  llvm::MapVector<StringRef, Seen> all, unsupported;
+  module.walk([&](NodeOp node) {
+    auto &table = node->hasAttr("unresolved") ? all : unsupported;
+    Seen &seen = table[node.getOpType()];
+    if (seen.count++ == 0)
+      seen.first = node;
+  });
+  // Nodes that only follow an unsupported one are not its equals.
+  auto &listed = unsupported.empty() ? all : unsupported;
+  if (listed.empty())
+    return success();
+  InFlightDiagnostic error = module.emitError();
+  error << "the model has " << listed.size() << " unsupported operator"
+        << (listed.size() == 1 ? "" : "s") << ":";
+  for (auto &[type, seen] : listed) {
+    error << "\n  " << type << " (" << seen.count << "), first in node '"
+          << seen.first.getNodeName() << "'";
+    if (!seen.first.getDomain().empty())
+      error << " of domain '" << seen.first.getDomain() << "'";
+    error << ", scope '" << seen.first.getScope() << "'";
+  }
+  return error;
+}

@@ -1,0 +1,286 @@
+//===- TensorImport.cpp - Slices, joins, gathers, reductions --------------===//
+#include "dialects/Onnx/Import/Handlers.h"
+
+using namespace mlir;
+using namespace fsdp::onnx;
+
+namespace {
+LogicalResult transposeTo(NodeContext &c) {
+  SmallVector<int64_t> perm;
+  if (auto given = c.attribute("perm"))
+    perm.assign(given->ints.begin(), given->ints.end());
+  else
+    for (int64_t i = c.in[0].rank(); i-- > 0;)
+      perm.push_back(i);
+  return c.result(c.e.transpose(c.in[0], perm));
+}
+
+LogicalResult concatAll(NodeContext &c) {
+  for (const Operand &x : c.in)
+    if (x.rank() != c.in[0].rank())
+      return c.e.error() << "Concat of " << c.in[0].type() << " and "
+                         << x.type();
+  auto axis = c.axis(c.integer("axis", 0), c.in[0].rank());
+  if (failed(axis))
+    return failure();
+  return c.result(c.e.concat(c.in, *axis));
+}
+
+/// Starts, ends, axes and steps: operands since opset 10, attributes before.
+LogicalResult sliceOf(NodeContext &c) {
+  int64_t rank = c.in[0].rank();
+  auto starts = c.ints(1, "starts"), ends = c.ints(2, "ends");
+  auto axes = c.ints(3, "axes"), steps = c.constantInts(4);
+  if (!starts || !ends || (c.has(3) && !axes) || (c.has(4) && !steps))
+    return failure();
+  size_t count = starts->size();
+  if (!axes) {
+    axes.emplace();
+    for (size_t i = 0; i < count; ++i)
+      axes->push_back(i);
+  }
+  if (ends->size() != count || axes->size() != count ||
+      (steps && steps->size() != count))
+    return c.e.error() << "Slice has lists of different lengths";
+  auto at = c.axes(*axes, rank);
+  if (failed(at))
+    return failure();
+  SmallVector<int64_t> from(rank, 0), by(rank, 1), extents(c.in[0].shape());
+  for (size_t i = 0; i < count; ++i) {
+    int64_t axis = (*at)[i], extent = extents[axis];
+    int64_t step = steps ? (*steps)[i] : 1;
+    if (step == 0 || step == INT64_MIN)
+      return c.e.error() << "Slice has a step of " << step;
+    int64_t low = step > 0 ? 0 : -1, high = step > 0 ? extent : extent - 1;
+    auto clamp = [&](int64_t place) {
+      return std::clamp(place < 0 ? place + extent : place, low, high);
+    };
+    int64_t start = clamp((*starts)[i]), end = clamp((*ends)[i]);
+    int64_t span = step > 0 ? end - start : start - end;
+    int64_t size = std::abs(step);
+    extents[axis] = span <= 0 ? 0 : (span - 1) / size + 1;
+    from[axis] = extents[axis] ? start : 0;
+    by[axis] = step;
+  }
+  return c.result(c.e.slice(c.in[0], from, by, extents));
+}
+
+/// The extents of a Split into the given sizes, or into `parts` equal ones.
+FailureOr<SmallVector<int64_t>> splitExtents(NodeContext &c, int64_t axis,
+                                             int64_t parts) {
+  int64_t extent = c.in[0].shape()[axis];
+  if (auto sizes = c.ints(1, "split"))
+    return *sizes;
+  if (c.has(1) || parts <= 0)
+    return failure();
+  // The last part is smaller where the extent is no multiple.
+  int64_t size = (extent + parts - 1) / parts;
+  SmallVector<int64_t> extents;
+  for (int64_t i = 0; i < parts; ++i)
+    extents.push_back(std::clamp<int64_t>(extent - i * size, 0, size));
+  return extents;
+}
+
+LogicalResult splitInto(NodeContext &c) {
+  auto axis = c.axis(c.integer("axis", 0), c.in[0].rank());
+  if (failed(axis))
+    return failure();
+  auto extents =
+      splitExtents(c, *axis, c.integer("num_outputs", c.node.outputs.size()));
+  if (failed(extents))
+    return failure();
+  auto parts = c.e.split(c.in[0], *axis, *extents);
+  if (failed(parts))
+    return failure();
+  c.out.assign(parts->begin(), parts->end());
+  return success();
+}
+
+LogicalResult splitToSequence(NodeContext &c) {
+  auto axis = c.axis(c.integer("axis", 0), c.in[0].rank());
+  auto sizes = c.constantInts(1);
+  if (failed(axis) || (c.has(1) && !sizes))
+    return failure();
+  int64_t extent = c.in[0].shape()[*axis];
+  bool keepdims = c.has(1) || c.integer("keepdims", 1);
+  SmallVector<int64_t> extents;
+  if (c.has(1) && c.in[1].rank() > 0) {
+    extents = *sizes;
+  } else {
+    int64_t size = sizes && !sizes->empty() ? sizes->front() : 1;
+    if (size <= 0)
+      return c.e.error() << "SplitToSequence into parts of " << size;
+    for (int64_t at = 0; at < extent; at += size)
+      extents.push_back(std::min(size, extent - at));
+  }
+  auto parts = c.e.split(c.in[0], *axis, extents);
+  if (failed(parts))
+    return failure();
+  Operand sequence;
+  sequence.sequence = std::make_shared<std::vector<Operand>>();
+  for (Operand &part : *parts) {
+    SmallVector<int64_t> shape(part.shape());
+    if (!keepdims)
+      shape.erase(shape.begin() + *axis);
+    MaybeOperand kept = c.e.reshape(part, shape);
+    if (failed(kept))
+      return failure();
+    sequence.sequence->push_back(*kept);
+  }
+  c.out.push_back(sequence);
+  return success();
+}
+
+LogicalResult sequenceConstruct(NodeContext &c) {
+  Operand sequence;
+  sequence.sequence = std::make_shared<std::vector<Operand>>(c.in);
+  c.out.push_back(sequence);
+  return success();
+}
+
+LogicalResult sequenceAt(NodeContext &c) {
+  auto place = c.constantInts(1);
+  if (!c.in[0].sequence || !place || place->size() != 1)
+    return failure();
+  int64_t count = c.in[0].sequence->size(), i = place->front();
+  i = i < 0 ? i + count : i;
+  if (i < 0 || i >= count)
+    return c.e.error() << "SequenceAt reads part " << place->front() << " of "
+                       << count;
+  c.out.push_back((*c.in[0].sequence)[i]);
+  return success();
+}
+
+LogicalResult concatFromSequence(NodeContext &c) {
+  if (!c.in[0].sequence || c.in[0].sequence->empty())
+    return failure();
+  bool isNew = c.integer("new_axis", 0);
+  std::vector<Operand> parts = *c.in[0].sequence;
+  auto axis = c.axis(c.integer("axis", 0), parts[0].rank() + isNew);
+  if (failed(axis))
+    return failure();
+  for (Operand &part : parts) {
+    SmallVector<int64_t> shape(part.shape());
+    if (int64_t(shape.size()) < *axis)
+      return c.e.error() << "ConcatFromSequence of different ranks";
+    if (isNew)
+      shape.insert(shape.begin() + *axis, 1);
+    MaybeOperand kept = c.e.reshape(part, shape);
+    if (failed(kept))
+      return failure();
+    part = *kept;
+  }
+  return c.result(c.e.concat(parts, *axis));
+}
+
+/// Embeddings have a place in their record that Gather has not: padding_idx.
+std::optional<int64_t> paddingIdx(const Node &node) {
+  CallRecord call = parseCall(node.fxNode);
+  if (call.target != "embedding")
+    return std::nullopt;
+  StringRef text = call.args.size() > 2 ? StringRef(call.args[2]) : "";
+  if (auto it = call.kwargs.find("padding_idx"); it != call.kwargs.end())
+    text = it->second;
+  int64_t row;
+  if (text.getAsInteger(10, row) || row < 0)
+    return std::nullopt;
+  return row;
+}
+
+LogicalResult gatherRows(NodeContext &c) {
+  auto axis = c.axis(c.integer("axis", 0), c.in[0].rank());
+  if (failed(axis))
+    return failure();
+  if (c.in[1].elementType().isF32())
+    return c.e.error() << "Gather has indices of type " << c.in[1].type();
+  auto padding = c.paddingRow ? c.paddingRow : paddingIdx(c.node);
+  return c.result(c.e.gather(c.in[0], c.in[1], *axis, padding));
+}
+
+LogicalResult padWith(NodeContext &c) {
+  auto pads = c.ints(1, "pads");
+  if (!pads || c.text("mode", "constant") != "constant")
+    return failure();
+  int64_t rank = c.in[0].rank();
+  SmallVector<int64_t> axes;
+  for (int64_t i = 0; i < rank; ++i)
+    axes.push_back(i);
+  if (c.has(3)) {
+    auto given = c.constantInts(3);
+    if (!given)
+      return failure();
+    auto at = c.axes(*given, rank);
+    if (failed(at))
+      return failure();
+    axes = *at;
+  }
+  if (pads->size() != 2 * axes.size())
+    return c.e.error() << "Pad has " << pads->size() << " pads for "
+                       << axes.size() << " dimensions";
+  double value = c.real("value", 0);
+  if (c.has(2)) {
+    if (!c.in[2].constant || c.in[2].constant->stored() != 1)
+      return failure();
+    value = c.in[2].constant->asFloat(0);
+  }
+  SmallVector<int64_t> low(rank, 0), extents(c.in[0].shape());
+  for (auto [i, axis] : llvm::enumerate(axes)) {
+    low[axis] = (*pads)[i];
+    extents[axis] += (*pads)[i] + (*pads)[i + axes.size()];
+  }
+  return c.result(c.e.pad(c.in[0], low, extents, value));
+}
+
+template <Reduction kind> LogicalResult reduceOver(NodeContext &c) {
+  auto wanted = c.ints(1, "axes");
+  if (c.has(1) && !wanted)
+    return failure();
+  int64_t rank = c.in[0].rank();
+  if (!wanted || wanted->empty()) {
+    if (c.integer("noop_with_empty_axes", 0)) {
+      c.out.push_back(c.in[0]);
+      return success();
+    }
+    wanted.emplace();
+    for (int64_t i = 0; i < rank; ++i)
+      wanted->push_back(i);
+  }
+  auto axes = c.axes(*wanted, rank);
+  if (failed(axes))
+    return failure();
+  llvm::sort(*axes);
+  return c.result(c.e.reduce(kind, c.in[0], *axes, c.integer("keepdims", 1)));
+}
+
+LogicalResult reduceSumSquare(NodeContext &c) {
+  MaybeOperand square = c.e.binary(Binary::Mul, c.in[0], c.in[0]);
+  if (failed(square))
+    return failure();
+  c.in[0] = *square;
+  return reduceOver<Reduction::Sum>(c);
+}
+} // namespace
+
+bool fsdp::onnx::takesSequence(StringRef opType) {
+  return opType == "SequenceAt" || opType == "ConcatFromSequence" ||
+         opType == "SequenceConstruct";
+}
+
+void fsdp::onnx::addTensorHandlers(HandlerTable &table) {
+  table["Transpose"] = transposeTo;
+  table["Concat"] = concatAll;
+  table["Slice"] = sliceOf;
+  table["Split"] = splitInto;
+  table["SplitToSequence"] = splitToSequence;
+  table["SequenceConstruct"] = sequenceConstruct;
+  table["SequenceAt"] = sequenceAt;
+  table["ConcatFromSequence"] = concatFromSequence;
+  table["Gather"] = gatherRows;
+  table["Pad"] = padWith;
+  table["ReduceSum"] = reduceOver<Reduction::Sum>;
+  table["ReduceMean"] = reduceOver<Reduction::Mean>;
+  table["ReduceMax"] = reduceOver<Reduction::Max>;
+  table["ReduceMin"] = reduceOver<Reduction::Min>;
+  table["ReduceProd"] = reduceOver<Reduction::Prod>;
+  table["ReduceSumSquare"] = reduceSumSquare;
+}

@@ -1,0 +1,39 @@
+//===- Onnx.h - The onnx dialect --------------------------------*- C++ -*-===//
+#ifndef FSDP_DIALECTS_ONNX_ONNX_H
+#define FSDP_DIALECTS_ONNX_ONNX_H
+
+#include "mlir/Bytecode/BytecodeOpInterface.h"
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/BuiltinTypes.h"
+#include "mlir/IR/Dialect.h"
+#include "mlir/IR/OpDefinition.h"
+#include "mlir/IR/OpImplementation.h"
+#include "mlir/IR/SymbolTable.h"
+#include "mlir/Interfaces/InferTypeOpInterface.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
+
+namespace fsdp::onnx {
+/// The parameters of the model, as a resource that ops read and write.
+struct ParameterResource
+    : public mlir::SideEffects::Resource::Base<ParameterResource> {
+  llvm::StringRef getName() final { return "Parameter"; }
+};
+
+/// The scope ("model.layers.0.mlp") of an `onnx` or `train` op, "" when it has
+/// none.
+llvm::StringRef getScope(mlir::Operation *op);
+
+/// Shape of `a` and `b` broadcast as in ONNX (aligned at the right, extents of
+/// 1 stretched); fails when they do not agree.
+mlir::FailureOr<llvm::SmallVector<int64_t>>
+broadcastShapes(llvm::ArrayRef<int64_t> a, llvm::ArrayRef<int64_t> b);
+} // namespace fsdp::onnx
+
+#include "dialects/Onnx/OnnxInterfaces.h.inc"
+
+#include "dialects/Onnx/OnnxDialect.h.inc"
+
+#define GET_OP_CLASSES
+#include "dialects/Onnx/OnnxOps.h.inc"
+
+#endif // FSDP_DIALECTS_ONNX_ONNX_H

@@ -1,0 +1,70 @@
+//===- OnnxNN.td - Products, normalisation, softmax, loss --*- tablegen -*-===//
+
+def Onnx_MatMulOp : Onnx_InferredOp<"matmul", [
+    DeclareOpInterfaceMethods<DifferentiableOpInterface>]> {
+  let summary = "batched matrix product";
+  let description = [{
+    numpy's matmul for operands of rank 2 and more: [..., M, K] x [..., K, N],
+    leading dimensions broadcast. `transA` and `transB` exchange the last two
+    dimensions of an operand first: a transposed weight costs nothing.
+    (Vectors are imported with a reshape.)
+
+    **Constraints**
+    - (matmul_c1) both operands have rank >= 2 and one element type.
+    - (matmul_c2) the contracted extents are equal.
+    - (matmul_c3) leading extents are equal or 1.
+  }];
+  let args = (ins Onnx_FloatTensor:$lhs, Onnx_FloatTensor:$rhs,
+                  UnitAttr:$transA, UnitAttr:$transB);
+  let results = (outs Onnx_FloatTensor:$y);
+  let assemblyFormat =
+      "$lhs `,` $rhs attr-dict `:` type($lhs) `,` type($rhs) `->` type($y)";
+  let hasCanonicalizer = 1;
+}
+
+def Onnx_SoftmaxOp : Onnx_InferredOp<"softmax", [
+    DeclareOpInterfaceMethods<DifferentiableOpInterface>]> {
+  let summary = "softmax over the last dimension";
+  let description = [{
+    y = e^(x - max x) / sum e^(x - max x) a row. Other axes are imported with
+    transposes. A row of -inf alone gives NaN, as in ONNX.
+  }];
+  let args = (ins Onnx_FloatTensor:$x);
+  let results = (outs Onnx_FloatTensor:$y);
+  let assemblyFormat = "$x attr-dict `:` type($x) `->` type($y)";
+}
+
+def Onnx_LayerNormalizationOp : Onnx_InferredOp<"layer_normalization", [
+    DeclareOpInterfaceMethods<DifferentiableOpInterface>]> {
+  let summary = "layer normalisation over the last dimension";
+  let description = [{
+    y = (x - mean) rstd scale + bias, rstd = 1 / sqrt(var + epsilon), with
+    biased variance. x of shape [..., D]; scale and bias (optional) of shape
+    [D]; mean and rstd of shape [...] are kept for the gradient.
+  }];
+  let args = (ins Onnx_FloatTensor:$x, Onnx_FloatTensor:$scale,
+                  Optional<Onnx_FloatTensor>:$bias, F64Attr:$epsilon);
+  let results = (outs Onnx_FloatTensor:$y, Onnx_FloatTensor:$mean,
+                      Onnx_FloatTensor:$rstd);
+  let assemblyFormat = [{
+    $x `,` $scale (`,` $bias^)? `epsilon` $epsilon attr-dict
+    `:` functional-type(operands, results)
+  }];
+}
+
+def Onnx_SoftmaxCrossEntropyLossOp
+    : Onnx_InferredOp<"softmax_cross_entropy_loss"> {
+  let summary = "mean cross-entropy of logits against class labels";
+  let description = [{
+    logits of shape [..., V], labels of shape [...] in [0, V) or equal to
+    `ignore_index`; the result is the mean over the labels not ignored
+    (ONNX SoftmaxCrossEntropyLoss, reduction "mean", class axis moved last). It
+    marks the loss of a model; the training step replaces it by
+    `train.cross_entropy` with the mean over all ranks.
+  }];
+  let args = (ins Onnx_FloatTensor:$logits, Onnx_IntTensor:$labels,
+                  I64Attr:$ignore_index);
+  let results = (outs Onnx_FloatTensor:$loss);
+  let assemblyFormat =
+      "$logits `,` $labels `ignore` $ignore_index attr-dict `:` type($logits) `,` type($labels) `->` type($loss)";
+}

@@ -1,0 +1,244 @@
+//===- OnnxShapes.cpp - Result types of onnx ops --------------------------===//
+//
+// Each function returns the result types that ONNX prescribes for the operands
+// and attributes, or fails with a message at `loc`. The generated verifier
+// compares them with the types written in the IR.
+//
+//===----------------------------------------------------------------------===//
+#include "dialects/Onnx/Onnx.h"
+
+using namespace mlir;
+using namespace fsdp::onnx;
+
+FailureOr<SmallVector<int64_t>>
+fsdp::onnx::broadcastShapes(ArrayRef<int64_t> a, ArrayRef<int64_t> b) {
+  if (a.size() < b.size())
+    std::swap(a, b);
+  SmallVector<int64_t> shape(a);
+  size_t offset = a.size() - b.size();
+  for (size_t i = 0; i < b.size(); ++i) {
+    int64_t &extent = shape[offset + i];
+    if (extent == 1)
+      extent = b[i];
+    else if (b[i] != 1 && b[i] != extent)
+      return failure();
+  }
+  return shape;
+}
+
+namespace {
+RankedTensorType tensorType(Value v) {
+  return cast<RankedTensorType>(v.getType());
+}
+
+LogicalResult fail(std::optional<Location> loc, const Twine &message) {
+  return emitOptionalError(loc, message);
+}
+
+/// Broadcast shape of all operands with element type `element`.
+LogicalResult inferBroadcast(std::optional<Location> loc, ValueRange operands,
+                             Type element, SmallVectorImpl<Type> &types) {
+  SmallVector<int64_t> shape;
+  for (Value operand : operands) {
+    auto joined = broadcastShapes(shape, tensorType(operand).getShape());
+    if (failed(joined))
+      return emitOptionalError(loc, "operand type ", operand.getType(),
+                               " does not broadcast with the others");
+    shape = *joined;
+  }
+  types.push_back(RankedTensorType::get(shape, element));
+  return success();
+}
+
+LogicalResult inferReduce(std::optional<Location> loc, Value x,
+                          ArrayRef<int64_t> axes, bool keepdims,
+                          SmallVectorImpl<Type> &types) {
+  RankedTensorType type = tensorType(x);
+  SmallVector<int64_t> shape;
+  for (auto [i, extent] : llvm::enumerate(type.getShape())) {
+    if (!llvm::is_contained(axes, int64_t(i)))
+      shape.push_back(extent);
+    else if (keepdims)
+      shape.push_back(1);
+  }
+  for (int64_t axis : axes)
+    if (axis < 0 || axis >= type.getRank())
+      return emitOptionalError(loc, "axis ", axis, " is not in [0, ",
+                               type.getRank(), ")");
+  types.push_back(RankedTensorType::get(shape, type.getElementType()));
+  return success();
+}
+} // namespace
+
+#define INFER(OP)                                                              \
+  LogicalResult OP::inferReturnTypes(                                          \
+      MLIRContext *context, std::optional<Location> loc, ValueRange operands,  \
+      DictionaryAttr attributes, OpaqueProperties properties,                  \
+      RegionRange regions, SmallVectorImpl<Type> &types)
+
+#define INFER_SAME(OP)                                                         \
+  INFER(OP) {                                                                  \
+    types.push_back(operands[0].getType());                                    \
+    return success();                                                          \
+  }
+INFER_SAME(NegOp)
+INFER_SAME(AbsOp)
+INFER_SAME(ExpOp)
+INFER_SAME(LogOp)
+INFER_SAME(SqrtOp)
+INFER_SAME(ReciprocalOp)
+INFER_SAME(SinOp)
+INFER_SAME(CosOp)
+INFER_SAME(TanhOp)
+INFER_SAME(SigmoidOp)
+INFER_SAME(ErfOp)
+INFER_SAME(ReluOp)
+INFER_SAME(NotOp)
+INFER_SAME(GeluOp)
+INFER_SAME(SoftmaxOp)
+
+#define INFER_BINARY(OP)                                                       \
+  INFER(OP) {                                                                  \
+    Type lhs = tensorType(operands[0]).getElementType();                       \
+    Type rhs = tensorType(operands[1]).getElementType();                       \
+    if (lhs != rhs)                                                            \
+      return emitOptionalError(loc, "element types ", lhs, " and ", rhs,       \
+                               " differ");                                     \
+    return inferBroadcast(loc, operands, lhs, types);                          \
+  }
+INFER_BINARY(AddOp)
+INFER_BINARY(SubOp)
+INFER_BINARY(MulOp)
+INFER_BINARY(DivOp)
+INFER_BINARY(PowOp)
+INFER_BINARY(MaxOp)
+INFER_BINARY(MinOp)
+
+#define INFER_COMPARE(OP)                                                      \
+  INFER(OP) {                                                                  \
+    return inferBroadcast(loc, operands, IntegerType::get(context, 1), types); \
+  }
+INFER_COMPARE(AndOp)
+INFER_COMPARE(OrOp)
+INFER_COMPARE(EqualOp)
+INFER_COMPARE(LessOp)
+INFER_COMPARE(LessOrEqualOp)
+INFER_COMPARE(GreaterOp)
+INFER_COMPARE(GreaterOrEqualOp)
+
+INFER(WhereOp) {
+  return inferBroadcast(loc, operands, tensorType(operands[1]).getElementType(),
+                        types);
+}
+
+INFER(TransposeOp) {
+  RankedTensorType type = tensorType(operands[0]);
+  Adaptor adaptor(operands, attributes, properties, regions);
+  ArrayRef<int64_t> perm = adaptor.getPerm();
+  SmallVector<int64_t> sorted(perm);
+  llvm::sort(sorted);
+  for (auto [i, p] : llvm::enumerate(sorted))
+    if (int64_t(i) != p || int64_t(perm.size()) != type.getRank())
+      return fail(loc, "perm is not a permutation of the dimensions");
+  SmallVector<int64_t> shape;
+  for (int64_t p : perm)
+    shape.push_back(type.getDimSize(p));
+  types.push_back(RankedTensorType::get(shape, type.getElementType()));
+  return success();
+}
+
+INFER(ConcatOp) {
+  Adaptor adaptor(operands, attributes, properties, regions);
+  int64_t axis = adaptor.getAxis();
+  RankedTensorType first = tensorType(operands[0]);
+  if (axis < 0 || axis >= first.getRank())
+    return fail(loc, "axis is outside the operands' rank");
+  SmallVector<int64_t> shape(first.getShape());
+  shape[axis] = 0;
+  for (Value operand : operands) {
+    RankedTensorType type = tensorType(operand);
+    if (type.getRank() != first.getRank())
+      return fail(loc, "operands differ in rank");
+    for (int64_t i = 0; i < type.getRank(); ++i)
+      if (i != axis && type.getDimSize(i) != first.getDimSize(i))
+        return emitOptionalError(loc, "operand type ", type,
+                                 " does not match ", first);
+    shape[axis] += type.getDimSize(axis);
+  }
+  types.push_back(RankedTensorType::get(shape, first.getElementType()));
+  return success();
+}
+
+INFER(GatherOp) {
+  RankedTensorType table = tensorType(operands[0]);
+  if (table.getRank() < 1)
+    return fail(loc, "table is a scalar");
+  SmallVector<int64_t> shape(tensorType(operands[1]).getShape());
+  llvm::append_range(shape, table.getShape().drop_front());
+  types.push_back(RankedTensorType::get(shape, table.getElementType()));
+  return success();
+}
+
+#define INFER_REDUCE(OP)                                                       \
+  INFER(OP) {                                                                  \
+    Adaptor adaptor(operands, attributes, properties, regions);                \
+    return inferReduce(loc, operands[0], adaptor.getAxes(),                    \
+                       adaptor.getKeepdims(), types);                          \
+  }
+INFER_REDUCE(ReduceSumOp)
+INFER_REDUCE(ReduceMeanOp)
+INFER_REDUCE(ReduceMaxOp)
+
+INFER(MatMulOp) {
+  Adaptor adaptor(operands, attributes, properties, regions);
+  RankedTensorType a = tensorType(operands[0]), b = tensorType(operands[1]);
+  if (a.getRank() < 2 || b.getRank() < 2 ||
+      a.getElementType() != b.getElementType()) // matmul_c1
+    return emitOptionalError(
+        loc, "operands of types ", a, " and ", b,
+        " must have rank >= 2 and one element type (matmul_c1)");
+  auto extents = [](RankedTensorType type, bool trans) {
+    int64_t rows = type.getDimSize(type.getRank() - 2);
+    int64_t cols = type.getDimSize(type.getRank() - 1);
+    return trans ? std::pair(cols, rows) : std::pair(rows, cols);
+  };
+  auto [m, ka] = extents(a, adaptor.getTransA());
+  auto [kb, n] = extents(b, adaptor.getTransB());
+  if (ka != kb) // matmul_c2
+    return emitOptionalError(loc, "contracted extents ", ka, " and ", kb,
+                             " differ (matmul_c2)");
+  auto shape =
+      broadcastShapes(a.getShape().drop_back(2), b.getShape().drop_back(2));
+  if (failed(shape)) // matmul_c3
+    return emitOptionalError(loc, "leading extents of ", a, " and ", b,
+                             " do not broadcast (matmul_c3)");
+  shape->push_back(m);
+  shape->push_back(n);
+  types.push_back(RankedTensorType::get(*shape, a.getElementType()));
+  return success();
+}
+
+INFER(LayerNormalizationOp) {
+  RankedTensorType x = tensorType(operands[0]);
+  if (x.getRank() < 1)
+    return fail(loc, "x is a scalar");
+  auto row = RankedTensorType::get({x.getShape().back()}, x.getElementType());
+  for (Value operand : operands.drop_front())
+    if (operand.getType() != row)
+      return emitOptionalError(loc, "scale or bias of type ",
+                               operand.getType(), ", expected ", row);
+  auto stats = RankedTensorType::get(x.getShape().drop_back(),
+                                     x.getElementType());
+  types.append({x, stats, stats});
+  return success();
+}
+
+INFER(SoftmaxCrossEntropyLossOp) {
+  RankedTensorType logits = tensorType(operands[0]);
+  if (logits.getRank() < 1 ||
+      logits.getShape().drop_back() != tensorType(operands[1]).getShape())
+    return emitOptionalError(loc, "labels of type ", operands[1].getType(),
+                             " do not match logits of type ", logits);
+  types.push_back(RankedTensorType::get({}, logits.getElementType()));
+  return success();
+}

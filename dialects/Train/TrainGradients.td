@@ -1,0 +1,95 @@
+//===- TrainGradients.td - Fused gradients and the loss ----*- tablegen -*-===//
+
+def Train_SoftmaxGradOp : Train_PureOp<"softmax_grad",
+    [AllTypesMatch<["y", "dy", "dx"]>]> {
+  let summary = "dx = y (dy - sum(dy y)), a row along the last dimension";
+  let args = (ins Onnx_FloatTensor:$y, Onnx_FloatTensor:$dy);
+  let results = (outs Onnx_FloatTensor:$dx);
+  let assemblyFormat = "$y `,` $dy attr-dict `:` type($dx)";
+}
+
+def Train_LayerNormGradOp : Train_PureOp<"layer_norm_grad",
+    [AllTypesMatch<["x", "dy", "dx"]>]> {
+  let summary = "gradient of layer normalisation with respect to x";
+  let description = [{
+    With h = (x - mean) rstd and a = dy scale, a row of D elements:
+    dx = rstd (a - mean(a) - h mean(a h)). x, dy of shape [..., D], mean and
+    rstd [...], scale [D].
+  }];
+  let args = (ins Onnx_FloatTensor:$x, Onnx_FloatTensor:$dy,
+      Onnx_FloatTensor:$scale, Onnx_FloatTensor:$mean, Onnx_FloatTensor:$rstd);
+  let results = (outs Onnx_FloatTensor:$dx);
+  let assemblyFormat = [{
+    $x `,` $dy `,` $scale `,` $mean `,` $rstd attr-dict
+    `:` type($dx) `,` type($scale) `,` type($mean) `,` type($rstd)
+  }];
+}
+
+def Train_LayerNormParamGradOp : Train_PureOp<"layer_norm_param_grad",
+    [AllTypesMatch<["x", "dy"]>]> {
+  let summary = "gradients of layer normalisation's scale and bias";
+  let description = [{
+    dscale = sum over the rows of dy (x - mean) rstd, dbias = sum of dy.
+  }];
+  let args = (ins Onnx_FloatTensor:$x, Onnx_FloatTensor:$dy,
+                  Onnx_FloatTensor:$mean, Onnx_FloatTensor:$rstd);
+  let results = (outs Onnx_FloatTensor:$dscale, Onnx_FloatTensor:$dbias);
+  let assemblyFormat = [{
+    $x `,` $dy `,` $mean `,` $rstd attr-dict
+    `:` type($x) `,` type($mean) `,` type($rstd) `->` type($dscale) `,`
+    type($dbias)
+  }];
+}
+
+def Train_GatherGradOp : Train_PureOp<"gather_grad"> {
+  let summary = "gradient of a gather: rows of dy summed into the table's rows";
+  let description = [{
+    dtable[indices[i...], :] += dy[i..., :], in the order of i, from zero; the
+    row `padding_idx` stays zero.
+  }];
+  let args = (ins Onnx_IntTensor:$indices, Onnx_FloatTensor:$dy,
+                  OptionalAttr<I64Attr>:$padding_idx);
+  let results = (outs Onnx_FloatTensor:$dtable);
+  let assemblyFormat =
+      "$indices `,` $dy attr-dict `:` type($indices) `,` type($dy) `->` type($dtable)";
+}
+
+def Train_CountValidOp : Train_PureOp<"count_valid"> {
+  let summary = "how many labels are not ignored, on this rank";
+  let args = (ins Onnx_IntTensor:$labels, I64Attr:$ignore_index);
+  let results = (outs Train_Scalar:$count);
+  let assemblyFormat =
+      "$labels `ignore` $ignore_index attr-dict `:` type($labels) `->` type($count)";
+}
+
+def Train_CrossEntropyOp : Train_PureOp<"cross_entropy"> {
+  let summary = "sum of the cross-entropies of the labels not ignored";
+  let description = [{
+    logits of shape [..., V], labels [...]. `loss` is the sum over labels that
+    are not `ignore_index` of lse - logits[label]; `lse` of shape [...] is the
+    log-sum-exp of every row, kept for the gradient.
+  }];
+  let args = (ins Onnx_FloatTensor:$logits, Onnx_IntTensor:$labels,
+                  I64Attr:$ignore_index);
+  let results = (outs Train_Scalar:$loss, Onnx_FloatTensor:$lse);
+  let assemblyFormat = [{
+    $logits `,` $labels `ignore` $ignore_index attr-dict
+    `:` type($logits) `,` type($labels) `->` type($loss) `,` type($lse)
+  }];
+}
+
+def Train_CrossEntropyGradOp : Train_PureOp<"cross_entropy_grad",
+    [AllTypesMatch<["logits", "dlogits"]>]> {
+  let summary = "gradient of the scaled cross-entropy over the logits";
+  let description = [{
+    dlogits = scale (e^(logits - lse) - onehot(label)) for rows whose label is
+    not ignored, else 0. May be computed in place.
+  }];
+  let args = (ins Onnx_FloatTensor:$logits, Onnx_IntTensor:$labels,
+      Onnx_FloatTensor:$lse, Train_Scalar:$scale, I64Attr:$ignore_index);
+  let results = (outs Onnx_FloatTensor:$dlogits);
+  let assemblyFormat = [{
+    $logits `,` $labels `,` $lse `,` $scale `ignore` $ignore_index attr-dict
+    `:` type($logits) `,` type($labels) `,` type($lse) `,` type($scale)
+  }];
+}

@@ -1,0 +1,73 @@
+//===- TrainKernels.td - Fusion groups and flat updates ----*- tablegen -*-===//
+
+def Train_KernelOp : Train_Op<"kernel", [
+    IsolatedFromAbove, Pure,
+    SingleBlockImplicitTerminator<"::fsdp::train::YieldOp">]> {
+  let summary = "ops compiled to one kernel";
+  let description = [{
+    A group of pure `onnx` and `train` ops that one loop nest computes. The
+    region's arguments are the operands; it yields the results. `name` is for
+    people; equal regions share one compiled kernel whatever their names.
+  }];
+  let args = (ins StrAttr:$name, Variadic<Onnx_Tensor>:$inputs);
+  let results = (outs Variadic<Onnx_Tensor>:$outputs);
+  let regions = (region SizedRegion<1>:$body);
+  let assemblyFormat = [{
+    $name `(` $inputs `)` attr-dict `:` functional-type($inputs, $outputs)
+    $body
+  }];
+  let hasVerifier = 1;
+}
+
+def Train_YieldOp : Op<Train_Dialect, "yield",
+    [Pure, ReturnLike, Terminator, HasParent<"KernelOp">]> {
+  let summary = "the results of a kernel";
+  let arguments = (ins Variadic<Onnx_Tensor>:$values);
+  let assemblyFormat = "($values^ `:` type($values))? attr-dict";
+  let builders = [OpBuilder<(ins), "/* no values */">];
+}
+
+def Train_FlatAdamWOp : Train_PureOp<"flat_adamw"> {
+  let summary = "AdamW over one rank's flat shard";
+  let description = [{
+    p, g, exp_avg, exp_avg_sq of shape [C]; lr, step, clip scalars; `rank` an
+    i64 scalar. The rule is `#train.adamw`'s; its decay applies to the elements
+    whose place in the line, rank C + i, is below `decay_elements`, the others
+    decay by 0. Results are the new p, exp_avg, exp_avg_sq, computed in place.
+  }];
+  let args = (ins Onnx_FloatTensor:$p, Onnx_FloatTensor:$g,
+      Onnx_FloatTensor:$m, Onnx_FloatTensor:$v, Train_Scalar:$lr,
+      Train_Scalar:$step, Optional<Train_Scalar>:$clip, Onnx_IntTensor:$rank,
+      Train_AdamWAttr:$rule, I64Attr:$decay_elements);
+  let results = (outs Onnx_FloatTensor:$new_p, Onnx_FloatTensor:$new_m,
+                      Onnx_FloatTensor:$new_v);
+  let assemblyFormat = [{
+    `(` operands `)` $rule `decay_elements` $decay_elements attr-dict
+    `:` functional-type(operands, results)
+  }];
+}
+
+def Train_FlatSgdOp : Train_PureOp<"flat_sgd", [AttrSizedOperandSegments]> {
+  let summary = "SGD over one rank's flat shard";
+  let description = [{
+    As `train.flat_adamw`, by `#train.sgd`; the momentum buffer is there if and
+    only if momentum is not 0.
+  }];
+  let args = (ins Onnx_FloatTensor:$p, Onnx_FloatTensor:$g,
+      Optional<Onnx_FloatTensor>:$momentum_buffer, Train_Scalar:$lr,
+      Optional<Train_Scalar>:$clip, Onnx_IntTensor:$rank, Train_SgdAttr:$rule,
+      I64Attr:$decay_elements);
+  let results = (outs Onnx_FloatTensor:$new_p,
+                      Optional<Onnx_FloatTensor>:$new_momentum_buffer);
+  let assemblyFormat = [{
+    `(` operands `)` $rule `decay_elements` $decay_elements attr-dict
+    `:` functional-type(operands, results)
+  }];
+}
+
+def Train_SumOfSquaresOp : Train_PureOp<"sum_of_squares"> {
+  let summary = "sum of the squares of all elements, in f64";
+  let args = (ins Variadic<Onnx_FloatTensor>:$xs);
+  let results = (outs 0DTensorOf<[F64]>:$sum);
+  let assemblyFormat = "$xs attr-dict `:` type($xs) `->` type($sum)";
+}

@@ -1,0 +1,70 @@
+//===- TrainStep.td - The step around forward and backward -*- tablegen -*-===//
+
+def Train_BackwardBeginOp : Op<Train_Dialect, "backward_begin",
+    [MemoryEffects<[MemWrite]>]> {
+  let summary = "forward ends here, backward begins";
+  let assemblyFormat = "attr-dict";
+}
+
+def Train_GradientOp : Train_Op<"gradient",
+    [MemoryEffects<[MemWrite<Onnx_ParameterResource>]>]> {
+  let summary = "the gradient of the loss with respect to a parameter";
+  let description = [{
+    Names a gradient between backward and optimizer passes: what backward made,
+    `train-build-update` consumes. At most one a parameter.
+  }];
+  let args = (ins FlatSymbolRefAttr:$parameter, Onnx_FloatTensor:$grad);
+  let assemblyFormat = "$parameter `,` $grad attr-dict `:` type($grad)";
+}
+
+def Train_SumOverRanksOp : Train_PureOp<"sum_over_ranks",
+    [AllTypesMatch<["x", "y"]>]> {
+  let summary = "sum of a scalar over the data-parallel ranks";
+  let description = [{
+    The identity on one device; the sharding stage makes it an all-reduce.
+  }];
+  let args = (ins Train_Scalar:$x);
+  let results = (outs Train_Scalar:$y);
+  let assemblyFormat = "$x attr-dict `:` type($x)";
+}
+
+def Train_RankCountOp : Train_PureOp<"rank_count"> {
+  let summary = "the number of data-parallel ranks";
+  let results = (outs Train_Scalar:$n);
+  let assemblyFormat = "attr-dict `:` type($n)";
+}
+
+def Train_GlobalNormOp : Train_PureOp<"global_norm"> {
+  let summary = "2-norm of all gradients together";
+  let description = [{
+    sqrt(sum over the gradients and their elements of g^2), squares summed in
+    f64. Under sharding every element counts once over all ranks.
+  }];
+  let args = (ins Variadic<Onnx_FloatTensor>:$grads);
+  let results = (outs Train_Scalar:$norm);
+  let assemblyFormat = "$grads attr-dict `:` type($grads) `->` type($norm)";
+}
+
+def Train_ClipCoefficientOp : Train_PureOp<"clip_coefficient"> {
+  let summary = "min(1, max_norm / (norm + 1e-6)), as torch clips";
+  let args = (ins Train_Scalar:$norm, F64Attr:$max_norm);
+  let results = (outs Train_Scalar:$coefficient);
+  let assemblyFormat = "$norm `max` $max_norm attr-dict `:` type($norm) `->` type($coefficient)";
+}
+
+def Train_UpdateOp : Train_Op<"update", [
+    MemoryEffects<[MemWrite<Onnx_ParameterResource>]>]> {
+  let summary = "one optimizer step of one parameter";
+  let description = [{
+    Writes the parameter (and its optimizer state) by `rule`, with gradient
+    `grad`, times `clip` where given, learning rate `lr` and `step`, the 1-based
+    number of this update.
+  }];
+  let args = (ins FlatSymbolRefAttr:$parameter, Onnx_FloatTensor:$grad,
+      Train_Scalar:$lr, Train_Scalar:$step, Optional<Train_Scalar>:$clip,
+      AnyAttrOf<[Train_AdamWAttr, Train_SgdAttr]>:$rule);
+  let assemblyFormat = [{
+    $parameter `,` $grad `lr` $lr `step` $step (`clip` $clip^)?
+    attr-dict `:` functional-type(operands, results)
+  }];
+}

@@ -1,0 +1,153 @@
+//===- Compile.cpp - LLVM modules to objects ------------------------------===//
+#include "passes/Kernel/Compile.h"
+#include "passes/Kernel/Lowering.h"
+
+#include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Export.h"
+#include "llvm/Analysis/LoopInfo.h"
+#include "llvm/IR/Dominators.h"
+#include "llvm/IR/Instructions.h"
+#include "llvm/IR/LegacyPassManager.h"
+#include "llvm/IR/Operator.h"
+#include "llvm/MC/MCSubtargetInfo.h"
+#include "llvm/MC/TargetRegistry.h"
+#include "llvm/Passes/PassBuilder.h"
+#include "llvm/Support/TargetSelect.h"
+#include "llvm/Target/TargetMachine.h"
+#include "llvm/TargetParser/Host.h"
+
+using namespace mlir;
+using namespace fsdp;
+
+/// Extensions that generated code uses and hosts differ in.
+static constexpr llvm::StringLiteral kCheckedFeatures[] = {
+    "avx2",     "fma",      "avx512f",     "avx512bw",
+    "avx512vl", "avx512dq", "avx512_bf16", "amx_bf16"};
+
+static std::unique_ptr<llvm::TargetMachine>
+createMachine(const KernelTarget &target) {
+  static bool initialized = [] {
+    llvm::InitializeNativeTarget();
+    llvm::InitializeNativeTargetAsmPrinter();
+    return true;
+  }();
+  (void)initialized;
+  std::string error;
+  const llvm::Target *llvmTarget =
+      llvm::TargetRegistry::lookupTarget(target.triple, error);
+  if (!llvmTarget)
+    return nullptr;
+  return std::unique_ptr<llvm::TargetMachine>(llvmTarget->createTargetMachine(
+      target.triple, target.cpu, target.features, {}, llvm::Reloc::PIC_,
+      std::nullopt, llvm::CodeGenOptLevel::Aggressive));
+}
+
+FailureOr<KernelTarget> fsdp::getKernelTarget(StringRef cpu) {
+  KernelTarget target;
+  target.triple = llvm::sys::getDefaultTargetTriple();
+  target.cpu = cpu == "native" ? llvm::sys::getHostCPUName().str() : cpu.str();
+  if (cpu == "native") {
+    for (const auto &feature : llvm::sys::getHostCPUFeatures()) {
+      if (!target.features.empty())
+        target.features += ",";
+      target.features += (feature.second ? "+" : "-") + feature.first().str();
+    }
+  }
+  std::unique_ptr<llvm::TargetMachine> machine = createMachine(target);
+  if (!machine || !machine->getMCSubtargetInfo()->isCPUStringValid(target.cpu))
+    return failure();
+  for (StringRef name : kCheckedFeatures) {
+    std::string spelled = name.str(); // LLVM: avx512bf16, amx-bf16
+    if (name == "avx512_bf16")
+      spelled = "avx512bf16";
+    if (name == "amx_bf16")
+      spelled = "amx-bf16";
+    if (machine->getMCSubtargetInfo()->checkFeatures("+" + spelled))
+      target.featureNames.push_back(name.str());
+  }
+  return target;
+}
+
+namespace {
+/// Tells LLVM that iterations of innermost loops are independent: results may
+/// share an operand's buffer, which its alias checks would take for a conflict.
+void markInnermostParallel(llvm::Function &function) {
+  llvm::DominatorTree tree(function);
+  llvm::LoopInfo loops(tree);
+  llvm::LLVMContext &context = function.getContext();
+  for (llvm::Loop *loop : loops.getLoopsInPreorder()) {
+    if (!loop->isInnermost())
+      continue;
+    llvm::MDNode *group = llvm::MDNode::getDistinct(context, {});
+    for (llvm::BasicBlock *block : loop->blocks())
+      for (llvm::Instruction &instruction : *block)
+        if (instruction.mayReadOrWriteMemory())
+          instruction.setMetadata(llvm::LLVMContext::MD_access_group, group);
+    llvm::MDNode *accesses = llvm::MDNode::get(
+        context,
+        {llvm::MDString::get(context, "llvm.loop.parallel_accesses"), group});
+    llvm::MDNode *id = llvm::MDNode::getDistinct(context, {nullptr, accesses});
+    id->replaceOperandWith(0, id);
+    loop->setLoopID(id);
+  }
+}
+} // namespace
+
+FailureOr<std::unique_ptr<llvm::Module>>
+fsdp::translateKernel(ModuleOp kernel, llvm::LLVMContext &context) {
+  registerBuiltinDialectTranslation(*kernel.getContext());
+  registerLLVMDialectTranslation(*kernel.getContext());
+  std::unique_ptr<llvm::Module> module =
+      translateModuleToLLVMIR(kernel, context);
+  if (!module)
+    return failure();
+  for (llvm::Function &function : *module) {
+    if (function.isDeclaration())
+      continue;
+    function.setDoesNotThrow();
+    for (llvm::BasicBlock &block : function)
+      for (llvm::Instruction &instruction : block)
+        if (isa<llvm::FPMathOperator>(instruction))
+          instruction.setHasAllowContract(true);
+    if (kernel->hasAttr(kParallelInnermost))
+      markInnermostParallel(function);
+  }
+  return module;
+}
+
+LogicalResult fsdp::compileToObject(llvm::Module &module,
+                                    const KernelTarget &target,
+                                    SmallVectorImpl<char> &object) {
+  std::unique_ptr<llvm::TargetMachine> machine = createMachine(target);
+  if (!machine)
+    return failure();
+  module.setTargetTriple(target.triple);
+  module.setDataLayout(machine->createDataLayout());
+  for (llvm::Function &function : module) {
+    function.addFnAttr("target-cpu", target.cpu);
+    if (!target.features.empty())
+      function.addFnAttr("target-features", target.features);
+    function.addFnAttr("prefer-vector-width", "512");
+  }
+  llvm::LoopAnalysisManager loops;
+  llvm::FunctionAnalysisManager functions;
+  llvm::CGSCCAnalysisManager sccs;
+  llvm::ModuleAnalysisManager modules;
+  llvm::PassBuilder builder(machine.get());
+  builder.registerModuleAnalyses(modules);
+  builder.registerCGSCCAnalyses(sccs);
+  builder.registerFunctionAnalyses(functions);
+  builder.registerLoopAnalyses(loops);
+  builder.crossRegisterProxies(loops, functions, sccs, modules);
+  builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O3)
+      .run(module, modules);
+
+  llvm::raw_svector_ostream stream(object);
+  llvm::legacy::PassManager emission;
+  if (machine->addPassesToEmitFile(emission, stream, nullptr,
+                                   llvm::CodeGenFileType::ObjectFile))
+    return failure();
+  emission.run(module);
+  return success();
+}

@@ -1,0 +1,34 @@
+//===- Compile.h - LLVM modules to objects ----------------------*- C++ -*-===//
+#ifndef FSDP_PASSES_KERNEL_COMPILE_H
+#define FSDP_PASSES_KERNEL_COMPILE_H
+
+#include "mlir/IR/BuiltinOps.h"
+#include "llvm/IR/Module.h"
+
+namespace fsdp {
+/// A machine to generate code for.
+struct KernelTarget {
+  std::string triple;
+  std::string cpu;      ///< LLVM's name
+  std::string features; ///< LLVM's list: "+avx512f,-sse4a"
+  /// Vector extensions that the code may use, as /proc/cpuinfo spells them.
+  std::vector<std::string> featureNames;
+};
+
+/// The target of CPU `cpu`, "native" for this machine; fails when LLVM does not
+/// know it.
+mlir::FailureOr<KernelTarget> getKernelTarget(llvm::StringRef cpu);
+
+/// Translates a kernel's module (LLVM dialect) to LLVM IR, with what the
+/// vectoriser needs to know.
+mlir::FailureOr<std::unique_ptr<llvm::Module>>
+translateKernel(mlir::ModuleOp kernel, llvm::LLVMContext &context);
+
+/// Optimises `module` (-O3) for `target` and appends the object file to
+/// `object`.
+mlir::LogicalResult compileToObject(llvm::Module &module,
+                                    const KernelTarget &target,
+                                    llvm::SmallVectorImpl<char> &object);
+} // namespace fsdp
+
+#endif // FSDP_PASSES_KERNEL_COMPILE_H

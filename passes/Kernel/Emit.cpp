@@ -1,0 +1,240 @@
+//===- Emit.cpp - Kernels as LLVM functions -------------------------------===//
+#include "passes/Kernel/Emit.h"
+#include "passes/Kernel/Emitter.h"
+#include "passes/Kernel/Lowering.h"
+#include "passes/Kernel/Passes.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Pass/PassManager.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+using namespace fsdp;
+
+namespace {
+MemRefType memrefOf(Type tensor) {
+  auto type = cast<RankedTensorType>(tensor);
+  return MemRefType::get(type.getShape(), type.getElementType());
+}
+
+bool isElementwiseGroup(train::KernelOp kernel) {
+  return llvm::all_of(
+      kernel.getBody().front().without_terminator(), [](Operation &op) {
+        return isElementwise(&op) || isa<onnx::ConstantOp>(op);
+      });
+}
+
+/// The one op of a kernel that is not elementwise; null with an error when
+/// there are several.
+Operation *onlyOp(train::KernelOp kernel) {
+  Operation *found = nullptr;
+  for (Operation &op : kernel.getBody().front().without_terminator()) {
+    if (isa<onnx::ConstantOp>(op))
+      continue;
+    if (found) {
+      kernel.emitOpError("holds '")
+          << found->getName() << "' and '" << op.getName()
+          << "', which cannot be one kernel";
+      return nullptr;
+    }
+    found = &op;
+  }
+  return found;
+}
+
+LogicalResult emitOp(Emitter &e, Operation *op) {
+  return llvm::TypeSwitch<Operation *, LogicalResult>(op)
+      .Case<onnx::ReduceSumOp, onnx::ReduceMeanOp, onnx::ReduceMaxOp,
+            onnx::MatMulOp>([&](auto) { return emitReduction(e, op); })
+      .Case<onnx::SoftmaxOp, onnx::LayerNormalizationOp, train::SoftmaxGradOp,
+            train::LayerNormGradOp, train::LayerNormParamGradOp>(
+          [&](auto) { return emitRows(e, op); })
+      .Case<train::CrossEntropyOp, train::CrossEntropyGradOp,
+            train::CountValidOp>([&](auto) { return emitLoss(e, op); })
+      .Case<train::SumOfSquaresOp, train::ClipCoefficientOp,
+            train::FlatAdamWOp, train::FlatSgdOp>(
+          [&](auto) { return emitUpdate(e, op); })
+      .Default([&](Operation *) { return emitMove(e, op); });
+}
+
+/// What the emitters expect for each operand of the kernel's op: a block
+/// argument's memref. Splat constants other than in elementwise chains are
+/// read through one of these as well, so there must be none.
+LogicalResult emitBody(Emitter &e, train::KernelOp kernel) {
+  if (isElementwiseGroup(kernel))
+    return emitElementwise(e, kernel);
+  Operation *op = onlyOp(kernel);
+  if (!op)
+    return failure();
+  // Emitters index `ins` by operand: spread the arguments accordingly.
+  if (!isa<onnx::ConcatOp>(op)) {
+    SmallVector<Value> operands;
+    for (Value operand : op->getOperands()) {
+      auto arg = dyn_cast<BlockArgument>(operand);
+      if (!arg)
+        return op->emitOpError("reads a constant inside its kernel");
+      operands.push_back(e.ins[arg.getArgNumber()]);
+    }
+    e.ins = operands;
+  }
+  return emitOp(e, op);
+}
+
+/// `func @symbol_body(memrefs..., begin, end) -> i32`.
+FailureOr<Emitter> emitFunction(train::KernelOp kernel, ModuleOp dest,
+                                OpBuilder &b, StringRef symbol) {
+  Location loc = kernel.getLoc();
+  SmallVector<Type> types;
+  for (Type type : kernel.getInputs().getTypes())
+    types.push_back(memrefOf(type));
+  for (Type type : kernel.getOutputs().getTypes())
+    types.push_back(memrefOf(type));
+  types.append(2, b.getI64Type());
+  b.setInsertionPointToEnd(dest.getBody());
+  auto func = b.create<func::FuncOp>(
+      loc, (symbol + "_body").str(),
+      b.getFunctionType(types, b.getI32Type()));
+  Block *entry = func.addEntryBlock();
+  b.setInsertionPointToStart(entry);
+  Emitter e(b, loc);
+  size_t inputs = kernel.getInputs().size();
+  auto args = entry->getArguments();
+  e.ins.assign(args.begin(), args.begin() + inputs);
+  e.outs.assign(args.begin() + inputs, args.end() - 2);
+  e.begin = e.toIndex(args[args.size() - 2]);
+  e.end = e.toIndex(args[args.size() - 1]);
+  e.status = b.create<memref::AllocaOp>(loc, MemRefType::get({}, b.getI32Type()));
+  e.store(e.number(b.getI32Type(), 0), e.status);
+  if (failed(emitBody(e, kernel)))
+    return failure();
+  b.create<func::ReturnOp>(loc, e.load(e.status));
+  return e;
+}
+
+/// The function with the runtime's signature, which unpacks the arguments.
+void emitEntry(OpBuilder &b, ModuleOp dest, StringRef symbol, size_t numArgs) {
+  Location loc = dest.getLoc();
+  auto body = dest.lookupSymbol<LLVM::LLVMFuncOp>((symbol + "_body").str());
+  body.setLinkage(LLVM::Linkage::Internal);
+  body.setPassthroughAttr(b.getStrArrayAttr({"alwaysinline"}));
+  Type pointer = LLVM::LLVMPointerType::get(b.getContext());
+  Type i64 = b.getI64Type();
+  auto type = LLVM::LLVMFunctionType::get(b.getI32Type(),
+                                          {pointer, pointer, i64, i64});
+  b.setInsertionPointToEnd(dest.getBody());
+  auto func = b.create<LLVM::LLVMFuncOp>(loc, symbol, type);
+  Block *entry = func.addEntryBlock(b);
+  b.setInsertionPointToStart(entry);
+  SmallVector<Value> operands;
+  for (size_t i = 0; i < numArgs; ++i) {
+    Value slot = b.create<LLVM::GEPOp>(
+        loc, pointer, pointer, entry->getArgument(0),
+        ArrayRef<LLVM::GEPArg>{int32_t(i)});
+    operands.push_back(b.create<LLVM::LoadOp>(loc, pointer, slot));
+  }
+  operands.push_back(entry->getArgument(2));
+  operands.push_back(entry->getArgument(3));
+  auto call = b.create<LLVM::CallOp>(loc, body, operands);
+  b.create<LLVM::ReturnOp>(loc, call.getResult());
+}
+} // namespace
+
+FailureOr<CompiledKernelInfo> fsdp::emitKernel(train::KernelOp kernel,
+                                               ModuleOp dest,
+                                               StringRef symbol) {
+  OpBuilder b(kernel.getContext());
+  FailureOr<Emitter> e = emitFunction(kernel, dest, b, symbol);
+  if (failed(e))
+    return failure();
+  if (failed(lowerKernel(dest)))
+    return kernel.emitOpError("cannot be lowered");
+  emitEntry(b, dest, symbol,
+            kernel.getInputs().size() + kernel.getOutputs().size());
+  if (e->parallelInnermost)
+    dest->setAttr(kParallelInnermost, b.getUnitAttr());
+  return CompiledKernelInfo{e->extent, 0};
+}
+
+//===----------------------------------------------------------------------===//
+// In place
+//===----------------------------------------------------------------------===//
+
+/// Operands of `op` that its first result may overwrite.
+static SmallVector<Value> overwritable(Operation *op) {
+  return llvm::TypeSwitch<Operation *, SmallVector<Value>>(op)
+      .Case([](onnx::SoftmaxOp o) { return SmallVector<Value>{o.getX()}; })
+      .Case([](onnx::LayerNormalizationOp o) {
+        return SmallVector<Value>{o.getX()};
+      })
+      .Case([](train::SoftmaxGradOp o) {
+        return SmallVector<Value>{o.getDy(), o.getY()};
+      })
+      .Case([](train::LayerNormGradOp o) {
+        return SmallVector<Value>{o.getDy(), o.getX()};
+      })
+      .Case([](train::CrossEntropyGradOp o) {
+        return SmallVector<Value>{o.getLogits()};
+      })
+      .Case([](train::ClipCoefficientOp o) {
+        return SmallVector<Value>{o.getNorm()};
+      })
+      .Default([](Operation *) { return SmallVector<Value>(); });
+}
+
+SmallVector<SmallVector<unsigned>>
+fsdp::inPlaceOperands(train::KernelOp kernel) {
+  SmallVector<SmallVector<unsigned>> table(kernel.getOutputs().size());
+  auto bytesOf = [](Type type) {
+    auto tensor = cast<RankedTensorType>(type);
+    return tensor.getElementType().getIntOrFloatBitWidth();
+  };
+  auto shapeOf = [](Value value) {
+    return cast<RankedTensorType>(value.getType()).getShape();
+  };
+  Value result = kernel.getOutputs().front();
+  if (isElementwiseGroup(kernel)) {
+    for (auto [i, input] : llvm::enumerate(kernel.getInputs()))
+      if (shapeOf(input) == shapeOf(result) &&
+          bytesOf(input.getType()) == bytesOf(result.getType()))
+        table[0].push_back(i);
+    return table;
+  }
+  for (Operation &op : kernel.getBody().front().without_terminator())
+    for (Value operand : overwritable(&op))
+      if (auto arg = dyn_cast<BlockArgument>(operand))
+        if (operand.getType() == result.getType())
+          table[0].push_back(arg.getArgNumber());
+  return table;
+}
+
+//===----------------------------------------------------------------------===//
+// Keys
+//===----------------------------------------------------------------------===//
+
+std::string fsdp::kernelKey(train::KernelOp kernel) {
+  std::string key;
+  llvm::raw_string_ostream os(key);
+  DenseMap<Value, unsigned> numbers;
+  auto print = [&](Value value) {
+    os << numbers.try_emplace(value, numbers.size()).first->second << ":"
+       << value.getType() << " ";
+  };
+  Block &body = kernel.getBody().front();
+  for (BlockArgument arg : body.getArguments())
+    print(arg);
+  for (Operation &op : body) {
+    os << op.getName() << "(";
+    for (Value operand : op.getOperands())
+      print(operand);
+    for (NamedAttribute attr : op.getAttrs())
+      if (attr.getName() != "scope")
+        os << attr.getName().getValue() << "=" << attr.getValue() << " ";
+    os << ")";
+    for (Value result : op.getResults())
+      print(result);
+  }
+  return key;
+}

@@ -1,0 +1,34 @@
+//===- Emit.h - Kernels as LLVM functions -----------------------*- C++ -*-===//
+#ifndef FSDP_PASSES_KERNEL_EMIT_H
+#define FSDP_PASSES_KERNEL_EMIT_H
+
+#include "dialects/Train/Train.h"
+#include "mlir/IR/BuiltinOps.h"
+
+namespace fsdp {
+struct CompiledKernelInfo {
+  int64_t extent = 1;       ///< iterations of the outer parallel loop
+  int64_t scratchBytes = 0; ///< a worker's
+};
+
+/// Generates `int32_t symbol(void *const *args, void *scratch, int64_t begin,
+/// int64_t end)` into `dest`, in the LLVM dialect: args are the kernel's
+/// inputs, then its outputs, dense row-major buffers; it computes iterations
+/// [begin, end) of its outer loop and returns 0, or 2 when an index in the data
+/// is out of range. Any split of [0, extent) gives the same bits. The kernel
+/// allocates and copies nothing; an op that would need it is an error.
+mlir::FailureOr<CompiledKernelInfo> emitKernel(train::KernelOp kernel,
+                                               mlir::ModuleOp dest,
+                                               llvm::StringRef symbol);
+
+/// For each result, the operands whose buffer it may take over: same bytes,
+/// each element (or row) read before the iteration that writes it.
+llvm::SmallVector<llvm::SmallVector<unsigned>>
+inPlaceOperands(train::KernelOp kernel);
+
+/// Equal for kernels that compute the same: the kernel's text without names,
+/// scopes and locations.
+std::string kernelKey(train::KernelOp kernel);
+} // namespace fsdp
+
+#endif // FSDP_PASSES_KERNEL_EMIT_H

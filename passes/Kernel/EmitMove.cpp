@@ -1,0 +1,265 @@
+//===- EmitMove.cpp - Transposes, slices, gathers -------------------------===//
+#include "passes/Kernel/Emitter.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+using namespace fsdp;
+
+namespace {
+MemRefType typeOf(Value memref) { return cast<MemRefType>(memref.getType()); }
+
+/// Which elements of a tensor a copy touches: start + i * step a dimension.
+struct Region {
+  Value memref;
+  SmallVector<int64_t> start, step;
+
+  static Region whole(Value memref) {
+    size_t rank = typeOf(memref).getRank();
+    return {memref, SmallVector<int64_t>(rank, 0), SmallVector<int64_t>(rank, 1)};
+  }
+};
+
+Value elementIndex(Emitter &e, Value i, int64_t start, int64_t step) {
+  if (step != 1)
+    i = e.b.create<arith::MulIOp>(e.loc, i, e.index(step));
+  return start ? e.b.create<arith::AddIOp>(e.loc, i, e.index(start)) : i;
+}
+
+/// to[i] = from[i] for i in `low` (per dimension) up to `high`; the first
+/// dimension is cut to the kernel's range when `ranged`.
+void copyRegion(Emitter &e, const Region &from, const Region &to,
+                ArrayRef<int64_t> low, ArrayRef<int64_t> high, bool ranged) {
+  SmallVector<Value> indices;
+  std::function<void(size_t)> nest = [&](size_t dim) {
+    if (dim == low.size()) {
+      SmallVector<Value> source, target;
+      for (size_t d = 0; d < dim; ++d) {
+        source.push_back(
+            elementIndex(e, indices[d], from.start[d], from.step[d]));
+        target.push_back(elementIndex(e, indices[d], to.start[d], to.step[d]));
+      }
+      e.store(e.load(from.memref, source), to.memref, target);
+      return;
+    }
+    bool own = ranged && dim == 0;
+    e.loop(own ? e.begin : e.index(low[dim]), own ? e.end : e.index(high[dim]),
+           [&](Value i) {
+             indices.push_back(i);
+             nest(dim + 1);
+             indices.pop_back();
+           });
+  };
+  nest(0);
+}
+
+void copyWhole(Emitter &e, const Region &from, const Region &to,
+               ArrayRef<int64_t> extents, bool ranged) {
+  copyRegion(e, from, to, SmallVector<int64_t>(extents.size(), 0), extents,
+             ranged);
+}
+
+LogicalResult emit(Emitter &e, onnx::TransposeOp op) {
+  auto type = typeOf(e.outs[0]);
+  MLIRContext *context = e.b.getContext();
+  // y(d) = x(e) with e[perm[i]] = d[i].
+  SmallVector<unsigned> inverse(op.getPerm().size());
+  for (auto [i, p] : llvm::enumerate(op.getPerm()))
+    inverse[p] = i;
+  Value x = e.ins[0], y = e.outs[0];
+  if (type.getRank() == 0)
+    return op.emitOpError("of a scalar has no kernel");
+  e.extent = type.getDimSize(0);
+  // The input is cut along the dimension that the output's first one reads.
+  SmallVector<OpFoldResult> unused;
+  AffineMap inputMap = AffineMap::getPermutationMap(inverse, context);
+  SmallVector<utils::IteratorType> iterators(type.getRank(),
+                                             utils::IteratorType::parallel);
+  Region from = Region::whole(x), to = Region::whole(y);
+  (void)inputMap;
+  (void)iterators;
+  SmallVector<Value> indices;
+  std::function<void(int64_t)> nest = [&](int64_t dim) {
+    if (dim == type.getRank()) {
+      SmallVector<Value> source;
+      for (unsigned i : inverse)
+        source.push_back(indices[i]);
+      e.store(e.load(x, source), y, indices);
+      return;
+    }
+    e.loop(dim ? e.index(0) : e.begin,
+           dim ? e.index(type.getDimSize(dim)) : e.end, [&](Value i) {
+             indices.push_back(i);
+             nest(dim + 1);
+             indices.pop_back();
+           });
+  };
+  nest(0);
+  return success();
+}
+
+LogicalResult emit(Emitter &e, onnx::SliceOp op) {
+  Region from{e.ins[0], SmallVector<int64_t>(op.getStarts()),
+              SmallVector<int64_t>(op.getSteps())};
+  ArrayRef<int64_t> extents = typeOf(e.outs[0]).getShape();
+  e.extent = extents.empty() ? 1 : extents[0];
+  copyWhole(e, from, Region::whole(e.outs[0]), extents, !extents.empty());
+  return success();
+}
+
+LogicalResult emit(Emitter &e, onnx::PadOp op) {
+  ArrayRef<int64_t> x = typeOf(e.ins[0]).getShape();
+  ArrayRef<int64_t> y = typeOf(e.outs[0]).getShape();
+  e.fill(e.outs[0], e.number(typeOf(e.outs[0]).getElementType(),
+                             op.getValue().convertToDouble()));
+  Region to{e.outs[0], SmallVector<int64_t>(op.getLow()),
+            SmallVector<int64_t>(op.getSteps())};
+  SmallVector<int64_t> low, high; // the part of x that lands inside y
+  for (size_t d = 0; d < x.size(); ++d) {
+    auto inside = [&](int64_t i) {
+      int64_t place = op.getLow()[d] + i * op.getSteps()[d];
+      return place >= 0 && place < y[d];
+    };
+    int64_t first = 0, last = x[d];
+    while (first < last && !inside(first))
+      ++first;
+    while (last > first && !inside(last - 1))
+      --last;
+    low.push_back(first);
+    high.push_back(last);
+  }
+  copyRegion(e, Region::whole(e.ins[0]), to, low, high, /*ranged=*/false);
+  return success();
+}
+
+LogicalResult emit(Emitter &e, onnx::ConcatOp op) {
+  bool ranged = op.getAxis() != 0;
+  if (ranged)
+    e.extent = typeOf(e.outs[0]).getDimSize(0);
+  Region to = Region::whole(e.outs[0]);
+  // One tensor may be an operand twice, and is then one argument.
+  auto kernel = op->getParentOfType<train::KernelOp>();
+  for (Value input : op.getInputs()) {
+    auto arg = dyn_cast<BlockArgument>(input);
+    if (!arg) { // a splat constant
+      auto constant = input.getDefiningOp<onnx::ConstantOp>();
+      Attribute value = cast<DenseElementsAttr>(constant.getValue())
+                            .getSplatValue<Attribute>();
+      ArrayRef<int64_t> extents =
+          cast<ShapedType>(input.getType()).getShape();
+      Value scalar =
+          e.b.create<arith::ConstantOp>(e.loc, cast<TypedAttr>(value));
+      SmallVector<Value> indices;
+      std::function<void(size_t)> nest = [&](size_t d) {
+        if (d == extents.size()) {
+          SmallVector<Value> target;
+          for (size_t i = 0; i < d; ++i)
+            target.push_back(elementIndex(e, indices[i], to.start[i], 1));
+          e.store(scalar, e.outs[0], target);
+          return;
+        }
+        bool own = ranged && d == 0;
+        e.loop(own ? e.begin : e.index(0), own ? e.end : e.index(extents[d]),
+               [&](Value i) {
+                 indices.push_back(i);
+                 nest(d + 1);
+                 indices.pop_back();
+               });
+      };
+      nest(0);
+      to.start[op.getAxis()] += extents[op.getAxis()];
+      continue;
+    }
+    (void)kernel;
+    Value from = e.ins[arg.getArgNumber()];
+    copyWhole(e, Region::whole(from), to, typeOf(from).getShape(), ranged);
+    to.start[op.getAxis()] += typeOf(from).getDimSize(op.getAxis());
+  }
+  return success();
+}
+
+LogicalResult emit(Emitter &e, onnx::SplitOp op) {
+  bool ranged = op.getAxis() != 0;
+  if (ranged)
+    e.extent = typeOf(e.ins[0]).getDimSize(0);
+  Region from = Region::whole(e.ins[0]);
+  for (Value out : e.outs) {
+    copyWhole(e, from, Region::whole(out), typeOf(out).getShape(), ranged);
+    from.start[op.getAxis()] += typeOf(out).getDimSize(op.getAxis());
+  }
+  return success();
+}
+
+/// Row `i` of the indices, checked against the table's rows: out of range is a
+/// failure of the kernel, and row 0 is taken instead.
+Value checkedIndex(Emitter &e, Value indices, Value i, int64_t rows) {
+  Value index = e.toIndex(e.load(indices, i));
+  Value bad = e.b.create<arith::CmpIOp>(e.loc, arith::CmpIPredicate::uge, index,
+                                        e.index(rows));
+  e.failIf(bad);
+  return e.b.create<arith::SelectOp>(e.loc, bad, e.index(0), index);
+}
+
+LogicalResult emit(Emitter &e, onnx::GatherOp op) {
+  int64_t rows = typeOf(e.ins[0]).getDimSize(0);
+  int64_t count = typeOf(e.ins[1]).getNumElements();
+  int64_t width = typeOf(e.ins[0]).getNumElements() / rows;
+  Value table = e.view(e.ins[0], {rows, width});
+  Value indices = e.view(e.ins[1], {count});
+  Value out = e.view(e.outs[0], {count, width});
+  e.extent = count;
+  e.loop(e.begin, e.end, [&](Value i) {
+    Value index = checkedIndex(e, indices, i, rows);
+    e.map({e.row(table, index)}, e.row(out, i),
+          [](OpBuilder &, Location, ValueRange args) { return args[0]; });
+  });
+  return success();
+}
+
+/// Rows are added one after the other: the order, and so the bits, are fixed.
+LogicalResult emit(Emitter &e, train::GatherGradOp op) {
+  int64_t rows = typeOf(e.outs[0]).getDimSize(0);
+  int64_t count = typeOf(e.ins[0]).getNumElements();
+  int64_t width = typeOf(e.outs[0]).getNumElements() / rows;
+  Type element = typeOf(e.outs[0]).getElementType();
+  Value indices = e.view(e.ins[0], {count});
+  Value grads = e.view(e.ins[1], {count, width});
+  Value table = e.view(e.outs[0], {rows, width});
+  e.fill(table, e.number(element, 0));
+  e.loop(e.index(0), e.index(count), [&](Value i) {
+    Value index = checkedIndex(e, indices, i, rows);
+    auto addRow = [&] {
+      Value target = e.row(table, index);
+      e.map({e.row(grads, i), target}, target,
+            [](OpBuilder &b, Location loc, ValueRange args) -> Value {
+              return b.create<arith::AddFOp>(loc, args[0], args[1]);
+            });
+    };
+    if (!op.getPaddingIdx()) {
+      addRow();
+      return;
+    }
+    Value counts =
+        e.b.create<arith::CmpIOp>(e.loc, arith::CmpIPredicate::ne, index,
+                                  e.index(*op.getPaddingIdx()));
+    auto ifOp = e.b.create<scf::IfOp>(e.loc, counts, false);
+    OpBuilder::InsertionGuard guard(e.b);
+    e.b.setInsertionPointToStart(ifOp.thenBlock());
+    addRow();
+  });
+  return success();
+}
+} // namespace
+
+LogicalResult fsdp::emitMove(Emitter &e, Operation *op) {
+  return llvm::TypeSwitch<Operation *, LogicalResult>(op)
+      .Case<onnx::TransposeOp, onnx::SliceOp, onnx::PadOp, onnx::ConcatOp,
+            onnx::SplitOp, onnx::GatherOp, train::GatherGradOp>(
+          [&](auto typed) { return emit(e, typed); })
+      .Default([](Operation *other) {
+        return other->emitOpError("has no kernel");
+      });
+}

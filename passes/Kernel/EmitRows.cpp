@@ -1,0 +1,196 @@
+//===- EmitRows.cpp - Softmax and normalisation, a row at a time ----------===//
+#include "passes/Kernel/Emitter.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+#include <limits>
+
+using namespace mlir;
+using namespace fsdp;
+
+namespace {
+/// A tensor [..., D] as rows of D.
+struct Rows {
+  int64_t count, width;
+  Type element;
+
+  explicit Rows(Value memref) {
+    auto type = cast<MemRefType>(memref.getType());
+    width = type.getShape().back();
+    count = type.getNumElements() / width;
+    element = type.getElementType();
+  }
+  Value matrix(Emitter &e, Value memref) const {
+    return e.view(memref, {count, width});
+  }
+  Value column(Emitter &e, Value memref) const {
+    return e.view(memref, {count});
+  }
+};
+
+LogicalResult emit(Emitter &e, onnx::SoftmaxOp op) {
+  Rows rows(e.ins[0]);
+  Value x = rows.matrix(e, e.ins[0]), y = rows.matrix(e, e.outs[0]);
+  e.extent = rows.count;
+  e.loop(e.begin, e.end, [&](Value i) {
+    Value in = e.row(x, i), out = e.row(y, i);
+    Value most = e.reduce(
+        {in}, e.number(rows.element, -std::numeric_limits<double>::infinity()),
+        [](OpBuilder &b, Location loc, ValueRange args) -> Value {
+          return b.create<arith::MaxNumFOp>(loc, args[0], args[1],
+                                            arith::FastMathFlags::nnan);
+        });
+    e.map({in}, out, [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
+      return b.create<math::ExpOp>(
+          loc, b.create<arith::SubFOp>(loc, args[0], most));
+    });
+    Value total = e.sum({out}, rows.element,
+                        [](OpBuilder &, Location, ValueRange args) {
+                          return args[0];
+                        });
+    Value factor = e.div(e.number(rows.element, 1), total);
+    e.map({out}, out, [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
+      return b.create<arith::MulFOp>(loc, args[0], factor);
+    });
+  });
+  return success();
+}
+
+LogicalResult emit(Emitter &e, train::SoftmaxGradOp op) {
+  Rows rows(e.outs[0]);
+  Value y = rows.matrix(e, e.ins[0]), dy = rows.matrix(e, e.ins[1]);
+  Value dx = rows.matrix(e, e.outs[0]);
+  e.extent = rows.count;
+  e.loop(e.begin, e.end, [&](Value i) {
+    Value yRow = e.row(y, i), dyRow = e.row(dy, i);
+    Value dot = e.sum({yRow, dyRow}, rows.element,
+                      [](OpBuilder &b, Location loc, ValueRange args) -> Value {
+                        return b.create<arith::MulFOp>(loc, args[0], args[1]);
+                      });
+    e.map({yRow, dyRow}, e.row(dx, i),
+          [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
+            return b.create<arith::MulFOp>(
+                loc, args[0], b.create<arith::SubFOp>(loc, args[1], dot));
+          });
+  });
+  return success();
+}
+
+/// Mean of body(row elements...) over a row.
+Value meanOf(Emitter &e, const Rows &rows, ArrayRef<Value> ins,
+             Emitter::Body body) {
+  return e.mul(e.sum(ins, rows.element, body),
+               e.number(rows.element, 1.0 / double(rows.width)));
+}
+
+LogicalResult emit(Emitter &e, onnx::LayerNormalizationOp op) {
+  Rows rows(e.ins[0]);
+  Value x = rows.matrix(e, e.ins[0]), y = rows.matrix(e, e.outs[0]);
+  Value means = rows.column(e, e.outs[1]), rstds = rows.column(e, e.outs[2]);
+  bool hasBias = bool(op.getBias());
+  e.extent = rows.count;
+  e.loop(e.begin, e.end, [&](Value i) {
+    Value in = e.row(x, i);
+    Value mean = meanOf(e, rows, {in}, [](OpBuilder &, Location,
+                                          ValueRange args) { return args[0]; });
+    Value variance = meanOf(
+        e, rows, {in}, [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
+          Value d = b.create<arith::SubFOp>(loc, args[0], mean);
+          return b.create<arith::MulFOp>(loc, d, d);
+        });
+    Value shifted = e.add(
+        variance, e.number(rows.element, op.getEpsilon().convertToDouble()));
+    Value rstd = e.div(e.number(rows.element, 1),
+                       e.b.create<math::SqrtOp>(e.loc, shifted));
+    e.store(mean, means, i);
+    e.store(rstd, rstds, i);
+    SmallVector<Value> ins = {in, e.ins[1]};
+    if (hasBias)
+      ins.push_back(e.ins[2]);
+    e.map(ins, e.row(y, i),
+          [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
+            Value d = b.create<arith::SubFOp>(loc, args[0], mean);
+            Value h = b.create<arith::MulFOp>(loc, d, rstd);
+            Value scaled = b.create<arith::MulFOp>(loc, h, args[1]);
+            if (!hasBias)
+              return scaled;
+            return b.create<arith::AddFOp>(loc, scaled, args[2]);
+          });
+  });
+  return success();
+}
+
+LogicalResult emit(Emitter &e, train::LayerNormGradOp op) {
+  Rows rows(e.outs[0]);
+  Value x = rows.matrix(e, e.ins[0]), dy = rows.matrix(e, e.ins[1]);
+  Value scale = e.ins[2], dx = rows.matrix(e, e.outs[0]);
+  Value means = rows.column(e, e.ins[3]), rstds = rows.column(e, e.ins[4]);
+  e.extent = rows.count;
+  e.loop(e.begin, e.end, [&](Value i) {
+    Value mean = e.load(means, i), rstd = e.load(rstds, i);
+    Value xRow = e.row(x, i), dyRow = e.row(dy, i);
+    auto scaled = [](OpBuilder &b, Location loc, ValueRange args) -> Value {
+      return b.create<arith::MulFOp>(loc, args[0], args[1]);
+    };
+    auto normalized = [&](OpBuilder &b, Location loc, Value value) -> Value {
+      Value d = b.create<arith::SubFOp>(loc, value, mean);
+      return b.create<arith::MulFOp>(loc, d, rstd);
+    };
+    Value meanA = meanOf(e, rows, {dyRow, scale}, scaled);
+    Value meanAH = meanOf(
+        e, rows, {dyRow, scale, xRow},
+        [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
+          return b.create<arith::MulFOp>(loc, scaled(b, loc, args),
+                                         normalized(b, loc, args[2]));
+        });
+    e.map({dyRow, scale, xRow}, e.row(dx, i),
+          [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
+            Value a = scaled(b, loc, args);
+            Value h = normalized(b, loc, args[2]);
+            Value inner = b.create<arith::SubFOp>(loc, a, meanA);
+            Value along = b.create<arith::MulFOp>(loc, h, meanAH);
+            return b.create<arith::MulFOp>(
+                loc, rstd, b.create<arith::SubFOp>(loc, inner, along));
+          });
+  });
+  return success();
+}
+
+LogicalResult emit(Emitter &e, train::LayerNormParamGradOp op) {
+  Rows rows(e.ins[0]);
+  Value x = rows.matrix(e, e.ins[0]), dy = rows.matrix(e, e.ins[1]);
+  Value means = rows.column(e, e.ins[2]), rstds = rows.column(e, e.ins[3]);
+  Value dscale = e.outs[0], dbias = e.outs[1];
+  Value zero = e.number(rows.element, 0);
+  e.fill(dscale, zero);
+  e.fill(dbias, zero);
+  e.loop(e.index(0), e.index(rows.count), [&](Value i) {
+    Value mean = e.load(means, i), rstd = e.load(rstds, i);
+    Value dyRow = e.row(dy, i);
+    e.map({dyRow, e.row(x, i), dscale}, dscale,
+          [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
+            Value d = b.create<arith::SubFOp>(loc, args[1], mean);
+            Value h = b.create<arith::MulFOp>(loc, d, rstd);
+            Value term = b.create<arith::MulFOp>(loc, args[0], h);
+            return b.create<arith::AddFOp>(loc, args[2], term);
+          });
+    e.map({dyRow, dbias}, dbias,
+          [](OpBuilder &b, Location loc, ValueRange args) -> Value {
+            return b.create<arith::AddFOp>(loc, args[1], args[0]);
+          });
+  });
+  return success();
+}
+} // namespace
+
+LogicalResult fsdp::emitRows(Emitter &e, Operation *op) {
+  return llvm::TypeSwitch<Operation *, LogicalResult>(op)
+      .Case<onnx::SoftmaxOp, onnx::LayerNormalizationOp, train::SoftmaxGradOp,
+            train::LayerNormGradOp, train::LayerNormParamGradOp>(
+          [&](auto typed) { return emit(e, typed); })
+      .Default([](Operation *other) {
+        return other->emitOpError("has no kernel");
+      });
+}

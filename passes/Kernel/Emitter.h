@@ -1,0 +1,90 @@
+//===- Emitter.h - The body of one kernel -----------------------*- C++ -*-===//
+#ifndef FSDP_PASSES_KERNEL_EMITTER_H
+#define FSDP_PASSES_KERNEL_EMITTER_H
+
+#include "dialects/Train/Train.h"
+#include "mlir/IR/Builders.h"
+
+namespace fsdp {
+/// What the emitters of single ops share: the kernel's buffers as memrefs, the
+/// range of its outer loop, and the loops that kernels are made of.
+///
+/// A kernel is a loop over rows (or elements, or blocks) whose body is a few
+/// linalg.generic ops on one row each; values between them are scalars or
+/// results of the kernel. So nothing needs a temporary buffer, every innermost
+/// loop is a scalar loop that LLVM vectorises, and where a result shares an
+/// operand's buffer each element is read before it is written.
+class Emitter {
+public:
+  using Scalars = mlir::ValueRange;
+  using Body = llvm::function_ref<mlir::Value(mlir::OpBuilder &,
+                                              mlir::Location, Scalars)>;
+
+  Emitter(mlir::OpBuilder &builder, mlir::Location loc)
+      : b(builder), loc(loc) {}
+
+  mlir::OpBuilder &b;
+  mlir::Location loc;
+  llvm::SmallVector<mlir::Value> ins, outs; ///< memrefs of the tensors' shapes
+  mlir::Value begin, end;                   ///< index
+  mlir::Value status;                       ///< memref<i32>, 0 at first
+
+  int64_t extent = 1;
+  /// Every innermost loop may run its iterations in any order. False where a
+  /// result is accumulated in memory along the innermost loop.
+  bool parallelInnermost = true;
+
+  // Values.
+  mlir::Value index(int64_t value);
+  mlir::Value number(mlir::Type type, double value);
+  mlir::Value load(mlir::Value memref, mlir::ValueRange indices = {});
+  void store(mlir::Value value, mlir::Value memref,
+             mlir::ValueRange indices = {});
+
+  /// `memref` (dense) as one of `shape`, dense.
+  mlir::Value view(mlir::Value memref, llvm::ArrayRef<int64_t> shape);
+  /// Entries [from, to) of the first dimension.
+  mlir::Value rows(mlir::Value memref, mlir::Value from, mlir::Value to);
+  /// Entry `i` of the first dimension, without that dimension.
+  mlir::Value row(mlir::Value memref, mlir::Value i);
+
+  // Loops.
+  /// for i in [from, to): body(i).
+  void loop(mlir::Value from, mlir::Value to,
+            llvm::function_ref<void(mlir::Value)> body);
+  /// out[i] = body(ins[i]...) over one-dimensional memrefs.
+  void map(llvm::ArrayRef<mlir::Value> rowIns, mlir::Value rowOut, Body body);
+  /// The fold of `body` (accumulator first, then the rows' elements) from
+  /// `init` over one-dimensional memrefs.
+  mlir::Value reduce(llvm::ArrayRef<mlir::Value> rowIns, mlir::Value init,
+                     Body body);
+  /// Sum of body(ins[i]...) over one-dimensional memrefs, in `init`'s type.
+  mlir::Value sum(llvm::ArrayRef<mlir::Value> rowIns, mlir::Type type,
+                  Body body);
+  void fill(mlir::Value memref, mlir::Value value);
+  /// Sets the kernel's status to 2 where `bad` is true.
+  void failIf(mlir::Value bad);
+
+  // Short forms of arith.
+  mlir::Value add(mlir::Value a, mlir::Value c);
+  mlir::Value sub(mlir::Value a, mlir::Value c);
+  mlir::Value mul(mlir::Value a, mlir::Value c);
+  mlir::Value div(mlir::Value a, mlir::Value c);
+  /// a + c, in any order: lets a reduction be vectorised.
+  mlir::Value accumulate(mlir::OpBuilder &builder, mlir::Value a,
+                         mlir::Value c);
+  /// An integer scalar as index.
+  mlir::Value toIndex(mlir::Value value);
+};
+
+/// Each emits the op's kernel (or fails with an error on the op). Elementwise
+/// groups are emitted whole; all other kernels hold one op.
+mlir::LogicalResult emitElementwise(Emitter &e, train::KernelOp kernel);
+mlir::LogicalResult emitMove(Emitter &e, mlir::Operation *op);
+mlir::LogicalResult emitReduction(Emitter &e, mlir::Operation *op);
+mlir::LogicalResult emitRows(Emitter &e, mlir::Operation *op);
+mlir::LogicalResult emitLoss(Emitter &e, mlir::Operation *op);
+mlir::LogicalResult emitUpdate(Emitter &e, mlir::Operation *op);
+} // namespace fsdp
+
+#endif // FSDP_PASSES_KERNEL_EMITTER_H

@@ -1,0 +1,174 @@
+//===- FormGroups.cpp - Every computation into a kernel -------------------===//
+//
+//   %a = onnx.mul %x, %y
+//   %b = onnx.add %a, %z
+// becomes
+//   %b = train.kernel "mul_add" (%x, %y, %z) {
+//     %a = onnx.mul ...   %b = onnx.add ...   train.yield %b }
+//
+//===----------------------------------------------------------------------===//
+#include "passes/Kernel/Passes.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/IRMapping.h"
+#include "llvm/ADT/SetVector.h"
+
+namespace fsdp {
+#define GEN_PASS_DEF_KERNELFORMGROUPS
+#include "passes/Kernel/Passes.h.inc"
+} // namespace fsdp
+
+using namespace mlir;
+using namespace fsdp;
+
+bool fsdp::isElementwise(Operation *op) {
+  return isa<onnx::ElementwiseOpInterface, onnx::ExpandOp>(op);
+}
+
+namespace {
+/// Chains longer than this gain nothing and cost registers.
+constexpr size_t kMaxOps = 24;
+constexpr size_t kMaxInputs = 12;
+
+bool isLibraryCall(Operation *op) {
+  auto matmul = dyn_cast<onnx::MatMulOp>(op);
+  if (!matmul)
+    return false;
+  Type element =
+      cast<RankedTensorType>(matmul.getY().getType()).getElementType();
+  return element.isF32() || element.isBF16();
+}
+
+bool belongsInKernel(Operation *op) {
+  return isa_and_nonnull<onnx::OnnxDialect, train::TrainDialect>(
+             op->getDialect()) &&
+         isMemoryEffectFree(op) &&
+         !isa<onnx::ReshapeOp, onnx::ConstantOp, train::KernelOp,
+              train::YieldOp>(op) &&
+         !isLibraryCall(op);
+}
+
+bool isSplat(Value value) {
+  auto constant = value.getDefiningOp<onnx::ConstantOp>();
+  auto elements =
+      constant ? dyn_cast<DenseElementsAttr>(constant.getValue()) : nullptr;
+  return elements && elements.isSplat();
+}
+
+ArrayRef<int64_t> shapeOf(Value value) {
+  return cast<RankedTensorType>(value.getType()).getShape();
+}
+
+/// Ops of one kernel in block order; the last is where it is placed.
+struct Group {
+  SmallVector<Operation *> ops;
+
+  llvm::SetVector<Value> inputs() const {
+    llvm::SetVector<Value> values;
+    for (Operation *op : ops)
+      for (Value operand : op->getOperands())
+        if (!isSplat(operand) && !llvm::is_contained(ops, operand.getDefiningOp()))
+          values.insert(operand);
+    return values;
+  }
+};
+
+struct FormGroups : public fsdp::impl::KernelFormGroupsBase<FormGroups> {
+  using KernelFormGroupsBase::KernelFormGroupsBase;
+
+  void runOnOperation() override {
+    for (auto func : getOperation().getOps<func::FuncOp>())
+      for (Block &block : func.getBody())
+        formGroups(block);
+  }
+
+  void formGroups(Block &block) {
+    DenseMap<Operation *, int64_t> barriers; // side effects before an op
+    int64_t count = 0;
+    for (Operation &op : block) {
+      barriers[&op] = count;
+      count += isMemoryEffectFree(&op) ? 0 : 1;
+    }
+    std::vector<Group> groups;
+    DenseMap<Operation *, size_t> groupOf;
+    // Consumers first: a producer then finds the group of its only user.
+    for (Operation &op : llvm::reverse(block)) {
+      if (!belongsInKernel(&op))
+        continue;
+      auto target = consumerGroup(&op, barriers, groupOf, groups);
+      if (target) {
+        groups[*target].ops.insert(groups[*target].ops.begin(), &op);
+        groupOf[&op] = *target;
+        ++numFused;
+        continue;
+      }
+      groupOf[&op] = groups.size();
+      groups.push_back({{&op}});
+    }
+    for (Group &group : llvm::reverse(groups))
+      buildKernel(group);
+    for (auto constant :
+         llvm::make_early_inc_range(block.getOps<onnx::ConstantOp>()))
+      if (constant->use_empty())
+        constant.erase();
+  }
+
+  /// The group that `op` may join: that of its only user.
+  static std::optional<size_t>
+  consumerGroup(Operation *op, const DenseMap<Operation *, int64_t> &barriers,
+                const DenseMap<Operation *, size_t> &groupOf,
+                std::vector<Group> &groups) {
+    if (!isElementwise(op) || !op->hasOneUse())
+      return std::nullopt;
+    Operation *user = *op->getUsers().begin();
+    auto it = groupOf.find(user);
+    if (it == groupOf.end() || !isElementwise(user) ||
+        shapeOf(user->getResult(0)) != shapeOf(op->getResult(0)))
+      return std::nullopt;
+    Group &group = groups[it->second];
+    if (barriers.lookup(op) != barriers.lookup(group.ops.back()))
+      return std::nullopt;
+    Group joined = group;
+    joined.ops.insert(joined.ops.begin(), op);
+    if (joined.ops.size() > kMaxOps || joined.inputs().size() > kMaxInputs)
+      return std::nullopt;
+    return it->second;
+  }
+
+  void buildKernel(Group &group) {
+    // Producers were found in reverse block order, so ops are in block order
+    // but for users that were met later: restore it.
+    llvm::sort(group.ops, [](Operation *a, Operation *b) {
+      return a->isBeforeInBlock(b);
+    });
+    Operation *last = group.ops.back();
+    OpBuilder builder(last);
+    llvm::SetVector<Value> inputs = group.inputs();
+    std::string name;
+    for (Operation *op : ArrayRef(group.ops).take_back(4))
+      name += (name.empty() ? "" : "_") + op->getName().stripDialect().str();
+    auto kernel = builder.create<train::KernelOp>(
+        last->getLoc(), last->getResultTypes(), name, inputs.getArrayRef(),
+        onnx::getScope(last));
+    Block *body = &kernel.getBody().emplaceBlock();
+    IRMapping mapping;
+    for (Value input : inputs)
+      mapping.map(input, body->addArgument(input.getType(), input.getLoc()));
+    builder.setInsertionPointToStart(body);
+    for (Operation *op : group.ops) {
+      for (Value operand : op->getOperands())
+        if (isSplat(operand) && !mapping.contains(operand))
+          builder.clone(*operand.getDefiningOp(), mapping);
+      builder.clone(*op, mapping);
+    }
+    SmallVector<Value> results;
+    for (Value result : last->getResults())
+      results.push_back(mapping.lookup(result));
+    builder.create<train::YieldOp>(last->getLoc(), results);
+    last->replaceAllUsesWith(kernel.getResults());
+    for (Operation *op : llvm::reverse(group.ops))
+      op->erase();
+    ++numKernels;
+  }
+};
+} // namespace

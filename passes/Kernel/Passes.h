@@ -1,0 +1,19 @@
+//===- Passes.h - Tensor ops to kernels -------------------------*- C++ -*-===//
+#ifndef FSDP_PASSES_KERNEL_PASSES_H
+#define FSDP_PASSES_KERNEL_PASSES_H
+
+#include "dialects/Train/Train.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/Pass/Pass.h"
+
+namespace fsdp {
+#define GEN_PASS_DECL
+#define GEN_PASS_REGISTRATION
+#include "passes/Kernel/Passes.h.inc"
+
+/// Whether `op` is computed element by element: an elementwise op or an expand,
+/// whose result is its iteration space.
+bool isElementwise(mlir::Operation *op);
+} // namespace fsdp
+
+#endif // FSDP_PASSES_KERNEL_PASSES_H

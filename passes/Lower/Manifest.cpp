@@ -1,0 +1,268 @@
+//===- Manifest.cpp - The manifest of a program ---------------------------===//
+#include "passes/Lower/Manifest.h"
+#include "dialects/Fsdp/Fsdp.h"
+#include "dialects/FsdpRt/FsdpRt.h"
+#include "passes/Lower/Phases.h"
+#include "passes/Plan/Buffers.h"
+#include "passes/Plan/Lifetimes.h"
+#include "passes/Support/Step.h"
+
+#include "runtime/abi/fsdprt.h"
+#include "llvm/Support/Base64.h"
+
+using namespace mlir;
+using namespace fsdp;
+using llvm::json::Array;
+using llvm::json::Object;
+
+namespace {
+std::string dtypeName(Type type) {
+  if (type.isInteger(1))
+    return "bool";
+  std::string text;
+  llvm::raw_string_ostream(text) << type;
+  return text;
+}
+
+Array shapeOf(RankedTensorType type) {
+  Array shape;
+  for (int64_t extent : type.getShape())
+    shape.push_back(extent);
+  return shape;
+}
+
+Object placeOf(rt::BufferOp buffer, RankedTensorType type) {
+  return Object{{"arena", int64_t(buffer.getArena())},
+                {"offset", int64_t(buffer.getOffset())},
+                {"bytes", int64_t(buffer.getBytes())},
+                {"dtype", dtypeName(type.getElementType())},
+                {"shape", shapeOf(type)}};
+}
+
+/// A dictionary attribute of strings, numbers and booleans.
+Object toJson(DictionaryAttr dictionary) {
+  Object object;
+  for (NamedAttribute entry : dictionary) {
+    Attribute value = entry.getValue();
+    std::string key = entry.getName().str();
+    if (auto text = dyn_cast<StringAttr>(value))
+      object[key] = text.getValue();
+    else if (auto flag = dyn_cast<BoolAttr>(value))
+      object[key] = flag.getValue();
+    else if (auto integer = dyn_cast<IntegerAttr>(value))
+      object[key] = integer.getInt();
+    else if (auto number = dyn_cast<FloatAttr>(value))
+      object[key] = number.getValueAsDouble();
+  }
+  return object;
+}
+
+class ManifestBuilder {
+public:
+  ManifestBuilder(ModuleOp module) : module(module) {}
+
+  FailureOr<Object> build(const ProgramTarget &target) {
+    FailureOr<DenseMap<int64_t, Lifetime>> computed = computeLifetimes(module);
+    if (failed(computed))
+      return failure();
+    lives = std::move(*computed);
+    manifest = Object{{"format", "fsdp-opt program"},
+                      {"abi", FSDPRT_ABI_VERSION},
+                      {"ignore_index", -100}};
+    if (auto name = module->getAttrOfType<StringAttr>("onnx.model"))
+      manifest["model"] = name.getValue();
+    if (auto shift = module->getAttrOfType<StringAttr>(kLabelsShift))
+      manifest["labels_shift"] = shift.getValue();
+    if (auto vocabulary = module->getAttrOfType<IntegerAttr>(kVocabSize))
+      manifest["vocab_size"] = vocabulary.getInt();
+    Array features(target.features);
+    manifest["target"] = Object{{"triple", target.triple},
+                                {"cpu", target.cpu},
+                                {"features", std::move(features)}};
+    addArenas();
+    addPhases();
+    addRoles();
+    addUnits();
+    addBuffers();
+    return std::move(manifest);
+  }
+
+private:
+  void addArenas() {
+    Array arenas;
+    int64_t peak = 0;
+    for (auto arena : module.getOps<rt::ArenaOp>()) {
+      arenas.push_back(Object{{"name", arena.getName()},
+                              {"bytes", int64_t(arena.getBytes())}});
+      peak += arena.getBytes();
+    }
+    manifest["arenas"] = std::move(arenas);
+    manifest["planned_peak_bytes"] = peak;
+  }
+
+  void addPhases() {
+    Array phases;
+    for (auto phase : module.getOps<rt::PhaseOp>())
+      phases.push_back(Object{{"name", phase.getSymName()},
+                              {"symbol", phaseSymbol(phase.getSymName())},
+                              {"runs", phase.getRuns()}});
+    manifest["phases"] = std::move(phases);
+  }
+
+  /// Inputs, scalars and results, by the role of their buffer.
+  void addRoles() {
+    Array inputs;
+    Object scalars, results;
+    for (auto buffer : module.getOps<rt::BufferOp>()) {
+      auto role = buffer->getAttrOfType<StringAttr>(kBufferRole);
+      if (!role)
+        continue;
+      auto type = cast<RankedTensorType>(
+          buffer->getAttrOfType<TypeAttr>(kBufferType).getValue());
+      Object place = placeOf(buffer, type);
+      if (role == "tokens" || role == "labels") {
+        if (role == "tokens" && type.getRank() == 2) {
+          manifest["batch"] = type.getDimSize(0);
+          manifest["seq"] = type.getDimSize(1);
+        }
+        inputs.push_back(Object{{"name", buffer.getName()},
+                                {"role", role.getValue()},
+                                {"place", std::move(place)}});
+      } else if (role == "lr" || role == "step" || role == "rank") {
+        scalars[role.getValue()] = std::move(place);
+      } else {
+        results[role.getValue()] = std::move(place);
+      }
+    }
+    manifest["inputs"] = std::move(inputs);
+    manifest["scalars"] = std::move(scalars);
+    manifest["results"] = std::move(results);
+  }
+
+  void addUnits() {
+    DenseMap<std::pair<StringRef, int64_t>, rt::BufferOp> shards =
+        findShards();
+    Array units, parameters;
+    for (auto [unitIndex, unit] :
+         llvm::enumerate(module.getOps<sharding::UnitOp>())) {
+      Array lines;
+      for (auto [lineIndex, attr] : llvm::enumerate(unit.getLines()))
+        lines.push_back(addLine(cast<sharding::LineAttr>(attr), unitIndex,
+                                lineIndex,
+                                shards.lookup({unit.getSymName(), lineIndex}),
+                                parameters));
+      units.push_back(
+          Object{{"name", unit.getSymName()}, {"lines", std::move(lines)}});
+    }
+    for (auto parameter : module.getOps<onnx::ParameterOp>())
+      if (parameter.getData())
+        parameters.push_back(parameterObject(parameter, -1, -1, 0, false));
+    manifest["units"] = std::move(units);
+    manifest["parameters"] = std::move(parameters);
+  }
+
+  /// The shard buffer of each (unit, line), from what init loads.
+  DenseMap<std::pair<StringRef, int64_t>, rt::BufferOp> findShards() {
+    DenseMap<int64_t, rt::BufferOp> buffers;
+    for (auto buffer : module.getOps<rt::BufferOp>())
+      buffers[buffer.getId()] = buffer;
+    DenseMap<std::pair<StringRef, int64_t>, rt::BufferOp> shards;
+    module.walk([&](rt::LoadOp load) {
+      auto arg = cast<rt::ArgAttr>(load.getArgs()[0]);
+      shards[{load.getUnit(), load.getLine()}] =
+          buffers.lookup(arg.getBuffer());
+    });
+    return shards;
+  }
+
+  Object addLine(sharding::LineAttr line, int64_t unitIndex, int64_t lineIndex,
+                 rt::BufferOp shard, Array &parameters) {
+    sharding::LayoutAttr layout = line.getLayout();
+    if (!manifest.get("mesh")) {
+      Array mesh;
+      for (auto [name, size] : llvm::zip(layout.getMesh().getNames(),
+                                         layout.getMesh().getSizes()))
+        mesh.push_back(Object{{"axis", name.getValue()}, {"size", size}});
+      manifest["mesh"] = std::move(mesh);
+    }
+    Array indices;
+    for (auto [i, name] : llvm::enumerate(line.getParameters())) {
+      indices.push_back(int64_t(parameters.size()));
+      parameters.push_back(parameterObject(
+          module.lookupSymbol<onnx::ParameterOp>(name), unitIndex, lineIndex,
+          layout.getOffsets()[i], line.getTrainable()));
+    }
+    auto type = RankedTensorType::get({layout.getShardElements()},
+                                      layout.getElementType());
+    return Object{{"dtype", dtypeName(layout.getElementType())},
+                  {"trainable", line.getTrainable()},
+                  {"shard_elements", layout.getShardElements()},
+                  {"elements", layout.getNumElements()},
+                  {"shard", placeOf(shard, type)},
+                  {"parameters", std::move(indices)}};
+  }
+
+  static Object parameterObject(onnx::ParameterOp parameter, int64_t unit,
+                                int64_t line, int64_t offset, bool trainable) {
+    Array names{parameter.getSymName()};
+    if (auto aliases = parameter.getAliases())
+      for (auto alias : aliases->getAsValueRange<StringAttr>())
+        names.push_back(alias);
+    RankedTensorType type = parameter.getTensorType();
+    Object object{{"names", std::move(names)},
+                  {"dtype", dtypeName(type.getElementType())},
+                  {"shape", shapeOf(type)},
+                  {"kind", parameter.getBuffer() ? "buffer" : "parameter"},
+                  {"trainable", trainable},
+                  {"unit", unit},
+                  {"line", line},
+                  {"offset", offset}};
+    if (auto source = parameter.getSource())
+      object["source"] = toJson(*source);
+    if (auto init = parameter.getInit())
+      object["init"] = toJson(*init);
+    if (auto missing = parameter.getMissing())
+      object["missing"] = *missing;
+    if (auto data = parameter.getData())
+      object["data"] = Object{{"base64", base64(cast<DenseElementsAttr>(*data))}};
+    return object;
+  }
+
+  static std::string base64(DenseElementsAttr elements) {
+    ArrayRef<char> raw = elements.getRawData();
+    std::string bytes(raw.begin(), raw.end()), all;
+    for (int64_t i = 0, e = elements.isSplat() ? elements.getNumElements() : 1;
+         i < e; ++i)
+      all += bytes;
+    return llvm::encodeBase64(all);
+  }
+
+  void addBuffers() {
+    Array buffers;
+    for (auto buffer : module.getOps<rt::BufferOp>()) {
+      Lifetime life = lives.lookup(buffer.getId());
+      buffers.push_back(
+          Object{{"id", int64_t(buffer.getId())},
+                 {"name", buffer.getName()},
+                 {"unit", buffer.getUnit()},
+                 {"kind", rt::stringifyBufferKind(buffer.getKind())},
+                 {"arena", int64_t(buffer.getArena())},
+                 {"offset", int64_t(buffer.getOffset())},
+                 {"bytes", int64_t(buffer.getBytes())},
+                 {"phase", buffer.getPhase()},
+                 {"first", life.first},
+                 {"last", life.last}});
+    }
+    manifest["buffers"] = std::move(buffers);
+  }
+
+  ModuleOp module;
+  Object manifest;
+  DenseMap<int64_t, Lifetime> lives;
+};
+} // namespace
+
+FailureOr<Object> fsdp::buildManifest(ModuleOp module,
+                                      const ProgramTarget &target) {
+  return ManifestBuilder(module).build(target);
+}

@@ -1,0 +1,22 @@
+//===- Program.h - A compiled program on disk -------------------*- C++ -*-===//
+#ifndef FSDP_PASSES_LOWER_PROGRAM_H
+#define FSDP_PASSES_LOWER_PROGRAM_H
+
+#include "mlir/IR/BuiltinOps.h"
+
+namespace fsdp {
+struct ProgramOptions {
+  std::string cpu = "native"; ///< LLVM's name of the target CPU
+  /// Called with (done, all) while kernels are compiled.
+  std::function<void(size_t, size_t)> onKernel;
+};
+
+/// Writes the planned program in `module` as folder `path`: `program.so` and
+/// `manifest.json`. Everything is written beside `path` first and renamed at
+/// the end: a program of that name is whole or not there. An existing program
+/// is replaced; any other file or folder of that name is an error.
+mlir::LogicalResult writeProgram(mlir::ModuleOp module, llvm::StringRef path,
+                                 const ProgramOptions &options);
+} // namespace fsdp
+
+#endif // FSDP_PASSES_LOWER_PROGRAM_H

@@ -1,0 +1,75 @@
+//===- Pipeline.cpp - The stages in order ---------------------------------===//
+#include "passes/Pipeline/Pipeline.h"
+#include "passes/Kernel/Passes.h"
+#include "passes/Plan/Passes.h"
+#include "passes/Shard/Passes.h"
+#include "passes/Train/Passes.h"
+#include "passes/Verify/Passes.h"
+
+#include "mlir/Transforms/Passes.h"
+
+using namespace mlir;
+using namespace fsdp;
+
+void fsdp::registerPasses() {
+  registerTransformsPasses();
+  registerFsdpTrainPasses();
+  registerFsdpShardPasses();
+  registerFsdpKernelPasses();
+  registerFsdpPlanPasses();
+  registerFsdpVerifyPasses();
+}
+
+static void addCleanup(OpPassManager &manager) {
+  manager.addPass(createCanonicalizerPass());
+  manager.addPass(createCSEPass());
+}
+
+static void addTrainStage(OpPassManager &manager,
+                          const PipelineOptions &options) {
+  TrainAttachLossOptions loss;
+  loss.loss = options.loss;
+  loss.logits = options.logits;
+  loss.labelsShift = options.labelsShift;
+  manager.addPass(createTrainAttachLoss(loss));
+  addCleanup(manager);
+  TrainBuildBackwardOptions backward;
+  backward.lossMean = options.lossMean;
+  manager.addPass(createTrainBuildBackward(backward));
+  addCleanup(manager);
+  TrainBuildUpdateOptions update;
+  update.optimizer = options.optimizer;
+  update.beta1 = options.beta1;
+  update.beta2 = options.beta2;
+  update.eps = options.eps;
+  update.weightDecay = options.weightDecay;
+  update.momentum = options.momentum;
+  update.clipGradNorm = options.clipGradNorm;
+  update.noDecay = options.noDecay;
+  manager.addPass(createTrainBuildUpdate(update));
+  manager.addPass(createTrainVerify());
+}
+
+static void addShardStage(OpPassManager &manager,
+                          const PipelineOptions &options) {
+  FsdpAssignUnitsOptions units;
+  units.mesh = options.mesh;
+  units.units = options.units;
+  manager.addPass(createFsdpAssignUnits(units));
+  manager.addPass(createFsdpInsertGathers());
+  manager.addPass(createFsdpInsertReductions());
+  manager.addPass(createFsdpBuildPhases());
+  addCleanup(manager);
+  manager.addPass(createFsdpVerify());
+}
+
+void fsdp::buildPipeline(OpPassManager &manager,
+                         const PipelineOptions &options) {
+  addCleanup(manager);
+  addTrainStage(manager, options);
+  addShardStage(manager, options);
+  manager.addPass(createKernelFormGroups());
+  manager.addPass(createConvertFsdpToFsdpRt());
+  manager.addPass(createPlanAssignOffsets());
+  manager.addPass(createFsdpRtVerify());
+}

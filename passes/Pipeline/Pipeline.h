@@ -1,0 +1,30 @@
+//===- Pipeline.h - The stages in order -------------------------*- C++ -*-===//
+#ifndef FSDP_PASSES_PIPELINE_PIPELINE_H
+#define FSDP_PASSES_PIPELINE_PIPELINE_H
+
+#include "mlir/Pass/PassManager.h"
+#include <string>
+#include <vector>
+
+namespace fsdp {
+/// What a user says of a training step (fsdp-compile's options).
+struct PipelineOptions {
+  std::string mesh = "shard=1";
+  std::vector<std::string> units;
+  std::string loss, logits, labelsShift, lossMean = "global";
+  std::string optimizer = "adamw";
+  double beta1 = 0.9, beta2 = 0.999, eps = 1e-8;
+  double weightDecay = 0.0, momentum = 0.0, clipGradNorm = 0.0;
+  std::vector<std::string> noDecay;
+};
+
+/// Registers every pass, for `fsdp-opt`.
+void registerPasses();
+
+/// Appends all stages: imported model to planned program. Each stage ends in
+/// its verifier.
+void buildPipeline(mlir::OpPassManager &manager,
+                   const PipelineOptions &options);
+} // namespace fsdp
+
+#endif // FSDP_PASSES_PIPELINE_PIPELINE_H

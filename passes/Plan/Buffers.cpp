@@ -1,0 +1,24 @@
+//===- Buffers.cpp - The buffers of a program before they have offsets ----===//
+#include "passes/Plan/Buffers.h"
+
+using namespace mlir;
+using namespace fsdp;
+
+int64_t fsdp::byteSize(Type type) {
+  auto tensor = cast<RankedTensorType>(type);
+  int64_t bits = tensor.getElementType().getIntOrFloatBitWidth();
+  return tensor.getNumElements() * ((bits + 7) / 8);
+}
+
+void BufferTable::emit(OpBuilder &builder, Location loc) const {
+  for (auto [id, buffer] : llvm::enumerate(buffers)) {
+    auto op = builder.create<rt::BufferOp>(
+        loc, id, buffer.name, buffer.unit, buffer.kind, buffer.bytes,
+        buffer.phase, buffer.phase.empty() ? kStateArena : kWorkArena,
+        /*offset=*/-1);
+    if (buffer.role.empty())
+      continue;
+    op->setAttr(kBufferRole, builder.getStringAttr(buffer.role));
+    op->setAttr(kBufferType, TypeAttr::get(buffer.type));
+  }
+}

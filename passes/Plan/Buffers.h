@@ -1,0 +1,55 @@
+//===- Buffers.h - The buffers of a program before they have offsets -*- C++ -*-===//
+#ifndef FSDP_PASSES_PLAN_BUFFERS_H
+#define FSDP_PASSES_PLAN_BUFFERS_H
+
+#include "dialects/FsdpRt/FsdpRt.h"
+#include "mlir/IR/BuiltinOps.h"
+
+namespace fsdp {
+/// Numbers of the arenas: what lives over phases, and what lives in one.
+enum ArenaId : int64_t { kStateArena = 0, kWorkArena = 1 };
+
+/// Role and dtype that the runtime needs to know of a buffer, as discardable
+/// attributes of `fsdprt.buffer`.
+inline constexpr llvm::StringLiteral kBufferRole = "role";
+inline constexpr llvm::StringLiteral kBufferType = "type";
+
+/// Bytes [begin, begin + bytes) of buffer number `buffer`.
+struct Slice {
+  int64_t buffer = -1;
+  int64_t begin = 0;
+  int64_t bytes = 0;
+};
+
+struct Buffer {
+  std::string name;
+  std::string unit;
+  rt::BufferKind kind;
+  int64_t bytes;
+  std::string phase; ///< empty: lives over all phases
+  std::string role;  ///< empty: the runtime does not touch it
+  mlir::Type type;   ///< with a role
+};
+
+/// All buffers of a program; a buffer's number is its index.
+class BufferTable {
+public:
+  /// A new buffer, whole.
+  Slice create(Buffer buffer) {
+    buffers.push_back(std::move(buffer));
+    return {int64_t(buffers.size()) - 1, 0, buffers.back().bytes};
+  }
+  const Buffer &operator[](int64_t id) const { return buffers[id]; }
+
+  /// Builds one `fsdprt.buffer` each, without offsets.
+  void emit(mlir::OpBuilder &builder, mlir::Location loc) const;
+
+private:
+  std::vector<Buffer> buffers;
+};
+
+/// Bytes of a tensor's elements, dense.
+int64_t byteSize(mlir::Type type);
+} // namespace fsdp
+
+#endif // FSDP_PASSES_PLAN_BUFFERS_H

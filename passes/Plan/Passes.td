@@ -1,0 +1,36 @@
+//===- Passes.td - Buffers, schedules, offsets -------------*- tablegen -*-===//
+include "mlir/Pass/PassBase.td"
+
+def ConvertFsdpToFsdpRt : Pass<"convert-fsdp-to-fsdprt", "::mlir::ModuleOp"> {
+  let summary = "tensors to buffers, ops to dispatches on streams";
+  let description = [{
+    Each function becomes a phase. A value gets a buffer, or a range of one:
+    views share their source's, a gathered parameter is a range of its line, a
+    gradient is computed where the reduce-scatter reads it, and a result takes
+    over an operand's buffer where the kernel allows it and nothing reads the
+    operand afterwards. Kernels are generated here, equal ones once, each into
+    a module of its own. Collectives run on their own streams between events.
+  }];
+  let statistics = [
+    Statistic<"numKernels", "kernels", "kernels generated">,
+    Statistic<"numReused", "reused-kernels", "kernels equal to an earlier one">,
+    Statistic<"numInPlace", "in-place", "results computed in place">,
+    Statistic<"numCopies", "copies", "copies that remain">];
+  let dependentDialects = ["::fsdp::rt::FsdpRtDialect",
+                           "::fsdp::train::TrainDialect"];
+}
+
+def PlanAssignOffsets : Pass<"plan-assign-offsets", "::mlir::ModuleOp"> {
+  let summary = "gives every buffer its place in an arena";
+  let description = [{
+    A buffer of one phase lives from the first dispatch that uses it to the
+    last, in issue order: every reuse is across an event, since a collective
+    waits for the compute before it and its readers wait for it. Several
+    orders of placing (by size, by length of life) are tried with best fit and
+    the smallest arena is taken. Offsets are multiples of 64 bytes.
+  }];
+  let statistics = [
+    Statistic<"peakBytes", "peak-bytes", "sum of the arenas">,
+    Statistic<"liveBytes", "live-bytes", "most bytes alive at once">];
+  let dependentDialects = ["::fsdp::rt::FsdpRtDialect"];
+}

@@ -1,0 +1,206 @@
+//===- AssignUnits.cpp - Parameters to units, units to lines --------------===//
+//
+//   onnx.parameter @"h.0.w" : tensor<8x4xf32>
+//   onnx.parameter @"wte" : tensor<16x4xf32>
+// gains
+//   fsdp.unit @"(root)" root lines [#fsdp.line<..., parameters = ["wte"], ...>]
+//   fsdp.unit @"h.0" lines [#fsdp.line<..., parameters = ["h.0.w"], ...>]
+//
+//===----------------------------------------------------------------------===//
+#include "passes/Shard/Passes.h"
+#include "passes/Support/Step.h"
+
+#include "llvm/ADT/SetVector.h"
+
+namespace fsdp {
+#define GEN_PASS_DEF_FSDPASSIGNUNITS
+#include "passes/Shard/Passes.h.inc"
+} // namespace fsdp
+
+using namespace mlir;
+using namespace fsdp;
+using namespace fsdp::sharding;
+
+namespace {
+constexpr llvm::StringLiteral kRootUnit = "(root)";
+
+/// A parameter and the rule that updates it (null when nothing does).
+struct Member {
+  onnx::ParameterOp op;
+  Attribute rule;
+};
+
+bool decays(Attribute rule) {
+  if (auto adamw = dyn_cast_or_null<train::AdamWAttr>(rule))
+    return adamw.getDecay().getValueAsDouble() != 0;
+  if (auto sgd = dyn_cast_or_null<train::SgdAttr>(rule))
+    return sgd.getDecay().getValueAsDouble() != 0;
+  return false;
+}
+
+/// "a.b.c" -> "a", "a.b" (the modules around parameter "a.b.c").
+SmallVector<StringRef> enclosingModules(StringRef name) {
+  SmallVector<StringRef> modules;
+  for (size_t i = 0; i < name.size(); ++i)
+    if (name[i] == '.')
+      modules.push_back(name.take_front(i));
+  return modules;
+}
+
+/// Whether the last component of `path` is a number: an element of a list.
+bool isListElement(StringRef path) {
+  StringRef last = path.rsplit('.').second;
+  if (last.empty())
+    last = path;
+  return !last.empty() &&
+         llvm::all_of(last, [](char c) { return c >= '0' && c <= '9'; });
+}
+
+struct AssignUnits : public fsdp::impl::FsdpAssignUnitsBase<AssignUnits> {
+  using FsdpAssignUnitsBase::FsdpAssignUnitsBase;
+
+  void runOnOperation() override {
+    FailureOr<MeshAttr> meshAttr = parseMesh();
+    if (failed(meshAttr) || failed(checkPatterns()))
+      return signalPassFailure();
+    llvm::MapVector<StringRef, SmallVector<Member>> members;
+    members[kRootUnit];
+    for (Member &member : collectMembers())
+      members[unitOf(member.op)].push_back(member);
+    OpBuilder builder(&getContext());
+    Operation *last = nullptr;
+    for (auto parameter : getOperation().getOps<onnx::ParameterOp>())
+      last = parameter;
+    if (last)
+      builder.setInsertionPointAfter(last);
+    else
+      builder.setInsertionPointToStart(getOperation().getBody());
+    for (auto &[name, list] : members)
+      buildUnit(builder, *meshAttr, name, list);
+  }
+
+  FailureOr<MeshAttr> parseMesh() {
+    SmallVector<StringAttr> names;
+    SmallVector<int64_t> sizes;
+    SmallVector<StringRef> axes;
+    StringRef(mesh).split(axes, ',');
+    for (StringRef axis : axes) {
+      auto [name, size] = axis.split('=');
+      int64_t extent = 0;
+      if (name.trim().empty() || size.trim().getAsInteger(10, extent) ||
+          extent < 1)
+        return getOperation().emitError("cannot read mesh axis '")
+               << axis << "', expected NAME=SIZE with a size of at least 1, "
+                          "as in shard=8";
+      names.push_back(StringAttr::get(&getContext(), name.trim()));
+      sizes.push_back(extent);
+    }
+    if (names.size() != 1)
+      return getOperation().emitError("mesh '")
+             << mesh << "' has " << names.size()
+             << " axes, expected one: parameters are sharded over all ranks";
+    return MeshAttr::get(&getContext(), names, sizes);
+  }
+
+  /// A pattern that matches no module is a mistake.
+  LogicalResult checkPatterns() {
+    llvm::SetVector<StringRef> modules;
+    for (auto parameter : getOperation().getOps<onnx::ParameterOp>())
+      for (StringRef path : enclosingModules(parameter.getSymName()))
+        modules.insert(path);
+    for (const std::string &pattern : units)
+      if (llvm::none_of(modules, [&](StringRef path) {
+            return matchesGlob(pattern, path);
+          })) {
+        std::vector<std::string> names;
+        for (StringRef path : modules)
+          names.push_back(path.str());
+        return getOperation().emitError("--unit '")
+               << pattern << "' matches no module; nearest: "
+               << nearestNames(pattern, names);
+      }
+    return success();
+  }
+
+  SmallVector<Member> collectMembers() {
+    llvm::StringMap<Attribute> rules;
+    if (auto step = getOperation().lookupSymbol<func::FuncOp>(kStep))
+      step.walk([&](train::UpdateOp update) {
+        rules[update.getParameter()] = update.getRule();
+      });
+    SmallVector<Member> members;
+    for (auto parameter : getOperation().getOps<onnx::ParameterOp>())
+      if (!parameter.getData())
+        members.push_back({parameter, rules.lookup(parameter.getSymName())});
+    return members;
+  }
+
+  /// The unit of the module path `name`: the longest enclosing module that is
+  /// a unit.
+  StringRef unitOf(StringRef name) {
+    StringRef found = kRootUnit;
+    for (StringRef path : enclosingModules(name)) {
+      bool isUnit = units.empty() ? isListElement(path)
+                                  : llvm::any_of(units, [&](auto &pattern) {
+                                      return matchesGlob(pattern, path);
+                                    });
+      if (!isUnit)
+        continue;
+      found = path;
+      if (units.empty()) // the outermost list decides
+        break;
+    }
+    return found;
+  }
+
+  /// The nearest unit that holds all names of a (tied) parameter.
+  StringRef unitOf(onnx::ParameterOp parameter) {
+    StringRef unit = unitOf(parameter.getSymName());
+    if (auto aliases = parameter.getAliases())
+      for (auto alias : aliases->getAsValueRange<StringAttr>())
+        while (unit != kRootUnit && !alias.starts_with((unit + ".").str())) {
+          auto [outer, rest] = unit.rsplit('.');
+          unit = rest.empty() ? StringRef(kRootUnit) : unitOf(outer);
+        }
+    return unit;
+  }
+
+  void buildUnit(OpBuilder &builder, MeshAttr meshAttr, StringRef name,
+                 ArrayRef<Member> list) {
+    // One line for each (dtype, updated or not), in order of appearance.
+    llvm::MapVector<std::pair<Type, int>, SmallVector<Member>> groups;
+    for (const Member &member : list)
+      groups[{onnx::ParameterOp(member.op).getTensorType().getElementType(),
+              member.rule ? 1 : 0}]
+          .push_back(member);
+    SmallVector<Attribute> lines;
+    for (auto &[key, group] : groups)
+      lines.push_back(buildLine(meshAttr, key.second, group));
+    if (lines.empty())
+      return;
+    builder.create<UnitOp>(getOperation().getLoc(), name,
+                           builder.getArrayAttr(lines), name == kRootUnit);
+    ++numUnits;
+  }
+
+  LineAttr buildLine(MeshAttr meshAttr, bool trainable,
+                     MutableArrayRef<Member> group) {
+    std::stable_partition(group.begin(), group.end(), [](const Member &member) {
+      return decays(member.rule);
+    });
+    SmallVector<Type> types;
+    SmallVector<StringAttr> names;
+    for (Member &member : group) {
+      types.push_back(member.op.getTensorType());
+      names.push_back(member.op.getSymNameAttr());
+    }
+    LayoutAttr layout = getFlatLayout(meshAttr, meshAttr.getNames(), types);
+    int64_t decayEnd = 0;
+    for (auto [i, member] : llvm::enumerate(group))
+      if (decays(member.rule))
+        decayEnd =
+            layout.getOffsets()[i] + layout.getTensorType(i).getNumElements();
+    return LineAttr::get(&getContext(), layout, names, trainable, decayEnd);
+  }
+};
+} // namespace

@@ -1,0 +1,170 @@
+//===- InsertReductions.cpp - Gradients to shards, updates on shards ------===//
+//
+//   %n = train.global_norm %g0, %g1
+//   train.update @"h.0.w", %g0 lr %lr step %step clip %c {rule}
+// becomes, after the last gradient of the line,
+//   %p = fsdp.reduce_scatter_start "h.0" line 0 (%g0, ...) over ["shard"]
+//   %s:2 = fsdp.wait %p
+// and at the end
+//   %q = fsdp.all_reduce(fsdp.sum_of_squares %s...)
+//   %n = onnx.cast(onnx.sqrt %q)
+//   fsdp.update "h.0" line 0 (%s...) lr %lr step %step clip %c {rule}
+//
+//===----------------------------------------------------------------------===//
+#include "passes/Shard/Lines.h"
+#include "passes/Shard/Passes.h"
+#include "passes/Support/Step.h"
+
+namespace fsdp {
+#define GEN_PASS_DEF_FSDPINSERTREDUCTIONS
+#include "passes/Shard/Passes.h.inc"
+} // namespace fsdp
+
+using namespace mlir;
+using namespace fsdp;
+using namespace fsdp::sharding;
+
+namespace {
+constexpr llvm::StringLiteral kScope = "optimizer";
+
+struct InsertReductions
+    : public fsdp::impl::FsdpInsertReductionsBase<InsertReductions> {
+  using FsdpInsertReductionsBase::FsdpInsertReductionsBase;
+
+  void runOnOperation() override {
+    func::FuncOp func = getFunction(getOperation(), kStep);
+    if (!func || failed(reduce(func)))
+      signalPassFailure();
+  }
+
+  LogicalResult reduce(func::FuncOp func) {
+    DenseMap<StringAttr, train::UpdateOp> updates;
+    func.walk([&](train::UpdateOp update) {
+      updates[update.getParameterAttr().getAttr()] = update;
+    });
+    if (updates.empty())
+      return func.emitError("'step' updates nothing: run "
+                            "--train-build-update");
+    SmallVector<Value> reduced;
+    for (const LineRef &line : getLines(getOperation()))
+      if (line.get().getTrainable() && failed(reduceLine(line, updates, reduced)))
+        return failure();
+    SmallVector<Attribute> axes = getAxes();
+    replaceNorm(func, reduced, axes);
+    replaceSums(func, axes);
+    for (auto &[name, update] : updates)
+      return update.emitOpError("updates a parameter of no trainable line: run "
+                                "--fsdp-assign-units after "
+                                "--train-build-update");
+    return success();
+  }
+
+  SmallVector<Attribute> getAxes() {
+    for (const LineRef &line : getLines(getOperation())) {
+      ArrayRef<StringAttr> axes = line.get().getLayout().getAxes();
+      return SmallVector<Attribute>(axes.begin(), axes.end());
+    }
+    return {};
+  }
+
+  LogicalResult reduceLine(const LineRef &line,
+                           DenseMap<StringAttr, train::UpdateOp> &updates,
+                           SmallVectorImpl<Value> &reduced) {
+    MLIRContext *context = &getContext();
+    SmallVector<Value> grads;
+    Attribute rule;
+    train::UpdateOp update;
+    Operation *last = nullptr, *lastUpdate = nullptr;
+    for (StringAttr name : line.get().getParameters()) {
+      update = updates.lookup(name);
+      if (!update)
+        return UnitOp(line.unit).emitOpError("has parameter ")
+               << name << " in a trainable line, but 'step' does not update it";
+      updates.erase(name);
+      if (!rule) // parameters that decay come first: theirs is the line's rule
+        rule = update.getRule();
+      grads.push_back(update.getGrad());
+      Operation *def = update.getGrad().getDefiningOp();
+      if (def && (!last || last->isBeforeInBlock(def)))
+        last = def;
+      if (!lastUpdate || lastUpdate->isBeforeInBlock(update))
+        lastUpdate = update;
+    }
+    if (!last)
+      return update.emitOpError("has a gradient that nothing computes");
+
+    LayoutAttr layout = line.get().getLayout();
+    SmallVector<Attribute> axes(layout.getAxes().begin(),
+                                layout.getAxes().end());
+    SmallVector<Type> types = getShardedTypes(line);
+    OpBuilder builder(context);
+    builder.setInsertionPointAfter(last);
+    auto start = builder.create<ReduceScatterStartOp>(
+        last->getLoc(), PendingType::get(context, types), line.unitName(),
+        line.index, grads, builder.getArrayAttr(axes));
+    auto wait =
+        builder.create<WaitOp>(last->getLoc(), types, start.getPending());
+    llvm::append_range(reduced, wait.getValues());
+    ++numReductions;
+
+    builder.setInsertionPoint(lastUpdate);
+    builder.create<UpdateOp>(
+        lastUpdate->getLoc(), line.unitName(), line.index, wait.getValues(),
+        update.getLr(), update.getStep(), update.getClip(), rule);
+    eraseUpdates(line, lastUpdate->getBlock());
+    return success();
+  }
+
+  void eraseUpdates(const LineRef &line, Block *block) {
+    ArrayRef<StringAttr> names = line.get().getParameters();
+    for (auto update :
+         llvm::make_early_inc_range(block->getOps<train::UpdateOp>()))
+      if (llvm::is_contained(names, update.getParameterAttr().getAttr()))
+        update.erase();
+  }
+
+  void replaceNorm(func::FuncOp func, ValueRange reduced,
+                   ArrayRef<Attribute> axes) {
+    auto norm = findOp<train::GlobalNormOp>(func.getBody().front());
+    if (!norm)
+      return;
+    OpBuilder b(norm);
+    Location loc = norm.getLoc();
+    auto f64 = RankedTensorType::get({}, b.getF64Type());
+    Value squares = b.create<SumOfSquaresOp>(loc, f64, reduced);
+    Value sum =
+        b.create<AllReduceOp>(loc, f64, squares, b.getArrayAttr(axes));
+    Value root = b.create<onnx::SqrtOp>(loc, sum, kScope);
+    Value result =
+        b.create<onnx::CastOp>(loc, norm.getNorm().getType(), root, kScope);
+    norm.replaceAllUsesWith(result);
+    norm.erase();
+  }
+
+  void replaceSums(func::FuncOp func, ArrayRef<Attribute> axes) {
+    Block &block = func.getBody().front();
+    int64_t world = 1;
+    for (const LineRef &line : getLines(getOperation()))
+      world = line.get().getLayout().getNumShards();
+    for (Operation &op : llvm::make_early_inc_range(block)) {
+      OpBuilder b(&op);
+      Value value;
+      if (auto sum = dyn_cast<train::SumOverRanksOp>(op)) {
+        value = b.create<AllReduceOp>(op.getLoc(), sum.getType(), sum.getX(),
+                                      b.getArrayAttr(axes));
+      } else if (auto count = dyn_cast<train::RankCountOp>(op)) {
+        auto type = cast<RankedTensorType>(count.getType());
+        value = b.create<onnx::ConstantOp>(
+            op.getLoc(), type,
+            DenseElementsAttr::get(
+                type, b.getFloatAttr(type.getElementType(), double(world))),
+            count.getScope());
+      } else {
+        continue;
+      }
+      op.getResult(0).replaceAllUsesWith(value);
+      op.erase();
+    }
+  }
+};
+} // namespace

@@ -1,0 +1,48 @@
+//===- Lines.cpp - Units and lines of a module ----------------------------===//
+#include "passes/Shard/Lines.h"
+
+using namespace mlir;
+using namespace fsdp;
+using namespace fsdp::sharding;
+
+SmallVector<LineRef> fsdp::getLines(ModuleOp module) {
+  SmallVector<LineRef> lines;
+  for (auto unit : module.getOps<UnitOp>())
+    for (int64_t i = 0, e = unit.getLines().size(); i < e; ++i)
+      lines.push_back({unit, i});
+  return lines;
+}
+
+FailureOr<LineRef> fsdp::lookupLine(Operation *op, StringRef unit,
+                                    int64_t index) {
+  auto module = op->getParentOfType<ModuleOp>();
+  auto unitOp = module.lookupSymbol<UnitOp>(unit);
+  if (!unitOp || index < 0 || index >= int64_t(unitOp.getLines().size()))
+    return op->emitOpError("names line ")
+           << index << " of unit '" << unit << "', which is not declared";
+  return LineRef{unitOp, index};
+}
+
+SmallVector<Type> fsdp::getShardedTypes(const LineRef &line) {
+  LayoutAttr layout = line.get().getLayout();
+  SmallVector<Type> types;
+  for (size_t i = 0; i < layout.getTypes().size(); ++i)
+    types.push_back(ShardedType::get(layout.getContext(),
+                                     layout.getTensorType(i), layout, i));
+  return types;
+}
+
+ValueRange fsdp::buildGather(OpBuilder &builder, Location loc,
+                             const LineRef &line) {
+  MLIRContext *context = builder.getContext();
+  LayoutAttr layout = line.get().getLayout();
+  SmallVector<Attribute> axes(layout.getAxes().begin(),
+                              layout.getAxes().end());
+  auto shards = builder.create<ShardsOp>(loc, getShardedTypes(line),
+                                         line.unitName(), line.index);
+  auto start = builder.create<AllGatherStartOp>(
+      loc, PendingType::get(context, layout.getTypes()), line.unitName(),
+      line.index, shards.getShards(), ArrayAttr::get(context, axes));
+  return builder.create<WaitOp>(loc, layout.getTypes(), start.getPending())
+      .getValues();
+}

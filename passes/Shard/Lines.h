@@ -1,0 +1,39 @@
+//===- Lines.h - Units and lines of a module --------------------*- C++ -*-===//
+#ifndef FSDP_PASSES_SHARD_LINES_H
+#define FSDP_PASSES_SHARD_LINES_H
+
+#include "dialects/Fsdp/Fsdp.h"
+#include "mlir/IR/BuiltinOps.h"
+
+namespace fsdp {
+/// Line number `index` of `unit`.
+struct LineRef {
+  sharding::UnitOp unit;
+  int64_t index;
+
+  sharding::LineAttr get() const {
+    return llvm::cast<sharding::LineAttr>(
+        sharding::UnitOp(unit).getLines()[index]);
+  }
+  llvm::StringRef unitName() const {
+    return sharding::UnitOp(unit).getSymName();
+  }
+};
+
+/// All lines of `module`, units in order.
+llvm::SmallVector<LineRef> getLines(mlir::ModuleOp module);
+
+/// Line `index` of unit `unit`; fails with an error on `op`.
+mlir::FailureOr<LineRef> lookupLine(mlir::Operation *op, llvm::StringRef unit,
+                                    int64_t index);
+
+/// The sharded types of a line's parameters, in its order.
+llvm::SmallVector<mlir::Type> getShardedTypes(const LineRef &line);
+
+/// Builds shards, all-gather start and wait of `line` at `builder`'s insertion
+/// point; the full parameters, in the line's order.
+mlir::ValueRange buildGather(mlir::OpBuilder &builder, mlir::Location loc,
+                             const LineRef &line);
+} // namespace fsdp
+
+#endif // FSDP_PASSES_SHARD_LINES_H

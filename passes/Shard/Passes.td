@@ -1,0 +1,58 @@
+//===- Passes.td - From one device to a mesh ---------------*- tablegen -*-===//
+include "mlir/Pass/PassBase.td"
+
+class Fsdp_ShardPass<string flag> : Pass<flag, "::mlir::ModuleOp"> {
+  let dependentDialects = ["::fsdp::sharding::FsdpDialect"];
+}
+
+def FsdpAssignUnits : Fsdp_ShardPass<"fsdp-assign-units"> {
+  let summary = "groups parameters into FSDP units and lays them over a mesh";
+  let description = [{
+    A unit is a module: each parameter belongs to the unit whose path is the
+    longest prefix of its name, a tied parameter to the nearest common one, the
+    rest to the root unit. Without `units`, the elements of the outermost
+    module lists are units (`transformer.h.0`). A unit's parameters of one
+    dtype and trainability form a line; those that decay come first. The step
+    is not changed.
+  }];
+  let options = [
+    Option<"mesh", "mesh", "std::string", "\"shard=1\"",
+           "axes and sizes, outermost first: shard=8">,
+    ListOption<"units", "units", "std::string",
+               "module paths (glob patterns) that are units">];
+  let statistics = [Statistic<"numUnits", "units", "units, root included">];
+}
+
+def FsdpInsertGathers : Fsdp_ShardPass<"fsdp-insert-gathers"> {
+  let summary = "reads parameters through all-gathers";
+  let description = [{
+    Every `onnx.read` in `@step` becomes a result of its unit's all-gather: one
+    before the unit's first use in forward and one before its first use in
+    backward, released after the last use in each; the root unit is gathered
+    once and stays until its last use in backward. Chains computed from
+    parameters alone are cloned behind the backward gather, so that no full
+    weight lives from forward to backward.
+  }];
+  let statistics = [
+    Statistic<"numGathers", "gathers", "all-gathers in a step">,
+    Statistic<"numCloned", "cloned", "ops on weights alone cloned behind a gather">];
+}
+
+def FsdpInsertReductions : Fsdp_ShardPass<"fsdp-insert-reductions"> {
+  let summary = "reduces gradients to shards and updates shards";
+  let description = [{
+    A line's gradients are reduce-scattered right after the last of them is
+    computed; norm, clipping and optimizer work on the shards; sums over the
+    ranks become all-reduces.
+  }];
+  let statistics = [Statistic<"numReductions", "reductions",
+                              "reduce-scatters in a step">];
+}
+
+def FsdpBuildPhases : Fsdp_ShardPass<"fsdp-build-phases"> {
+  let summary = "adds the phases init and export";
+  let description = [{
+    `@init` loads or initialises every line's shards; `@export` gathers one line
+    after the other and hands it to the checkpoint writer.
+  }];
+}

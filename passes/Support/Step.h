@@ -1,0 +1,55 @@
+//===- Step.h - What passes over a training step share ----------*- C++ -*-===//
+#ifndef FSDP_PASSES_SUPPORT_STEP_H
+#define FSDP_PASSES_SUPPORT_STEP_H
+
+#include "dialects/Train/Train.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/BuiltinOps.h"
+
+namespace fsdp {
+/// Names of the functions of a module, in the order of the stages.
+inline constexpr llvm::StringLiteral kForward = "forward";
+inline constexpr llvm::StringLiteral kStep = "step";
+inline constexpr llvm::StringLiteral kInit = "init";
+inline constexpr llvm::StringLiteral kExport = "export";
+
+/// Argument and result attributes: the ONNX name of a value, and what the
+/// runtime uses it for (tokens, labels, lr, step, loss, grad_norm,
+/// valid_tokens).
+inline constexpr llvm::StringLiteral kOnnxName = "onnx.name";
+inline constexpr llvm::StringLiteral kRole = "train.role";
+/// Module attribute: "data" or "model".
+inline constexpr llvm::StringLiteral kLabelsShift = "train.labels_shift";
+/// Module attribute: number of classes, which token ids must be below.
+inline constexpr llvm::StringLiteral kVocabSize = "train.vocab_size";
+
+/// The function `name`, or null after an error that says which pass makes it.
+mlir::func::FuncOp getFunction(mlir::ModuleOp module, llvm::StringRef name);
+
+/// The one op of type `Op` in `block`, or null.
+template <typename Op> Op findOp(mlir::Block &block) {
+  for (mlir::Operation &op : block)
+    if (auto found = llvm::dyn_cast<Op>(op))
+      return found;
+  return nullptr;
+}
+
+/// Matches `name` against a glob where `*` stands for any characters but '.',
+/// `**` for any characters, `?` for one.
+bool matchesGlob(llvm::StringRef pattern, llvm::StringRef name);
+
+/// Up to three of `candidates` nearest to `name` by edit distance, as
+/// "'a', 'b', 'c'".
+std::string nearestNames(llvm::StringRef name,
+                         llvm::ArrayRef<std::string> candidates);
+
+/// Appends an argument with a role to `func`.
+mlir::Value addArgument(mlir::func::FuncOp func, mlir::Type type,
+                        llvm::StringRef role);
+
+/// Replaces the results of `func` by `values`, with roles.
+void setResults(mlir::func::FuncOp func, mlir::ValueRange values,
+                llvm::ArrayRef<llvm::StringRef> roles);
+} // namespace fsdp
+
+#endif // FSDP_PASSES_SUPPORT_STEP_H

@@ -1,0 +1,164 @@
+//===- AttachLoss.cpp - One scalar loss as the only result ----------------===//
+//
+//   func @forward(%tokens) -> %logits
+// becomes
+//   func @step(%tokens, %labels) -> onnx.softmax_cross_entropy_loss(...)
+//
+//===----------------------------------------------------------------------===//
+#include "passes/Support/Step.h"
+#include "passes/Train/Passes.h"
+
+namespace fsdp {
+#define GEN_PASS_DEF_TRAINATTACHLOSS
+#include "passes/Train/Passes.h.inc"
+} // namespace fsdp
+
+using namespace mlir;
+using namespace fsdp;
+
+namespace {
+/// The ONNX name of result or argument number `i`, "" when it has none.
+StringRef nameOf(DictionaryAttr attrs) {
+  auto name = attrs ? attrs.getAs<StringAttr>(kOnnxName) : StringAttr();
+  return name ? name.getValue() : StringRef();
+}
+
+bool isTokenLike(Type type) {
+  auto tensor = cast<RankedTensorType>(type);
+  return tensor.getRank() == 2 && tensor.getElementType().isInteger();
+}
+
+/// The loss op whose value `value` is, seen through ops that keep a scalar's
+/// value.
+onnx::SoftmaxCrossEntropyLossOp lossBehind(Value value) {
+  while (Operation *op = value.getDefiningOp()) {
+    if (auto loss = dyn_cast<onnx::SoftmaxCrossEntropyLossOp>(op))
+      return loss;
+    if (!isa<onnx::ReshapeOp>(op))
+      break;
+    value = op->getOperand(0);
+  }
+  return nullptr;
+}
+
+/// Whether `labels` reaches the loss as it is, or is moved on the way.
+bool isShiftedByModel(Value labels) {
+  while (Operation *op = labels.getDefiningOp()) {
+    if (!isa<onnx::ReshapeOp, onnx::CastOp>(op))
+      return true;
+    labels = op->getOperand(0);
+  }
+  return false;
+}
+
+struct AttachLoss : public fsdp::impl::TrainAttachLossBase<AttachLoss> {
+  using TrainAttachLossBase::TrainAttachLossBase;
+
+  void runOnOperation() override {
+    func::FuncOp func = getFunction(getOperation(), kForward);
+    if (!func || failed(attach(func)) || failed(assignRoles(func)))
+      return signalPassFailure();
+    func.setName(kStep);
+  }
+
+  LogicalResult attach(func::FuncOp func) {
+    FailureOr<onnx::SoftmaxCrossEntropyLossOp> op =
+        loss.empty() ? findLoss(func) : addLoss(func);
+    if (failed(op))
+      return failure();
+    bool byModel = isShiftedByModel(op->getLabels());
+    std::string shift = labelsShift;
+    if (shift.empty())
+      shift = byModel ? "model" : "data";
+    if (shift != "data" && shift != "model")
+      return func.emitError("unknown labels-shift '")
+             << shift << "', expected data or model";
+    getOperation()->setAttr(kLabelsShift,
+                            StringAttr::get(&getContext(), shift));
+    auto logitsType = cast<RankedTensorType>(op->getLogits().getType());
+    getOperation()->setAttr(
+        kVocabSize, IntegerAttr::get(IntegerType::get(&getContext(), 64),
+                                     logitsType.getShape().back()));
+    setResults(func, {op->getLoss()}, {"loss"});
+    return success();
+  }
+
+  FailureOr<onnx::SoftmaxCrossEntropyLossOp> findLoss(func::FuncOp func) {
+    for (Value result : func.getBody().front().getTerminator()->getOperands())
+      if (auto op = lossBehind(result))
+        return op;
+    return func.emitError("the model returns no loss: give --loss "
+                          "cross_entropy, or export it with labels");
+  }
+
+  FailureOr<onnx::SoftmaxCrossEntropyLossOp> addLoss(func::FuncOp func) {
+    if (loss != "cross_entropy")
+      return func.emitError("unknown loss '")
+             << loss << "', expected cross_entropy";
+    FailureOr<Value> logitsValue = findLogits(func);
+    if (failed(logitsValue))
+      return failure();
+    auto type = cast<RankedTensorType>(logitsValue->getType());
+    OpBuilder builder(func.getBody().front().getTerminator());
+    auto labelsType = RankedTensorType::get(type.getShape().drop_back(),
+                                            builder.getI64Type());
+    Value labels = addArgument(func, labelsType, "labels");
+    return builder.create<onnx::SoftmaxCrossEntropyLossOp>(
+        func.getLoc(), *logitsValue, labels, ignoreIndex, "loss");
+  }
+
+  /// The output called `logits`; without a name the one called "logits", or
+  /// the only one that can be logits ([batch, seq, vocabulary], floating).
+  FailureOr<Value> findLogits(func::FuncOp func) {
+    auto values = func.getBody().front().getTerminator()->getOperands();
+    SmallVector<unsigned> candidates;
+    std::vector<std::string> names;
+    for (unsigned i = 0; i < values.size(); ++i) {
+      auto type = cast<RankedTensorType>(values[i].getType());
+      if (type.getRank() < 2 || !isa<FloatType>(type.getElementType()))
+        continue;
+      StringRef name = nameOf(func.getResultAttrDict(i));
+      names.push_back(name.str());
+      if (name == (logits.empty() ? "logits" : logits.getValue()))
+        return values[i];
+      candidates.push_back(i);
+    }
+    if (!logits.empty())
+      return func.emitError("the model has no output '")
+             << logits << "' that can be logits; nearest: "
+             << nearestNames(logits, names);
+    if (candidates.size() != 1)
+      return func.emitError("the model has ")
+             << candidates.size()
+             << " outputs that can be logits, expected one: name it with "
+                "--logits ("
+             << nearestNames("logits", names) << ")";
+    return values[candidates.front()];
+  }
+
+  LogicalResult assignRoles(func::FuncOp func) {
+    for (unsigned i = 0; i < func.getNumArguments(); ++i) {
+      if (func.getArgAttr(i, kRole))
+        continue;
+      StringRef name = nameOf(func.getArgAttrDict(i));
+      StringRef role = name == "labels" ? "labels" : "tokens";
+      if (!isTokenLike(func.getArgument(i).getType()) ||
+          (role == "tokens" && name != "input_ids" && hasTokens(func)))
+        return func.emitError("input '")
+               << name << "' of type " << func.getArgument(i).getType()
+               << " is neither tokens nor labels: fix it with --bind " << name
+               << "=VALUE";
+      func.setArgAttr(i, kRole, StringAttr::get(&getContext(), role));
+    }
+    return success();
+  }
+
+  static bool hasTokens(func::FuncOp func) {
+    for (unsigned i = 0; i < func.getNumArguments(); ++i)
+      if (auto role = func.getArgAttrOfType<StringAttr>(i, kRole))
+        if (role == "tokens")
+          return true;
+    return false;
+  }
+};
+} // namespace

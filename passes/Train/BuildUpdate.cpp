@@ -1,0 +1,100 @@
+//===- BuildUpdate.cpp - Norm, clipping, optimizer ------------------------===//
+//
+//   train.gradient @w, %g
+// becomes, at the end of the step,
+//   %norm = train.global_norm %g, ...
+//   %clip = train.clip_coefficient %norm max 1.0
+//   train.update @w, %g lr %lr step %step clip %clip {rule = #train.adamw<...>}
+//
+//===----------------------------------------------------------------------===//
+#include "passes/Support/Step.h"
+#include "passes/Train/Passes.h"
+
+namespace fsdp {
+#define GEN_PASS_DEF_TRAINBUILDUPDATE
+#include "passes/Train/Passes.h.inc"
+} // namespace fsdp
+
+using namespace mlir;
+using namespace fsdp;
+
+namespace {
+constexpr llvm::StringLiteral kScope = "optimizer";
+
+struct BuildUpdate : public fsdp::impl::TrainBuildUpdateBase<BuildUpdate> {
+  using TrainBuildUpdateBase::TrainBuildUpdateBase;
+
+  void runOnOperation() override {
+    func::FuncOp func = getFunction(getOperation(), kStep);
+    if (!func || failed(checkOptions(func)) || failed(build(func)))
+      signalPassFailure();
+  }
+
+  LogicalResult checkOptions(func::FuncOp func) {
+    if (optimizer != "adamw" && optimizer != "sgd")
+      return func.emitError("unknown optimizer '")
+             << optimizer << "', expected adamw or sgd";
+    std::vector<std::string> names;
+    for (auto parameter : getOperation().getOps<onnx::ParameterOp>())
+      names.push_back(parameter.getSymName().str());
+    for (const std::string &pattern : noDecay)
+      if (llvm::none_of(names, [&](const std::string &name) {
+            return matchesGlob(pattern, name);
+          }))
+        return func.emitError("--no-decay '")
+               << pattern << "' matches no parameter; nearest: "
+               << nearestNames(pattern, names);
+    return success();
+  }
+
+  LogicalResult build(func::FuncOp func) {
+    Block &block = func.getBody().front();
+    SmallVector<train::GradientOp> gradients(
+        block.getOps<train::GradientOp>());
+    if (gradients.empty())
+      return func.emitError("'step' has no gradients: run "
+                            "--train-build-backward");
+    OpBuilder builder(block.getTerminator());
+    Location loc = func.getLoc();
+    Type scalar = RankedTensorType::get({}, builder.getF32Type());
+    Value lr = addArgument(func, scalar, "lr");
+    Value step = addArgument(func, scalar, "step");
+    SmallVector<Value> grads;
+    for (train::GradientOp gradient : gradients)
+      grads.push_back(gradient.getGrad());
+    Value norm =
+        builder.create<train::GlobalNormOp>(loc, scalar, grads, kScope);
+    Value clip;
+    if (clipGradNorm > 0)
+      clip = builder.create<train::ClipCoefficientOp>(
+          loc, scalar, norm, builder.getF64FloatAttr(clipGradNorm),
+          builder.getStringAttr(kScope));
+    for (train::GradientOp gradient : gradients) {
+      builder.create<train::UpdateOp>(
+          gradient.getLoc(), gradient.getParameterAttr(), gradient.getGrad(),
+          lr, step, clip, ruleFor(gradient.getParameter()),
+          builder.getStringAttr(kScope));
+      gradient.erase();
+    }
+    Operation *terminator = block.getTerminator();
+    setResults(func,
+               {terminator->getOperand(0), norm, terminator->getOperand(1)},
+               {"loss", "grad_norm", "valid_tokens"});
+    return success();
+  }
+
+  Attribute ruleFor(StringRef parameter) {
+    bool decays = llvm::none_of(noDecay, [&](const std::string &pattern) {
+      return matchesGlob(pattern, parameter);
+    });
+    Builder b(&getContext());
+    FloatAttr decay = b.getF64FloatAttr(decays ? weightDecay : 0.0);
+    if (optimizer == "adamw")
+      return train::AdamWAttr::get(&getContext(), b.getF64FloatAttr(beta1),
+                                   b.getF64FloatAttr(beta2),
+                                   b.getF64FloatAttr(eps), decay);
+    return train::SgdAttr::get(&getContext(), b.getF64FloatAttr(momentum),
+                               decay);
+  }
+};
+} // namespace

@@ -1,0 +1,67 @@
+//===- Passes.td - From a forward graph to a training step -*- tablegen -*-===//
+include "mlir/Pass/PassBase.td"
+
+def TrainAttachLoss : Pass<"train-attach-loss", "::mlir::ModuleOp"> {
+  let summary = "makes the forward function return one scalar loss";
+  let description = [{
+    Turns `@forward` into `@step`, whose only result is the loss. With
+    `loss=cross_entropy` the loss is the cross-entropy of the logits against a
+    new input `labels`; without, it is the `onnx.softmax_cross_entropy_loss`
+    that the model holds. Inputs get their role: `tokens` or `labels`; an input
+    with neither is an error, as is a model without a loss. The module says
+    whether the runtime or the model shifts labels (`train.labels_shift`).
+  }];
+  let options = [
+    Option<"loss", "loss", "std::string", "\"\"",
+           "cross_entropy, or empty for the loss inside the model">,
+    Option<"logits", "logits", "std::string", "\"\"",
+           "the output that holds the logits">,
+    Option<"labelsShift", "labels-shift", "std::string", "\"\"",
+           "data, model, or empty to see what the graph does">,
+    Option<"ignoreIndex", "ignore-index", "int64_t", "-100",
+           "label that is not counted">];
+  let dependentDialects = ["::fsdp::onnx::OnnxDialect",
+                           "::fsdp::train::TrainDialect"];
+}
+
+def TrainBuildBackward : Pass<"train-build-backward", "::mlir::ModuleOp"> {
+  let summary = "adds loss scaling, gradients of every trainable parameter";
+  let description = [{
+    Replaces the loss by its sum over the valid labels times a seed, and adds
+    the reverse sweep after `train.backward_begin`; every gradient ends in a
+    `train.gradient`. With `loss-mean=global` the seed is 1 over the valid
+    labels of all ranks; with `rank` it is 1 over this rank's, over the number
+    of ranks (FSDP2's mean of the ranks' means). `@step` returns loss and
+    number of valid labels, both over all ranks.
+  }];
+  let options = [Option<"lossMean", "loss-mean", "std::string", "\"global\"",
+                        "global or rank">];
+  let statistics = [Statistic<"numGradients", "gradients",
+                              "parameters that got a gradient">];
+  let dependentDialects = ["::fsdp::onnx::OnnxDialect",
+                           "::fsdp::train::TrainDialect"];
+}
+
+def TrainBuildUpdate : Pass<"train-build-update", "::mlir::ModuleOp"> {
+  let summary = "adds norm, clipping and optimizer after the gradients";
+  let description = [{
+    Every `train.gradient` becomes a `train.update` by the optimizer's rule.
+    `@step` gets the inputs `lr` and `step` and returns loss, global gradient
+    norm (before clipping) and valid labels. Parameters without a gradient are
+    left untouched, without decay.
+  }];
+  let options = [
+    Option<"optimizer", "optimizer", "std::string", "\"adamw\"",
+           "adamw or sgd">,
+    Option<"beta1", "beta1", "double", "0.9", "AdamW's first beta">,
+    Option<"beta2", "beta2", "double", "0.999", "AdamW's second beta">,
+    Option<"eps", "eps", "double", "1e-8", "AdamW's epsilon">,
+    Option<"weightDecay", "weight-decay", "double", "0.0", "weight decay">,
+    Option<"momentum", "momentum", "double", "0.0", "SGD's momentum">,
+    Option<"clipGradNorm", "clip-grad-norm", "double", "0.0",
+           "largest global gradient norm; 0: no clipping">,
+    ListOption<"noDecay", "no-decay", "std::string",
+               "parameters that do not decay (glob patterns)">];
+  let dependentDialects = ["::fsdp::onnx::OnnxDialect",
+                           "::fsdp::train::TrainDialect"];
+}

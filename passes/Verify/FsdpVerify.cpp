@@ -1,0 +1,171 @@
+//===- FsdpVerify.cpp - A sharded step ------------------------------------===//
+#include "passes/Shard/Lines.h"
+#include "passes/Support/Step.h"
+#include "passes/Verify/Passes.h"
+
+#include "llvm/ADT/StringSet.h"
+
+namespace fsdp {
+#define GEN_PASS_DEF_FSDPVERIFY
+#include "passes/Verify/Passes.h.inc"
+} // namespace fsdp
+
+using namespace mlir;
+using namespace fsdp;
+using namespace fsdp::sharding;
+
+namespace {
+constexpr size_t kMaxGathered = 2;
+
+std::string keyOf(StringRef unit, int64_t line) {
+  return (unit + "/" + Twine(line)).str();
+}
+
+/// The order of one function's communication, checked op by op.
+class FunctionVerifier {
+public:
+  FunctionVerifier(ModuleOp module, func::FuncOp func)
+      : module(module), func(func) {}
+
+  LogicalResult verify() {
+    for (Operation &op : func.getBody().front())
+      if (failed(checkReads(op)) || failed(visit(op)))
+        return failure();
+    for (auto &[value, unit] : gathered)
+      if (!released.contains(value))
+        return value.getDefiningOp()->emitOpError("gathers unit '")
+               << unit << "', which is never released (fsdp_v3)";
+    return success();
+  }
+
+  llvm::StringMap<int> reduced, updated;
+
+private:
+  /// No operand may be a weight, or computed from weights alone, that has been
+  /// released.
+  LogicalResult checkReads(Operation &op) {
+    if (isa<ReleaseOp>(op))
+      return success();
+    Value stale;
+    bool onlyWeights = op.getNumOperands() != 0;
+    for (Value operand : op.getOperands()) {
+      if (released.contains(weightOf.lookup(operand)))
+        stale = operand;
+      onlyWeights &= weightOf.contains(operand);
+    }
+    if (stale)
+      return op.emitOpError("reads a parameter of unit '")
+             << gathered.lookup(weightOf.lookup(stale))
+             << "' after its release (fsdp_v4)";
+    if (onlyWeights && isMemoryEffectFree(&op))
+      for (Value result : op.getResults())
+        weightOf[result] = weightOf.lookup(op.getOperand(0));
+    return success();
+  }
+
+  LogicalResult visit(Operation &op) {
+    if (isa<onnx::ReadOp, train::UpdateOp>(op))
+      return op.emitOpError("works on a whole parameter (fsdp_v7)");
+    if (isa<AllGatherStartOp, ReduceScatterStartOp>(op)) {
+      auto waits = llvm::count_if(op.getResult(0).getUsers(), [](auto *user) {
+        return isa<WaitOp>(user);
+      });
+      if (waits != 1)
+        return op.emitOpError("is waited for ")
+               << waits << " times, expected once (fsdp_v2)";
+    }
+    if (auto start = dyn_cast<ReduceScatterStartOp>(op))
+      ++reduced[keyOf(start.getUnit(), start.getLine())];
+    if (auto update = dyn_cast<UpdateOp>(op))
+      return visitUpdate(update);
+    if (auto wait = dyn_cast<WaitOp>(op))
+      return visitWait(wait);
+    if (auto release = dyn_cast<ReleaseOp>(op))
+      return visitRelease(release);
+    return success();
+  }
+
+  LogicalResult visitUpdate(UpdateOp update) {
+    std::string key = keyOf(update.getUnit(), update.getLine());
+    if (reduced.lookup(key) != 1 || ++updated[key] != 1)
+      return update.emitOpError("is not the only update after the only "
+                                "reduction of its line (fsdp_v6)");
+    return success();
+  }
+
+  LogicalResult visitWait(WaitOp wait) {
+    auto start = wait.getPending().getDefiningOp<AllGatherStartOp>();
+    if (!start)
+      return success();
+    Value first = wait.getValues().front();
+    gathered[first] = start.getUnit();
+    for (Value value : wait.getValues())
+      weightOf[value] = first;
+    auto unit = module.lookupSymbol<UnitOp>(start.getUnit());
+    if (unit && !unit.getRoot())
+      alive[start.getUnit()].insert(first);
+    if (alive.size() > kMaxGathered)
+      return wait.emitOpError("gathers unit '")
+             << start.getUnit() << "' while " << kMaxGathered
+             << " others are gathered (fsdp_v5)";
+    return success();
+  }
+
+  LogicalResult visitRelease(ReleaseOp release) {
+    Value first = weightOf.lookup(release.getValues().front());
+    if (!gathered.contains(first) || !released.insert(first).second)
+      return release.emitOpError(
+          "releases what is not gathered (fsdp_v3)");
+    auto it = alive.find(release.getUnit());
+    if (it != alive.end() && it->second.erase(first) && it->second.empty())
+      alive.erase(it);
+    return success();
+  }
+
+  ModuleOp module;
+  func::FuncOp func;
+  llvm::MapVector<Value, StringRef> gathered; ///< first value of a wait -> unit
+  DenseMap<Value, Value> weightOf;            ///< value -> first of its wait
+  DenseSet<Value> released;
+  llvm::StringMap<DenseSet<Value>> alive;
+};
+
+struct FsdpVerify : public fsdp::impl::FsdpVerifyBase<FsdpVerify> {
+  using FsdpVerifyBase::FsdpVerifyBase;
+
+  void runOnOperation() override {
+    if (failed(verifyUnits()))
+      return signalPassFailure();
+    for (auto func : getOperation().getOps<func::FuncOp>()) {
+      FunctionVerifier verifier(getOperation(), func);
+      if (failed(verifier.verify()) ||
+          (func.getSymName() == kStep && failed(verifyLines(verifier))))
+        return signalPassFailure();
+    }
+  }
+
+  LogicalResult verifyUnits() {
+    llvm::StringSet<> seen;
+    for (const LineRef &line : getLines(getOperation()))
+      for (StringAttr name : line.get().getParameters())
+        if (!seen.insert(name).second)
+          return UnitOp(line.unit).emitOpError("holds parameter ")
+                 << name << ", which another line holds as well (fsdp_v1)";
+    return success();
+  }
+
+  LogicalResult verifyLines(FunctionVerifier &verifier) {
+    for (const LineRef &line : getLines(getOperation())) {
+      std::string key = keyOf(line.unitName(), line.index);
+      int wanted = line.get().getTrainable() ? 1 : 0;
+      if (verifier.reduced.lookup(key) != wanted ||
+          verifier.updated.lookup(key) != wanted)
+        return UnitOp(line.unit).emitOpError("line ")
+               << line.index << " is reduced " << verifier.reduced.lookup(key)
+               << " and updated " << verifier.updated.lookup(key)
+               << " times, expected " << wanted << " (fsdp_v6)";
+    }
+    return success();
+  }
+};
+} // namespace

@@ -1,0 +1,40 @@
+//===- Passes.td - What must hold at the end of each stage -*- tablegen -*-===//
+include "mlir/Pass/PassBase.td"
+
+def TrainVerify : Pass<"train-verify", "::mlir::ModuleOp"> {
+  let summary = "checks a training step on whole tensors";
+  let description = [{
+    - (train_v1) no op of the model is left that the compiler does not know.
+    - (train_v2) every gradient has been consumed by an update.
+    - (train_v3) a parameter is updated at most once, and only if it may be
+      trained.
+  }];
+}
+
+def FsdpVerify : Pass<"fsdp-verify", "::mlir::ModuleOp"> {
+  let summary = "checks a sharded step";
+  let description = [{
+    - (fsdp_v1) no parameter stands in two lines.
+    - (fsdp_v2) a collective that was started is waited for exactly once.
+    - (fsdp_v3) gathered parameters are released exactly once.
+    - (fsdp_v4) nothing reads a gathered parameter, or what is computed from
+      parameters alone, after the release.
+    - (fsdp_v5) at most two units beside the root are gathered at once.
+    - (fsdp_v6) every trainable line is reduced once and then updated once.
+    - (fsdp_v7) no parameter is read or updated but through its shards.
+  }];
+}
+
+def FsdpRtVerify : Pass<"fsdprt-verify", "::mlir::ModuleOp"> {
+  let summary = "checks buffers, offsets and the order of a planned program";
+  let description = [{
+    - (fsdprt_v1) arguments are ranges of declared buffers, and nothing is read
+      before it is written.
+    - (fsdprt_v2) every buffer lies inside its arena, and an arena ends with
+      its last buffer.
+    - (fsdprt_v3) buffers that are alive together do not share bytes.
+    - (fsdprt_v4) two dispatches that touch the same bytes, one of them writing,
+      are ordered by their streams and events.
+    - (fsdprt_v5) every phase ends by joining all streams.
+  }];
+}

@@ -1,0 +1,179 @@
+"""Trains each model in plain PyTorch and records loss and gradient norm.
+
+    python golden.py [MODEL ...]
+
+Writes goldens/<model>.<run>.json, and the parameters after the last step of the
+SGD runs as goldens/<model>.sgd-b24.safetensors. fp32, one process, one thread;
+the same run in fp64 is recorded beside it and says how well-conditioned it is.
+"""
+
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+from torch.nn import functional as F
+
+import models
+from models import MODELS
+
+HERE = Path(__file__).resolve().parent
+GOLDENS = HERE / "goldens"
+STEPS = 20
+CLIP = 1.0
+GLOBAL_BATCH = 24
+WORLDS = [1, 2, 3, 4, 8]
+
+
+@dataclass
+class Run:
+    optimizer: str = "adamw"
+    batch: int = GLOBAL_BATCH
+    labels: bool = False
+
+    @property
+    def name(self):
+        return f"{self.optimizer}-b{self.batch}" + ("-labels" if self.labels else "")
+
+
+def runs(name):
+    """One run a global batch: static exports fix the batch of a rank."""
+    spec = MODELS[name]
+    found = [Run(), Run("sgd")]
+    found += [Run(batch=b) for w in WORLDS if (b := spec.batch * w) != GLOBAL_BATCH]
+    if name in ("nanogpt", "gpt2", "llama"):
+        found.append(Run(labels=True))
+    return found
+
+
+def windows(spec, run, step):
+    """Inputs and targets of a step: rows in file order, around the end."""
+    tokens = np.fromfile(HERE / f"tokens-{spec.vocab}.u16", dtype=np.uint16)
+    targets = tokens.astype(np.int64)
+    if run.labels:
+        targets = np.fromfile(HERE / f"labels-{spec.vocab}.i32", dtype=np.int32)
+    count = (len(tokens) - 1) // spec.seq
+    starts = [(step * run.batch + row) % count * spec.seq for row in range(run.batch)]
+    x = np.stack([tokens[s : s + spec.seq] for s in starts]).astype(np.int64)
+    y = np.stack([targets[s + 1 : s + spec.seq + 1] for s in starts]).astype(np.int64)
+    return torch.from_numpy(x), torch.from_numpy(y)
+
+
+def loss_of(model, spec, x, y):
+    if spec.loss_inside:
+        return model(input_ids=x, labels=x).loss
+    logits = model(input_ids=x)
+    logits = getattr(logits, "logits", logits)
+    return F.cross_entropy(logits.flatten(0, 1), y.flatten(), ignore_index=-100)
+
+
+def settings(name, run):
+    if run.optimizer == "sgd":
+        return dict(lr=MODELS[name].sgd_lr, momentum=0.9)
+    return dict(lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.1)
+
+
+def gradient_norm(parameters):
+    """The norm of the gradients, their squares summed in double precision.
+
+    torch.nn.utils.get_total_norm sums a tensor's squares in its own precision:
+    1e-5 off for 200,000 elements in fp32, as much as the goldens are to allow.
+    """
+    norms = [
+        torch.linalg.vector_norm(p.grad, dtype=torch.float64)
+        for p in parameters
+        if p.grad is not None
+    ]
+    return torch.linalg.vector_norm(torch.stack(norms))
+
+
+def train(name, run, dtype):
+    """Returns the trained model, its losses and its gradient norms."""
+    spec = MODELS[name]
+    model = models.build(name).to(dtype)
+    trained = [p for p in model.parameters() if p.requires_grad]
+    kind = torch.optim.SGD if run.optimizer == "sgd" else torch.optim.AdamW
+    optimizer = kind(trained, foreach=False, **settings(name, run))
+    losses, norms = [], []
+    for step in range(STEPS):
+        loss = loss_of(model, spec, *windows(spec, run, step))
+        optimizer.zero_grad()
+        loss.backward()
+        norm = gradient_norm(trained)
+        if run.optimizer == "adamw":
+            torch.nn.utils.clip_grads_with_norm_(trained, CLIP, norm.to(dtype))
+        norms.append(norm.item())
+        optimizer.step()
+        losses.append(loss.item())
+    return model, losses, norms
+
+
+def largest_difference(a, b):
+    return float(np.max(np.abs(np.array(a) / np.array(b) - 1)))
+
+
+def record(name, run, losses, norms, exact):
+    spec = MODELS[name]
+    return {
+        "model": name,
+        "optimizer": run.optimizer,
+        **settings(name, run),
+        "clip_grad_norm": CLIP if run.optimizer == "adamw" else None,
+        "steps": STEPS,
+        "seq": spec.seq,
+        "global_batch": run.batch,
+        "worlds": [w for w in WORLDS if run.batch % w == 0],
+        "static_batch_world": run.batch // spec.batch
+        if run.batch % spec.batch == 0 and run.batch // spec.batch in WORLDS
+        else None,
+        "data": f"tokens-{spec.vocab}.u16",
+        "labels": f"labels-{spec.vocab}.i32" if run.labels else None,
+        "labels_shift": "model" if spec.loss_inside else "data",
+        "shuffle": False,
+        "torch": torch.__version__.split("+")[0],
+        "loss": losses,
+        "grad_norm": norms,
+        "fp64_loss": exact[0],
+        "fp64_grad_norm": exact[1],
+        "fp32_fp64_loss_difference": largest_difference(losses, exact[0]),
+        "fp32_fp64_grad_norm_difference": largest_difference(norms, exact[1]),
+    }
+
+
+def write(name, run):
+    model, losses, norms = train(name, run, torch.float32)
+    _, *exact = train(name, run, torch.float64)
+    item = record(name, run, losses, norms, exact)
+    path = GOLDENS / f"{name}.{run.name}"
+    Path(f"{path}.json").write_text(json.dumps(item, indent=1) + "\n")
+    if run.optimizer == "sgd":
+        tied = models.ties(model)
+        final = {n: p.detach() for n, p in models.state_names(model) if n not in tied}
+        save_file(final, f"{path}.safetensors")
+    print(
+        f"{path.name}: loss {losses[0]:.4f} to {losses[-1]:.4f}, fp32 against fp64: "
+        f"loss {item['fp32_fp64_loss_difference']:.1e}, "
+        f"norm {item['fp32_fp64_grad_norm_difference']:.1e}",
+        flush=True,
+    )
+
+
+def has_golden(spec):
+    return not spec.refused and not spec.golden and spec.weights != "none"
+
+
+def main():
+    torch.set_num_threads(1)
+    torch.use_deterministic_algorithms(True)
+    GOLDENS.mkdir(exist_ok=True)
+    names = sys.argv[1:] or [name for name, spec in MODELS.items() if has_golden(spec)]
+    for name in names:
+        for run in runs(name):
+            write(name, run)
+
+
+if __name__ == "__main__":
+    main()

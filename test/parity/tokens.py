@@ -1,0 +1,57 @@
+"""Writes the token and label files that the goldens and the tests read.
+
+    python tokens.py
+
+Tokens follow a skewed bigram process, so that a model can learn something. The
+labels are the tokens with many of them masked (-100), unevenly over the rows of
+a batch: for a global batch of 24 on 8 ranks the first rank has no valid label.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+HERE = Path(__file__).resolve().parent
+IGNORE = -100
+
+
+def skewed_bigrams(vocab, count, seed):
+    generator = np.random.default_rng(seed)
+    unigram = 1.0 / np.arange(1, vocab + 1)
+    unigram = generator.permutation(unigram / unigram.sum())
+    successors = generator.choice(vocab, size=(vocab, 3), p=unigram)
+    tokens = np.empty(count, dtype=np.uint16)
+    tokens[0] = 0
+    for i in range(1, count):
+        if generator.random() < 0.6:
+            tokens[i] = successors[tokens[i - 1], generator.integers(3)]
+        else:
+            tokens[i] = generator.choice(vocab, p=unigram)
+    return tokens
+
+
+def uneven_labels(tokens, seq, batch, seed):
+    """One label a token; a window's targets are the tokens behind its inputs."""
+    generator = np.random.default_rng(seed)
+    labels = tokens.astype(np.int32)
+    masked = np.empty(len(tokens), dtype=bool)
+    masked[0] = True
+    for window in range((len(tokens) - 1) // seq + 1):
+        row = window % batch
+        share = 1.0 if row < batch // 8 else 0.9 if row < batch // 2 else 0.2
+        targets = masked[window * seq + 1 : window * seq + seq + 1]
+        targets[:] = generator.random(len(targets)) < share
+    labels[masked] = IGNORE
+    return labels
+
+
+def main():
+    # The counts leave a partial window, and batches that wrap around the end.
+    small = skewed_bigrams(131, 9901, seed=1)
+    small.tofile(HERE / "tokens-131.u16")
+    uneven_labels(small, seq=32, batch=24, seed=2).tofile(HERE / "labels-131.i32")
+    skewed_bigrams(1009, 7001, seed=3).tofile(HERE / "tokens-1009.u16")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,53 @@
+//===- ImportFlags.cpp - Command line of the import -----------------------===//
+#include "tools/ImportFlags.h"
+
+using namespace llvm;
+using namespace fsdp;
+
+ImportFlags::ImportFlags()
+    : category("Import of ONNX models"),
+      dims("dim", cl::desc("Extent of a symbolic dimension, by name (batch=4) "
+                           "or by place (input_ids:0=4)"),
+           cl::value_desc("name=extent"), cl::cat(category)),
+      binds("bind", cl::desc("Fix an input to a constant fill "
+                             "(attention_mask=1)"),
+            cl::value_desc("input=value"), cl::cat(category)),
+      params("param",
+             cl::desc("Inputs or initializers that are parameters (pattern)"),
+             cl::value_desc("pattern"), cl::cat(category)),
+      freeze("freeze", cl::desc("Parameters that are not trained (pattern)"),
+             cl::value_desc("pattern"), cl::cat(category)),
+      untie("untie",
+            cl::desc("Keep a head apart from an embedding with the same "
+                     "contents"),
+            cl::cat(category)),
+      init("init",
+           cl::desc("Initialise parameters whose external file is not there"),
+           cl::cat(category)) {}
+
+static bool parsePairs(StringRef flag, const cl::list<std::string> &given,
+                       std::vector<std::pair<std::string, int64_t>> &pairs) {
+  for (StringRef text : given) {
+    auto [name, value] = text.rsplit('=');
+    int64_t number;
+    if (name.empty() || value.getAsInteger(10, number)) {
+      errs() << "error: --" << flag << " '" << text
+             << "' is not of the form name=number\n";
+      return false;
+    }
+    pairs.emplace_back(name.str(), number);
+  }
+  return true;
+}
+
+mlir::FailureOr<onnx::ImportOptions> ImportFlags::get() const {
+  onnx::ImportOptions options;
+  if (!parsePairs("dim", dims, options.dims) ||
+      !parsePairs("bind", binds, options.binds))
+    return mlir::failure();
+  options.paramPatterns.assign(params.begin(), params.end());
+  options.freezePatterns.assign(freeze.begin(), freeze.end());
+  options.untie = untie;
+  options.init = init;
+  return options;
+}

@@ -1,0 +1,23 @@
+//===- ImportFlags.h - Command line of the import ---------------*- C++ -*-===//
+#ifndef FSDP_TOOLS_IMPORTFLAGS_H
+#define FSDP_TOOLS_IMPORTFLAGS_H
+
+#include "dialects/Onnx/Import/Import.h"
+#include "llvm/Support/CommandLine.h"
+
+namespace fsdp {
+/// The flags of a tool that reads .onnx files; constructing it registers them.
+class ImportFlags {
+public:
+  ImportFlags();
+  /// The options given; fails after a message on stderr.
+  mlir::FailureOr<onnx::ImportOptions> get() const;
+
+private:
+  llvm::cl::OptionCategory category;
+  llvm::cl::list<std::string> dims, binds, params, freeze;
+  llvm::cl::opt<bool> untie, init;
+};
+} // namespace fsdp
+
+#endif // FSDP_TOOLS_IMPORTFLAGS_H

@@ -1,0 +1,64 @@
+//===- Report.cpp - What fsdp-compile tells of a program ------------------===//
+#include "Report.h"
+#include "dialects/Fsdp/Fsdp.h"
+#include "dialects/FsdpRt/FsdpRt.h"
+
+#include "llvm/Support/Format.h"
+
+using namespace mlir;
+using namespace fsdp;
+
+std::string fsdp::formatBytes(int64_t bytes) {
+  const char *units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+  double value = bytes;
+  size_t unit = 0;
+  for (; value >= 1024 && unit + 1 < std::size(units); ++unit)
+    value /= 1024;
+  std::string text;
+  llvm::raw_string_ostream(text)
+      << llvm::format(unit ? "%.2f %s" : "%.0f %s", value, units[unit]);
+  return text;
+}
+
+void fsdp::reportParameters(ModuleOp module, llvm::raw_ostream &os) {
+  int64_t trainable = 0, frozen = 0, trainableElements = 0, frozenElements = 0;
+  for (auto parameter : module.getOps<onnx::ParameterOp>()) {
+    if (parameter.getBuffer())
+      continue;
+    int64_t elements = parameter.getTensorType().getNumElements();
+    (parameter.getFrozen() ? frozen : trainable) += 1;
+    (parameter.getFrozen() ? frozenElements : trainableElements) += elements;
+  }
+  os << "parameters: " << trainable << " trainable (" << trainableElements
+     << " elements), " << frozen << " frozen (" << frozenElements
+     << " elements)\n";
+}
+
+/// Payload that one gather of `unit` brings, padding not counted.
+static int64_t gatheredBytes(sharding::UnitOp unit) {
+  int64_t bytes = 0;
+  for (auto line : unit.getLines().getAsRange<sharding::LineAttr>())
+    bytes += line.getLayout().getNumElements() *
+             (line.getLayout().getElementType().getIntOrFloatBitWidth() / 8);
+  return bytes;
+}
+
+void fsdp::reportPlan(ModuleOp module, llvm::raw_ostream &os) {
+  os << llvm::left_justify("unit", 32) << llvm::right_justify("parameters", 12)
+     << llvm::right_justify("gathered", 14) << "\n";
+  for (auto unit : module.getOps<sharding::UnitOp>()) {
+    size_t parameters = 0;
+    for (auto line : unit.getLines().getAsRange<sharding::LineAttr>())
+      parameters += line.getParameters().size();
+    os << llvm::left_justify(unit.getSymName(), 32)
+       << llvm::right_justify(std::to_string(parameters), 12)
+       << llvm::right_justify(formatBytes(gatheredBytes(unit)), 14) << "\n";
+  }
+  int64_t peak = 0;
+  for (auto arena : module.getOps<rt::ArenaOp>()) {
+    peak += arena.getBytes();
+    os << "arena " << arena.getName() << ": " << arena.getBytes() << " bytes ("
+       << formatBytes(arena.getBytes()) << ")\n";
+  }
+  os << "peak per rank: " << peak << " bytes (" << formatBytes(peak) << ")\n";
+}
