@@ -23,6 +23,7 @@ static_assert(sizeof(fsdprt_gemm_desc) == 264, "part of the ABI");
 static_assert(sizeof(fsdprt_collective_desc) == 80, "part of the ABI");
 static_assert(sizeof(fsdprt_fill_desc) == 64, "part of the ABI");
 static_assert(sizeof(fsdprt_copy_desc) == 56, "part of the ABI");
+static_assert(sizeof(fsdprt_constant_desc) == 64, "part of the ABI");
 static_assert(sizeof(fsdprt_unit_desc) == 64, "part of the ABI");
 static_assert(sizeof(fsdprt_join_desc) == 56, "part of the ABI");
 
@@ -267,6 +268,18 @@ fsdprt_status fsdprt_copy(fsdprt_context *context,
     void *from = operation.args()[0], *to = operation.args()[1];
     return operation.dispatch([=] {
       std::memmove(to, from, bytes);
+      return Status();
+    });
+  });
+}
+
+fsdprt_status fsdprt_constant(fsdprt_context *context,
+                              const fsdprt_constant_desc *desc) {
+  return enter(context, desc, [&](Operation &operation) -> Status {
+    FSDPRT_RETURN_IF_ERROR(expectArguments(desc->op, 1));
+    void *to = operation.args()[0];
+    return operation.dispatch([desc, to] {
+      std::memcpy(to, desc->data, desc->op.args[0].bytes);
       return Status();
     });
   });

@@ -109,6 +109,8 @@ static bool isAllowedImport(const std::string &name) {
                                                 "_ITM_registerTMCloneTable",
                                                 "__extendhfsf2",
                                                 "__truncsfhf2",
+                                                "__powisf2",
+                                                "__powidf2",
                                                 "__truncsfbf2",
                                                 "__truncdfbf2",
                                                 "__truncdfhf2"};

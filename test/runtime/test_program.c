@@ -281,7 +281,13 @@ static const fsdprt_unit_desc load_head = {OP(load_head, "head", COMPUTE, -1),
 static const fsdprt_join_desc join = {
     {"join", "", "", 0, 0, 0, 0, COMPUTE, -1}};
 
+static const float no_lr = 0;
+ARGS(set_lr, LR(WRITE));
+static const fsdprt_constant_desc set_lr = {OP(set_lr, "", COMPUTE, -1),
+                                            &no_lr};
+
 fsdprt_status program_init(fsdprt_context *context) {
+  TRY(fsdprt_constant(context, &set_lr));
   TRY(fsdprt_load(context, &load_root));
   TRY(fsdprt_load(context, &load_head));
   return fsdprt_join(context, &join);
