@@ -126,9 +126,11 @@ def record(name, run, losses, norms, exact):
         "seq": spec.seq,
         "global_batch": run.batch,
         "worlds": [w for w in WORLDS if run.batch % w == 0],
-        "static_batch_world": run.batch // spec.batch
-        if run.batch % spec.batch == 0 and run.batch // spec.batch in WORLDS
-        else None,
+        "static_batch_world": (
+            run.batch // spec.batch
+            if run.batch % spec.batch == 0 and run.batch // spec.batch in WORLDS
+            else None
+        ),
         "data": f"tokens-{spec.vocab}.u16",
         "labels": f"labels-{spec.vocab}.i32" if run.labels else None,
         "labels_shift": "model" if spec.loss_inside else "data",
@@ -150,8 +152,7 @@ def write(name, run):
     path = GOLDENS / f"{name}.{run.name}"
     Path(f"{path}.json").write_text(json.dumps(item, indent=1) + "\n")
     if run.optimizer == "sgd":
-        tied = models.ties(model)
-        final = {n: p.detach() for n, p in models.state_names(model) if n not in tied}
+        final = {name: p.detach() for name, p in model.named_parameters()}
         save_file(final, f"{path}.safetensors")
     print(
         f"{path.name}: loss {losses[0]:.4f} to {losses[-1]:.4f}, fp32 against fp64: "

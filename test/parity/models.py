@@ -100,9 +100,7 @@ def gpt2(**settings):
     # More positions than the exporter's optimizer would fold into a constant.
     sizes = dict(vocab_size=131, n_positions=264, n_embd=32, n_layer=2, n_head=4)
     dropout = dict(resid_pdrop=0.0, embd_pdrop=0.0, attn_pdrop=0.0)
-    return hugging_face(
-        "GPT2Config", "GPT2LMHeadModel", **{**sizes, **dropout, **settings}
-    )
+    return hugging_face("GPT2Config", "GPT2LMHeadModel", **{**sizes, **dropout, **settings})
 
 
 def llama(**settings):
@@ -148,9 +146,7 @@ def gpt_neox(**settings):
         attention_dropout=0.0,
         tie_word_embeddings=False,
     )
-    return hugging_face(
-        "GPTNeoXConfig", "GPTNeoXForCausalLM", **{**sizes, **settings}
-    )
+    return hugging_face("GPTNeoXConfig", "GPTNeoXForCausalLM", **{**sizes, **settings})
 
 
 # Of a few seeds one under which every golden is well-conditioned: in fp32 and in
@@ -200,24 +196,18 @@ MODELS = {
     "gpt2-eager": Model(lambda: gpt2(attn="eager"), 131, 32, golden="gpt2"),
     "gpt2-loss": Model(lambda: gpt2(), 131, 32, loss_inside=True),
     "gpt2-124m": Model(
-        lambda: gpt2(
-            vocab_size=50257, n_positions=1024, n_embd=768, n_layer=12, n_head=12
-        ),
+        lambda: gpt2(vocab_size=50257, n_positions=1024, n_embd=768, n_layer=12, n_head=12),
         50257,
         256,
         weights="none",
     ),
     "llama": Model(llama, 131, 32),
-    "llama-tied": Model(
-        lambda: llama(tie_word_embeddings=True), 131, 32
-    ),
+    "llama-tied": Model(lambda: llama(tie_word_embeddings=True), 131, 32),
     "llama-eager": Model(lambda: llama(attn="eager"), 131, 32, golden="llama"),
     "llama-wrapped": Model(lambda: Wrapped(llama()), 131, 32, golden="llama"),
     "qwen3": Model(qwen3, 131, 32),
     "gpt-neox": Model(gpt_neox, 131, 32),
-    "gpt-neox-eager": Model(
-        lambda: gpt_neox(attn="eager"), 131, 32, golden="gpt-neox"
-    ),
+    "gpt-neox-eager": Model(lambda: gpt_neox(attn="eager"), 131, 32, golden="gpt-neox"),
     "gpt2-dropout": Model(
         lambda: gpt2(resid_pdrop=0.1, embd_pdrop=0.1).train(),
         131,

@@ -1,6 +1,6 @@
 """Prints, as a Markdown table, the op types of the fixtures by family and form.
 
-    python optypes.py
+python optypes.py
 """
 
 import json
