@@ -92,6 +92,7 @@ PLAN = {
         "dynamo18-dyn-raw",
         "dynamo18-dyn-opt",
     ],
+    "tower": ["dynamo18-dyn-raw", "dynamo18-dyn-opt", "dynamo23-dyn-raw"],
     "gpt2": [*ALL, "dynamo18-dyn-raw-mask"],
     "gpt2-eager": ["dynamo18-dyn-raw", "dynamo18-dyn-opt"],
     "gpt2-loss": FEW,
