@@ -61,7 +61,7 @@ class Checker:
         model = os.path.join(HERE, "fixtures", entry["file"])
         command = [os.path.join(self.bin, "fsdp-compile"), model, "--mesh", f"shard={world}",
                    "-o", os.path.join(self.folder, "program.fsdp"), "--optimizer", golden["optimizer"],
-                   "--weight-decay", str(golden["weight_decay"])]
+                   "--weight-decay", str(golden.get("weight_decay", 0))]
         if entry["static_batch"] is None:
             command += ["--dim", f"batch={batch}", "--dim", f"seq={golden['seq']}"]
         if entry["loss"] is None:
