@@ -107,7 +107,7 @@ struct AssignOffsets : public fsdp::impl::PlanAssignOffsetsBase<AssignOffsets> {
 
   /// Tries several orders; returns the end of the best.
   int64_t placePhase(SmallVector<Item> &items) {
-    liveBytes = std::max<unsigned>(liveBytes, ::liveBytes(items));
+    liveBytes = ::liveBytes(items);
     auto span = [](const Item &item) {
       return item.life.last - item.life.first + 1;
     };

@@ -180,9 +180,11 @@ LogicalResult PhaseConverter::launch(train::KernelOp kernel,
     args.push_back(phase.arg(rt::Access::Scratch,
                              createWork("scratch", rt::BufferKind::Scratch,
                                         scratch, unit)));
+  OpBuilder &b = phase.getBuilder();
   phase.dispatch<rt::LaunchOp>(kernel.getName(), rt::Stream::Compute, args,
                                unit, scopeOf(kernel), compiled->symbol,
-                               compiled->info.extent, scratch);
+                               b.getI64IntegerAttr(compiled->info.extent),
+                               b.getI64IntegerAttr(scratch));
   return success();
 }
 

@@ -7,6 +7,7 @@
 #include "passes/Plan/PhaseBuilder.h"
 #include "passes/Shard/Lines.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "llvm/ADT/MapVector.h"
 
 namespace fsdp {
 /// What persists of a line on one rank.

@@ -138,15 +138,17 @@ struct BuildBackward
     }
     if (failed(differentiate(builder, logits, seed, wrt, grads)))
       return failure();
+    bool any = false;
     for (auto [read, grad] : llvm::zip(reads, grads)) {
       if (!grad)
         continue;
+      any = true;
       builder.setInsertionPointAfterValue(grad);
       builder.create<train::GradientOp>(read.getLoc(), read.getParameterAttr(),
                                         grad, read.getScopeAttr());
       ++numGradients;
     }
-    if (numGradients == 0)
+    if (!any)
       return getOperation().emitError(
           "no parameter gets a gradient: nothing can be trained");
     return success();

@@ -48,8 +48,7 @@ Status fsdprt::checkOutput(const std::string &path, int64_t bytes) {
     return failure("cannot write '", path, "': folder '", folder,
                    "': ", std::strerror(errno));
   if (!S_ISDIR(info.st_mode))
-    return failure("cannot write '", path, "': '", folder,
-                   "' is not a folder");
+    return failure("cannot write '", path, "': '", folder, "' is not a folder");
   if (::access(folder.c_str(), W_OK | X_OK) != 0)
     return failure("cannot write '", path, "': folder '", folder,
                    "': ", std::strerror(errno));
@@ -125,8 +124,10 @@ Status SafetensorsWriter::write(size_t index, const void *data) {
 Status SafetensorsWriter::finish() {
   for (size_t i = 0; i < written.size(); ++i)
     if (!written[i])
-      return failure("cannot save '", path, "': the program's export phase "
-                     "did not hand over '", names[i], "'");
+      return failure("cannot save '", path,
+                     "': the program's export phase "
+                     "did not hand over '",
+                     names[i], "'");
   if (::fsync(fd) != 0)
     return failure("cannot write '", path, "': ", std::strerror(errno));
   int closed = ::close(fd);
