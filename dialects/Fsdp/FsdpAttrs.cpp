@@ -2,6 +2,7 @@
 #include "dialects/Fsdp/Fsdp.h"
 
 #include "mlir/IR/DialectImplementation.h"
+#include "mlir/IR/TypeUtilities.h"
 #include "llvm/ADT/StringSet.h"
 #include "llvm/ADT/TypeSwitch.h"
 #include "llvm/Support/MathExtras.h"
@@ -157,13 +158,15 @@ LogicalResult LayoutAttr::verify(function_ref<InFlightDiagnostic()> emitError,
   }
   if (types.empty())
     return emitError() << "layout holds no parameter (layout_c2)";
-  Type element = llvm::cast<RankedTensorType>(types[0]).getElementType();
+  Type element = getElementTypeOrSelf(types[0]);
   int64_t end = 0;
   for (auto [type, offset] : llvm::zip(types, offsets)) {
     auto tensor = llvm::dyn_cast<RankedTensorType>(type);
-    if (!tensor || tensor.getElementType() != element) // layout_c2
-      return emitError() << "layout holds " << type << " beside elements of "
-                         << element << " (layout_c2)";
+    if (!tensor || !tensor.hasStaticShape() || !element.isIntOrFloat() ||
+        tensor.getElementType() != element) // layout_c2
+      return emitError() << "layout holds " << type
+                         << ", expected a static tensor of " << element
+                         << " like the first (layout_c2)";
     if (offset < end || offset % alignmentElements(element)) // layout_c3
       return emitError() << "layout puts " << type << " at " << offset
                          << ", expected a multiple of "

@@ -46,8 +46,11 @@ public:
     if (block.empty() || !isa<rt::JoinOp>(block.back()))
       return phase.emitOpError("does not end by joining all streams "
                                "(fsdprt_v5)");
-    for (Operation &op : block)
+    for (Operation &op : block) {
+      if (!op.hasAttrOfType<rt::StreamAttr>("stream"))
+        return op.emitOpError("is not a dispatch on a stream (fsdprt_v1)");
       issue(op);
+    }
     auto lateFirst = [](const Touch &t) {
       return t.stream != size_t(rt::Stream::Compute);
     };

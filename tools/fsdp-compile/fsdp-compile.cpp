@@ -184,6 +184,9 @@ LogicalResult compile(MLIRContext &context, const ImportFlags &importFlags,
 int main(int argc, char **argv) {
   llvm::InitLLVM init(argc, argv);
   ImportFlags importFlags;
+  // LLVM's own options would be hundreds of lines of --help.
+  cl::HideUnrelatedOptions({&importFlags.getCategory(), &trainOptions,
+                            &shardOptions, &outputOptions});
   cl::ParseCommandLineOptions(
       argc, argv,
       "fsdp-compile: turns an ONNX model into a sharded training program\n\n"
