@@ -115,10 +115,10 @@ std::vector<double> Tensor::values() const {
 
 std::unique_ptr<MLIRContext> test::createContext() {
   auto context = std::make_unique<MLIRContext>();
-  context->loadDialect<train::TrainDialect, func::FuncDialect,
-                       arith::ArithDialect, math::MathDialect,
-                       memref::MemRefDialect, scf::SCFDialect,
-                       linalg::LinalgDialect, LLVM::LLVMDialect>();
+  context
+      ->loadDialect<train::TrainDialect, func::FuncDialect, arith::ArithDialect,
+                    math::MathDialect, memref::MemRefDialect, scf::SCFDialect,
+                    linalg::LinalgDialect, LLVM::LLVMDialect>();
   return context;
 }
 
@@ -294,9 +294,9 @@ KernelExecutor::run(func::FuncOp func, ArrayRef<Tensor> inputs) {
       if (!runKernel(kernel, env))
         return std::nullopt;
     } else if (auto reshape = dyn_cast<onnx::ReshapeOp>(op)) {
-      env[reshape.getY()] = env.lookup(reshape.getX())
-                                .view(cast<RankedTensorType>(
-                                    reshape.getY().getType()));
+      env[reshape.getY()] =
+          env.lookup(reshape.getX())
+              .view(cast<RankedTensorType>(reshape.getY().getType()));
     } else if (auto constant = dyn_cast<onnx::ConstantOp>(op)) {
       env[constant.getResult()] = constantTensor(constant);
     } else {

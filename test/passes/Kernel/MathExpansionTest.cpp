@@ -24,9 +24,9 @@ using Exact = long double (*)(long double);
 struct Case {
   const char *op;
   Exact exact;
-  double low, high;      ///< range of x
-  double ulp32, ulp64;   ///< promised in MathExpansion.h
-  bool isLogarithmic;    ///< x spread over magnitudes as well
+  double low, high;    ///< range of x
+  double ulp32, ulp64; ///< promised in MathExpansion.h
+  bool isLogarithmic;  ///< x spread over magnitudes as well
 };
 
 const Case kCases[] = {
@@ -174,8 +174,8 @@ TEST_F(PowExpansion, MatchesC) {
   }
   const double inf = INFINITY, nan = NAN;
   for (double x : {0.0, -0.0, 1.0, -1.0, -2.0, 2.0, inf, -inf, nan, 0.5})
-    for (double y : {0.0, 1.0, -1.0, 2.0, 3.0, -3.0, 0.5, 2.5, inf, -inf, nan,
-                     1e20})
+    for (double y :
+         {0.0, 1.0, -1.0, 2.0, 3.0, -3.0, 0.5, 2.5, inf, -inf, nan, 1e20})
       xs.push_back(x), ys.push_back(y);
   for (const char *dtype : {"f32", "f64"}) {
     bool isF32 = std::string(dtype) == "f32";
