@@ -51,12 +51,15 @@ class Checker:
         self.bin, self.comm, self.folder = args.bin, args.comm, folder
         self.compile_args = args.compile_args.split()
         self.failures = 0
+        self.worst = {}  # largest relative differences of the run being checked
         self.checks = 0
 
     def report(self, what, error):
         self.checks += 1
         self.failures += bool(error)
-        print(f"{'FAIL' if error else 'ok  '} {what}{': ' + error if error else ''}", flush=True)
+        detail = error or ", ".join(f"{key} {worst:.1e}" for key, worst in self.worst.items())
+        print(f"{'FAIL' if error else 'ok  '} {what}{': ' + detail if detail else ''}", flush=True)
+        self.worst = {}
 
     def compile(self, entry, golden, world, batch):
         model = os.path.join(HERE, "fixtures", entry["file"])
@@ -119,6 +122,7 @@ class Checker:
             return f"{len(steps)} steps, expected {golden['steps']}"
         for key in "loss", "grad_norm":
             worst = max(abs(step[key] - want) / abs(want) for step, want in zip(steps, golden[key]))
+            self.worst[key] = worst
             if not worst <= TOLERANCE:
                 return f"{key} differs by {worst:.2e} relative"
         for step in steps:
@@ -133,6 +137,7 @@ class Checker:
             if saved[name].shape != want.shape:
                 return f"{name} has shape {saved[name].shape}, expected {want.shape}"
             worst = np.abs(saved[name] - want).max() / max(np.abs(want).max(), 1e-30)
+            self.worst["parameters"] = max(worst, self.worst.get("parameters", 0))
             if not worst <= TOLERANCE:
                 return f"{name} differs by {worst:.2e} of its largest value"
         return ""
