@@ -49,6 +49,7 @@ def run(command):
 class Checker:
     def __init__(self, args, folder):
         self.bin, self.comm, self.folder = args.bin, args.comm, folder
+        self.compile_args = args.compile_args.split()
         self.failures = 0
         self.checks = 0
 
@@ -61,7 +62,7 @@ class Checker:
         model = os.path.join(HERE, "fixtures", entry["file"])
         command = [os.path.join(self.bin, "fsdp-compile"), model, "--mesh", f"shard={world}",
                    "-o", os.path.join(self.folder, "program.fsdp"), "--optimizer", golden["optimizer"],
-                   "--weight-decay", str(golden["weight_decay"])]
+                   "--weight-decay", str(golden.get("weight_decay", 0))]
         if entry["static_batch"] is None:
             command += ["--dim", f"batch={batch}", "--dim", f"seq={golden['seq']}"]
         if entry["loss"] is None:
@@ -74,6 +75,7 @@ class Checker:
             command += ["--no-decay", entry["prefix"] + pattern.replace("*", "**")]
         for name in entry["frozen"]:
             command += ["--freeze", name]
+        command += self.compile_args
         if any(i["name"] == "attention_mask" for i in entry["inputs"]):
             command += ["--bind", "attention_mask=1"]
         if entry["weights"].startswith("initializers without"):
@@ -177,6 +179,7 @@ def main():
     parser.add_argument("--worlds", default="1,2,3,4,8", help="numbers of ranks")
     parser.add_argument("--kinds", default="adamw", help="adamw, sgd, adamw-labels, adamw-nodecay")
     parser.add_argument("--comm", default="thread", help="fsdp-run's --comm")
+    parser.add_argument("--compile-args", default="", help="further options of fsdp-compile")
     parser.add_argument("patterns", nargs="*", default=["*"], help="shell patterns of files")
     args = parser.parse_args()
     entries = json.load(open(os.path.join(HERE, "fixtures", "MANIFEST.json")))

@@ -52,6 +52,11 @@ bool isGenerated(StringRef name) {
   return name.starts_with("onnx::") || name.starts_with("/") ||
          name.find_first_not_of("0123456789") == StringRef::npos;
 }
+/// Operands that no model trains.
+bool isSetting(const Node &node, unsigned operand) {
+  return operand > 0 && (node.opType == "Dropout" || node.opType == "Clip" ||
+                         node.opType == "Pad" || node.opType == "Range");
+}
 } // namespace
 
 /// Whether every use of `value` ends in a sine or cosine of a chain that only
@@ -272,8 +277,11 @@ LogicalResult NameRecovery::run() {
           continue;
         const TensorRecord &record = *it->second;
         bool wanted = matchesAny(node.inputs[i], options.paramPatterns);
-        if (!wanted && (isBuffer(node.inputs[i], record) ||
-                        (generated && record.dims.empty())))
+        // PyTorch writes scalar constants as nodes, others as initializers.
+        bool scalar = countElements(record.dims) == 1 &&
+                      (generated || graph.producer != "pytorch");
+        if (!wanted &&
+            (isBuffer(node.inputs[i], record) || scalar || isSetting(node, i)))
           continue;
         if (failed(generated && !wanted ? bindFolded(node, i, record)
                                         : bindNamed(node, i, record)))

@@ -77,7 +77,8 @@ static LogicalResult checkElementTypes(const ParameterTable &table,
   if (others.empty())
     return success();
   auto diagnostic = mlir::emitError(loc);
-  diagnostic << others.size() << " parameters are not f32:";
+  diagnostic << "expected parameters of type f32, found " << others.size()
+             << " of other types:";
   constexpr size_t shown = 20;
   for (auto [i, parameter] : llvm::enumerate(others)) {
     if (i == shown) {
@@ -85,7 +86,9 @@ static LogicalResult checkElementTypes(const ParameterTable &table,
       break;
     }
     diagnostic << (i ? ", '" : " '") << parameter->name << "' ("
-               << elementTypeOf(parameter->source->dataType, loc.getContext())
+               << llvm::StringRef(parameter->source->dataType == 16   ? "bf16"
+                                  : parameter->source->dataType == 10 ? "f16"
+                                                                      : "f64")
                << ")";
   }
   return diagnostic << ": load the model with dtype=torch.float32 before it is "
@@ -189,8 +192,7 @@ static LogicalResult setData(ParameterOp op, const Graph &graph,
     op.setSourceAttr(fileSource(parameter, *file, builder));
     return success();
   }
-  StringRef location = record.location.empty() ? "(none: it is an input)"
-                                               : StringRef(record.location);
+  StringRef location = record.location;
   op.setMissing(location);
   if (options.init && !parameter.buffer) {
     op.setInitAttr(initFor(parameter, builder));
@@ -200,6 +202,11 @@ static LogicalResult setData(ParameterOp op, const Graph &graph,
     return mlir::emitError(loc)
            << "external data file '" << location << "' of buffer '"
            << parameter.name << "' is not there: buffers need their data";
+  if (location.empty())
+    return mlir::emitError(loc)
+           << "parameter '" << parameter.name
+           << "' is an input, without data: initialise such parameters with "
+              "--init, or give them with --weights";
   return mlir::emitError(loc)
          << "external data file '" << location << "' of parameter '"
          << parameter.name
