@@ -52,8 +52,12 @@ Status fsdprt::checkOutput(const std::string &path, int64_t bytes) {
   if (::access(folder.c_str(), W_OK | X_OK) != 0)
     return failure("cannot write '", path, "': folder '", folder,
                    "': ", std::strerror(errno));
-  if (::stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode))
-    return failure("cannot write '", path, "': it is a folder");
+  // The file is put in place by a rename, which would replace a device or a
+  // pipe by a file instead of writing to it.
+  if (::stat(path.c_str(), &info) == 0 && !S_ISREG(info.st_mode))
+    return failure("cannot write '", path, "': it is ",
+                   S_ISDIR(info.st_mode) ? "a folder" : "not a regular file",
+                   "; give the name of a file");
   struct statvfs room;
   if (::statvfs(folder.c_str(), &room) == 0 &&
       int64_t(room.f_bavail) * int64_t(room.f_frsize) < bytes)
