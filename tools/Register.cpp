@@ -14,8 +14,8 @@
 #include "mlir/Dialect/SCF/IR/SCF.h"
 
 void fsdp::registerAll(mlir::DialectRegistry &registry) {
-  registry.insert<onnx::OnnxDialect, train::TrainDialect,
-                  sharding::FsdpDialect, rt::FsdpRtDialect>();
+  registry.insert<onnx::OnnxDialect, train::TrainDialect, sharding::FsdpDialect,
+                  rt::FsdpRtDialect>();
   registry.insert<mlir::func::FuncDialect, mlir::arith::ArithDialect,
                   mlir::linalg::LinalgDialect, mlir::LLVM::LLVMDialect,
                   mlir::math::MathDialect, mlir::memref::MemRefDialect,

@@ -70,11 +70,10 @@ Attribute MeshAttr::parse(AsmParser &parser, Type) {
 
 void MeshAttr::print(AsmPrinter &printer) const {
   printer << "<";
-  llvm::interleaveComma(llvm::zip(getNames(), getSizes()), printer,
-                        [&](auto axis) {
-                          printer << std::get<0>(axis) << " = "
-                                  << std::get<1>(axis);
-                        });
+  llvm::interleaveComma(
+      llvm::zip(getNames(), getSizes()), printer, [&](auto axis) {
+        printer << std::get<0>(axis) << " = " << std::get<1>(axis);
+      });
   printer << ">";
 }
 
@@ -130,8 +129,9 @@ int64_t LayoutAttr::getShardElements() const {
   return llvm::alignTo(llvm::divideCeil(end, shards), align);
 }
 
-LayoutAttr fsdp::sharding::getFlatLayout(MeshAttr mesh, ArrayRef<StringAttr> axes,
-                                     ArrayRef<Type> types) {
+LayoutAttr fsdp::sharding::getFlatLayout(MeshAttr mesh,
+                                         ArrayRef<StringAttr> axes,
+                                         ArrayRef<Type> types) {
   SmallVector<int64_t> offsets;
   int64_t end = 0;
   for (Type type : types) {
@@ -145,9 +145,8 @@ LayoutAttr fsdp::sharding::getFlatLayout(MeshAttr mesh, ArrayRef<StringAttr> axe
 }
 
 LogicalResult LayoutAttr::verify(function_ref<InFlightDiagnostic()> emitError,
-                                 Placement placement,
-                                 ArrayRef<StringAttr> axes, MeshAttr mesh,
-                                 ArrayRef<Type> types,
+                                 Placement placement, ArrayRef<StringAttr> axes,
+                                 MeshAttr mesh, ArrayRef<Type> types,
                                  ArrayRef<int64_t> offsets) {
   int64_t shards = 1;
   for (StringAttr axis : axes) {
@@ -172,9 +171,9 @@ LogicalResult LayoutAttr::verify(function_ref<InFlightDiagnostic()> emitError,
                          << ", expected a multiple of "
                          << alignmentElements(element) << " from " << end
                          << " on (layout_c3)";
-    end = offset + (placement == Placement::Flat
-                        ? tensor.getNumElements()
-                        : dim0Elements(tensor, shards));
+    end =
+        offset + (placement == Placement::Flat ? tensor.getNumElements()
+                                               : dim0Elements(tensor, shards));
   }
   return success();
 }
@@ -215,11 +214,10 @@ void LayoutAttr::print(AsmPrinter &printer) const {
   printer << "<" << stringifyPlacement(getPlacement()) << " over [";
   llvm::interleaveComma(getAxes(), printer);
   printer << "] of " << getMesh() << ", [";
-  llvm::interleaveComma(llvm::zip(getTypes(), getOffsets()), printer,
-                        [&](auto parameter) {
-                          printer << std::get<0>(parameter) << " at "
-                                  << std::get<1>(parameter);
-                        });
+  llvm::interleaveComma(
+      llvm::zip(getTypes(), getOffsets()), printer, [&](auto parameter) {
+        printer << std::get<0>(parameter) << " at " << std::get<1>(parameter);
+      });
   printer << "]>";
 }
 

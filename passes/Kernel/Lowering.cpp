@@ -40,8 +40,8 @@ struct ExpandMath : public PassWrapper<ExpandMath, OperationPass<ModuleOp>> {
     RewritePatternSet patterns(&getContext());
     populateExpandPowFPattern(patterns);
     populateMathPolynomialApproximationPatterns(patterns);
-    if (failed(applyPatternsAndFoldGreedily(getOperation(),
-                                            std::move(patterns))))
+    if (failed(
+            applyPatternsAndFoldGreedily(getOperation(), std::move(patterns))))
       signalPassFailure();
   }
 };

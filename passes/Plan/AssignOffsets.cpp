@@ -7,8 +7,8 @@
 //
 //===----------------------------------------------------------------------===//
 #include "passes/Plan/Buffers.h"
-#include "passes/Plan/Passes.h"
 #include "passes/Plan/Lifetimes.h"
+#include "passes/Plan/Passes.h"
 
 #include "llvm/Support/MathExtras.h"
 
@@ -114,10 +114,13 @@ struct AssignOffsets : public fsdp::impl::PlanAssignOffsetsBase<AssignOffsets> {
     auto bySize = [&](const Item &a, const Item &b) {
       return a.bytes() > b.bytes();
     };
-    auto byLife = [&](const Item &a, const Item &b) { return span(a) > span(b); };
+    auto byLife = [&](const Item &a, const Item &b) {
+      return span(a) > span(b);
+    };
     auto byLifeClass = [&](const Item &a, const Item &b) {
       auto classOf = [&](const Item &i) { return llvm::Log2_64(span(i)); };
-      return std::pair(classOf(a), a.bytes()) > std::pair(classOf(b), b.bytes());
+      return std::pair(classOf(a), a.bytes()) >
+             std::pair(classOf(b), b.bytes());
     };
     llvm::function_ref<bool(const Item &, const Item &)> orders[] = {
         bySize, byLifeClass, byLife};

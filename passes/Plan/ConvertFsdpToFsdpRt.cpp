@@ -37,8 +37,8 @@ StringRef Program::unitOfScope(StringRef scope) {
   StringRef found;
   for (auto unit : module.getOps<sharding::UnitOp>()) {
     StringRef name = unit.getSymName();
-    bool inside = scope == name || (scope.starts_with(name) &&
-                                    scope[name.size()] == '.');
+    bool inside =
+        scope == name || (scope.starts_with(name) && scope[name.size()] == '.');
     if (inside && name.size() > found.size())
       found = name;
   }
@@ -89,8 +89,8 @@ struct ConvertFsdpToFsdpRt
   /// Shards and optimizer states, from what `init` loads.
   void createLines(Program &program, func::FuncOp init) {
     llvm::StringMap<int64_t> unitIndex;
-    for (auto [i, unit] : llvm::enumerate(
-             getOperation().getOps<sharding::UnitOp>()))
+    for (auto [i, unit] :
+         llvm::enumerate(getOperation().getOps<sharding::UnitOp>()))
       unitIndex[unit.getSymName()] = i;
     init.walk([&](sharding::LoadOp load) {
       auto line = lookupLine(load, load.getUnit(), load.getLine());
@@ -101,9 +101,9 @@ struct ConvertFsdpToFsdpRt
       buffers.unitIndex = unitIndex[load.getUnit()];
       int64_t bytes = byteSize(buffers.shardType());
       auto create = [&](StringRef name, rt::BufferKind kind) {
-        return program.buffers.create(
-            {(load.getUnit() + " " + name).str(), load.getUnit().str(), kind,
-             bytes, "", "", nullptr});
+        return program.buffers.create({(load.getUnit() + " " + name).str(),
+                                       load.getUnit().str(), kind, bytes, "",
+                                       "", nullptr});
       };
       buffers.shard = create("parameters", rt::BufferKind::Shard);
       for (StringRef name : stateNames(load.getRuleAttr()))

@@ -16,8 +16,7 @@ void fsdp::forEachArgument(
   }
 }
 
-FailureOr<DenseMap<int64_t, Lifetime>>
-fsdp::computeLifetimes(ModuleOp module) {
+FailureOr<DenseMap<int64_t, Lifetime>> fsdp::computeLifetimes(ModuleOp module) {
   DenseMap<int64_t, rt::BufferOp> buffers;
   for (auto buffer : module.getOps<rt::BufferOp>())
     buffers[buffer.getId()] = buffer;
@@ -33,7 +32,8 @@ fsdp::computeLifetimes(ModuleOp module) {
     }
     if (buffer.getPhase().empty())
       return;
-    auto [it, isNew] = lives.try_emplace(arg.getBuffer(), Lifetime{place, place});
+    auto [it, isNew] =
+        lives.try_emplace(arg.getBuffer(), Lifetime{place, place});
     it->second.last = place;
     bool reads = arg.getAccess() == rt::Access::Read ||
                  arg.getAccess() == rt::Access::ReadWrite;

@@ -90,8 +90,9 @@ struct AssignUnits : public fsdp::impl::FsdpAssignUnitsBase<AssignUnits> {
       if (name.trim().empty() || size.trim().getAsInteger(10, extent) ||
           extent < 1)
         return getOperation().emitError("cannot read mesh axis '")
-               << axis << "', expected NAME=SIZE with a size of at least 1, "
-                          "as in shard=8";
+               << axis
+               << "', expected NAME=SIZE with a size of at least 1, "
+                  "as in shard=8";
       names.push_back(StringAttr::get(&getContext(), name.trim()));
       sizes.push_back(extent);
     }

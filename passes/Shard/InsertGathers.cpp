@@ -38,11 +38,10 @@ DenseSet<Value> findWeightValues(Block &block) {
   DenseSet<Value> weights;
   for (Operation &op : block) {
     auto isWeight = [&](Value v) { return weights.contains(v); };
-    bool chain = isMemoryEffectFree(&op) &&
-                 llvm::any_of(op.getOperands(), isWeight) &&
-                 llvm::all_of(op.getOperands(), [&](Value v) {
-                   return isWeight(v) || isConstant(v);
-                 });
+    bool chain =
+        isMemoryEffectFree(&op) && llvm::any_of(op.getOperands(), isWeight) &&
+        llvm::all_of(op.getOperands(),
+                     [&](Value v) { return isWeight(v) || isConstant(v); });
     if (chain || isa<onnx::ReadOp>(op))
       weights.insert(op.result_begin(), op.result_end());
   }
@@ -146,8 +145,8 @@ struct InsertGathers : public fsdp::impl::FsdpInsertGathersBase<InsertGathers> {
   void gatherUses(const LineRef &line, MutableArrayRef<Value> values,
                   llvm::function_ref<bool(Operation *)> wanted) {
     Operation *first = nullptr;
-    for (Value value : llvm::make_filter_range(
-             values, [](Value v) { return bool(v); }))
+    for (Value value :
+         llvm::make_filter_range(values, [](Value v) { return bool(v); }))
       for (Operation *user : value.getUsers())
         if (wanted(user) && (!first || isBefore(user, first)))
           first = user;
@@ -158,9 +157,8 @@ struct InsertGathers : public fsdp::impl::FsdpInsertGathersBase<InsertGathers> {
     ++numGathers;
     for (auto [value, gathered] : llvm::zip(values, full))
       if (value)
-        value.replaceUsesWithIf(gathered, [&](OpOperand &use) {
-          return wanted(use.getOwner());
-        });
+        value.replaceUsesWithIf(
+            gathered, [&](OpOperand &use) { return wanted(use.getOwner()); });
     builder.setInsertionPointAfter(lastUser(full));
     builder.create<ReleaseOp>(first->getLoc(), line.unitName(), line.index,
                               full);

@@ -28,7 +28,8 @@ bool fsdp::matchesGlob(StringRef pattern, StringRef name) {
     }
     return false;
   }
-  if (name.empty() || (pattern.front() != '?' && pattern.front() != name.front()))
+  if (name.empty() ||
+      (pattern.front() != '?' && pattern.front() != name.front()))
     return false;
   return matchesGlob(pattern.drop_front(), name.drop_front());
 }
@@ -47,9 +48,8 @@ std::string fsdp::nearestNames(StringRef name,
 
 Value fsdp::addArgument(func::FuncOp func, Type type, StringRef role) {
   MLIRContext *context = func.getContext();
-  auto attrs = DictionaryAttr::get(
-      context, {{StringAttr::get(context, kRole),
-                 StringAttr::get(context, role)}});
+  auto attrs = DictionaryAttr::get(context, {{StringAttr::get(context, kRole),
+                                              StringAttr::get(context, role)}});
   func.insertArgument(func.getNumArguments(), type, attrs, func.getLoc());
   return func.getArguments().back();
 }
@@ -58,12 +58,12 @@ void fsdp::setResults(func::FuncOp func, ValueRange values,
                       ArrayRef<StringRef> roles) {
   MLIRContext *context = func.getContext();
   func.getBody().front().getTerminator()->setOperands(values);
-  func.setType(FunctionType::get(context, func.getArgumentTypes(),
-                                 values.getTypes()));
+  func.setType(
+      FunctionType::get(context, func.getArgumentTypes(), values.getTypes()));
   SmallVector<Attribute> attrs;
   for (StringRef role : roles)
     attrs.push_back(DictionaryAttr::get(
-        context, {{StringAttr::get(context, kRole),
-                   StringAttr::get(context, role)}}));
+        context,
+        {{StringAttr::get(context, kRole), StringAttr::get(context, role)}}));
   func.setResAttrsAttr(ArrayAttr::get(context, attrs));
 }

@@ -34,8 +34,7 @@ constexpr llvm::StringLiteral kLossScope = "loss";
 SmallVector<onnx::ReadOp> uniqueReads(Block &block) {
   llvm::MapVector<StringAttr, onnx::ReadOp> reads;
   for (auto read : llvm::make_early_inc_range(block.getOps<onnx::ReadOp>())) {
-    auto [it, isNew] =
-        reads.insert({read.getParameterAttr().getAttr(), read});
+    auto [it, isNew] = reads.insert({read.getParameterAttr().getAttr(), read});
     if (isNew)
       continue;
     read.replaceAllUsesWith(it->second.getResult());
@@ -108,17 +107,19 @@ struct BuildBackward
     if (lossMean == "rank") {
       // A rank without valid labels contributes 0: its divisor is 1, not 0.
       Value one = b.create<onnx::ConstantOp>(
-          loc, scalar, DenseElementsAttr::get(cast<ShapedType>(scalar),
-                       b.getFloatAttr(logitsType.getElementType(), 1.0)),
+          loc, scalar,
+          DenseElementsAttr::get(
+              cast<ShapedType>(scalar),
+              b.getFloatAttr(logitsType.getElementType(), 1.0)),
           kLossScope);
       Value own = b.create<onnx::MaxOp>(loc, local, one, kLossScope);
       Value ranks = b.create<train::RankCountOp>(loc, scalar, kLossScope);
       divisor = b.create<onnx::MulOp>(loc, own, ranks, kLossScope);
     }
     Value seed = b.create<onnx::ReciprocalOp>(loc, divisor, kLossScope);
-    auto sum = b.create<train::CrossEntropyOp>(
-        loc, scalar, rows, op.getLogits(), op.getLabels(), op.getIgnoreIndex(),
-        kLossScope);
+    auto sum = b.create<train::CrossEntropyOp>(loc, scalar, rows,
+                                               op.getLogits(), op.getLabels(),
+                                               op.getIgnoreIndex(), kLossScope);
     Value mean = b.create<onnx::MulOp>(loc, sum.getLoss(), seed, kLossScope);
     Value loss = b.create<train::SumOverRanksOp>(loc, mean, kLossScope);
     return {loss, count, seed, sum.getLse()};
@@ -129,8 +130,8 @@ struct BuildBackward
     SmallVector<onnx::ReadOp> reads;
     SmallVector<Value> wrt, grads;
     for (onnx::ReadOp read : uniqueReads(block)) {
-      auto parameter = getOperation().lookupSymbol<onnx::ParameterOp>(
-          read.getParameter());
+      auto parameter =
+          getOperation().lookupSymbol<onnx::ParameterOp>(read.getParameter());
       if (!parameter.isTrainable())
         continue;
       reads.push_back(read);

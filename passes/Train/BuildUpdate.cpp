@@ -49,8 +49,7 @@ struct BuildUpdate : public fsdp::impl::TrainBuildUpdateBase<BuildUpdate> {
 
   LogicalResult build(func::FuncOp func) {
     Block &block = func.getBody().front();
-    SmallVector<train::GradientOp> gradients(
-        block.getOps<train::GradientOp>());
+    SmallVector<train::GradientOp> gradients(block.getOps<train::GradientOp>());
     if (gradients.empty())
       return func.emitError("'step' has no gradients: run "
                             "--train-build-backward");

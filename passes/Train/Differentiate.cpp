@@ -59,7 +59,8 @@ private:
     llvm::MapVector<OperationName, std::pair<unsigned, Operation *>> missing;
     for (Operation *op : path)
       if (!isa<onnx::DifferentiableOpInterface>(op))
-        if (missing.try_emplace(op->getName(), 0, op).first->second.first++ == 0)
+        if (missing.try_emplace(op->getName(), 0, op).first->second.first++ ==
+            0)
           continue;
     if (missing.empty())
       return success();

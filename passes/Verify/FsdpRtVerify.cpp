@@ -66,8 +66,7 @@ public:
 
 private:
   void issue(Operation &op) {
-    auto stream =
-        size_t(op.getAttrOfType<rt::StreamAttr>("stream").getValue());
+    auto stream = size_t(op.getAttrOfType<rt::StreamAttr>("stream").getValue());
     Clock clock = streamClocks[stream];
     for (Value event : op.getOperands()) {
       const Clock &other = clocks[event.getDefiningOp()];
@@ -76,22 +75,22 @@ private:
     }
     ++clock[stream];
     clocks[&op] = streamClocks[stream] = clock;
-    for (auto arg : op.getAttrOfType<ArrayAttr>("args").getAsRange<rt::ArgAttr>()) {
+    for (auto arg :
+         op.getAttrOfType<ArrayAttr>("args").getAsRange<rt::ArgAttr>()) {
       rt::BufferOp buffer = buffers.lookup(arg.getBuffer());
       int64_t begin = int64_t(buffer.getOffset()) + arg.getBegin();
-      touches.push_back({&op, stream, clock[stream],
-                         int64_t(buffer.getArena()), begin,
-                         begin + arg.getBytes(),
+      touches.push_back({&op, stream, clock[stream], int64_t(buffer.getArena()),
+                         begin, begin + arg.getBytes(),
                          arg.getAccess() != rt::Access::Read});
     }
   }
 
   LogicalResult check(const Touch &a, const Touch &b) {
-    if (a.stream == b.stream || !(a.writes || b.writes) ||
-        a.arena != b.arena || a.begin >= b.end || b.begin >= a.end)
+    if (a.stream == b.stream || !(a.writes || b.writes) || a.arena != b.arena ||
+        a.begin >= b.end || b.begin >= a.end)
       return success();
-    bool ordered = clocks[b.op][a.stream] >= a.place ||
-                   clocks[a.op][b.stream] >= b.place;
+    bool ordered =
+        clocks[b.op][a.stream] >= a.place || clocks[a.op][b.stream] >= b.place;
     if (ordered)
       return success();
     auto diagnostic = a.op->emitOpError("touches bytes [")
@@ -114,7 +113,8 @@ struct FsdpRtVerify : public fsdp::impl::FsdpRtVerifyBase<FsdpRtVerify> {
   void runOnOperation() override {
     FailureOr<DenseMap<int64_t, Lifetime>> lives =
         computeLifetimes(getOperation());
-    if (failed(lives) || failed(verifyArenas()) || failed(verifyOverlap(*lives)))
+    if (failed(lives) || failed(verifyArenas()) ||
+        failed(verifyOverlap(*lives)))
       return signalPassFailure();
     DenseMap<int64_t, rt::BufferOp> buffers;
     for (auto buffer : getOperation().getOps<rt::BufferOp>())
@@ -197,8 +197,7 @@ struct FsdpRtVerify : public fsdp::impl::FsdpRtVerifyBase<FsdpRtVerify> {
       other = std::prev(next)->second;
     if (other) {
       auto diagnostic = buffer.emitOpError("shares bytes with buffer ")
-                        << other.getId()
-                        << " while both are alive (fsdprt_v3)";
+                        << other.getId() << " while both are alive (fsdprt_v3)";
       diagnostic.attachNote(other.getLoc()) << "the other buffer: " << other;
       return diagnostic;
     }

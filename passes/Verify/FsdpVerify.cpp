@@ -70,9 +70,8 @@ private:
     if (isa<onnx::ReadOp, train::UpdateOp>(op))
       return op.emitOpError("works on a whole parameter (fsdp_v7)");
     if (isa<AllGatherStartOp, ReduceScatterStartOp>(op)) {
-      auto waits = llvm::count_if(op.getResult(0).getUsers(), [](auto *user) {
-        return isa<WaitOp>(user);
-      });
+      auto waits = llvm::count_if(op.getResult(0).getUsers(),
+                                  [](auto *user) { return isa<WaitOp>(user); });
       if (waits != 1)
         return op.emitOpError("is waited for ")
                << waits << " times, expected once (fsdp_v2)";
@@ -118,8 +117,7 @@ private:
     Value first =
         release.getValues().empty() ? Value() : release.getValues().front();
     if (!gathered.contains(first) || !released.insert(first).second)
-      return release.emitOpError(
-          "releases what is not gathered (fsdp_v3)");
+      return release.emitOpError("releases what is not gathered (fsdp_v3)");
     auto it = alive.find(release.getUnit());
     if (it != alive.end() && it->second.erase(first) && it->second.empty())
       alive.erase(it);

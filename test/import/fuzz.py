@@ -12,10 +12,10 @@ from pathlib import Path
 
 def damaged(data, generator):
     """Truncations at many lengths, then flipped and overwritten bytes."""
-    step = max(1, len(data) // 150)
+    step = max(1, len(data) // 80)
     for length in range(0, len(data), step):
         yield f"first {length} bytes", data[:length]
-    for _ in range(250):
+    for _ in range(100):
         changed = bytearray(data)
         places = [generator.randrange(len(data)) for _ in range(generator.choice([1, 1, 2, 8]))]
         for place in places:

@@ -49,19 +49,23 @@ def run(command):
 class Checker:
     def __init__(self, args, folder):
         self.bin, self.comm, self.folder = args.bin, args.comm, folder
+        self.compile_args = args.compile_args.split()
         self.failures = 0
+        self.worst = {}  # largest relative differences of the run being checked
         self.checks = 0
 
     def report(self, what, error):
         self.checks += 1
         self.failures += bool(error)
-        print(f"{'FAIL' if error else 'ok  '} {what}{': ' + error if error else ''}", flush=True)
+        detail = error or ", ".join(f"{key} {worst:.1e}" for key, worst in self.worst.items())
+        print(f"{'FAIL' if error else 'ok  '} {what}{': ' + detail if detail else ''}", flush=True)
+        self.worst = {}
 
     def compile(self, entry, golden, world, batch):
         model = os.path.join(HERE, "fixtures", entry["file"])
         command = [os.path.join(self.bin, "fsdp-compile"), model, "--mesh", f"shard={world}",
                    "-o", os.path.join(self.folder, "program.fsdp"), "--optimizer", golden["optimizer"],
-                   "--weight-decay", str(golden["weight_decay"])]
+                   "--weight-decay", str(golden.get("weight_decay", 0))]
         if entry["static_batch"] is None:
             command += ["--dim", f"batch={batch}", "--dim", f"seq={golden['seq']}"]
         if entry["loss"] is None:
@@ -74,6 +78,7 @@ class Checker:
             command += ["--no-decay", entry["prefix"] + pattern.replace("*", "**")]
         for name in entry["frozen"]:
             command += ["--freeze", name]
+        command += self.compile_args
         if any(i["name"] == "attention_mask" for i in entry["inputs"]):
             command += ["--bind", "attention_mask=1"]
         if entry["weights"].startswith("initializers without"):
@@ -117,6 +122,7 @@ class Checker:
             return f"{len(steps)} steps, expected {golden['steps']}"
         for key in "loss", "grad_norm":
             worst = max(abs(step[key] - want) / abs(want) for step, want in zip(steps, golden[key]))
+            self.worst[key] = worst
             if not worst <= TOLERANCE:
                 return f"{key} differs by {worst:.2e} relative"
         for step in steps:
@@ -131,6 +137,7 @@ class Checker:
             if saved[name].shape != want.shape:
                 return f"{name} has shape {saved[name].shape}, expected {want.shape}"
             worst = np.abs(saved[name] - want).max() / max(np.abs(want).max(), 1e-30)
+            self.worst["parameters"] = max(worst, self.worst.get("parameters", 0))
             if not worst <= TOLERANCE:
                 return f"{name} differs by {worst:.2e} of its largest value"
         return ""
@@ -177,6 +184,7 @@ def main():
     parser.add_argument("--worlds", default="1,2,3,4,8", help="numbers of ranks")
     parser.add_argument("--kinds", default="adamw", help="adamw, sgd, adamw-labels, adamw-nodecay")
     parser.add_argument("--comm", default="thread", help="fsdp-run's --comm")
+    parser.add_argument("--compile-args", default="", help="further options of fsdp-compile")
     parser.add_argument("patterns", nargs="*", default=["*"], help="shell patterns of files")
     args = parser.parse_args()
     entries = json.load(open(os.path.join(HERE, "fixtures", "MANIFEST.json")))

@@ -27,9 +27,9 @@ cl::OptionCategory outputOptions("Output");
 cl::opt<std::string> modelPath(cl::Positional, cl::Required,
                                cl::desc("<model.onnx>"));
 
-cl::opt<std::string> loss(
-    "loss", cl::desc("cross_entropy; empty: the loss inside the model"),
-    cl::cat(trainOptions));
+cl::opt<std::string>
+    loss("loss", cl::desc("cross_entropy; empty: the loss inside the model"),
+         cl::cat(trainOptions));
 cl::opt<std::string> logits("logits",
                             cl::desc("The output that holds the logits"),
                             cl::value_desc("name"), cl::cat(trainOptions));
@@ -48,17 +48,19 @@ cl::opt<std::string> betas("betas", cl::desc("AdamW's betas"),
                            cl::init("0.9,0.999"), cl::cat(trainOptions));
 cl::opt<double> eps("eps", cl::desc("AdamW's epsilon"), cl::init(1e-8),
                     cl::cat(trainOptions));
-cl::opt<double> weightDecay(
-    "weight-decay", cl::desc("Weight decay (default: 0.01 adamw, 0 sgd)"),
-    cl::cat(trainOptions));
-cl::list<std::string>
-    noDecay("no-decay", cl::desc("Parameters that do not decay"),
-            cl::value_desc("pattern"), cl::cat(trainOptions));
+cl::opt<double>
+    weightDecay("weight-decay",
+                cl::desc("Weight decay (default: 0.01 adamw, 0 sgd)"),
+                cl::cat(trainOptions));
+cl::list<std::string> noDecay("no-decay",
+                              cl::desc("Parameters that do not decay"),
+                              cl::value_desc("pattern"), cl::cat(trainOptions));
 cl::opt<double> momentum("momentum", cl::desc("SGD's momentum"), cl::init(0),
                          cl::cat(trainOptions));
-cl::opt<double> clipGradNorm(
-    "clip-grad-norm", cl::desc("Largest global gradient norm (default: none)"),
-    cl::cat(trainOptions));
+cl::opt<double>
+    clipGradNorm("clip-grad-norm",
+                 cl::desc("Largest global gradient norm (default: none)"),
+                 cl::cat(trainOptions));
 
 cl::opt<std::string> mesh("mesh", cl::desc("Mesh axes and sizes: shard=8"),
                           cl::init("shard=1"), cl::cat(shardOptions));
@@ -73,9 +75,10 @@ cl::opt<std::string> output("o", cl::Required, cl::desc("Program to write"),
                             cl::cat(outputOptions));
 cl::opt<std::string> targetCpu("target-cpu", cl::desc("CPU to compile for"),
                                cl::init("native"), cl::cat(outputOptions));
-cl::opt<std::string>
-    emitIr("emit-ir", cl::desc("Also write the planned program as MLIR"),
-           cl::value_desc("file.mlir"), cl::cat(outputOptions));
+cl::opt<std::string> emitIr("emit-ir",
+                            cl::desc("Also write the planned program as MLIR"),
+                            cl::value_desc("file.mlir"),
+                            cl::cat(outputOptions));
 
 int fail(const llvm::Twine &message) {
   llvm::errs() << "fsdp-compile: " << message << "\n";

@@ -1,0 +1,311 @@
+//===- KernelExecutor.cpp - Runs functions of onnx and train ops ----------===//
+#include "test/passes/Kernel/KernelExecutor.h"
+#include "passes/Kernel/Compile.h"
+#include "passes/Kernel/Passes.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Pass/PassManager.h"
+#include "llvm/ExecutionEngine/Orc/LLJIT.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/TargetSelect.h"
+
+#include <cstdlib>
+#include <cstring>
+
+using namespace mlir;
+using namespace fsdp;
+using namespace fsdp::test;
+
+//===----------------------------------------------------------------------===//
+// Tensor
+//===----------------------------------------------------------------------===//
+
+static size_t elementBytes(Type type) {
+  return (type.getIntOrFloatBitWidth() + 7) / 8;
+}
+
+size_t Tensor::bytes() const {
+  return size() * elementBytes(type.getElementType());
+}
+
+Tensor::Tensor(RankedTensorType type) : type(type) {
+  size_t padded = (bytes() + 127) / 64 * 64;
+  storage.reset(static_cast<char *>(std::aligned_alloc(64, padded)), std::free);
+  std::memset(storage.get(), 0, padded);
+}
+
+Tensor::Tensor(RankedTensorType type, ArrayRef<double> values) : Tensor(type) {
+  for (auto [i, value] : llvm::enumerate(values))
+    set(i, value);
+}
+
+Tensor Tensor::copy() const {
+  Tensor result(type);
+  std::memcpy(result.data(), data(), bytes());
+  return result;
+}
+
+Tensor Tensor::view(RankedTensorType other) const {
+  Tensor result = *this;
+  result.type = other;
+  return result;
+}
+
+double Tensor::get(int64_t i) const {
+  Type element = type.getElementType();
+  const char *at = storage.get() + i * elementBytes(element);
+  auto as = [&](auto zero) {
+    std::memcpy(&zero, at, sizeof(zero));
+    return double(zero);
+  };
+  if (element.isF64())
+    return as(double());
+  if (element.isF32())
+    return as(float());
+  if (element.isInteger(64))
+    return as(int64_t());
+  if (element.isInteger(32))
+    return as(int32_t());
+  if (auto half = dyn_cast<FloatType>(element)) {
+    uint16_t bits;
+    std::memcpy(&bits, at, 2);
+    return llvm::APFloat(half.getFloatSemantics(), llvm::APInt(16, bits))
+        .convertToDouble();
+  }
+  return as(int8_t());
+}
+
+void Tensor::set(int64_t i, double value) {
+  Type element = type.getElementType();
+  char *at = storage.get() + i * elementBytes(element);
+  auto put = [&](auto typed) { std::memcpy(at, &typed, sizeof(typed)); };
+  if (element.isF64())
+    return put(value);
+  if (element.isF32())
+    return put(float(value));
+  if (element.isInteger(64))
+    return put(int64_t(value));
+  if (element.isInteger(32))
+    return put(int32_t(value));
+  if (auto half = dyn_cast<FloatType>(element)) {
+    llvm::APFloat rounded(value);
+    bool loses;
+    rounded.convert(half.getFloatSemantics(),
+                    llvm::APFloat::rmNearestTiesToEven, &loses);
+    return put(uint16_t(rounded.bitcastToAPInt().getZExtValue()));
+  }
+  put(int8_t(value));
+}
+
+std::vector<double> Tensor::values() const {
+  std::vector<double> result(size());
+  for (int64_t i = 0; i < size(); ++i)
+    result[i] = get(i);
+  return result;
+}
+
+//===----------------------------------------------------------------------===//
+// Compilation
+//===----------------------------------------------------------------------===//
+
+std::unique_ptr<MLIRContext> test::createContext() {
+  auto context = std::make_unique<MLIRContext>();
+  context
+      ->loadDialect<train::TrainDialect, func::FuncDialect, arith::ArithDialect,
+                    math::MathDialect, memref::MemRefDialect, scf::SCFDialect,
+                    linalg::LinalgDialect, LLVM::LLVMDialect>();
+  return context;
+}
+
+KernelExecutor::KernelExecutor() {
+  llvm::InitializeNativeTarget();
+  llvm::InitializeNativeTargetAsmPrinter();
+  jit = llvm::cantFail(
+      llvm::orc::LLJITBuilder().setLinkProcessSymbolsByDefault(false).create());
+}
+
+KernelExecutor::~KernelExecutor() = default;
+
+const KernelExecutor::Kernel *KernelExecutor::compile(train::KernelOp op) {
+  auto [it, isNew] = kernels.try_emplace(kernelKey(op));
+  if (!isNew)
+    return it->second.function ? &it->second : nullptr;
+  std::string symbol = "kernel" + std::to_string(kernels.size());
+  OwningOpRef<ModuleOp> dest = ModuleOp::create(op.getLoc());
+  FailureOr<CompiledKernelInfo> info = emitKernel(op, *dest, symbol);
+  llvm::LLVMContext context;
+  FailureOr<KernelTarget> target = getKernelTarget("native");
+  if (failed(info) || failed(target)) {
+    fail("cannot emit '" + op.getName() + "'");
+    return nullptr;
+  }
+  auto module = translateKernel(*dest, context);
+  SmallVector<char, 0> object;
+  if (failed(module) || failed(compileToObject(**module, *target, object))) {
+    fail("cannot compile '" + op.getName() + "'");
+    return nullptr;
+  }
+  // Nothing but the object itself is there to resolve its symbols.
+  auto buffer = llvm::MemoryBuffer::getMemBufferCopy(
+      StringRef(object.data(), object.size()), symbol);
+  if (llvm::Error added = jit->addObjectFile(std::move(buffer))) {
+    fail(llvm::toString(std::move(added)));
+    return nullptr;
+  }
+  auto address = jit->lookup(symbol);
+  if (!address) {
+    fail("'" + op.getName() + "': " + llvm::toString(address.takeError()));
+    return nullptr;
+  }
+  it->second = {address->toPtr<Function>(), *info};
+  return &it->second;
+}
+
+//===----------------------------------------------------------------------===//
+// Execution
+//===----------------------------------------------------------------------===//
+
+static int32_t invoke(int32_t (*function)(void *const *, void *, int64_t,
+                                          int64_t),
+                      ArrayRef<Tensor> ins, ArrayRef<Tensor> outs,
+                      int64_t begin, int64_t end) {
+  std::vector<void *> args;
+  for (const Tensor &tensor : ins)
+    args.push_back(tensor.data());
+  for (const Tensor &tensor : outs)
+    args.push_back(tensor.data());
+  return function(args.data(), nullptr, begin, end);
+}
+
+bool KernelExecutor::call(const Kernel &kernel, ArrayRef<Tensor> ins,
+                          ArrayRef<Tensor> outs, int64_t begin, int64_t end) {
+  int32_t status = invoke(kernel.function, ins, outs, begin, end);
+  if (status != 0)
+    return fail("kernel returned status " + llvm::Twine(status));
+  return true;
+}
+
+int32_t KernelExecutor::launch(train::KernelOp op, ArrayRef<Tensor> inputs,
+                               ArrayRef<Tensor> outputs) {
+  const Kernel *kernel = compile(op);
+  if (!kernel)
+    return -1;
+  return invoke(kernel->function, inputs, outputs, 0, kernel->info.extent);
+}
+
+/// Result buffers filled with a byte that no result should keep.
+static std::vector<Tensor> poisoned(train::KernelOp op, int byte) {
+  std::vector<Tensor> outs;
+  for (Type type : op.getOutputs().getTypes()) {
+    outs.emplace_back(cast<RankedTensorType>(type));
+    std::memset(outs.back().data(), byte, outs.back().bytes());
+  }
+  return outs;
+}
+
+static bool sameBits(ArrayRef<Tensor> a, ArrayRef<Tensor> b) {
+  for (auto [x, y] : llvm::zip_equal(a, b))
+    if (std::memcmp(x.data(), y.data(), x.bytes()) != 0)
+      return false;
+  return true;
+}
+
+bool KernelExecutor::runKernel(train::KernelOp op,
+                               llvm::DenseMap<Value, Tensor> &env) {
+  const Kernel *kernel = compile(op);
+  if (!kernel)
+    return false;
+  std::vector<Tensor> ins;
+  for (Value input : op.getInputs())
+    ins.push_back(env.lookup(input));
+  int64_t extent = kernel->info.extent;
+  std::vector<Tensor> outs = poisoned(op, 0xa5);
+  if (!call(*kernel, ins, outs, 0, extent))
+    return false;
+
+  std::vector<Tensor> split = poisoned(op, 0x5a);
+  int64_t cuts[] = {0, extent / 3, extent / 2, extent};
+  for (int i = 2; i >= 0; --i) // in no particular order
+    if (cuts[i] < cuts[i + 1] &&
+        !call(*kernel, ins, split, cuts[i], cuts[i + 1]))
+      return false;
+  if (!sameBits(outs, split))
+    return fail("'" + op.getName() + "' gives other bits when split");
+
+  SmallVector<SmallVector<unsigned>> inPlace = inPlaceOperands(op);
+  for (unsigned result = 0; result < outs.size(); ++result)
+    for (unsigned operand : inPlace[result]) {
+      std::vector<Tensor> own, shared = poisoned(op, 0x33);
+      for (const Tensor &in : ins)
+        own.push_back(in.copy());
+      shared[result] = own[operand].view(outs[result].getType());
+      if (!call(*kernel, own, shared, 0, extent))
+        return false;
+      if (!sameBits(outs, shared))
+        return fail("'" + op.getName() + "' gives other bits when result " +
+                    llvm::Twine(result) + " overwrites operand " +
+                    llvm::Twine(operand));
+    }
+  for (auto [value, tensor] : llvm::zip_equal(op.getOutputs(), outs))
+    env[value] = tensor;
+  return true;
+}
+
+static Tensor constantTensor(onnx::ConstantOp op) {
+  Tensor tensor(cast<RankedTensorType>(op.getResult().getType()));
+  auto elements = cast<DenseElementsAttr>(op.getValue());
+  int64_t i = 0;
+  if (isa<FloatType>(elements.getElementType()))
+    for (llvm::APFloat value : elements.getValues<llvm::APFloat>()) {
+      bool loses;
+      value.convert(llvm::APFloat::IEEEdouble(),
+                    llvm::APFloat::rmNearestTiesToEven, &loses);
+      tensor.set(i++, value.convertToDouble());
+    }
+  else
+    for (const llvm::APInt &value : elements.getValues<llvm::APInt>())
+      tensor.set(i++, value.getBitWidth() == 1 ? double(value.getZExtValue())
+                                               : double(value.getSExtValue()));
+  return tensor;
+}
+
+std::optional<std::vector<Tensor>>
+KernelExecutor::run(func::FuncOp func, ArrayRef<Tensor> inputs) {
+  error.clear();
+  OwningOpRef<ModuleOp> module = ModuleOp::create(func.getLoc());
+  auto copy = cast<func::FuncOp>(func->clone());
+  module->push_back(copy);
+  PassManager manager(func.getContext());
+  manager.addPass(createKernelFormGroups());
+  if (failed(manager.run(*module))) {
+    fail("cannot form kernels");
+    return std::nullopt;
+  }
+  llvm::DenseMap<Value, Tensor> env;
+  for (auto [arg, tensor] : llvm::zip_equal(copy.getArguments(), inputs))
+    env[arg] = tensor;
+  for (Operation &op : copy.getBody().front().without_terminator()) {
+    if (auto kernel = dyn_cast<train::KernelOp>(op)) {
+      if (!runKernel(kernel, env))
+        return std::nullopt;
+    } else if (auto reshape = dyn_cast<onnx::ReshapeOp>(op)) {
+      env[reshape.getY()] =
+          env.lookup(reshape.getX())
+              .view(cast<RankedTensorType>(reshape.getY().getType()));
+    } else if (auto constant = dyn_cast<onnx::ConstantOp>(op)) {
+      env[constant.getResult()] = constantTensor(constant);
+    } else {
+      fail("no kernel for '" + op.getName().getStringRef() + "'");
+      return std::nullopt;
+    }
+  }
+  std::vector<Tensor> results;
+  for (Value value : copy.getBody().front().getTerminator()->getOperands())
+    results.push_back(env.lookup(value));
+  return results;
+}

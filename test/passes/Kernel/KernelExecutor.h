@@ -1,0 +1,91 @@
+//===- KernelExecutor.h - Runs functions of onnx and train ops --*- C++ -*-===//
+#ifndef FSDP_TEST_PASSES_KERNEL_KERNELEXECUTOR_H
+#define FSDP_TEST_PASSES_KERNEL_KERNELEXECUTOR_H
+
+#include "dialects/Train/Train.h"
+#include "passes/Kernel/Emit.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "llvm/ADT/StringMap.h"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace llvm::orc {
+class LLJIT;
+}
+
+namespace fsdp::test {
+/// A dense tensor in memory, 64-byte aligned, as kernels want it.
+class Tensor {
+public:
+  Tensor() = default;
+  explicit Tensor(mlir::RankedTensorType type);
+  Tensor(mlir::RankedTensorType type, llvm::ArrayRef<double> values);
+
+  mlir::RankedTensorType getType() const { return type; }
+  int64_t size() const { return type.getNumElements(); }
+  size_t bytes() const;
+  void *data() const { return storage.get(); }
+  Tensor copy() const;
+  /// The same bytes under another type.
+  Tensor view(mlir::RankedTensorType other) const;
+
+  /// Elements of any dtype through double (exact but for large i64).
+  double get(int64_t i) const;
+  void set(int64_t i, double value);
+  std::vector<double> values() const;
+
+private:
+  mlir::RankedTensorType type;
+  std::shared_ptr<char> storage;
+};
+
+/// Compiles and runs a function kernel by kernel, for tests. Every kernel is
+/// run three times, over its whole range, over the range in pieces, and with
+/// every result in the buffer of an operand that it may take over; different
+/// bits are an error. So is a symbol that the object does not define.
+class KernelExecutor {
+public:
+  KernelExecutor();
+  ~KernelExecutor();
+
+  /// The results of `func` (a straight line) for `inputs`, or nothing and an
+  /// error in `message()`.
+  std::optional<std::vector<Tensor>> run(mlir::func::FuncOp func,
+                                         llvm::ArrayRef<Tensor> inputs);
+
+  /// Status of one kernel over its whole range.
+  int32_t launch(train::KernelOp kernel, llvm::ArrayRef<Tensor> inputs,
+                 llvm::ArrayRef<Tensor> outputs);
+
+  const std::string &message() const { return error; }
+  size_t getNumCompiled() const { return kernels.size(); }
+
+private:
+  using Function = int32_t (*)(void *const *, void *, int64_t, int64_t);
+  struct Kernel {
+    Function function = nullptr;
+    CompiledKernelInfo info;
+  };
+
+  const Kernel *compile(train::KernelOp op);
+  bool runKernel(train::KernelOp op, llvm::DenseMap<mlir::Value, Tensor> &env);
+  bool call(const Kernel &kernel, llvm::ArrayRef<Tensor> ins,
+            llvm::ArrayRef<Tensor> outs, int64_t begin, int64_t end);
+  bool fail(const llvm::Twine &text) {
+    error = text.str();
+    return false;
+  }
+
+  std::unique_ptr<llvm::orc::LLJIT> jit;
+  llvm::StringMap<Kernel> kernels;
+  std::string error;
+};
+
+/// A context with the dialects that kernels are written in.
+std::unique_ptr<mlir::MLIRContext> createContext();
+} // namespace fsdp::test
+
+#endif // FSDP_TEST_PASSES_KERNEL_KERNELEXECUTOR_H
