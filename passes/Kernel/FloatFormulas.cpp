@@ -301,12 +301,20 @@ Value FloatFormulas::pow(Value x, Value y) {
           loc, isWhole(mul(y, number(0.5))),
           b.create<arith::ConstantOp>(loc, b.getBoolAttr(true))));
   Value result = select(isOdd, copySign(magnitude, x), magnitude);
+  Value infinity = number(std::numeric_limits<double>::infinity());
+  Value negative =
+      b.create<arith::AndIOp>(loc, compare(Predicate::OLT, x, zero),
+                              compare(Predicate::ONE, abs(x), infinity));
   Value undefined = b.create<arith::AndIOp>(
-      loc, compare(Predicate::OLT, x, zero),
+      loc, negative,
       b.create<arith::XOrIOp>(
           loc, isWhole(y),
           b.create<arith::ConstantOp>(loc, b.getBoolAttr(true))));
   result = select(undefined, number(std::nan("")), result);
   result = select(compare(Predicate::OEQ, x, one), one, result);
+  Value isUnit =
+      b.create<arith::AndIOp>(loc, compare(Predicate::OEQ, abs(x), one),
+                              compare(Predicate::OEQ, abs(y), infinity));
+  result = select(isUnit, one, result); // also (-1)^inf, as in C
   return select(compare(Predicate::OEQ, y, zero), one, result);
 }

@@ -1,5 +1,6 @@
 //===- Lowering.cpp - Loops to the LLVM dialect ---------------------------===//
 #include "passes/Kernel/Lowering.h"
+#include "passes/Kernel/MathExpansion.h"
 
 #include "mlir/Conversion/AffineToStandard/AffineToStandard.h"
 #include "mlir/Conversion/ArithToLLVM/ArithToLLVM.h"
@@ -7,17 +8,14 @@
 #include "mlir/Conversion/FuncToLLVM/ConvertFuncToLLVMPass.h"
 #include "mlir/Conversion/IndexToLLVM/IndexToLLVM.h"
 #include "mlir/Conversion/MathToLLVM/MathToLLVM.h"
-#include "mlir/Conversion/MathToLibm/MathToLibm.h"
 #include "mlir/Conversion/MemRefToLLVM/MemRefToLLVM.h"
 #include "mlir/Conversion/ReconcileUnrealizedCasts/ReconcileUnrealizedCasts.h"
 #include "mlir/Conversion/SCFToControlFlow/SCFToControlFlow.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/Passes.h"
 #include "mlir/Dialect/Math/IR/Math.h"
-#include "mlir/Dialect/Math/Transforms/Passes.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/MemRef/Transforms/Passes.h"
-#include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 #include "mlir/Transforms/Passes.h"
@@ -26,20 +24,17 @@ using namespace mlir;
 using namespace fsdp;
 
 namespace {
-/// exp, log, tanh, erf, sin, cos in f32 as polynomials: LLVM would call libm
-/// once an element.
+/// exp, log and their like as arithmetic: LLVM would call libm once an element.
 struct ExpandMath : public PassWrapper<ExpandMath, OperationPass<ModuleOp>> {
   MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(ExpandMath)
 
   void getDependentDialects(DialectRegistry &registry) const override {
-    registry.insert<arith::ArithDialect, math::MathDialect,
-                    vector::VectorDialect>();
+    registry.insert<arith::ArithDialect, math::MathDialect>();
   }
 
   void runOnOperation() override {
     RewritePatternSet patterns(&getContext());
-    populateExpandPowFPattern(patterns);
-    populateMathPolynomialApproximationPatterns(patterns);
+    populateMathExpansionPatterns(patterns);
     if (failed(
             applyPatternsAndFoldGreedily(getOperation(), std::move(patterns))))
       signalPassFailure();
@@ -76,7 +71,6 @@ LogicalResult fsdp::lowerKernel(ModuleOp module) {
   manager.addPass(createCSEPass());
   manager.addPass(createConvertSCFToCFPass());
   manager.addPass(createConvertMathToLLVMPass());
-  manager.addPass(createConvertMathToLibmPass()); // f64 only
   manager.addPass(createArithToLLVMConversionPass());
   manager.addPass(createConvertIndexToLLVMPass());
   manager.addPass(createFinalizeMemRefToLLVMConversionPass());

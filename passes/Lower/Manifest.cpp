@@ -66,9 +66,10 @@ public:
     if (failed(computed))
       return failure();
     lives = std::move(*computed);
-    manifest = Object{{"format", "fsdp-opt program"},
-                      {"abi", FSDPRT_ABI_VERSION},
-                      {"ignore_index", -100}};
+    manifest =
+        Object{{"format", "fsdp-opt program"}, {"abi", FSDPRT_ABI_VERSION}};
+    if (auto ignored = module->getAttrOfType<IntegerAttr>(kIgnoreIndex))
+      manifest["ignore_index"] = ignored.getInt();
     if (auto name = module->getAttrOfType<StringAttr>("onnx.model"))
       manifest["model"] = name.getValue();
     if (auto shift = module->getAttrOfType<StringAttr>(kLabelsShift))

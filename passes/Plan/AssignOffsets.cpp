@@ -86,12 +86,14 @@ struct AssignOffsets : public fsdp::impl::PlanAssignOffsetsBase<AssignOffsets> {
     if (failed(lives))
       return signalPassFailure();
     int64_t stateEnd = 0, workEnd = 0;
+    mostLive = 0;
     llvm::MapVector<StringRef, SmallVector<Item>> phases;
     for (auto buffer :
          llvm::make_early_inc_range(module.getOps<rt::BufferOp>())) {
       if (buffer.getPhase().empty()) {
-        buffer.setOffset(stateEnd);
-        stateEnd = llvm::alignTo(stateEnd + buffer.getBytes(), kAlignment);
+        int64_t offset = llvm::alignTo(stateEnd, kAlignment);
+        buffer.setOffset(offset);
+        stateEnd = offset + buffer.getBytes();
       } else if (lives->contains(buffer.getId())) {
         phases[buffer.getPhase()].push_back(
             {buffer, lives->lookup(buffer.getId())});
@@ -107,7 +109,8 @@ struct AssignOffsets : public fsdp::impl::PlanAssignOffsetsBase<AssignOffsets> {
 
   /// Tries several orders; returns the end of the best.
   int64_t placePhase(SmallVector<Item> &items) {
-    liveBytes = ::liveBytes(items);
+    mostLive = std::max(mostLive, ::liveBytes(items));
+    liveBytes = mostLive;
     auto span = [](const Item &item) {
       return item.life.last - item.life.first + 1;
     };
@@ -137,6 +140,8 @@ struct AssignOffsets : public fsdp::impl::PlanAssignOffsetsBase<AssignOffsets> {
     }
     return bestEnd;
   }
+
+  int64_t mostLive = 0; ///< over the phases
 
   void addArenas(int64_t stateEnd, int64_t workEnd) {
     OpBuilder builder = OpBuilder::atBlockBegin(getOperation().getBody());

@@ -64,7 +64,8 @@ struct BuildBackward
 
   LogicalResult build(func::FuncOp func) {
     Block &block = func.getBody().front();
-    auto lossOp = findOp<onnx::SoftmaxCrossEntropyLossOp>(block);
+    ValueRange results = block.getTerminator()->getOperands();
+    auto lossOp = results.empty() ? nullptr : lossBehind(results.front());
     if (!lossOp)
       return func.emitError("'step' has no loss: run --train-attach-loss");
     if (lossMean != "global" && lossMean != "rank")

@@ -134,10 +134,9 @@ struct FsdpRtVerify : public fsdp::impl::FsdpRtVerifyBase<FsdpRtVerify> {
       end = std::max(end, int64_t(offset + buffer.getBytes()));
     }
     for (auto arena : getOperation().getOps<rt::ArenaOp>()) {
-      int64_t end = llvm::alignTo(ends.lookup(arena.getIndex()), 64);
-      int64_t bytes = llvm::alignTo(arena.getBytes(), 64);
+      int64_t end = ends.lookup(arena.getIndex());
       ends.erase(arena.getIndex());
-      if (bytes != end)
+      if (int64_t(arena.getBytes()) != end)
         return arena.emitOpError("has ")
                << arena.getBytes() << " bytes, but its last buffer ends at "
                << end << " (fsdprt_v2)";
@@ -149,27 +148,34 @@ struct FsdpRtVerify : public fsdp::impl::FsdpRtVerifyBase<FsdpRtVerify> {
   }
 
   /// Sweeps over each phase's issue order and keeps the buffers alive by
-  /// offset: a new one may not reach into a neighbour.
+  /// offset, those of all phases from the start: a new one may not reach into
+  /// a neighbour.
   LogicalResult verifyOverlap(const DenseMap<int64_t, Lifetime> &lives) {
     struct Change {
       int64_t place;
       bool starts;
       rt::BufferOp buffer;
     };
+    using Alive = std::map<std::pair<int64_t, int64_t>, rt::BufferOp>;
+    Alive persistent;
     llvm::MapVector<StringRef, SmallVector<Change>> phases;
     for (auto buffer : getOperation().getOps<rt::BufferOp>()) {
-      // A buffer of all phases is alive from the start of an own line.
+      if (buffer.getPhase().empty()) {
+        if (failed(insert(persistent, {buffer.getArena(), buffer.getOffset()},
+                          buffer)))
+          return failure();
+        continue;
+      }
       Lifetime life = lives.lookup(buffer.getId());
       auto &changes = phases[buffer.getPhase()];
       changes.push_back({life.first, true, buffer});
-      if (!buffer.getPhase().empty())
-        changes.push_back({life.last + 1, false, buffer});
+      changes.push_back({life.last + 1, false, buffer});
     }
     for (auto &[name, changes] : phases) {
       llvm::stable_sort(changes, [](const Change &a, const Change &b) {
         return std::pair(a.place, a.starts) < std::pair(b.place, b.starts);
       });
-      std::map<std::pair<int64_t, int64_t>, rt::BufferOp> alive;
+      Alive alive = persistent;
       for (Change &change : changes) {
         rt::BufferOp buffer = change.buffer;
         std::pair<int64_t, int64_t> key(buffer.getArena(), buffer.getOffset());

@@ -111,7 +111,7 @@ Value powBaseSlope(GradientBuilder &b, Value x, Value p) {
   if (matchPattern(p, m_Constant(&constant)) && constant.isSplat()) {
     double exponent = constant.getSplatValue<FloatAttr>().getValueAsDouble();
     Value factor = b.scalar(x, exponent);
-    if (exponent == 1)
+    if (exponent == 0 || exponent == 1)
       return factor;
     if (exponent == 2)
       return b.mul(factor, x);

@@ -1,10 +1,10 @@
 //===- Parameters.cpp - The parameters of the exported model --------------===//
 #include "dialects/Onnx/Import/Parameters.h"
+#include "dialects/Onnx/Glob.h"
 #include "dialects/Onnx/Import/ProtoTypes.h"
 #include "dialects/Onnx/Import/Records.h"
 
 #include "llvm/ADT/StringSet.h"
-#include "llvm/Support/GlobPattern.h"
 
 using namespace mlir;
 using namespace fsdp::onnx;
@@ -14,12 +14,8 @@ static constexpr const char *signatureKey =
 
 bool fsdp::onnx::matchesAny(StringRef name,
                             const std::vector<std::string> &patterns) {
-  return llvm::any_of(patterns, [&](const std::string &text) {
-    auto pattern = llvm::GlobPattern::create(text);
-    if (pattern)
-      return pattern->match(name);
-    llvm::consumeError(pattern.takeError());
-    return name == text;
+  return llvm::any_of(patterns, [&](const std::string &pattern) {
+    return matchesGlob(pattern, name);
   });
 }
 

@@ -205,6 +205,17 @@ LogicalResult SignatureRecovery::assign(const Node &node, unsigned operand,
     return bind(node, operand, *line, record,
                 argument.known && holdsTranspose(call, node, operand),
                 argument.isScale);
+  if (argument.known && !ownLine && record.dims.size() == 2 &&
+      (node.opType == "MatMul" || node.opType == "Gemm") &&
+      !bufferTargets.contains(record.name))
+    // A matrix that the exporter computed, perhaps from a parameter (a head
+    // written as x @ embedding.T): as a constant it would not be trained.
+    return mlir::emitError(loc)
+           << "node '" << node.name << "' multiplies by initializer '"
+           << record.name
+           << "', which the exporter computed ahead and which may come from a "
+              "parameter: export with optimize=False, which keeps parameters "
+              "as they are";
   if (argument.known || !ownLine)
     return success();
   // No role: the call must at least read the parameter of that name.

@@ -10,7 +10,7 @@
 // CHECK: fsdp.unit @tower.0.experts.7 lines [{{.*}}parameters = ["tower.0.experts.7.w"]
 // CHECK: fsdp.unit @tower.1 lines [{{.*}}parameters = ["tower.1.w"]
 // PATTERN: error: --unit 'tower.layers.*' matches no module; nearest: 'tower.{{.*}}'
-// SIZE: error: cannot read mesh axis 'shard=0', expected NAME=SIZE with a size of at least 1, as in shard=8
+// SIZE: error: cannot read mesh axis 'shard=0', expected NAME=SIZE with a size from 1 to 65536, as in shard=8
 // MESH: error: cannot read mesh axis 'eight', expected NAME=SIZE
 // AXES: error: mesh 'replicate=2,shard=2' has 2 axes, expected one: parameters are sharded over all ranks
 onnx.parameter @"tower.0.w" : tensor<4xf32>
