@@ -2,10 +2,10 @@
 # From nothing to a trained model: installs what is missing, builds, compiles
 # examples/gpt (a GPT that PyTorch exported to ONNX, without weights) for a mesh
 # of two ranks, trains it on the King James Bible, and says how it went.
-#   STEPS=200 BATCH=4 LR=1e-3 examples/quickstart.sh
+#   STEPS=200 BATCH=2 LR=1e-3 examples/quickstart.sh
 set -euo pipefail
 cd "$(dirname "$0")/.."
-steps=${STEPS:-200} batch=${BATCH:-4} lr=${LR:-1e-3}
+steps=${STEPS:-200} batch=${BATCH:-2} lr=${LR:-1e-3}
 
 .ci/setup
 

@@ -6,11 +6,13 @@ using namespace fsdp;
 
 ImportFlags::ImportFlags()
     : category("Import of ONNX models"),
-      dims("dim", cl::desc("Extent of a symbolic dimension, by name (batch=4) "
-                           "or by place (input_ids:0=4)"),
+      dims("dim",
+           cl::desc("Extent of a symbolic dimension, by name (batch=4) "
+                    "or by place (input_ids:0=4)"),
            cl::value_desc("name=extent"), cl::cat(category)),
-      binds("bind", cl::desc("Fix an input to a constant fill "
-                             "(attention_mask=1)"),
+      binds("bind",
+            cl::desc("Fix an input to a constant fill "
+                     "(attention_mask=1)"),
             cl::value_desc("input=value"), cl::cat(category)),
       params("param",
              cl::desc("Inputs or initializers that are parameters (pattern)"),

@@ -12,6 +12,8 @@ public:
   ImportFlags();
   /// The options given; fails after a message on stderr.
   mlir::FailureOr<onnx::ImportOptions> get() const;
+  /// Where --help lists them.
+  llvm::cl::OptionCategory &getCategory() { return category; }
 
 private:
   llvm::cl::OptionCategory category;

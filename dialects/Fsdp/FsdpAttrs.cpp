@@ -2,6 +2,7 @@
 #include "dialects/Fsdp/Fsdp.h"
 
 #include "mlir/IR/DialectImplementation.h"
+#include "mlir/IR/TypeUtilities.h"
 #include "llvm/ADT/StringSet.h"
 #include "llvm/ADT/TypeSwitch.h"
 #include "llvm/Support/MathExtras.h"
@@ -69,11 +70,10 @@ Attribute MeshAttr::parse(AsmParser &parser, Type) {
 
 void MeshAttr::print(AsmPrinter &printer) const {
   printer << "<";
-  llvm::interleaveComma(llvm::zip(getNames(), getSizes()), printer,
-                        [&](auto axis) {
-                          printer << std::get<0>(axis) << " = "
-                                  << std::get<1>(axis);
-                        });
+  llvm::interleaveComma(
+      llvm::zip(getNames(), getSizes()), printer, [&](auto axis) {
+        printer << std::get<0>(axis) << " = " << std::get<1>(axis);
+      });
   printer << ">";
 }
 
@@ -129,8 +129,9 @@ int64_t LayoutAttr::getShardElements() const {
   return llvm::alignTo(llvm::divideCeil(end, shards), align);
 }
 
-LayoutAttr fsdp::sharding::getFlatLayout(MeshAttr mesh, ArrayRef<StringAttr> axes,
-                                     ArrayRef<Type> types) {
+LayoutAttr fsdp::sharding::getFlatLayout(MeshAttr mesh,
+                                         ArrayRef<StringAttr> axes,
+                                         ArrayRef<Type> types) {
   SmallVector<int64_t> offsets;
   int64_t end = 0;
   for (Type type : types) {
@@ -144,9 +145,8 @@ LayoutAttr fsdp::sharding::getFlatLayout(MeshAttr mesh, ArrayRef<StringAttr> axe
 }
 
 LogicalResult LayoutAttr::verify(function_ref<InFlightDiagnostic()> emitError,
-                                 Placement placement,
-                                 ArrayRef<StringAttr> axes, MeshAttr mesh,
-                                 ArrayRef<Type> types,
+                                 Placement placement, ArrayRef<StringAttr> axes,
+                                 MeshAttr mesh, ArrayRef<Type> types,
                                  ArrayRef<int64_t> offsets) {
   int64_t shards = 1;
   for (StringAttr axis : axes) {
@@ -157,21 +157,23 @@ LogicalResult LayoutAttr::verify(function_ref<InFlightDiagnostic()> emitError,
   }
   if (types.empty())
     return emitError() << "layout holds no parameter (layout_c2)";
-  Type element = llvm::cast<RankedTensorType>(types[0]).getElementType();
+  Type element = getElementTypeOrSelf(types[0]);
   int64_t end = 0;
   for (auto [type, offset] : llvm::zip(types, offsets)) {
     auto tensor = llvm::dyn_cast<RankedTensorType>(type);
-    if (!tensor || tensor.getElementType() != element) // layout_c2
-      return emitError() << "layout holds " << type << " beside elements of "
-                         << element << " (layout_c2)";
+    if (!tensor || !tensor.hasStaticShape() || !element.isIntOrFloat() ||
+        tensor.getElementType() != element) // layout_c2
+      return emitError() << "layout holds " << type
+                         << ", expected a static tensor of " << element
+                         << " like the first (layout_c2)";
     if (offset < end || offset % alignmentElements(element)) // layout_c3
       return emitError() << "layout puts " << type << " at " << offset
                          << ", expected a multiple of "
                          << alignmentElements(element) << " from " << end
                          << " on (layout_c3)";
-    end = offset + (placement == Placement::Flat
-                        ? tensor.getNumElements()
-                        : dim0Elements(tensor, shards));
+    end =
+        offset + (placement == Placement::Flat ? tensor.getNumElements()
+                                               : dim0Elements(tensor, shards));
   }
   return success();
 }
@@ -212,11 +214,10 @@ void LayoutAttr::print(AsmPrinter &printer) const {
   printer << "<" << stringifyPlacement(getPlacement()) << " over [";
   llvm::interleaveComma(getAxes(), printer);
   printer << "] of " << getMesh() << ", [";
-  llvm::interleaveComma(llvm::zip(getTypes(), getOffsets()), printer,
-                        [&](auto parameter) {
-                          printer << std::get<0>(parameter) << " at "
-                                  << std::get<1>(parameter);
-                        });
+  llvm::interleaveComma(
+      llvm::zip(getTypes(), getOffsets()), printer, [&](auto parameter) {
+        printer << std::get<0>(parameter) << " at " << std::get<1>(parameter);
+      });
   printer << "]>";
 }
 

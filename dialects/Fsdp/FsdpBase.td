@@ -68,7 +68,8 @@ def Fsdp_LayoutAttr : Fsdp_Attr<"Layout", "layout"> {
 
     **Constraints**
     - (layout_c1) every axis is one of the mesh.
-    - (layout_c2) all parameters have one element type.
+    - (layout_c2) all parameters are static tensors of one integer or floating
+      element type, and there is at least one.
     - (layout_c3) offsets ascend, are multiples of 64 bytes, and parameters do
       not overlap.
   }];

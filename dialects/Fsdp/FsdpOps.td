@@ -140,7 +140,8 @@ def Fsdp_UpdateOp : Op<Fsdp_Dialect, "update", [
     `decay_elements` (see `#fsdp.line`).
 
     **Constraints**
-    - (update_c1) gradients are sharded by the layout of the line.
+    - (update_c1) gradients are all parameters of the line's layout, in its
+      order.
   }];
   let arguments = (ins StrAttr:$unit, I64Attr:$line,
       Variadic<Fsdp_Sharded>:$grads, Train_Scalar:$lr, Train_Scalar:$step,
@@ -149,6 +150,7 @@ def Fsdp_UpdateOp : Op<Fsdp_Dialect, "update", [
     $unit `line` $line `(` $grads `)` `lr` $lr `step` $step (`clip` $clip^)?
     attr-dict `:` functional-type(operands, results)
   }];
+  let hasVerifier = 1;
 }
 
 def Fsdp_LoadOp : Op<Fsdp_Dialect, "load",

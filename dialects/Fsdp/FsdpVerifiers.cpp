@@ -94,3 +94,18 @@ LogicalResult WaitOp::verify() {
            << getPending().getType() << " (wait_c1)";
   return success();
 }
+
+LogicalResult UpdateOp::verify() {
+  auto layout = commonLayout(*this, getGrads().getTypes(), "update_c1");
+  if (failed(layout))
+    return failure();
+  auto module = (*this)->getParentOfType<ModuleOp>();
+  auto unit = module ? module.lookupSymbol<UnitOp>(getUnit()) : UnitOp();
+  if (!unit) // a line that is not declared is passes/Shard's to report
+    return success();
+  auto lines = llvm::to_vector(unit.getLines().getAsRange<LineAttr>());
+  if (getLine() >= lines.size() || lines[getLine()].getLayout() != *layout)
+    return emitOpError("gradients are not sharded by the layout of line ")
+           << getLine() << " of unit '" << getUnit() << "' (update_c1)";
+  return success();
+}

@@ -35,12 +35,12 @@ def FsdpRt_Stream : FsdpRt_Enum<"Stream", "stream", [
   I32EnumAttrCase<"Reduce", 2, "reduce">,
   I32EnumAttrCase<"Copy", 3, "copy">]>;
 def FsdpRt_StreamAttr : EnumAttr<FsdpRt_Dialect, FsdpRt_Stream, "stream">;
-def FsdpRt_Access : FsdpRt_Enum<"Access", "how an argument is used", [
+def FsdpRt_Access : FsdpRt_Enum<"Access", "access", [
   I32EnumAttrCase<"Read", 1, "read">,
   I32EnumAttrCase<"Write", 2, "write">,
   I32EnumAttrCase<"ReadWrite", 3, "update">,
   I32EnumAttrCase<"Scratch", 4, "scratch">]>;
-def FsdpRt_BufferKind : FsdpRt_Enum<"BufferKind", "what a buffer holds", [
+def FsdpRt_BufferKind : FsdpRt_Enum<"BufferKind", "buffer kind", [
   I32EnumAttrCase<"Shard", 0, "shard">,
   I32EnumAttrCase<"Optimizer", 1, "optimizer">,
   I32EnumAttrCase<"Gathered", 2, "gathered">,

@@ -410,7 +410,7 @@ MaybeTensor fsdp::onnx::expand(const Tensor &x, ArrayRef<int64_t> shape) {
   return result;
 }
 
-Tensor fsdp::onnx::cast(const Tensor &x, Type elementType) {
+Tensor fsdp::onnx::convert(const Tensor &x, Type elementType) {
   Tensor result(elementType, x.shape);
   result.resize(x.stored());
   unsigned width =

@@ -104,7 +104,7 @@ using MaybeTensor = std::optional<Tensor>;
 MaybeTensor evaluate(Unary kind, const Tensor &x);
 MaybeTensor evaluate(Binary kind, const Tensor &a, const Tensor &b);
 MaybeTensor where(const Tensor &condition, const Tensor &a, const Tensor &b);
-Tensor cast(const Tensor &x, mlir::Type elementType);
+Tensor convert(const Tensor &x, mlir::Type elementType);
 MaybeTensor reshape(const Tensor &x, llvm::ArrayRef<int64_t> shape);
 Tensor transpose(const Tensor &x, llvm::ArrayRef<int64_t> perm);
 MaybeTensor expand(const Tensor &x, llvm::ArrayRef<int64_t> shape);

@@ -24,7 +24,6 @@ def Onnx_Dialect : Dialect {
     (`DifferentiableOpInterface`).
   }];
   let hasConstantMaterializer = 1;
-  let useDefaultAttributePrinterParser = 1;
 }
 
 def Onnx_Float : AnyTypeOf<[F32, F64, BF16, F16]>;

@@ -145,7 +145,7 @@ OpFoldResult CastOp::fold(FoldAdaptor adaptor) {
   if (!mayFold(getType(), adaptor.getX()))
     return {};
   return toFold(
-      cast(*toTensor(adaptor.getX()), typeOf(getY()).getElementType()),
+      convert(*toTensor(adaptor.getX()), typeOf(getY()).getElementType()),
       getType());
 }
 

@@ -19,7 +19,8 @@ namespace {
 Value number(OpBuilder &b, Location loc, Type type, double value) {
   if (isa<FloatType>(type))
     return b.create<arith::ConstantOp>(loc, b.getFloatAttr(type, value));
-  return b.create<arith::ConstantOp>(loc, b.getIntegerAttr(type, int64_t(value)));
+  return b.create<arith::ConstantOp>(loc,
+                                     b.getIntegerAttr(type, int64_t(value)));
 }
 
 /// `FloatOp` or `IntOp` by the element type.
@@ -108,15 +109,14 @@ SCALAR(NotOp) {
 SCALAR(ReluOp) {
   // The comparison is false for NaN, which then passes through.
   Value zero = number(b, loc, type, 0);
-  Value negative = b.create<arith::CmpFOp>(loc, arith::CmpFPredicate::OLT,
-                                           args[0], zero);
+  Value negative =
+      b.create<arith::CmpFOp>(loc, arith::CmpFPredicate::OLT, args[0], zero);
   return b.create<arith::SelectOp>(loc, negative, zero, args[0]);
 }
 
 SCALAR(SigmoidOp) {
   Value one = number(b, loc, type, 1);
-  Value exp =
-      b.create<math::ExpOp>(loc, b.create<arith::NegFOp>(loc, args[0]));
+  Value exp = b.create<math::ExpOp>(loc, b.create<arith::NegFOp>(loc, args[0]));
   return b.create<arith::DivFOp>(loc, one,
                                  b.create<arith::AddFOp>(loc, one, exp));
 }

@@ -161,8 +161,8 @@ INFER(ConcatOp) {
       return fail(loc, "operands differ in rank");
     for (int64_t i = 0; i < type.getRank(); ++i)
       if (i != axis && type.getDimSize(i) != first.getDimSize(i))
-        return emitOptionalError(loc, "operand type ", type,
-                                 " does not match ", first);
+        return emitOptionalError(loc, "operand type ", type, " does not match ",
+                                 first);
     shape[axis] += type.getDimSize(axis);
   }
   types.push_back(RankedTensorType::get(shape, first.getElementType()));
@@ -225,10 +225,10 @@ INFER(LayerNormalizationOp) {
   auto row = RankedTensorType::get({x.getShape().back()}, x.getElementType());
   for (Value operand : operands.drop_front())
     if (operand.getType() != row)
-      return emitOptionalError(loc, "scale or bias of type ",
-                               operand.getType(), ", expected ", row);
-  auto stats = RankedTensorType::get(x.getShape().drop_back(),
-                                     x.getElementType());
+      return emitOptionalError(loc, "scale or bias of type ", operand.getType(),
+                               ", expected ", row);
+  auto stats =
+      RankedTensorType::get(x.getShape().drop_back(), x.getElementType());
   types.append({x, stats, stats});
   return success();
 }

@@ -5,7 +5,8 @@ using namespace mlir;
 using namespace fsdp::onnx;
 
 LogicalResult ParameterOp::verify() {
-  int sources = (getSource() ? 1 : 0) + (getInit() ? 1 : 0) + (getData() ? 1 : 0);
+  int sources =
+      (getSource() ? 1 : 0) + (getInit() ? 1 : 0) + (getData() ? 1 : 0);
   if (sources > 1)
     return emitOpError("has ") << sources
                                << " of source, init and data, expected at "
@@ -18,8 +19,8 @@ LogicalResult ParameterOp::verify() {
 }
 
 LogicalResult ReadOp::verifySymbolUses(SymbolTableCollection &symbols) {
-  auto parameter = symbols.lookupNearestSymbolFrom<ParameterOp>(
-      *this, getParameterAttr());
+  auto parameter =
+      symbols.lookupNearestSymbolFrom<ParameterOp>(*this, getParameterAttr());
   if (!parameter)
     return emitOpError("reads '")
            << getParameter() << "', which no onnx.parameter declares";
@@ -32,8 +33,8 @@ LogicalResult ReadOp::verifySymbolUses(SymbolTableCollection &symbols) {
 
 LogicalResult ConstantOp::verify() {
   if (getValue().getShapedType() != getResult().getType())
-    return emitOpError("value of type ") << getValue().getShapedType()
-                                         << " does not match the result";
+    return emitOpError("value of type ")
+           << getValue().getShapedType() << " does not match the result";
   return success();
 }
 
@@ -58,8 +59,8 @@ LogicalResult ReshapeOp::verify() {
 }
 
 LogicalResult ExpandOp::verify() {
-  auto shape = broadcastShapes(typeOf(getX()).getShape(),
-                               typeOf(getY()).getShape());
+  auto shape =
+      broadcastShapes(typeOf(getX()).getShape(), typeOf(getY()).getShape());
   if (failed(shape) || ArrayRef<int64_t>(*shape) != typeOf(getY()).getShape() ||
       typeOf(getX()).getElementType() != typeOf(getY()).getElementType())
     return emitOpError("cannot broadcast ")
@@ -104,8 +105,8 @@ LogicalResult SplitOp::verify() {
   RankedTensorType x = typeOf(getX());
   int64_t axis = getAxis(), total = 0;
   if (axis < 0 || axis >= x.getRank())
-    return emitOpError("axis ") << axis << " is not in [0, " << x.getRank()
-                                << ")";
+    return emitOpError("axis ")
+           << axis << " is not in [0, " << x.getRank() << ")";
   for (Value y : getYs()) {
     SmallVector<int64_t> shape(x.getShape());
     int64_t extent =

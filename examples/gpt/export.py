@@ -1,6 +1,6 @@
 """Writes model.onnx: the GPT of model.py, without weights.
 
-    python export.py [model.onnx]
+python export.py [model.onnx]
 """
 
 import sys

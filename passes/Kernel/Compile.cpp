@@ -108,7 +108,9 @@ fsdp::translateKernel(ModuleOp kernel, llvm::LLVMContext &context) {
     function.setDoesNotThrow();
     for (llvm::BasicBlock &block : function)
       for (llvm::Instruction &instruction : block)
-        if (isa<llvm::FPMathOperator>(instruction))
+        // Not in f64: expanded functions carry low parts in exact sums there.
+        if (isa<llvm::FPMathOperator>(instruction) &&
+            !instruction.getType()->getScalarType()->isDoubleTy())
           instruction.setHasAllowContract(true);
     if (kernel->hasAttr(kParallelInnermost))
       markInnermostParallel(function);

@@ -21,10 +21,10 @@ MemRefType memrefOf(Type tensor) {
 }
 
 bool isElementwiseGroup(train::KernelOp kernel) {
-  return llvm::all_of(
-      kernel.getBody().front().without_terminator(), [](Operation &op) {
-        return isElementwise(&op) || isa<onnx::ConstantOp>(op);
-      });
+  return llvm::all_of(kernel.getBody().front().without_terminator(),
+                      [](Operation &op) {
+                        return isElementwise(&op) || isa<onnx::ConstantOp>(op);
+                      });
 }
 
 /// The one op of a kernel that is not elementwise; null with an error when
@@ -54,9 +54,8 @@ LogicalResult emitOp(Emitter &e, Operation *op) {
           [&](auto) { return emitRows(e, op); })
       .Case<train::CrossEntropyOp, train::CrossEntropyGradOp,
             train::CountValidOp>([&](auto) { return emitLoss(e, op); })
-      .Case<train::SumOfSquaresOp, train::ClipCoefficientOp,
-            train::FlatAdamWOp, train::FlatSgdOp>(
-          [&](auto) { return emitUpdate(e, op); })
+      .Case<train::SumOfSquaresOp, train::ClipCoefficientOp, train::FlatAdamWOp,
+            train::FlatSgdOp>([&](auto) { return emitUpdate(e, op); })
       .Default([&](Operation *) { return emitMove(e, op); });
 }
 
@@ -94,9 +93,8 @@ FailureOr<Emitter> emitFunction(train::KernelOp kernel, ModuleOp dest,
     types.push_back(memrefOf(type));
   types.append(2, b.getI64Type());
   b.setInsertionPointToEnd(dest.getBody());
-  auto func = b.create<func::FuncOp>(
-      loc, (symbol + "_body").str(),
-      b.getFunctionType(types, b.getI32Type()));
+  auto func = b.create<func::FuncOp>(loc, (symbol + "_body").str(),
+                                     b.getFunctionType(types, b.getI32Type()));
   Block *entry = func.addEntryBlock();
   b.setInsertionPointToStart(entry);
   Emitter e(b, loc);
@@ -106,7 +104,8 @@ FailureOr<Emitter> emitFunction(train::KernelOp kernel, ModuleOp dest,
   e.outs.assign(args.begin() + inputs, args.end() - 2);
   e.begin = e.toIndex(args[args.size() - 2]);
   e.end = e.toIndex(args[args.size() - 1]);
-  e.status = b.create<memref::AllocaOp>(loc, MemRefType::get({}, b.getI32Type()));
+  e.status =
+      b.create<memref::AllocaOp>(loc, MemRefType::get({}, b.getI32Type()));
   e.store(e.number(b.getI32Type(), 0), e.status);
   if (failed(emitBody(e, kernel)))
     return failure();
@@ -122,17 +121,17 @@ void emitEntry(OpBuilder &b, ModuleOp dest, StringRef symbol, size_t numArgs) {
   body.setPassthroughAttr(b.getStrArrayAttr({"alwaysinline"}));
   Type pointer = LLVM::LLVMPointerType::get(b.getContext());
   Type i64 = b.getI64Type();
-  auto type = LLVM::LLVMFunctionType::get(b.getI32Type(),
-                                          {pointer, pointer, i64, i64});
+  auto type =
+      LLVM::LLVMFunctionType::get(b.getI32Type(), {pointer, pointer, i64, i64});
   b.setInsertionPointToEnd(dest.getBody());
   auto func = b.create<LLVM::LLVMFuncOp>(loc, symbol, type);
   Block *entry = func.addEntryBlock(b);
   b.setInsertionPointToStart(entry);
   SmallVector<Value> operands;
   for (size_t i = 0; i < numArgs; ++i) {
-    Value slot = b.create<LLVM::GEPOp>(
-        loc, pointer, pointer, entry->getArgument(0),
-        ArrayRef<LLVM::GEPArg>{int32_t(i)});
+    Value slot =
+        b.create<LLVM::GEPOp>(loc, pointer, pointer, entry->getArgument(0),
+                              ArrayRef<LLVM::GEPArg>{int32_t(i)});
     operands.push_back(b.create<LLVM::LoadOp>(loc, pointer, slot));
   }
   operands.push_back(entry->getArgument(2));
@@ -142,9 +141,8 @@ void emitEntry(OpBuilder &b, ModuleOp dest, StringRef symbol, size_t numArgs) {
 }
 } // namespace
 
-FailureOr<CompiledKernelInfo> fsdp::emitKernel(train::KernelOp kernel,
-                                               ModuleOp dest,
-                                               StringRef symbol) {
+FailureOr<CompiledKernelInfo>
+fsdp::emitKernel(train::KernelOp kernel, ModuleOp dest, StringRef symbol) {
   OpBuilder b(kernel.getContext());
   FailureOr<Emitter> e = emitFunction(kernel, dest, b, symbol);
   if (failed(e))

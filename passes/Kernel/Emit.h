@@ -17,9 +17,8 @@ struct CompiledKernelInfo {
 /// [begin, end) of its outer loop and returns 0, or 2 when an index in the data
 /// is out of range. Any split of [0, extent) gives the same bits. The kernel
 /// allocates and copies nothing; an op that would need it is an error.
-mlir::FailureOr<CompiledKernelInfo> emitKernel(train::KernelOp kernel,
-                                               mlir::ModuleOp dest,
-                                               llvm::StringRef symbol);
+mlir::FailureOr<CompiledKernelInfo>
+emitKernel(train::KernelOp kernel, mlir::ModuleOp dest, llvm::StringRef symbol);
 
 /// For each result, the operands whose buffer it may take over: same bytes,
 /// each element (or row) read before the iteration that writes it.

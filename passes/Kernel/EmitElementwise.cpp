@@ -94,8 +94,8 @@ Value emitChain(OpBuilder &b, Location loc, train::KernelOp kernel,
     else if (isa<onnx::ExpandOp>(op))
       result = operands.front();
     else
-      result = cast<onnx::ElementwiseOpInterface>(op).emitScalar(b, loc,
-                                                                 operands, type);
+      result = cast<onnx::ElementwiseOpInterface>(op).emitScalar(
+          b, loc, operands, type);
     values.map(op.getResult(0), result);
   }
   return values.lookup(body.getTerminator()->getOperand(0));
@@ -119,8 +119,8 @@ LogicalResult fsdp::emitElementwise(Emitter &e, train::KernelOp kernel) {
   e.b.create<linalg::GenericOp>(
       e.loc, ArrayRef(operands).drop_back(), operands.back(), maps, iterators,
       [&](OpBuilder &b, Location loc, ValueRange args) {
-        b.create<linalg::YieldOp>(
-            loc, emitChain(b, loc, kernel, args.drop_back()));
+        b.create<linalg::YieldOp>(loc,
+                                  emitChain(b, loc, kernel, args.drop_back()));
       });
   return success();
 }

@@ -21,9 +21,9 @@ struct Label {
 
 Label loadLabel(Emitter &e, Value labels, Value i, int64_t ignore) {
   Value label = e.load(labels, i);
-  Value counts = e.b.create<arith::CmpIOp>(
-      e.loc, arith::CmpIPredicate::ne, label,
-      e.number(label.getType(), double(ignore)));
+  Value counts =
+      e.b.create<arith::CmpIOp>(e.loc, arith::CmpIPredicate::ne, label,
+                                e.number(label.getType(), double(ignore)));
   return {e.toIndex(label), counts};
 }
 
@@ -46,11 +46,12 @@ LogicalResult emit(Emitter &e, train::CrossEntropyOp op) {
           return b.create<arith::MaxNumFOp>(loc, args[0], args[1],
                                             arith::FastMathFlags::nnan);
         });
-    Value sum = e.sum({row}, element,
-                      [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
-                        return b.create<math::ExpOp>(
-                            loc, b.create<arith::SubFOp>(loc, args[0], most));
-                      });
+    Value sum =
+        e.sum({row}, element,
+              [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
+                return b.create<math::ExpOp>(
+                    loc, b.create<arith::SubFOp>(loc, args[0], most));
+              });
     Value rowLse = e.add(most, e.b.create<math::LogOp>(e.loc, sum));
     e.store(rowLse, lse, i);
     Label label = loadLabel(e, labels, i, op.getIgnoreIndex());
@@ -89,7 +90,8 @@ LogicalResult emit(Emitter &e, train::CrossEntropyGradOp op) {
   e.extent = count;
   e.loop(e.begin, e.end, [&](Value i) {
     Label label = loadLabel(e, labels, i, op.getIgnoreIndex());
-    Value rowScale = e.b.create<arith::SelectOp>(e.loc, label.counts, scale, zero);
+    Value rowScale =
+        e.b.create<arith::SelectOp>(e.loc, label.counts, scale, zero);
     Value rowLse = e.load(lse, i);
     Value out = e.row(dlogits, i);
     e.map({e.row(logits, i)}, out,
@@ -128,7 +130,6 @@ LogicalResult fsdp::emitLoss(Emitter &e, Operation *op) {
   return llvm::TypeSwitch<Operation *, LogicalResult>(op)
       .Case<train::CrossEntropyOp, train::CrossEntropyGradOp,
             train::CountValidOp>([&](auto typed) { return emit(e, typed); })
-      .Default([](Operation *other) {
-        return other->emitOpError("has no kernel");
-      });
+      .Default(
+          [](Operation *other) { return other->emitOpError("has no kernel"); });
 }

@@ -19,7 +19,8 @@ struct Region {
 
   static Region whole(Value memref) {
     size_t rank = typeOf(memref).getRank();
-    return {memref, SmallVector<int64_t>(rank, 0), SmallVector<int64_t>(rank, 1)};
+    return {memref, SmallVector<int64_t>(rank, 0),
+            SmallVector<int64_t>(rank, 1)};
   }
 };
 
@@ -148,8 +149,7 @@ LogicalResult emit(Emitter &e, onnx::ConcatOp op) {
       auto constant = input.getDefiningOp<onnx::ConstantOp>();
       Attribute value = cast<DenseElementsAttr>(constant.getValue())
                             .getSplatValue<Attribute>();
-      ArrayRef<int64_t> extents =
-          cast<ShapedType>(input.getType()).getShape();
+      ArrayRef<int64_t> extents = cast<ShapedType>(input.getType()).getShape();
       Value scalar =
           e.b.create<arith::ConstantOp>(e.loc, cast<TypedAttr>(value));
       SmallVector<Value> indices;
@@ -242,9 +242,8 @@ LogicalResult emit(Emitter &e, train::GatherGradOp op) {
       addRow();
       return;
     }
-    Value counts =
-        e.b.create<arith::CmpIOp>(e.loc, arith::CmpIPredicate::ne, index,
-                                  e.index(*op.getPaddingIdx()));
+    Value counts = e.b.create<arith::CmpIOp>(
+        e.loc, arith::CmpIPredicate::ne, index, e.index(*op.getPaddingIdx()));
     auto ifOp = e.b.create<scf::IfOp>(e.loc, counts, false);
     OpBuilder::InsertionGuard guard(e.b);
     e.b.setInsertionPointToStart(ifOp.thenBlock());
@@ -259,7 +258,6 @@ LogicalResult fsdp::emitMove(Emitter &e, Operation *op) {
       .Case<onnx::TransposeOp, onnx::SliceOp, onnx::PadOp, onnx::ConcatOp,
             onnx::SplitOp, onnx::GatherOp, train::GatherGradOp>(
           [&](auto typed) { return emit(e, typed); })
-      .Default([](Operation *other) {
-        return other->emitOpError("has no kernel");
-      });
+      .Default(
+          [](Operation *other) { return other->emitOpError("has no kernel"); });
 }

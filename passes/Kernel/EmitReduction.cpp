@@ -62,8 +62,7 @@ struct Fold {
   double scale;
 
   Value init(Type type) const {
-    return e.number(type,
-                    isMax ? -std::numeric_limits<double>::infinity() : 0);
+    return e.number(type, isMax ? -std::numeric_limits<double>::infinity() : 0);
   }
   Value apply(OpBuilder &b, Location loc, Value acc, Value x) const {
     if (isMax)
@@ -73,8 +72,8 @@ struct Fold {
   Value finish(OpBuilder &b, Location loc, Value acc) const {
     if (scale == 1)
       return acc;
-    Value factor = b.create<arith::ConstantOp>(
-        loc, b.getFloatAttr(acc.getType(), scale));
+    Value factor =
+        b.create<arith::ConstantOp>(loc, b.getFloatAttr(acc.getType(), scale));
     return b.create<arith::MulFOp>(loc, acc, factor);
   }
 };
@@ -92,9 +91,8 @@ void foldRows(Emitter &e, const Fold &fold, Value x, Value y, int64_t rows,
   x = e.view(x, {rows, columns});
   y = e.view(y, {rows});
   e.extent = rows;
-  e.loop(e.begin, e.end, [&](Value i) {
-    e.store(foldRow(e, fold, e.row(x, i), type), y, i);
-  });
+  e.loop(e.begin, e.end,
+         [&](Value i) { e.store(foldRow(e, fold, e.row(x, i), type), y, i); });
 }
 
 /// The columns [low, low + width) of a row.
@@ -149,8 +147,9 @@ void foldMixed(Emitter &e, const Fold &fold, Value x, Value y,
       kept.push_back(getAffineDimExpr(i, context));
   }
   unsigned rank = pattern.extents.size();
-  SmallVector<AffineMap> maps = {AffineMap::getMultiDimIdentityMap(rank, context),
-                                 AffineMap::get(rank, 0, kept, context)};
+  SmallVector<AffineMap> maps = {
+      AffineMap::getMultiDimIdentityMap(rank, context),
+      AffineMap::get(rank, 0, kept, context)};
   e.b.create<linalg::GenericOp>(
       e.loc, ValueRange{x}, ValueRange{y}, maps, iterators,
       [&](OpBuilder &b, Location loc, ValueRange args) {
@@ -248,7 +247,6 @@ LogicalResult fsdp::emitReduction(Emitter &e, Operation *op) {
         return emitFold(e, {e, true, 1}, most.getAxes());
       })
       .Case([&](onnx::MatMulOp matmul) { return emit(e, matmul); })
-      .Default([](Operation *other) {
-        return other->emitOpError("has no kernel");
-      });
+      .Default(
+          [](Operation *other) { return other->emitOpError("has no kernel"); });
 }

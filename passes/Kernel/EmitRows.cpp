@@ -43,17 +43,17 @@ LogicalResult emit(Emitter &e, onnx::SoftmaxOp op) {
                                             arith::FastMathFlags::nnan);
         });
     e.map({in}, out, [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
-      return b.create<math::ExpOp>(
-          loc, b.create<arith::SubFOp>(loc, args[0], most));
+      return b.create<math::ExpOp>(loc,
+                                   b.create<arith::SubFOp>(loc, args[0], most));
     });
-    Value total = e.sum({out}, rows.element,
-                        [](OpBuilder &, Location, ValueRange args) {
-                          return args[0];
-                        });
+    Value total =
+        e.sum({out}, rows.element,
+              [](OpBuilder &, Location, ValueRange args) { return args[0]; });
     Value factor = e.div(e.number(rows.element, 1), total);
-    e.map({out}, out, [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
-      return b.create<arith::MulFOp>(loc, args[0], factor);
-    });
+    e.map({out}, out,
+          [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
+            return b.create<arith::MulFOp>(loc, args[0], factor);
+          });
   });
   return success();
 }
@@ -93,13 +93,15 @@ LogicalResult emit(Emitter &e, onnx::LayerNormalizationOp op) {
   e.extent = rows.count;
   e.loop(e.begin, e.end, [&](Value i) {
     Value in = e.row(x, i);
-    Value mean = meanOf(e, rows, {in}, [](OpBuilder &, Location,
-                                          ValueRange args) { return args[0]; });
-    Value variance = meanOf(
-        e, rows, {in}, [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
-          Value d = b.create<arith::SubFOp>(loc, args[0], mean);
-          return b.create<arith::MulFOp>(loc, d, d);
-        });
+    Value mean =
+        meanOf(e, rows, {in},
+               [](OpBuilder &, Location, ValueRange args) { return args[0]; });
+    Value variance =
+        meanOf(e, rows, {in},
+               [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
+                 Value d = b.create<arith::SubFOp>(loc, args[0], mean);
+                 return b.create<arith::MulFOp>(loc, d, d);
+               });
     Value shifted = e.add(
         variance, e.number(rows.element, op.getEpsilon().convertToDouble()));
     Value rstd = e.div(e.number(rows.element, 1),
@@ -139,12 +141,12 @@ LogicalResult emit(Emitter &e, train::LayerNormGradOp op) {
       return b.create<arith::MulFOp>(loc, d, rstd);
     };
     Value meanA = meanOf(e, rows, {dyRow, scale}, scaled);
-    Value meanAH = meanOf(
-        e, rows, {dyRow, scale, xRow},
-        [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
-          return b.create<arith::MulFOp>(loc, scaled(b, loc, args),
-                                         normalized(b, loc, args[2]));
-        });
+    Value meanAH =
+        meanOf(e, rows, {dyRow, scale, xRow},
+               [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
+                 return b.create<arith::MulFOp>(loc, scaled(b, loc, args),
+                                                normalized(b, loc, args[2]));
+               });
     e.map({dyRow, scale, xRow}, e.row(dx, i),
           [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
             Value a = scaled(b, loc, args);
@@ -190,7 +192,6 @@ LogicalResult fsdp::emitRows(Emitter &e, Operation *op) {
       .Case<onnx::SoftmaxOp, onnx::LayerNormalizationOp, train::SoftmaxGradOp,
             train::LayerNormGradOp, train::LayerNormParamGradOp>(
           [&](auto typed) { return emit(e, typed); })
-      .Default([](Operation *other) {
-        return other->emitOpError("has no kernel");
-      });
+      .Default(
+          [](Operation *other) { return other->emitOpError("has no kernel"); });
 }

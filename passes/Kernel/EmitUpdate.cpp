@@ -49,9 +49,8 @@ LogicalResult emit(Emitter &e, train::SumOfSquaresOp op) {
 LogicalResult emit(Emitter &e, train::ClipCoefficientOp op) {
   Type type = elementOf(e.outs[0]);
   Value norm = convert(e, e.load(e.ins[0]), type);
-  Value ratio =
-      e.div(e.number(type, op.getMaxNorm().convertToDouble()),
-            e.add(norm, e.number(type, 1e-6)));
+  Value ratio = e.div(e.number(type, op.getMaxNorm().convertToDouble()),
+                      e.add(norm, e.number(type, 1e-6)));
   e.store(e.b.create<arith::MinimumFOp>(e.loc, ratio, e.number(type, 1)),
           e.outs[0]);
   return success();
@@ -71,8 +70,7 @@ Value biasCorrection(Emitter &e, double beta, Value t) {
             b.create<arith::AndIOp>(loc, carried[2], oneInt),
             b.create<arith::ConstantOp>(loc, b.getI64IntegerAttr(0)));
         Value product = b.create<arith::MulFOp>(loc, carried[0], carried[1]);
-        Value power =
-            b.create<arith::SelectOp>(loc, odd, product, carried[0]);
+        Value power = b.create<arith::SelectOp>(loc, odd, product, carried[0]);
         Value square = b.create<arith::MulFOp>(loc, carried[1], carried[1]);
         Value rest = b.create<arith::ShRUIOp>(loc, carried[2], oneInt);
         b.create<scf::YieldOp>(loc, ValueRange{power, square, rest});
@@ -105,10 +103,10 @@ struct Decay {
 };
 
 /// One pass over the range; the new values are written over the old.
-void updateInPlace(Emitter &e, ArrayRef<Value> ins, ArrayRef<Value> outs,
-                   llvm::function_ref<SmallVector<Value>(OpBuilder &, Location,
-                                                         ValueRange)>
-                       body) {
+void updateInPlace(
+    Emitter &e, ArrayRef<Value> ins, ArrayRef<Value> outs,
+    llvm::function_ref<SmallVector<Value>(OpBuilder &, Location, ValueRange)>
+        body) {
   SmallVector<Value> cutIns, cutOuts;
   for (Value in : ins)
     cutIns.push_back(e.rows(in, e.begin, e.end));
@@ -202,8 +200,8 @@ LogicalResult emit(Emitter &e, train::FlatSgdOp op) {
       e, ins, outs,
       [&](OpBuilder &b, Location loc, ValueRange args) -> SmallVector<Value> {
         auto fma = [&](Value x, Value y, Value z) -> Value {
-          return b.create<arith::AddFOp>(
-              loc, x, b.create<arith::MulFOp>(loc, y, z));
+          return b.create<arith::AddFOp>(loc, x,
+                                         b.create<arith::MulFOp>(loc, y, z));
         };
         Value grad = args[1];
         if (clip)
@@ -225,10 +223,8 @@ LogicalResult emit(Emitter &e, train::FlatSgdOp op) {
 
 LogicalResult fsdp::emitUpdate(Emitter &e, Operation *op) {
   return llvm::TypeSwitch<Operation *, LogicalResult>(op)
-      .Case<train::SumOfSquaresOp, train::ClipCoefficientOp,
-            train::FlatAdamWOp, train::FlatSgdOp>(
-          [&](auto typed) { return emit(e, typed); })
-      .Default([](Operation *other) {
-        return other->emitOpError("has no kernel");
-      });
+      .Case<train::SumOfSquaresOp, train::ClipCoefficientOp, train::FlatAdamWOp,
+            train::FlatSgdOp>([&](auto typed) { return emit(e, typed); })
+      .Default(
+          [](Operation *other) { return other->emitOpError("has no kernel"); });
 }

@@ -17,8 +17,8 @@ namespace fsdp {
 class Emitter {
 public:
   using Scalars = mlir::ValueRange;
-  using Body = llvm::function_ref<mlir::Value(mlir::OpBuilder &,
-                                              mlir::Location, Scalars)>;
+  using Body = llvm::function_ref<mlir::Value(mlir::OpBuilder &, mlir::Location,
+                                              Scalars)>;
 
   Emitter(mlir::OpBuilder &builder, mlir::Location loc)
       : b(builder), loc(loc) {}

@@ -110,8 +110,8 @@ Value FloatFormulas::powerOfTwo(Value n) {
 Value FloatFormulas::exp(Value x) {
   x = clamp(x, pick(-746.0, -104.0), pick(710.0, 89.0));
   Rounded n = round(mul(x, number(M_LOG2E)));
-  Value r = fma(n.number,
-                number(pick(-6.93147180369123816490e-01, -0.693359375)), x);
+  Value r =
+      fma(n.number, number(pick(-6.93147180369123816490e-01, -0.693359375)), x);
   r = fma(n.number, number(pick(-1.90821492927058770002e-10, 2.12194440e-4)),
           r);
   Value q;
@@ -135,16 +135,15 @@ std::pair<Value, Value> FloatFormulas::splitExponent(Value x) {
   int64_t root = isF64() ? 0x3fe6a09e667f3bcd : 0x3f3504f3; // sqrt(1/2)
   int64_t mantissa = isF64() ? 52 : 23;
   // Subnormals are scaled up first.
-  Value tiny = compare(
-      Predicate::OLT, x,
-      number(pick(std::numeric_limits<double>::min(),
-                  double(std::numeric_limits<float>::min()))));
+  Value tiny = compare(Predicate::OLT, x,
+                       number(pick(std::numeric_limits<double>::min(),
+                                   double(std::numeric_limits<float>::min()))));
   x = select(tiny, mul(x, number(pick(0x1p54, 0x1p25))), x);
   Value scaled = select(tiny, number(pick(-54.0, -25.0)), number(0.0));
   Value shifted = subInt(toBits(x), integer(root));
   Value exponent = toFloat(shiftRight(shifted, mantissa));
-  Value fraction = addInt(andInt(shifted, (int64_t(1) << mantissa) - 1),
-                          integer(root));
+  Value fraction =
+      addInt(andInt(shifted, (int64_t(1) << mantissa) - 1), integer(root));
   return {fromBits(fraction), add(exponent, scaled)};
 }
 
@@ -156,22 +155,20 @@ Value FloatFormulas::log(Value x) {
   if (isF64()) {
     Value s = div(f, add(f, number(2.0)));
     Value z = mul(s, s);
-    Value r = mul(z, polynomial(z, {1.479819860511658591e-01,
-                                    1.531383769920937332e-01,
-                                    1.818357216161805012e-01,
-                                    2.222219843214978396e-01,
-                                    2.857142874366239149e-01,
-                                    3.999999999940941908e-01,
-                                    6.666666666666735130e-01}));
-    Value low = fma(s, add(halfSquare, r),
-                    mul(e, number(1.90821492927058770002e-10)));
+    Value r = mul(
+        z, polynomial(z, {1.479819860511658591e-01, 1.531383769920937332e-01,
+                          1.818357216161805012e-01, 2.222219843214978396e-01,
+                          2.857142874366239149e-01, 3.999999999940941908e-01,
+                          6.666666666666735130e-01}));
+    Value low =
+        fma(s, add(halfSquare, r), mul(e, number(1.90821492927058770002e-10)));
     y = fma(e, number(6.93147180369123816490e-01),
             sub(f, sub(halfSquare, low)));
   } else {
-    Value p = polynomial(
-        f, {7.0376836292e-2, -1.1514610310e-1, 1.1676998740e-1,
-            -1.2420140846e-1, 1.4249322787e-1, -1.6668057665e-1,
-            2.0000714765e-1, -2.4999993993e-1, 3.3333331174e-1});
+    Value p =
+        polynomial(f, {7.0376836292e-2, -1.1514610310e-1, 1.1676998740e-1,
+                       -1.2420140846e-1, 1.4249322787e-1, -1.6668057665e-1,
+                       2.0000714765e-1, -2.4999993993e-1, 3.3333331174e-1});
     p = mul(mul(p, square), f);
     p = fma(e, number(-2.12194440e-4), p);
     y = fma(e, number(0.693359375), add(f, sub(p, halfSquare)));
@@ -192,16 +189,15 @@ Value FloatFormulas::log(Value x) {
 Value FloatFormulas::tanh(Value x) {
   Value z = mul(x, x), ratio;
   if (isF64())
-    ratio = div(polynomial(z, {-9.64399179425052238628e-1,
-                               -9.92877231001918586564e1,
-                               -1.61468768441708447952e3}),
-                polynomial(z, {1.0, 1.12811678491632931402e2,
-                               2.23548839060100448583e3,
-                               4.84406305325125486048e3}));
+    ratio = div(
+        polynomial(z, {-9.64399179425052238628e-1, -9.92877231001918586564e1,
+                       -1.61468768441708447952e3}),
+        polynomial(z, {1.0, 1.12811678491632931402e2, 2.23548839060100448583e3,
+                       4.84406305325125486048e3}));
   else
-    ratio = polynomial(z, {-5.70498872745e-3, 2.06390887954e-2,
-                           -5.37397155531e-2, 1.33314422036e-1,
-                           -3.33332819422e-1});
+    ratio =
+        polynomial(z, {-5.70498872745e-3, 2.06390887954e-2, -5.37397155531e-2,
+                       1.33314422036e-1, -3.33332819422e-1});
   Value near = fma(mul(ratio, z), x, x);
   Value magnitude = abs(x), two = number(2.0), one = number(1.0);
   Value far = sub(one, div(two, add(exp(mul(magnitude, two)), one)));
@@ -229,29 +225,28 @@ Value FloatFormulas::erf32(Value x) {
 Value FloatFormulas::erf64(Value x) {
   Value z = mul(x, x);
   Value near = mul(
-      x, div(polynomial(z, {9.60497373987051638749e0, 9.00260197203842689217e1,
-                            2.23200534594684319226e3, 7.00332514112805075473e3,
-                            5.55923013010394962768e4}),
-             polynomial(z, {1.0, 3.35617141647503099647e1,
-                            5.21357949780152679795e2, 4.59432382970980127987e3,
-                            2.26290000613890934246e4,
-                            4.92673942608635921086e4})));
+      x,
+      div(polynomial(z, {9.60497373987051638749e0, 9.00260197203842689217e1,
+                         2.23200534594684319226e3, 7.00332514112805075473e3,
+                         5.55923013010394962768e4}),
+          polynomial(z, {1.0, 3.35617141647503099647e1,
+                         5.21357949780152679795e2, 4.59432382970980127987e3,
+                         2.26290000613890934246e4, 4.92673942608635921086e4})));
   // 1 - erfc; beyond 6 erf is 1 to the last place.
   Value t = clamp(abs(x), 0.0, 6.0);
-  Value ratio =
-      div(polynomial(t, {2.46196981473530512524e-10, 5.64189564831068821977e-1,
-                         7.46321056442269912687e0, 4.86371970985681366614e1,
-                         1.96520832956077098242e2, 5.26445194995477358631e2,
-                         9.34528527171957607540e2, 1.02755188689515710272e3,
-                         5.57535335369399327526e2}),
-          polynomial(t, {1.0, 1.32281951154744992508e1,
-                         8.67072140885989742329e1, 3.54937778887819891062e2,
-                         9.75708501743205489753e2, 1.82390916687909736289e3,
-                         2.24633760818710981792e3, 1.65666309194161350182e3,
-                         5.57535340817727675546e2}));
+  Value ratio = div(
+      polynomial(t, {2.46196981473530512524e-10, 5.64189564831068821977e-1,
+                     7.46321056442269912687e0, 4.86371970985681366614e1,
+                     1.96520832956077098242e2, 5.26445194995477358631e2,
+                     9.34528527171957607540e2, 1.02755188689515710272e3,
+                     5.57535335369399327526e2}),
+      polynomial(t, {1.0, 1.32281951154744992508e1, 8.67072140885989742329e1,
+                     3.54937778887819891062e2, 9.75708501743205489753e2,
+                     1.82390916687909736289e3, 2.24633760818710981792e3,
+                     1.65666309194161350182e3, 5.57535340817727675546e2}));
   Value far = sub(number(1.0), mul(exp(neg(mul(t, t))), ratio));
-  return select(compare(Predicate::OGT, abs(x), number(1.0)),
-                copySign(far, x), near);
+  return select(compare(Predicate::OGT, abs(x), number(1.0)), copySign(far, x),
+                near);
 }
 
 //===----------------------------------------------------------------------===//
@@ -267,15 +262,15 @@ Value FloatFormulas::sinShifted(Value x, int64_t quadrants) {
   r = fma(minus, number(6.07710050630396597660e-11), r);
   r = fma(minus, number(2.02226624879595063154e-21), r);
   Value z = mul(r, r);
-  Value sine = polynomial(
-      z, {1.58969099521155010221e-10, -2.50507602534068634195e-08,
-          2.75573137070700676789e-06, -1.98412698298579493134e-04,
-          8.33333333332248946124e-03, -1.66666666666666324348e-01});
+  Value sine =
+      polynomial(z, {1.58969099521155010221e-10, -2.50507602534068634195e-08,
+                     2.75573137070700676789e-06, -1.98412698298579493134e-04,
+                     8.33333333332248946124e-03, -1.66666666666666324348e-01});
   sine = fma(mul(sine, z), r, r);
-  Value cosine = polynomial(
-      z, {-1.13596475577881948265e-11, 2.08757232129817482790e-09,
-          -2.75573143513906633035e-07, 2.48015872894767294178e-05,
-          -1.38888888888741095749e-03, 4.16666666666666019037e-02});
+  Value cosine =
+      polynomial(z, {-1.13596475577881948265e-11, 2.08757232129817482790e-09,
+                     -2.75573143513906633035e-07, 2.48015872894767294178e-05,
+                     -1.38888888888741095749e-03, 4.16666666666666019037e-02});
   cosine = fma(mul(z, z), cosine, fma(z, number(-0.5), number(1.0)));
   Value quadrant = addInt(n.integer, integer(quadrants));
   Value y = select(isZeroInt(andInt(quadrant, 1)), sine, cosine);
@@ -306,12 +301,20 @@ Value FloatFormulas::pow(Value x, Value y) {
           loc, isWhole(mul(y, number(0.5))),
           b.create<arith::ConstantOp>(loc, b.getBoolAttr(true))));
   Value result = select(isOdd, copySign(magnitude, x), magnitude);
+  Value infinity = number(std::numeric_limits<double>::infinity());
+  Value negative =
+      b.create<arith::AndIOp>(loc, compare(Predicate::OLT, x, zero),
+                              compare(Predicate::ONE, abs(x), infinity));
   Value undefined = b.create<arith::AndIOp>(
-      loc, compare(Predicate::OLT, x, zero),
+      loc, negative,
       b.create<arith::XOrIOp>(
           loc, isWhole(y),
           b.create<arith::ConstantOp>(loc, b.getBoolAttr(true))));
   result = select(undefined, number(std::nan("")), result);
   result = select(compare(Predicate::OEQ, x, one), one, result);
+  Value isUnit =
+      b.create<arith::AndIOp>(loc, compare(Predicate::OEQ, abs(x), one),
+                              compare(Predicate::OEQ, abs(y), infinity));
+  result = select(isUnit, one, result); // also (-1)^inf, as in C
   return select(compare(Predicate::OEQ, y, zero), one, result);
 }

@@ -67,7 +67,8 @@ struct Group {
     llvm::SetVector<Value> values;
     for (Operation *op : ops)
       for (Value operand : op->getOperands())
-        if (!isSplat(operand) && !llvm::is_contained(ops, operand.getDefiningOp()))
+        if (!isSplat(operand) &&
+            !llvm::is_contained(ops, operand.getDefiningOp()))
           values.insert(operand);
     return values;
   }

@@ -8,13 +8,11 @@ using namespace mlir;
 using namespace fsdp;
 
 namespace {
-template <typename Op>
-using Formula = Value (*)(FloatFormulas &, ValueRange);
+template <typename Op> using Formula = Value (*)(FloatFormulas &, ValueRange);
 
 /// Replaces `Op` by a formula, computed in f32 for half precision and in
 /// `kWide` for all: f64 where f32 would lose places on the way.
-template <typename Op, bool kWide>
-struct Expand : public OpRewritePattern<Op> {
+template <typename Op, bool kWide> struct Expand : public OpRewritePattern<Op> {
   Expand(MLIRContext *context, Formula<Op> formula)
       : OpRewritePattern<Op>(context), formula(formula) {}
 
@@ -64,6 +62,6 @@ void fsdp::populateMathExpansionPatterns(RewritePatternSet &patterns) {
                          [](F &f, ValueRange x) { return f.sin(x[0]); });
   add<math::CosOp, true>(patterns,
                          [](F &f, ValueRange x) { return f.cos(x[0]); });
-  add<math::PowFOp, true>(
-      patterns, [](F &f, ValueRange x) { return f.pow(x[0], x[1]); });
+  add<math::PowFOp, true>(patterns,
+                          [](F &f, ValueRange x) { return f.pow(x[0], x[1]); });
 }

@@ -13,8 +13,8 @@ namespace fsdp {
 /// Errors, in units in the last place of the result, against exact values
 /// (test/passes/Kernel/MathExpansionTest.cpp measures them):
 ///   f32: exp 1, log 1, tanh 2, erf 2, sin and cos 1, powf 1
-///   f64: exp 2, log 1, tanh 2, erf 2, sin and cos 1,
-///        powf 2 + |y ln x|
+///   f64: exp 2, log 1, tanh 2, erf 3, sin and cos 2,
+///        powf 2 + 2 |y ln x|
 /// Overflow, underflow to subnormals, infinities and NaN are as in C. sin and
 /// cos give NaN for |x| > 1.6e6, where their argument reduction ends.
 void populateMathExpansionPatterns(mlir::RewritePatternSet &patterns);

@@ -77,9 +77,9 @@ llvm::Constant *DescriptorBuilder::global(llvm::Constant *value,
 llvm::Constant *DescriptorBuilder::text(StringRef string) {
   llvm::Constant *&entry = texts[string];
   if (!entry)
-    entry = global(
-        llvm::ConstantDataArray::getString(module.getContext(), string),
-        "text");
+    entry =
+        global(llvm::ConstantDataArray::getString(module.getContext(), string),
+               "text");
   return entry;
 }
 
@@ -168,8 +168,8 @@ DescriptorBuilder::Call DescriptorBuilder::buildGemm(rt::GemmOp op) {
 DescriptorBuilder::Call
 DescriptorBuilder::collective(Operation *op, StringRef function, int64_t comm,
                               Type dtype, int64_t count, int64_t payload) {
-  llvm::Constant *value = structOf({head(op), i32(comm), i32(dtypeCode(dtype)),
-                                    i64(count), i64(payload)});
+  llvm::Constant *value = structOf(
+      {head(op), i32(comm), i32(dtypeCode(dtype)), i64(count), i64(payload)});
   return {function, global(value, "collective")};
 }
 

@@ -66,9 +66,10 @@ public:
     if (failed(computed))
       return failure();
     lives = std::move(*computed);
-    manifest = Object{{"format", "fsdp-opt program"},
-                      {"abi", FSDPRT_ABI_VERSION},
-                      {"ignore_index", -100}};
+    manifest =
+        Object{{"format", "fsdp-opt program"}, {"abi", FSDPRT_ABI_VERSION}};
+    if (auto ignored = module->getAttrOfType<IntegerAttr>(kIgnoreIndex))
+      manifest["ignore_index"] = ignored.getInt();
     if (auto name = module->getAttrOfType<StringAttr>("onnx.model"))
       manifest["model"] = name.getValue();
     if (auto shift = module->getAttrOfType<StringAttr>(kLabelsShift))
@@ -140,17 +141,15 @@ private:
   }
 
   void addUnits() {
-    DenseMap<std::pair<StringRef, int64_t>, rt::BufferOp> shards =
-        findShards();
+    DenseMap<std::pair<StringRef, int64_t>, rt::BufferOp> shards = findShards();
     Array units, parameters;
     for (auto [unitIndex, unit] :
          llvm::enumerate(module.getOps<sharding::UnitOp>())) {
       Array lines;
       for (auto [lineIndex, attr] : llvm::enumerate(unit.getLines()))
-        lines.push_back(addLine(cast<sharding::LineAttr>(attr), unitIndex,
-                                lineIndex,
-                                shards.lookup({unit.getSymName(), lineIndex}),
-                                parameters));
+        lines.push_back(
+            addLine(cast<sharding::LineAttr>(attr), unitIndex, lineIndex,
+                    shards.lookup({unit.getSymName(), lineIndex}), parameters));
       units.push_back(
           Object{{"name", unit.getSymName()}, {"lines", std::move(lines)}});
     }
@@ -180,8 +179,8 @@ private:
     sharding::LayoutAttr layout = line.getLayout();
     if (!manifest.get("mesh")) {
       Array mesh;
-      for (auto [name, size] : llvm::zip(layout.getMesh().getNames(),
-                                         layout.getMesh().getSizes()))
+      for (auto [name, size] :
+           llvm::zip(layout.getMesh().getNames(), layout.getMesh().getSizes()))
         mesh.push_back(Object{{"axis", name.getValue()}, {"size", size}});
       manifest["mesh"] = std::move(mesh);
     }
@@ -224,7 +223,8 @@ private:
     if (auto missing = parameter.getMissing())
       object["missing"] = *missing;
     if (auto data = parameter.getData())
-      object["data"] = Object{{"base64", base64(cast<DenseElementsAttr>(*data))}};
+      object["data"] =
+          Object{{"base64", base64(cast<DenseElementsAttr>(*data))}};
     return object;
   }
 

@@ -32,11 +32,11 @@ public:
     auto *pointer = llvm::PointerType::getUnqual(module.getContext());
     auto *type =
         llvm::FunctionType::get(builder.getInt32Ty(), {pointer}, false);
-    function = llvm::Function::Create(
-        type,
-        isExported ? llvm::GlobalValue::ExternalLinkage
-                   : llvm::GlobalValue::InternalLinkage,
-        name, module);
+    function =
+        llvm::Function::Create(type,
+                               isExported ? llvm::GlobalValue::ExternalLinkage
+                                          : llvm::GlobalValue::InternalLinkage,
+                               name, module);
     function->addFnAttr(llvm::Attribute::NoInline);
     function->setDoesNotThrow();
     auto *entry =
@@ -52,8 +52,8 @@ public:
     SmallVector<llvm::Value *> operands = {function->getArg(0)};
     llvm::append_range(operands, rest);
     llvm::Value *result = builder.CreateCall(callee, operands);
-    auto *next = llvm::BasicBlock::Create(builder.getContext(), "next",
-                                          function, exit);
+    auto *next =
+        llvm::BasicBlock::Create(builder.getContext(), "next", function, exit);
     status->addIncoming(result, builder.GetInsertBlock());
     builder.CreateCondBr(builder.CreateIsNotNull(result), exit, next);
     builder.SetInsertPoint(next);

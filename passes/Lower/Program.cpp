@@ -94,8 +94,8 @@ LogicalResult link(ModuleOp module, ArrayRef<std::string> objects,
     return failure();
   std::string message, argument = "@" + responseFile;
   // Symbols of the runtime stay undefined: the process that loads it has them.
-  StringRef arguments[] = {*linker, "-shared", "--gc-sections", "-z", "now",
-                           "-o",    output,    argument};
+  StringRef arguments[] = {*linker, "-shared", "--gc-sections", "-z",
+                           "now",   "-o",      output,          argument};
   int status = llvm::sys::ExecuteAndWait(*linker, arguments, std::nullopt, {},
                                          0, 0, &message);
   llvm::sys::fs::remove(responseFile);

@@ -7,8 +7,8 @@
 //
 //===----------------------------------------------------------------------===//
 #include "passes/Plan/Buffers.h"
-#include "passes/Plan/Passes.h"
 #include "passes/Plan/Lifetimes.h"
+#include "passes/Plan/Passes.h"
 
 #include "llvm/Support/MathExtras.h"
 
@@ -86,12 +86,14 @@ struct AssignOffsets : public fsdp::impl::PlanAssignOffsetsBase<AssignOffsets> {
     if (failed(lives))
       return signalPassFailure();
     int64_t stateEnd = 0, workEnd = 0;
+    mostLive = 0;
     llvm::MapVector<StringRef, SmallVector<Item>> phases;
     for (auto buffer :
          llvm::make_early_inc_range(module.getOps<rt::BufferOp>())) {
       if (buffer.getPhase().empty()) {
-        buffer.setOffset(stateEnd);
-        stateEnd = llvm::alignTo(stateEnd + buffer.getBytes(), kAlignment);
+        int64_t offset = llvm::alignTo(stateEnd, kAlignment);
+        buffer.setOffset(offset);
+        stateEnd = offset + buffer.getBytes();
       } else if (lives->contains(buffer.getId())) {
         phases[buffer.getPhase()].push_back(
             {buffer, lives->lookup(buffer.getId())});
@@ -107,17 +109,21 @@ struct AssignOffsets : public fsdp::impl::PlanAssignOffsetsBase<AssignOffsets> {
 
   /// Tries several orders; returns the end of the best.
   int64_t placePhase(SmallVector<Item> &items) {
-    liveBytes = std::max<unsigned>(liveBytes, ::liveBytes(items));
+    mostLive = std::max(mostLive, ::liveBytes(items));
+    liveBytes = mostLive;
     auto span = [](const Item &item) {
       return item.life.last - item.life.first + 1;
     };
     auto bySize = [&](const Item &a, const Item &b) {
       return a.bytes() > b.bytes();
     };
-    auto byLife = [&](const Item &a, const Item &b) { return span(a) > span(b); };
+    auto byLife = [&](const Item &a, const Item &b) {
+      return span(a) > span(b);
+    };
     auto byLifeClass = [&](const Item &a, const Item &b) {
       auto classOf = [&](const Item &i) { return llvm::Log2_64(span(i)); };
-      return std::pair(classOf(a), a.bytes()) > std::pair(classOf(b), b.bytes());
+      return std::pair(classOf(a), a.bytes()) >
+             std::pair(classOf(b), b.bytes());
     };
     llvm::function_ref<bool(const Item &, const Item &)> orders[] = {
         bySize, byLifeClass, byLife};
@@ -134,6 +140,8 @@ struct AssignOffsets : public fsdp::impl::PlanAssignOffsetsBase<AssignOffsets> {
     }
     return bestEnd;
   }
+
+  int64_t mostLive = 0; ///< over the phases
 
   void addArenas(int64_t stateEnd, int64_t workEnd) {
     OpBuilder builder = OpBuilder::atBlockBegin(getOperation().getBody());

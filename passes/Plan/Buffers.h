@@ -1,4 +1,5 @@
-//===- Buffers.h - The buffers of a program before they have offsets -*- C++ -*-===//
+//===- Buffers.h - The buffers of a program before they have offsets -*- C++
+//-*-===//
 #ifndef FSDP_PASSES_PLAN_BUFFERS_H
 #define FSDP_PASSES_PLAN_BUFFERS_H
 

@@ -12,6 +12,17 @@
 #include "passes/Plan/PhaseConverter.h"
 #include "passes/Support/Step.h"
 
+#include "mlir/Dialect/Affine/IR/AffineOps.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
+#include "mlir/Dialect/Index/IR/IndexDialect.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/IR/SymbolTable.h"
 
 namespace fsdp {
@@ -26,8 +37,8 @@ StringRef Program::unitOfScope(StringRef scope) {
   StringRef found;
   for (auto unit : module.getOps<sharding::UnitOp>()) {
     StringRef name = unit.getSymName();
-    bool inside = scope == name || (scope.starts_with(name) &&
-                                    scope[name.size()] == '.');
+    bool inside =
+        scope == name || (scope.starts_with(name) && scope[name.size()] == '.');
     if (inside && name.size() > found.size())
       found = name;
   }
@@ -78,8 +89,8 @@ struct ConvertFsdpToFsdpRt
   /// Shards and optimizer states, from what `init` loads.
   void createLines(Program &program, func::FuncOp init) {
     llvm::StringMap<int64_t> unitIndex;
-    for (auto [i, unit] : llvm::enumerate(
-             getOperation().getOps<sharding::UnitOp>()))
+    for (auto [i, unit] :
+         llvm::enumerate(getOperation().getOps<sharding::UnitOp>()))
       unitIndex[unit.getSymName()] = i;
     init.walk([&](sharding::LoadOp load) {
       auto line = lookupLine(load, load.getUnit(), load.getLine());
@@ -90,9 +101,9 @@ struct ConvertFsdpToFsdpRt
       buffers.unitIndex = unitIndex[load.getUnit()];
       int64_t bytes = byteSize(buffers.shardType());
       auto create = [&](StringRef name, rt::BufferKind kind) {
-        return program.buffers.create(
-            {(load.getUnit() + " " + name).str(), load.getUnit().str(), kind,
-             bytes, "", "", nullptr});
+        return program.buffers.create({(load.getUnit() + " " + name).str(),
+                                       load.getUnit().str(), kind, bytes, "",
+                                       "", nullptr});
       };
       buffers.shard = create("parameters", rt::BufferKind::Shard);
       for (StringRef name : stateNames(load.getRuleAttr()))

@@ -29,8 +29,7 @@ std::pair<int64_t, int64_t> matrixStrides(RankedTensorType type, bool trans) {
 
 /// Batch strides in elements: those of the leading dimensions.
 SmallVector<int64_t> batchStrides(RankedTensorType type, size_t rank) {
-  SmallVector<int64_t> strides =
-      broadcastStrides(type.getShape(), rank + 2);
+  SmallVector<int64_t> strides = broadcastStrides(type.getShape(), rank + 2);
   strides.resize(rank);
   return strides;
 }

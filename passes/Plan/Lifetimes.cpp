@@ -16,8 +16,7 @@ void fsdp::forEachArgument(
   }
 }
 
-FailureOr<DenseMap<int64_t, Lifetime>>
-fsdp::computeLifetimes(ModuleOp module) {
+FailureOr<DenseMap<int64_t, Lifetime>> fsdp::computeLifetimes(ModuleOp module) {
   DenseMap<int64_t, rt::BufferOp> buffers;
   for (auto buffer : module.getOps<rt::BufferOp>())
     buffers[buffer.getId()] = buffer;
@@ -28,16 +27,19 @@ fsdp::computeLifetimes(ModuleOp module) {
     if (!buffer || arg.getBegin() < 0 ||
         arg.getBegin() + arg.getBytes() > int64_t(buffer.getBytes())) {
       result = op->emitOpError("argument ")
-               << arg << " is not a range of a declared buffer";
+               << arg << " is not a range of a declared buffer (fsdprt_v1)";
       return;
     }
     if (buffer.getPhase().empty())
       return;
-    auto [it, isNew] = lives.try_emplace(arg.getBuffer(), Lifetime{place, place});
+    auto [it, isNew] =
+        lives.try_emplace(arg.getBuffer(), Lifetime{place, place});
     it->second.last = place;
-    if (isNew && arg.getAccess() == rt::Access::Read)
+    bool reads = arg.getAccess() == rt::Access::Read ||
+                 arg.getAccess() == rt::Access::ReadWrite;
+    if (isNew && reads)
       result = op->emitOpError("reads buffer ")
-               << arg.getBuffer() << " before anything wrote it";
+               << arg.getBuffer() << " before anything wrote it (fsdprt_v1)";
   };
   for (auto phase : module.getOps<rt::PhaseOp>())
     forEachArgument(phase, visit);

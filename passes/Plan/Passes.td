@@ -16,8 +16,15 @@ def ConvertFsdpToFsdpRt : Pass<"convert-fsdp-to-fsdprt", "::mlir::ModuleOp"> {
     Statistic<"numReused", "reused-kernels", "kernels equal to an earlier one">,
     Statistic<"numInPlace", "in-place", "results computed in place">,
     Statistic<"numCopies", "copies", "copies that remain">];
-  let dependentDialects = ["::fsdp::rt::FsdpRtDialect",
-                           "::fsdp::train::TrainDialect"];
+  // Kernels are lowered inside: all dialects on their way must be loaded.
+  let dependentDialects = [
+    "::fsdp::rt::FsdpRtDialect", "::fsdp::train::TrainDialect",
+    "::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",
+    "::mlir::cf::ControlFlowDialect", "::mlir::func::FuncDialect",
+    "::mlir::index::IndexDialect", "::mlir::linalg::LinalgDialect",
+    "::mlir::LLVM::LLVMDialect", "::mlir::math::MathDialect",
+    "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect",
+    "::mlir::tensor::TensorDialect", "::mlir::vector::VectorDialect"];
 }
 
 def PlanAssignOffsets : Pass<"plan-assign-offsets", "::mlir::ModuleOp"> {

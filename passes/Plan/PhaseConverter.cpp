@@ -54,11 +54,10 @@ private:
   // Dispatches.
   LogicalResult launch(train::KernelOp kernel, ArrayRef<Slice> ins,
                        ArrayRef<Slice> outs, StringRef unit);
-  LogicalResult launchFlat(Operation *at, StringRef name, StringRef unit,
-                           TypeRange inputs,
-                           llvm::function_ref<ValueRange(OpBuilder &, Block *)>
-                               buildBody,
-                           ArrayRef<Slice> ins, ArrayRef<Slice> outs);
+  LogicalResult
+  launchFlat(Operation *at, StringRef name, StringRef unit, TypeRange inputs,
+             llvm::function_ref<ValueRange(OpBuilder &, Block *)> buildBody,
+             ArrayRef<Slice> ins, ArrayRef<Slice> outs);
   void copy(Slice from, Slice to, StringRef name, StringRef unit);
   void fill(Slice slice, StringRef name, StringRef unit);
   void zeroGaps(const LineBuffers &line, Slice buffer);
@@ -71,8 +70,8 @@ private:
   DenseMap<Value, Slice> placed; ///< gradients: where they must be computed
   DenseMap<Value, Pending> pendings;
   DenseMap<Operation *, Slice> gradientLines;
-  DenseMap<Value, int64_t> lastUse;       ///< place in the block
-  DenseMap<int64_t, int64_t> lastUseOf;   ///< of a buffer, by any value in it
+  DenseMap<Value, int64_t> lastUse;     ///< place in the block
+  DenseMap<int64_t, int64_t> lastUseOf; ///< of a buffer, by any value in it
   DenseMap<Operation *, int64_t> placeOf;
 };
 
@@ -116,9 +115,9 @@ void PhaseConverter::placeGradients() {
   for (auto start : block.getOps<ReduceScatterStartOp>()) {
     const LineBuffers &line = program.getLine(start.getUnit(), start.getLine());
     LayoutAttr layout = line.layout();
-    Slice buffer =
-        createWork((start.getUnit() + " gradients").str(),
-                   rt::BufferKind::Gradient, lineBytes(layout), start.getUnit());
+    Slice buffer = createWork((start.getUnit() + " gradients").str(),
+                              rt::BufferKind::Gradient, lineBytes(layout),
+                              start.getUnit());
     gradientLines[start] = buffer;
     for (auto [i, grad] : llvm::enumerate(start.getGrads())) {
       Value source = viewSource(grad);
@@ -156,8 +155,7 @@ bool PhaseConverter::diesAt(Value value, Operation *op) {
   Slice slice = sliceOf(value);
   const Buffer &buffer = program.buffers[slice.buffer];
   return buffer.kind == rt::BufferKind::Activation && slice.begin == 0 &&
-         slice.bytes == buffer.bytes &&
-         lastUseOf[slice.buffer] <= placeOf[op];
+         slice.bytes == buffer.bytes && lastUseOf[slice.buffer] <= placeOf[op];
 }
 
 //===----------------------------------------------------------------------===//
@@ -177,12 +175,14 @@ LogicalResult PhaseConverter::launch(train::KernelOp kernel,
     args.push_back(phase.arg(rt::Access::Write, slice));
   int64_t scratch = compiled->info.scratchBytes;
   if (scratch)
-    args.push_back(phase.arg(rt::Access::Scratch,
-                             createWork("scratch", rt::BufferKind::Scratch,
-                                        scratch, unit)));
+    args.push_back(phase.arg(
+        rt::Access::Scratch,
+        createWork("scratch", rt::BufferKind::Scratch, scratch, unit)));
+  OpBuilder &b = phase.getBuilder();
   phase.dispatch<rt::LaunchOp>(kernel.getName(), rt::Stream::Compute, args,
                                unit, scopeOf(kernel), compiled->symbol,
-                               compiled->info.extent, scratch);
+                               b.getI64IntegerAttr(compiled->info.extent),
+                               b.getI64IntegerAttr(scratch));
   return success();
 }
 
@@ -203,9 +203,9 @@ LogicalResult PhaseConverter::launchFlat(
   ValueRange results = buildBody(builder, entry);
   builder.create<train::YieldOp>(at->getLoc(), results);
   builder.setInsertionPoint(at);
-  auto kernel = builder.create<train::KernelOp>(
-      at->getLoc(), results.getTypes(), name, operands.getResults(),
-      "optimizer");
+  auto kernel =
+      builder.create<train::KernelOp>(at->getLoc(), results.getTypes(), name,
+                                      operands.getResults(), "optimizer");
   kernel.getBody().takeBody(*body);
   LogicalResult result = launch(kernel, ins, outs, unit);
   kernel.erase();
@@ -297,7 +297,8 @@ LogicalResult PhaseConverter::convert(onnx::MatMulOp op) {
        phase.arg(rt::Access::Read, sliceOf(op.getRhs())),
        phase.arg(rt::Access::Write, result)},
       unit, op.getScope(),
-      TypeAttr::get(cast<RankedTensorType>(op.getY().getType()).getElementType()),
+      TypeAttr::get(
+          cast<RankedTensorType>(op.getY().getType()).getElementType()),
       b.getBoolAttr(false), b.getI64IntegerAttr(gemm->m),
       b.getI64IntegerAttr(gemm->n), b.getI64IntegerAttr(gemm->k),
       b.getDenseI64ArrayAttr(gemm->batch), b.getDenseI64ArrayAttr(gemm->a),
@@ -309,9 +310,9 @@ LogicalResult PhaseConverter::convert(onnx::MatMulOp op) {
 void PhaseConverter::convert(AllGatherStartOp op) {
   const LineBuffers &line = program.getLine(op.getUnit(), op.getLine());
   LayoutAttr layout = line.layout();
-  Slice full = createWork((op.getUnit() + " gathered").str(),
-                          rt::BufferKind::Gathered, lineBytes(layout),
-                          op.getUnit());
+  Slice full =
+      createWork((op.getUnit() + " gathered").str(), rt::BufferKind::Gathered,
+                 lineBytes(layout), op.getUnit());
   OpBuilder &b = phase.getBuilder();
   int64_t element = layout.getElementType().getIntOrFloatBitWidth() / 8;
   Value event = phase.dispatch<rt::AllGatherOp>(
@@ -343,8 +344,7 @@ void PhaseConverter::convert(ReduceScatterStartOp op) {
   int64_t element = layout.getElementType().getIntOrFloatBitWidth() / 8;
   Value event = phase.dispatch<rt::ReduceScatterOp>(
       "reduce_scatter", rt::Stream::Reduce,
-      {phase.arg(rt::Access::Read, buffer),
-       phase.arg(rt::Access::Write, shard),
+      {phase.arg(rt::Access::Read, buffer), phase.arg(rt::Access::Write, shard),
        phase.arg(rt::Access::Scratch, scratch)},
       unit, "", TypeAttr::get(layout.getElementType()),
       b.getI64IntegerAttr(layout.getShardElements()),
@@ -362,8 +362,7 @@ void PhaseConverter::convert(WaitOp op) {
       continue;
     }
     auto start = op.getPending().getDefiningOp<AllGatherStartOp>();
-    const LineBuffers &line =
-        program.getLine(start.getUnit(), start.getLine());
+    const LineBuffers &line = program.getLine(start.getUnit(), start.getLine());
     assign(value, parameterSlice(line.layout(), i, pending.buffer));
   }
 }
@@ -371,8 +370,8 @@ void PhaseConverter::convert(WaitOp op) {
 void PhaseConverter::convert(AllReduceOp op) {
   Slice slice = sliceOf(op.getX());
   if (!diesAt(op.getX(), op)) {
-    Slice own = createWork("all_reduce", rt::BufferKind::Activation,
-                           slice.bytes, "");
+    Slice own =
+        createWork("all_reduce", rt::BufferKind::Activation, slice.bytes, "");
     copy(slice, own, "copy_scalar", "");
     slice = own;
   }
@@ -407,15 +406,15 @@ LogicalResult PhaseConverter::convert(SumOfSquaresOp op) {
   }
   Slice result = resultSlice(op.getSum(), "sum_of_squares", "");
   assign(op.getSum(), result);
-  return launchFlat(
-      op, "sum_of_squares", "", types,
-      [&](OpBuilder &b, Block *body) -> ValueRange {
-        return b
-            .create<train::SumOfSquaresOp>(op.getLoc(), op.getSum().getType(),
-                                           body->getArguments(), "optimizer")
-            ->getResults();
-      },
-      ins, {result});
+  return launchFlat(op, "sum_of_squares", "", types,
+                    [&](OpBuilder &b, Block *body) -> ValueRange {
+                      return b
+                          .create<train::SumOfSquaresOp>(
+                              op.getLoc(), op.getSum().getType(),
+                              body->getArguments(), "optimizer")
+                          ->getResults();
+                    },
+                    ins, {result});
 }
 
 LogicalResult PhaseConverter::convert(UpdateOp op) {
@@ -437,8 +436,7 @@ LogicalResult PhaseConverter::convert(UpdateOp op) {
   if (op.getClip())
     addInput(sliceOf(op.getClip()), op.getClip().getType());
   addInput(program.roles["rank"],
-           RankedTensorType::get(
-               {}, IntegerType::get(op.getContext(), 64)));
+           RankedTensorType::get({}, IntegerType::get(op.getContext(), 64)));
   int64_t decay = line.line.get().getDecayElements();
   auto build = [&](OpBuilder &b, Block *body) -> ValueRange {
     SmallVector<Value> args(body->getArguments());
@@ -456,10 +454,9 @@ LogicalResult PhaseConverter::convert(UpdateOp op) {
               rank, cast<train::AdamWAttr>(op.getRule()), decay, "optimizer")
           ->getResults();
     return b
-        .create<train::FlatSgdOp>(op.getLoc(), shard, m ? shard : Type(), p, g,
-                                  m, lr, clip, rank,
-                                  cast<train::SgdAttr>(op.getRule()), decay,
-                                  "optimizer")
+        .create<train::FlatSgdOp>(
+            op.getLoc(), shard, m ? shard : Type(), p, g, m, lr, clip, rank,
+            cast<train::SgdAttr>(op.getRule()), decay, "optimizer")
         ->getResults();
   };
   return launchFlat(op, isAdamW ? "adamw" : "sgd", op.getUnit(), types, build,
@@ -469,11 +466,10 @@ LogicalResult PhaseConverter::convert(UpdateOp op) {
 void PhaseConverter::convert(LoadOp op) {
   const LineBuffers &line = program.getLine(op.getUnit(), op.getLine());
   OpBuilder &b = phase.getBuilder();
-  phase.dispatch<rt::LoadOp>("load", rt::Stream::Compute,
-                             {phase.arg(rt::Access::Write, line.shard)},
-                             op.getUnit(), "",
-                             b.getI64IntegerAttr(line.unitIndex),
-                             b.getI64IntegerAttr(op.getLine()));
+  phase.dispatch<rt::LoadOp>(
+      "load", rt::Stream::Compute, {phase.arg(rt::Access::Write, line.shard)},
+      op.getUnit(), "", b.getI64IntegerAttr(line.unitIndex),
+      b.getI64IntegerAttr(op.getLine()));
   for (const Slice &state : line.states)
     fill(state, "zero_state", op.getUnit());
 }

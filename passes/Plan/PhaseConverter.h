@@ -2,11 +2,12 @@
 #ifndef FSDP_PASSES_PLAN_PHASECONVERTER_H
 #define FSDP_PASSES_PLAN_PHASECONVERTER_H
 
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "passes/Plan/Buffers.h"
 #include "passes/Plan/Kernels.h"
 #include "passes/Plan/PhaseBuilder.h"
 #include "passes/Shard/Lines.h"
-#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "llvm/ADT/MapVector.h"
 
 namespace fsdp {
 /// What persists of a line on one rank.

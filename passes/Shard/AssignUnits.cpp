@@ -23,6 +23,8 @@ using namespace fsdp::sharding;
 
 namespace {
 constexpr llvm::StringLiteral kRootUnit = "(root)";
+/// Far above any machine; sizes stay far below overflow.
+constexpr int64_t kMaxRanks = 1 << 16;
 
 /// A parameter and the rule that updates it (null when nothing does).
 struct Member {
@@ -88,10 +90,10 @@ struct AssignUnits : public fsdp::impl::FsdpAssignUnitsBase<AssignUnits> {
       auto [name, size] = axis.split('=');
       int64_t extent = 0;
       if (name.trim().empty() || size.trim().getAsInteger(10, extent) ||
-          extent < 1)
+          extent < 1 || extent > kMaxRanks)
         return getOperation().emitError("cannot read mesh axis '")
-               << axis << "', expected NAME=SIZE with a size of at least 1, "
-                          "as in shard=8";
+               << axis << "', expected NAME=SIZE with a size from 1 to "
+               << kMaxRanks << ", as in shard=8";
       names.push_back(StringAttr::get(&getContext(), name.trim()));
       sizes.push_back(extent);
     }
@@ -159,8 +161,10 @@ struct AssignUnits : public fsdp::impl::FsdpAssignUnitsBase<AssignUnits> {
     if (auto aliases = parameter.getAliases())
       for (auto alias : aliases->getAsValueRange<StringAttr>())
         while (unit != kRootUnit && !alias.starts_with((unit + ".").str())) {
-          auto [outer, rest] = unit.rsplit('.');
-          unit = rest.empty() ? StringRef(kRootUnit) : unitOf(outer);
+          // The name of a parameter directly inside the next module out.
+          size_t dot = unit.rfind('.');
+          unit = dot == StringRef::npos ? StringRef(kRootUnit)
+                                        : unitOf(unit.take_front(dot + 1));
         }
     return unit;
   }

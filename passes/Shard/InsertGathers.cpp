@@ -28,14 +28,24 @@ using namespace fsdp::sharding;
 namespace {
 bool isBefore(Operation *a, Operation *b) { return a->isBeforeInBlock(b); }
 
-/// The ops that use `values`, or views of them.
-void collectUsers(ValueRange values, SmallVectorImpl<Operation *> &users) {
-  for (Value value : values)
-    for (Operation *user : value.getUsers()) {
-      users.push_back(user);
-      if (isa<onnx::ReshapeOp>(user))
-        collectUsers(user->getResults(), users);
-    }
+bool isConstant(Value value) {
+  return isa_and_nonnull<onnx::ConstantOp>(value.getDefiningOp());
+}
+
+/// All values of `block` that are parameters or computed from parameters (and
+/// constants) alone.
+DenseSet<Value> findWeightValues(Block &block) {
+  DenseSet<Value> weights;
+  for (Operation &op : block) {
+    auto isWeight = [&](Value v) { return weights.contains(v); };
+    bool chain =
+        isMemoryEffectFree(&op) && llvm::any_of(op.getOperands(), isWeight) &&
+        llvm::all_of(op.getOperands(),
+                     [&](Value v) { return isWeight(v) || isConstant(v); });
+    if (chain || isa<onnx::ReadOp>(op))
+      weights.insert(op.result_begin(), op.result_end());
+  }
+  return weights;
 }
 
 struct InsertGathers : public fsdp::impl::FsdpInsertGathersBase<InsertGathers> {
@@ -55,6 +65,7 @@ struct InsertGathers : public fsdp::impl::FsdpInsertGathersBase<InsertGathers> {
     for (auto read : block.getOps<onnx::ReadOp>())
       reads[read.getParameterAttr().getAttr()] = read;
     cloneWeightChains(block, backward);
+    weightValues = findWeightValues(block);
     for (const LineRef &line : getLines(getOperation()))
       gatherLine(line, reads, backward);
     for (auto read : llvm::make_early_inc_range(block.getOps<onnx::ReadOp>())) {
@@ -91,9 +102,7 @@ struct InsertGathers : public fsdp::impl::FsdpInsertGathersBase<InsertGathers> {
   }
 
   static bool isFromWeights(Value value, const DenseSet<Value> &fromWeights) {
-    return fromWeights.contains(value) ||
-           (value.getDefiningOp() &&
-            isa<onnx::ConstantOp>(value.getDefiningOp()));
+    return fromWeights.contains(value) || isConstant(value);
   }
 
   /// Gives the backward uses of `op` their own copy, next to the first.
@@ -136,8 +145,8 @@ struct InsertGathers : public fsdp::impl::FsdpInsertGathersBase<InsertGathers> {
   void gatherUses(const LineRef &line, MutableArrayRef<Value> values,
                   llvm::function_ref<bool(Operation *)> wanted) {
     Operation *first = nullptr;
-    for (Value value : llvm::make_filter_range(
-             values, [](Value v) { return bool(v); }))
+    for (Value value :
+         llvm::make_filter_range(values, [](Value v) { return bool(v); }))
       for (Operation *user : value.getUsers())
         if (wanted(user) && (!first || isBefore(user, first)))
           first = user;
@@ -148,15 +157,32 @@ struct InsertGathers : public fsdp::impl::FsdpInsertGathersBase<InsertGathers> {
     ++numGathers;
     for (auto [value, gathered] : llvm::zip(values, full))
       if (value)
-        value.replaceUsesWithIf(gathered, [&](OpOperand &use) {
-          return wanted(use.getOwner());
-        });
-    SmallVector<Operation *> users;
-    collectUsers(full, users);
-    Operation *last = *llvm::max_element(users, isBefore);
-    builder.setInsertionPointAfter(last);
+        value.replaceUsesWithIf(
+            gathered, [&](OpOperand &use) { return wanted(use.getOwner()); });
+    builder.setInsertionPointAfter(lastUser(full));
     builder.create<ReleaseOp>(first->getLoc(), line.unitName(), line.index,
                               full);
   }
+
+  /// The last op that uses `values` or what is computed from weights alone,
+  /// views included: a chain may not cross its weights' release.
+  Operation *lastUser(ValueRange values) {
+    Operation *last = nullptr;
+    SmallVector<Value> pending(values);
+    DenseSet<Operation *> seen;
+    while (!pending.empty())
+      for (Operation *user : pending.pop_back_val().getUsers()) {
+        if (!seen.insert(user).second)
+          continue;
+        if (!last || isBefore(last, user))
+          last = user;
+        for (Value result : user->getResults())
+          if (weightValues.contains(result))
+            pending.push_back(result);
+      }
+    return last;
+  }
+
+  DenseSet<Value> weightValues;
 };
 } // namespace

@@ -47,7 +47,8 @@ struct InsertReductions
                             "--train-build-update");
     SmallVector<Value> reduced;
     for (const LineRef &line : getLines(getOperation()))
-      if (line.get().getTrainable() && failed(reduceLine(line, updates, reduced)))
+      if (line.get().getTrainable() &&
+          failed(reduceLine(line, updates, reduced)))
         return failure();
     SmallVector<Attribute> axes = getAxes();
     replaceNorm(func, reduced, axes);
@@ -108,9 +109,9 @@ struct InsertReductions
     ++numReductions;
 
     builder.setInsertionPoint(lastUpdate);
-    builder.create<UpdateOp>(
-        lastUpdate->getLoc(), line.unitName(), line.index, wait.getValues(),
-        update.getLr(), update.getStep(), update.getClip(), rule);
+    builder.create<UpdateOp>(lastUpdate->getLoc(), line.unitName(), line.index,
+                             wait.getValues(), update.getLr(), update.getStep(),
+                             update.getClip(), rule);
     eraseUpdates(line, lastUpdate->getBlock());
     return success();
   }
@@ -132,8 +133,7 @@ struct InsertReductions
     Location loc = norm.getLoc();
     auto f64 = RankedTensorType::get({}, b.getF64Type());
     Value squares = b.create<SumOfSquaresOp>(loc, f64, reduced);
-    Value sum =
-        b.create<AllReduceOp>(loc, f64, squares, b.getArrayAttr(axes));
+    Value sum = b.create<AllReduceOp>(loc, f64, squares, b.getArrayAttr(axes));
     Value root = b.create<onnx::SqrtOp>(loc, sum, kScope);
     Value result =
         b.create<onnx::CastOp>(loc, norm.getNorm().getType(), root, kScope);

@@ -36,8 +36,7 @@ ValueRange fsdp::buildGather(OpBuilder &builder, Location loc,
                              const LineRef &line) {
   MLIRContext *context = builder.getContext();
   LayoutAttr layout = line.get().getLayout();
-  SmallVector<Attribute> axes(layout.getAxes().begin(),
-                              layout.getAxes().end());
+  SmallVector<Attribute> axes(layout.getAxes().begin(), layout.getAxes().end());
   auto shards = builder.create<ShardsOp>(loc, getShardedTypes(line),
                                          line.unitName(), line.index);
   auto start = builder.create<AllGatherStartOp>(

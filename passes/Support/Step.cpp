@@ -6,31 +6,22 @@
 using namespace mlir;
 using namespace fsdp;
 
-func::FuncOp fsdp::getFunction(ModuleOp module, StringRef name) {
-  auto func = module.lookupSymbol<func::FuncOp>(name);
-  if (!func)
-    module.emitError("module has no function '")
-        << name << "', which this stage works on";
-  return func;
+onnx::SoftmaxCrossEntropyLossOp fsdp::lossBehind(Value value) {
+  while (auto reshape = value.getDefiningOp<onnx::ReshapeOp>())
+    value = reshape.getX();
+  return value.getDefiningOp<onnx::SoftmaxCrossEntropyLossOp>();
 }
 
-bool fsdp::matchesGlob(StringRef pattern, StringRef name) {
-  if (pattern.empty())
-    return name.empty();
-  if (pattern.front() == '*') {
-    bool deep = pattern.starts_with("**");
-    StringRef rest = pattern.drop_front(deep ? 2 : 1);
-    for (size_t i = 0; i <= name.size(); ++i) {
-      if (matchesGlob(rest, name.drop_front(i)))
-        return true;
-      if (i < name.size() && name[i] == '.' && !deep)
-        return false;
-    }
-    return false;
+func::FuncOp fsdp::getFunction(ModuleOp module, StringRef name) {
+  auto func = module.lookupSymbol<func::FuncOp>(name);
+  if (!func) {
+    module.emitError("module has no function '")
+        << name << "', which this stage works on";
+  } else if (!llvm::hasSingleElement(func.getBody())) {
+    func.emitError("function '") << name << "' is not one straight line of ops";
+    return nullptr;
   }
-  if (name.empty() || (pattern.front() != '?' && pattern.front() != name.front()))
-    return false;
-  return matchesGlob(pattern.drop_front(), name.drop_front());
+  return func;
 }
 
 std::string fsdp::nearestNames(StringRef name,
@@ -47,9 +38,8 @@ std::string fsdp::nearestNames(StringRef name,
 
 Value fsdp::addArgument(func::FuncOp func, Type type, StringRef role) {
   MLIRContext *context = func.getContext();
-  auto attrs = DictionaryAttr::get(
-      context, {{StringAttr::get(context, kRole),
-                 StringAttr::get(context, role)}});
+  auto attrs = DictionaryAttr::get(context, {{StringAttr::get(context, kRole),
+                                              StringAttr::get(context, role)}});
   func.insertArgument(func.getNumArguments(), type, attrs, func.getLoc());
   return func.getArguments().back();
 }
@@ -58,12 +48,12 @@ void fsdp::setResults(func::FuncOp func, ValueRange values,
                       ArrayRef<StringRef> roles) {
   MLIRContext *context = func.getContext();
   func.getBody().front().getTerminator()->setOperands(values);
-  func.setType(FunctionType::get(context, func.getArgumentTypes(),
-                                 values.getTypes()));
+  func.setType(
+      FunctionType::get(context, func.getArgumentTypes(), values.getTypes()));
   SmallVector<Attribute> attrs;
   for (StringRef role : roles)
     attrs.push_back(DictionaryAttr::get(
-        context, {{StringAttr::get(context, kRole),
-                   StringAttr::get(context, role)}}));
+        context,
+        {{StringAttr::get(context, kRole), StringAttr::get(context, role)}}));
   func.setResAttrsAttr(ArrayAttr::get(context, attrs));
 }

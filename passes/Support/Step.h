@@ -2,6 +2,7 @@
 #ifndef FSDP_PASSES_SUPPORT_STEP_H
 #define FSDP_PASSES_SUPPORT_STEP_H
 
+#include "dialects/Onnx/Glob.h"
 #include "dialects/Train/Train.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/BuiltinOps.h"
@@ -23,6 +24,13 @@ inline constexpr llvm::StringLiteral kLabelsShift = "train.labels_shift";
 /// Module attribute: number of classes, which token ids must be below.
 inline constexpr llvm::StringLiteral kVocabSize = "train.vocab_size";
 
+/// Module attribute: the label that the loss does not count.
+inline constexpr llvm::StringLiteral kIgnoreIndex = "train.ignore_index";
+
+/// The loss op whose value `value` is, seen through reshapes; null when it is
+/// none.
+onnx::SoftmaxCrossEntropyLossOp lossBehind(mlir::Value value);
+
 /// The function `name`, or null after an error that says which pass makes it.
 mlir::func::FuncOp getFunction(mlir::ModuleOp module, llvm::StringRef name);
 
@@ -33,10 +41,6 @@ template <typename Op> Op findOp(mlir::Block &block) {
       return found;
   return nullptr;
 }
-
-/// Matches `name` against a glob where `*` stands for any characters but '.',
-/// `**` for any characters, `?` for one.
-bool matchesGlob(llvm::StringRef pattern, llvm::StringRef name);
 
 /// Up to three of `candidates` nearest to `name` by edit distance, as
 /// "'a', 'b', 'c'".

@@ -23,22 +23,12 @@ StringRef nameOf(DictionaryAttr attrs) {
   return name ? name.getValue() : StringRef();
 }
 
+/// [batch, seq] of i64 or i32: what tokens and labels are.
 bool isTokenLike(Type type) {
-  auto tensor = cast<RankedTensorType>(type);
-  return tensor.getRank() == 2 && tensor.getElementType().isInteger();
-}
-
-/// The loss op whose value `value` is, seen through ops that keep a scalar's
-/// value.
-onnx::SoftmaxCrossEntropyLossOp lossBehind(Value value) {
-  while (Operation *op = value.getDefiningOp()) {
-    if (auto loss = dyn_cast<onnx::SoftmaxCrossEntropyLossOp>(op))
-      return loss;
-    if (!isa<onnx::ReshapeOp>(op))
-      break;
-    value = op->getOperand(0);
-  }
-  return nullptr;
+  auto tensor = dyn_cast<RankedTensorType>(type);
+  return tensor && tensor.getRank() == 2 &&
+         (tensor.getElementType().isInteger(64) ||
+          tensor.getElementType().isInteger(32));
 }
 
 /// Whether `labels` reaches the loss as it is, or is moved on the way.
@@ -79,6 +69,9 @@ struct AttachLoss : public fsdp::impl::TrainAttachLossBase<AttachLoss> {
     getOperation()->setAttr(
         kVocabSize, IntegerAttr::get(IntegerType::get(&getContext(), 64),
                                      logitsType.getShape().back()));
+    getOperation()->setAttr(
+        kIgnoreIndex, IntegerAttr::get(IntegerType::get(&getContext(), 64),
+                                       op->getIgnoreIndex()));
     setResults(func, {op->getLoss()}, {"loss"});
     return success();
   }
@@ -137,28 +130,39 @@ struct AttachLoss : public fsdp::impl::TrainAttachLossBase<AttachLoss> {
   }
 
   LogicalResult assignRoles(func::FuncOp func) {
+    std::optional<unsigned> tokens = findTokens(func);
     for (unsigned i = 0; i < func.getNumArguments(); ++i) {
       if (func.getArgAttr(i, kRole))
         continue;
       StringRef name = nameOf(func.getArgAttrDict(i));
-      StringRef role = name == "labels" ? "labels" : "tokens";
-      if (!isTokenLike(func.getArgument(i).getType()) ||
-          (role == "tokens" && name != "input_ids" && hasTokens(func)))
+      StringRef role = i == tokens        ? "tokens"
+                       : name == "labels" ? "labels"
+                                          : "";
+      if (role.empty() || !isTokenLike(func.getArgument(i).getType()))
         return func.emitError("input '")
                << name << "' of type " << func.getArgument(i).getType()
-               << " is neither tokens nor labels: fix it with --bind " << name
-               << "=VALUE";
+               << " is neither the tokens nor the labels: fix it with --bind "
+               << name << "=VALUE";
       func.setArgAttr(i, kRole, StringAttr::get(&getContext(), role));
     }
     return success();
   }
 
-  static bool hasTokens(func::FuncOp func) {
-    for (unsigned i = 0; i < func.getNumArguments(); ++i)
-      if (auto role = func.getArgAttrOfType<StringAttr>(i, kRole))
-        if (role == "tokens")
-          return true;
-    return false;
+  /// The input called "input_ids"; without one the only input that can be
+  /// tokens.
+  static std::optional<unsigned> findTokens(func::FuncOp func) {
+    SmallVector<unsigned> candidates;
+    for (unsigned i = 0; i < func.getNumArguments(); ++i) {
+      StringRef name = nameOf(func.getArgAttrDict(i));
+      if (name == "input_ids")
+        return i;
+      if (!func.getArgAttr(i, kRole) && name != "labels" &&
+          isTokenLike(func.getArgument(i).getType()))
+        candidates.push_back(i);
+    }
+    if (candidates.size() != 1)
+      return std::nullopt;
+    return candidates.front();
   }
 };
 } // namespace

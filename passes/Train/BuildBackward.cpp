@@ -34,8 +34,7 @@ constexpr llvm::StringLiteral kLossScope = "loss";
 SmallVector<onnx::ReadOp> uniqueReads(Block &block) {
   llvm::MapVector<StringAttr, onnx::ReadOp> reads;
   for (auto read : llvm::make_early_inc_range(block.getOps<onnx::ReadOp>())) {
-    auto [it, isNew] =
-        reads.insert({read.getParameterAttr().getAttr(), read});
+    auto [it, isNew] = reads.insert({read.getParameterAttr().getAttr(), read});
     if (isNew)
       continue;
     read.replaceAllUsesWith(it->second.getResult());
@@ -65,7 +64,8 @@ struct BuildBackward
 
   LogicalResult build(func::FuncOp func) {
     Block &block = func.getBody().front();
-    auto lossOp = findOp<onnx::SoftmaxCrossEntropyLossOp>(block);
+    ValueRange results = block.getTerminator()->getOperands();
+    auto lossOp = results.empty() ? nullptr : lossBehind(results.front());
     if (!lossOp)
       return func.emitError("'step' has no loss: run --train-attach-loss");
     if (lossMean != "global" && lossMean != "rank")
@@ -108,17 +108,19 @@ struct BuildBackward
     if (lossMean == "rank") {
       // A rank without valid labels contributes 0: its divisor is 1, not 0.
       Value one = b.create<onnx::ConstantOp>(
-          loc, scalar, DenseElementsAttr::get(cast<ShapedType>(scalar),
-                       b.getFloatAttr(logitsType.getElementType(), 1.0)),
+          loc, scalar,
+          DenseElementsAttr::get(
+              cast<ShapedType>(scalar),
+              b.getFloatAttr(logitsType.getElementType(), 1.0)),
           kLossScope);
       Value own = b.create<onnx::MaxOp>(loc, local, one, kLossScope);
       Value ranks = b.create<train::RankCountOp>(loc, scalar, kLossScope);
       divisor = b.create<onnx::MulOp>(loc, own, ranks, kLossScope);
     }
     Value seed = b.create<onnx::ReciprocalOp>(loc, divisor, kLossScope);
-    auto sum = b.create<train::CrossEntropyOp>(
-        loc, scalar, rows, op.getLogits(), op.getLabels(), op.getIgnoreIndex(),
-        kLossScope);
+    auto sum = b.create<train::CrossEntropyOp>(loc, scalar, rows,
+                                               op.getLogits(), op.getLabels(),
+                                               op.getIgnoreIndex(), kLossScope);
     Value mean = b.create<onnx::MulOp>(loc, sum.getLoss(), seed, kLossScope);
     Value loss = b.create<train::SumOverRanksOp>(loc, mean, kLossScope);
     return {loss, count, seed, sum.getLse()};
@@ -129,8 +131,8 @@ struct BuildBackward
     SmallVector<onnx::ReadOp> reads;
     SmallVector<Value> wrt, grads;
     for (onnx::ReadOp read : uniqueReads(block)) {
-      auto parameter = getOperation().lookupSymbol<onnx::ParameterOp>(
-          read.getParameter());
+      auto parameter =
+          getOperation().lookupSymbol<onnx::ParameterOp>(read.getParameter());
       if (!parameter.isTrainable())
         continue;
       reads.push_back(read);
@@ -138,15 +140,17 @@ struct BuildBackward
     }
     if (failed(differentiate(builder, logits, seed, wrt, grads)))
       return failure();
+    bool any = false;
     for (auto [read, grad] : llvm::zip(reads, grads)) {
       if (!grad)
         continue;
+      any = true;
       builder.setInsertionPointAfterValue(grad);
       builder.create<train::GradientOp>(read.getLoc(), read.getParameterAttr(),
                                         grad, read.getScopeAttr());
       ++numGradients;
     }
-    if (numGradients == 0)
+    if (!any)
       return getOperation().emitError(
           "no parameter gets a gradient: nothing can be trained");
     return success();

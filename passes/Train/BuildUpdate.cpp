@@ -10,6 +10,8 @@
 #include "passes/Support/Step.h"
 #include "passes/Train/Passes.h"
 
+#include <cmath>
+
 namespace fsdp {
 #define GEN_PASS_DEF_TRAINBUILDUPDATE
 #include "passes/Train/Passes.h.inc"
@@ -34,6 +36,15 @@ struct BuildUpdate : public fsdp::impl::TrainBuildUpdateBase<BuildUpdate> {
     if (optimizer != "adamw" && optimizer != "sgd")
       return func.emitError("unknown optimizer '")
              << optimizer << "', expected adamw or sgd";
+    std::pair<double, const char *> numbers[] = {
+        {eps, "eps"},
+        {weightDecay, "weight-decay"},
+        {momentum, "momentum"},
+        {clipGradNorm, "clip-grad-norm"}};
+    for (auto [value, name] : numbers)
+      if (!(value >= 0) || std::isinf(value))
+        return func.emitError("--") << name << " is " << value
+                                    << ", expected a number of at least 0";
     std::vector<std::string> names;
     for (auto parameter : getOperation().getOps<onnx::ParameterOp>())
       names.push_back(parameter.getSymName().str());
@@ -49,8 +60,7 @@ struct BuildUpdate : public fsdp::impl::TrainBuildUpdateBase<BuildUpdate> {
 
   LogicalResult build(func::FuncOp func) {
     Block &block = func.getBody().front();
-    SmallVector<train::GradientOp> gradients(
-        block.getOps<train::GradientOp>());
+    SmallVector<train::GradientOp> gradients(block.getOps<train::GradientOp>());
     if (gradients.empty())
       return func.emitError("'step' has no gradients: run "
                             "--train-build-backward");

@@ -7,6 +7,11 @@ using namespace mlir;
 using namespace fsdp;
 
 namespace {
+bool isDifferentiable(Value value) {
+  auto type = dyn_cast<RankedTensorType>(value.getType());
+  return type && isa<FloatType>(type.getElementType());
+}
+
 class Sweep {
 public:
   Sweep(OpBuilder &builder, Value output, ValueRange wrt)
@@ -38,15 +43,18 @@ private:
       if (llvm::any_of(op.getOperands(),
                        [&](Value v) { return active.contains(v); })) {
         dependent.push_back(&op);
-        active.insert(op.result_begin(), op.result_end());
+        for (Value result : op.getResults())
+          if (isDifferentiable(result)) // a comparison's result is constant
+            active.insert(result);
       }
       if (&op == last)
         break;
     }
     SmallVector<Operation *> path;
     for (Operation *op : llvm::reverse(dependent)) {
-      if (llvm::none_of(op->getResults(),
-                        [&](Value v) { return needed.contains(v); }))
+      if (llvm::none_of(op->getResults(), [&](Value v) {
+            return needed.contains(v) && active.contains(v);
+          }))
         continue;
       needed.insert(op->operand_begin(), op->operand_end());
       path.push_back(op);
@@ -59,7 +67,8 @@ private:
     llvm::MapVector<OperationName, std::pair<unsigned, Operation *>> missing;
     for (Operation *op : path)
       if (!isa<onnx::DifferentiableOpInterface>(op))
-        if (missing.try_emplace(op->getName(), 0, op).first->second.first++ == 0)
+        if (missing.try_emplace(op->getName(), 0, op).first->second.first++ ==
+            0)
           continue;
     if (missing.empty())
       return success();

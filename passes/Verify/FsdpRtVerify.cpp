@@ -46,8 +46,11 @@ public:
     if (block.empty() || !isa<rt::JoinOp>(block.back()))
       return phase.emitOpError("does not end by joining all streams "
                                "(fsdprt_v5)");
-    for (Operation &op : block)
+    for (Operation &op : block) {
+      if (!op.hasAttrOfType<rt::StreamAttr>("stream"))
+        return op.emitOpError("is not a dispatch on a stream (fsdprt_v1)");
       issue(op);
+    }
     auto lateFirst = [](const Touch &t) {
       return t.stream != size_t(rt::Stream::Compute);
     };
@@ -63,8 +66,7 @@ public:
 
 private:
   void issue(Operation &op) {
-    auto stream =
-        size_t(op.getAttrOfType<rt::StreamAttr>("stream").getValue());
+    auto stream = size_t(op.getAttrOfType<rt::StreamAttr>("stream").getValue());
     Clock clock = streamClocks[stream];
     for (Value event : op.getOperands()) {
       const Clock &other = clocks[event.getDefiningOp()];
@@ -73,22 +75,22 @@ private:
     }
     ++clock[stream];
     clocks[&op] = streamClocks[stream] = clock;
-    for (auto arg : op.getAttrOfType<ArrayAttr>("args").getAsRange<rt::ArgAttr>()) {
+    for (auto arg :
+         op.getAttrOfType<ArrayAttr>("args").getAsRange<rt::ArgAttr>()) {
       rt::BufferOp buffer = buffers.lookup(arg.getBuffer());
       int64_t begin = int64_t(buffer.getOffset()) + arg.getBegin();
-      touches.push_back({&op, stream, clock[stream],
-                         int64_t(buffer.getArena()), begin,
-                         begin + arg.getBytes(),
+      touches.push_back({&op, stream, clock[stream], int64_t(buffer.getArena()),
+                         begin, begin + arg.getBytes(),
                          arg.getAccess() != rt::Access::Read});
     }
   }
 
   LogicalResult check(const Touch &a, const Touch &b) {
-    if (a.stream == b.stream || !(a.writes || b.writes) ||
-        a.arena != b.arena || a.begin >= b.end || b.begin >= a.end)
+    if (a.stream == b.stream || !(a.writes || b.writes) || a.arena != b.arena ||
+        a.begin >= b.end || b.begin >= a.end)
       return success();
-    bool ordered = clocks[b.op][a.stream] >= a.place ||
-                   clocks[a.op][b.stream] >= b.place;
+    bool ordered =
+        clocks[b.op][a.stream] >= a.place || clocks[a.op][b.stream] >= b.place;
     if (ordered)
       return success();
     auto diagnostic = a.op->emitOpError("touches bytes [")
@@ -111,7 +113,8 @@ struct FsdpRtVerify : public fsdp::impl::FsdpRtVerifyBase<FsdpRtVerify> {
   void runOnOperation() override {
     FailureOr<DenseMap<int64_t, Lifetime>> lives =
         computeLifetimes(getOperation());
-    if (failed(lives) || failed(verifyArenas()) || failed(verifyOverlap(*lives)))
+    if (failed(lives) || failed(verifyArenas()) ||
+        failed(verifyOverlap(*lives)))
       return signalPassFailure();
     DenseMap<int64_t, rt::BufferOp> buffers;
     for (auto buffer : getOperation().getOps<rt::BufferOp>())
@@ -131,10 +134,9 @@ struct FsdpRtVerify : public fsdp::impl::FsdpRtVerifyBase<FsdpRtVerify> {
       end = std::max(end, int64_t(offset + buffer.getBytes()));
     }
     for (auto arena : getOperation().getOps<rt::ArenaOp>()) {
-      int64_t end = llvm::alignTo(ends.lookup(arena.getIndex()), 64);
-      int64_t bytes = llvm::alignTo(arena.getBytes(), 64);
+      int64_t end = ends.lookup(arena.getIndex());
       ends.erase(arena.getIndex());
-      if (bytes != end)
+      if (int64_t(arena.getBytes()) != end)
         return arena.emitOpError("has ")
                << arena.getBytes() << " bytes, but its last buffer ends at "
                << end << " (fsdprt_v2)";
@@ -146,27 +148,34 @@ struct FsdpRtVerify : public fsdp::impl::FsdpRtVerifyBase<FsdpRtVerify> {
   }
 
   /// Sweeps over each phase's issue order and keeps the buffers alive by
-  /// offset: a new one may not reach into a neighbour.
+  /// offset, those of all phases from the start: a new one may not reach into
+  /// a neighbour.
   LogicalResult verifyOverlap(const DenseMap<int64_t, Lifetime> &lives) {
     struct Change {
       int64_t place;
       bool starts;
       rt::BufferOp buffer;
     };
+    using Alive = std::map<std::pair<int64_t, int64_t>, rt::BufferOp>;
+    Alive persistent;
     llvm::MapVector<StringRef, SmallVector<Change>> phases;
     for (auto buffer : getOperation().getOps<rt::BufferOp>()) {
-      // A buffer of all phases is alive from the start of an own line.
+      if (buffer.getPhase().empty()) {
+        if (failed(insert(persistent, {buffer.getArena(), buffer.getOffset()},
+                          buffer)))
+          return failure();
+        continue;
+      }
       Lifetime life = lives.lookup(buffer.getId());
       auto &changes = phases[buffer.getPhase()];
       changes.push_back({life.first, true, buffer});
-      if (!buffer.getPhase().empty())
-        changes.push_back({life.last + 1, false, buffer});
+      changes.push_back({life.last + 1, false, buffer});
     }
     for (auto &[name, changes] : phases) {
       llvm::stable_sort(changes, [](const Change &a, const Change &b) {
         return std::pair(a.place, a.starts) < std::pair(b.place, b.starts);
       });
-      std::map<std::pair<int64_t, int64_t>, rt::BufferOp> alive;
+      Alive alive = persistent;
       for (Change &change : changes) {
         rt::BufferOp buffer = change.buffer;
         std::pair<int64_t, int64_t> key(buffer.getArena(), buffer.getOffset());
@@ -194,8 +203,7 @@ struct FsdpRtVerify : public fsdp::impl::FsdpRtVerifyBase<FsdpRtVerify> {
       other = std::prev(next)->second;
     if (other) {
       auto diagnostic = buffer.emitOpError("shares bytes with buffer ")
-                        << other.getId()
-                        << " while both are alive (fsdprt_v3)";
+                        << other.getId() << " while both are alive (fsdprt_v3)";
       diagnostic.attachNote(other.getLoc()) << "the other buffer: " << other;
       return diagnostic;
     }

@@ -3,6 +3,7 @@
 #include "passes/Support/Step.h"
 #include "passes/Verify/Passes.h"
 
+#include "llvm/ADT/SetVector.h"
 #include "llvm/ADT/StringSet.h"
 
 namespace fsdp {
@@ -46,20 +47,22 @@ private:
   LogicalResult checkReads(Operation &op) {
     if (isa<ReleaseOp>(op))
       return success();
-    Value stale;
-    bool onlyWeights = op.getNumOperands() != 0;
+    llvm::SmallSetVector<Value, 2> sources;
+    bool onlyWeights = isMemoryEffectFree(&op);
     for (Value operand : op.getOperands()) {
-      if (released.contains(weightOf.lookup(operand)))
-        stale = operand;
-      onlyWeights &= weightOf.contains(operand);
+      auto it = weightsOf.find(operand);
+      if (it != weightsOf.end())
+        sources.insert(it->second.begin(), it->second.end());
+      else if (!isa_and_nonnull<onnx::ConstantOp>(operand.getDefiningOp()))
+        onlyWeights = false;
     }
-    if (stale)
-      return op.emitOpError("reads a parameter of unit '")
-             << gathered.lookup(weightOf.lookup(stale))
-             << "' after its release (fsdp_v4)";
-    if (onlyWeights && isMemoryEffectFree(&op))
+    for (Value source : sources)
+      if (released.contains(source))
+        return op.emitOpError("reads a parameter of unit '")
+               << gathered.lookup(source) << "' after its release (fsdp_v4)";
+    if (onlyWeights && !sources.empty())
       for (Value result : op.getResults())
-        weightOf[result] = weightOf.lookup(op.getOperand(0));
+        weightsOf[result] = llvm::to_vector<1>(sources);
     return success();
   }
 
@@ -67,9 +70,8 @@ private:
     if (isa<onnx::ReadOp, train::UpdateOp>(op))
       return op.emitOpError("works on a whole parameter (fsdp_v7)");
     if (isa<AllGatherStartOp, ReduceScatterStartOp>(op)) {
-      auto waits = llvm::count_if(op.getResult(0).getUsers(), [](auto *user) {
-        return isa<WaitOp>(user);
-      });
+      auto waits = llvm::count_if(op.getResult(0).getUsers(),
+                                  [](auto *user) { return isa<WaitOp>(user); });
       if (waits != 1)
         return op.emitOpError("is waited for ")
                << waits << " times, expected once (fsdp_v2)";
@@ -100,7 +102,7 @@ private:
     Value first = wait.getValues().front();
     gathered[first] = start.getUnit();
     for (Value value : wait.getValues())
-      weightOf[value] = first;
+      weightsOf[value] = {first};
     auto unit = module.lookupSymbol<UnitOp>(start.getUnit());
     if (unit && !unit.getRoot())
       alive[start.getUnit()].insert(first);
@@ -112,10 +114,10 @@ private:
   }
 
   LogicalResult visitRelease(ReleaseOp release) {
-    Value first = weightOf.lookup(release.getValues().front());
+    Value first =
+        release.getValues().empty() ? Value() : release.getValues().front();
     if (!gathered.contains(first) || !released.insert(first).second)
-      return release.emitOpError(
-          "releases what is not gathered (fsdp_v3)");
+      return release.emitOpError("releases what is not gathered (fsdp_v3)");
     auto it = alive.find(release.getUnit());
     if (it != alive.end() && it->second.erase(first) && it->second.empty())
       alive.erase(it);
@@ -125,7 +127,9 @@ private:
   ModuleOp module;
   func::FuncOp func;
   llvm::MapVector<Value, StringRef> gathered; ///< first value of a wait -> unit
-  DenseMap<Value, Value> weightOf;            ///< value -> first of its wait
+  /// A weight, or what is computed from weights alone -> the first values of
+  /// the waits it comes from.
+  DenseMap<Value, SmallVector<Value, 1>> weightsOf;
   DenseSet<Value> released;
   llvm::StringMap<DenseSet<Value>> alive;
 };

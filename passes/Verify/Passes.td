@@ -28,8 +28,8 @@ def FsdpVerify : Pass<"fsdp-verify", "::mlir::ModuleOp"> {
 def FsdpRtVerify : Pass<"fsdprt-verify", "::mlir::ModuleOp"> {
   let summary = "checks buffers, offsets and the order of a planned program";
   let description = [{
-    - (fsdprt_v1) arguments are ranges of declared buffers, and nothing is read
-      before it is written.
+    - (fsdprt_v1) phases hold dispatches alone, arguments are ranges of
+      declared buffers, and nothing is read before it is written.
     - (fsdprt_v2) every buffer lies inside its arena, and an arena ends with
       its last buffer.
     - (fsdprt_v3) buffers that are alive together do not share bytes.

@@ -35,8 +35,8 @@ struct TrainVerify : public fsdp::impl::TrainVerifyBase<TrainVerify> {
     auto update = dyn_cast<train::UpdateOp>(op);
     if (!update)
       return success();
-    auto parameter = getOperation().lookupSymbol<onnx::ParameterOp>(
-        update.getParameter());
+    auto parameter =
+        getOperation().lookupSymbol<onnx::ParameterOp>(update.getParameter());
     if (!parameter || !parameter.isTrainable())
       return op->emitOpError("updates '")
              << update.getParameter()

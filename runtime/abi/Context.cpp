@@ -68,9 +68,9 @@ void fsdprt_context::planPoison() {
     bool replaced = false;
     for (const BufferSpec &other : manifest.buffers)
       replaced |= &other != &buffer && other.arena == buffer.arena &&
-                  (other.phase.empty() || (other.phase == buffer.phase &&
-                                           other.first <= buffer.last &&
-                                           other.last >= buffer.last)) &&
+                  (other.phase.empty() ||
+                   (other.phase == buffer.phase && other.first <= buffer.last &&
+                    other.last >= buffer.last)) &&
                   other.offset < buffer.offset + buffer.bytes &&
                   buffer.offset < other.offset + other.bytes;
     if (!replaced)

@@ -52,7 +52,7 @@ struct fsdprt_context {
   std::unique_ptr<fsdprt::GemmLibrary> gemm;
   std::unique_ptr<fsdprt::Streams> streams;
   const fsdprt::ParameterLoader *loader = nullptr; // what fsdprt_load asks
-  fsdprt::CheckpointSaver *saver = nullptr; // on the rank that writes
+  fsdprt::CheckpointSaver *saver = nullptr;        // on the rank that writes
 
   // Of the phase that runs.
   std::string phase;

@@ -23,6 +23,7 @@ static_assert(sizeof(fsdprt_gemm_desc) == 264, "part of the ABI");
 static_assert(sizeof(fsdprt_collective_desc) == 80, "part of the ABI");
 static_assert(sizeof(fsdprt_fill_desc) == 64, "part of the ABI");
 static_assert(sizeof(fsdprt_copy_desc) == 56, "part of the ABI");
+static_assert(sizeof(fsdprt_constant_desc) == 64, "part of the ABI");
 static_assert(sizeof(fsdprt_unit_desc) == 64, "part of the ABI");
 static_assert(sizeof(fsdprt_join_desc) == 56, "part of the ABI");
 
@@ -113,8 +114,7 @@ void Operation::poisonDead() {
     return;
   for (const BufferSpec *buffer : buffers->second)
     context.streams->poisonWhenUnused(
-        {context.arenas[buffer->arena].base() + buffer->offset,
-         buffer->bytes});
+        {context.arenas[buffer->arena].base() + buffer->offset, buffer->bytes});
 }
 
 Status Operation::dispatch(std::function<Status()> work) {
@@ -207,21 +207,19 @@ static Status runKernel(fsdprt_context &context, const fsdprt_launch_desc &desc,
                      " bytes of scratch");
     scratch = static_cast<char *>(args.back());
     args.pop_back();
-    workers = int(std::min<int64_t>(
-        workers,
-        desc.op.args[desc.op.num_args - 1].bytes / desc.scratch_bytes));
+    workers = int(
+        std::min<int64_t>(workers, desc.op.args[desc.op.num_args - 1].bytes /
+                                       desc.scratch_bytes));
   }
   auto body = [&](int worker, int64_t begin, int64_t end) {
-    return desc.kernel(args.data(),
-                       scratch ? scratch + worker * desc.scratch_bytes
-                               : nullptr,
-                       begin, end);
+    return desc.kernel(
+        args.data(), scratch ? scratch + worker * desc.scratch_bytes : nullptr,
+        begin, end);
   };
   // Off the compute stream the kernel keeps to its own thread.
-  fsdprt_status status =
-      desc.op.stream == FSDPRT_STREAM_COMPUTE
-          ? context.workers->run(desc.extent, workers, body)
-          : body(0, 0, desc.extent);
+  fsdprt_status status = desc.op.stream == FSDPRT_STREAM_COMPUTE
+                             ? context.workers->run(desc.extent, workers, body)
+                             : body(0, 0, desc.extent);
   if (status)
     return failure("the kernel failed with status ", status);
   return Status();
@@ -266,11 +264,22 @@ fsdprt_status fsdprt_copy(fsdprt_context *context,
     FSDPRT_RETURN_IF_ERROR(expectArguments(desc->op, 2));
     int64_t bytes = desc->op.args[0].bytes;
     if (desc->op.args[1].bytes != bytes)
-      return failure("copies ", bytes, " bytes into ",
-                     desc->op.args[1].bytes);
+      return failure("copies ", bytes, " bytes into ", desc->op.args[1].bytes);
     void *from = operation.args()[0], *to = operation.args()[1];
     return operation.dispatch([=] {
       std::memmove(to, from, bytes);
+      return Status();
+    });
+  });
+}
+
+fsdprt_status fsdprt_constant(fsdprt_context *context,
+                              const fsdprt_constant_desc *desc) {
+  return enter(context, desc, [&](Operation &operation) -> Status {
+    FSDPRT_RETURN_IF_ERROR(expectArguments(desc->op, 1));
+    void *to = operation.args()[0];
+    return operation.dispatch([desc, to] {
+      std::memcpy(to, desc->data, desc->op.args[0].bytes);
       return Status();
     });
   });
@@ -284,20 +293,19 @@ static fsdprt_status communicate(fsdprt_context *context,
                                  const fsdprt_collective_desc *desc,
                                  CollectiveKind kind) {
   return enter(context, desc, [&](Operation &operation) -> Status {
-    Expected<Collective> collective =
-        Collective::create(kind, *desc, operation.args(), context->rank(),
-                           context->world());
+    Expected<Collective> collective = Collective::create(
+        kind, *desc, operation.args(), context->rank(), context->world());
     if (!collective.ok())
       return collective.status();
     if (kind == CollectiveKind::AllGather)
       context->gatheredBytes += desc->payload_bytes;
     if (kind == CollectiveKind::ReduceScatter)
       context->reducedBytes += desc->payload_bytes;
-    return operation.communicate(
-        desc->comm, collective->transfers(), [collective = *collective] {
-          collective.finish();
-          return Status();
-        });
+    return operation.communicate(desc->comm, collective->transfers(),
+                                 [collective = *collective] {
+                                   collective.finish();
+                                   return Status();
+                                 });
   });
 }
 

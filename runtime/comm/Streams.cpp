@@ -49,9 +49,8 @@ Status Streams::waitFor(const int32_t *waits, int32_t count) {
   probe.waits = waits;
   probe.num_waits = count;
   // With nothing in flight, nobody is left to record a missing event.
-  changed.wait(lock, [&] {
-    return !error.ok() || eventsRecorded(&probe) || idle();
-  });
+  changed.wait(lock,
+               [&] { return !error.ok() || eventsRecorded(&probe) || idle(); });
   if (error.ok() && !eventsRecorded(&probe))
     return failure("it waits for an event that no earlier operation records");
   return error;
@@ -261,8 +260,8 @@ Status Streams::checkTimeout() {
   if (!options.flight ||
       !describeCulprit(*options.flight, communicator.rank(), true, culprit))
     culprit << "a rank of another host does not answer";
-  return failure("no progress for ", options.timeoutSeconds, " s: ",
-                 culprit.data(),
+  return failure("no progress for ", options.timeoutSeconds,
+                 " s: ", culprit.data(),
                  "; see --timeout if it only takes this long");
 }
 

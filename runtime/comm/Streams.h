@@ -86,11 +86,11 @@ private:
 
   void run();
   bool eventsRecorded(const fsdprt_op *op) const; // with the mutex
-  bool advance(int queue); // true if something changed
+  bool advance(int queue);                        // true if something changed
   void complete(int queue);
   void fail(Status status);
   Status checkTimeout();
-  bool idle() const; // with the mutex
+  bool idle() const;              // with the mutex
   bool isUsed(Range range) const; // with the mutex
   void mark(const Task &task, OperationState state);
 

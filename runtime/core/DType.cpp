@@ -192,7 +192,7 @@ void fsdprt::convertElements(int32_t toDType, void *to, int32_t fromDType,
     return;
   }
   for (int64_t i = 0; i < count; ++i)
-    toInfo->store(static_cast<char *>(to) + i * toInfo->size,
-                  fromInfo->load(static_cast<const char *>(from) +
-                                 i * fromInfo->size));
+    toInfo->store(
+        static_cast<char *>(to) + i * toInfo->size,
+        fromInfo->load(static_cast<const char *>(from) + i * fromInfo->size));
 }

@@ -89,9 +89,7 @@ Expected<FlightFile> FlightFile::open(const std::string &name) {
   return file;
 }
 
-void FlightFile::unlink(const std::string &name) {
-  ::shm_unlink(name.c_str());
-}
+void FlightFile::unlink(const std::string &name) { ::shm_unlink(name.c_str()); }
 
 FlightFile::FlightFile(FlightFile &&other) noexcept {
   *this = std::move(other);
@@ -109,8 +107,8 @@ FlightFile::~FlightFile() {
 }
 
 FlightSlot *FlightFile::slot(int index) const {
-  char *first = reinterpret_cast<char *>(mapped) +
-                (sizeof(FlightHeader) + 63) / 64 * 64;
+  char *first =
+      reinterpret_cast<char *>(mapped) + (sizeof(FlightHeader) + 63) / 64 * 64;
   return reinterpret_cast<FlightSlot *>(first) + index;
 }
 
@@ -153,8 +151,8 @@ void fsdprt::enterPhase(FlightSlot *slot, const char *phase, int64_t step) {
   markProgress(slot);
 }
 
-void fsdprt::markOperation(FlightSlot *slot, const fsdprt_op &op,
-                           int64_t index, OperationState state) {
+void fsdprt::markOperation(FlightSlot *slot, const fsdprt_op &op, int64_t index,
+                           OperationState state) {
   if (!slot)
     return;
   FlightOperation &operation = slot->operations[op.stream];
@@ -282,4 +280,15 @@ bool fsdprt::describeCulprit(const FlightFile &file, int self,
   text << "rank " << int64_t(file.firstRank() + culprit) << verb;
   describePosition(*file.slot(culprit), text);
   return true;
+}
+
+void fsdprt::killStoppedRanks(const FlightFile &file, int self) {
+  for (int i = 0; i < file.numSlots(); ++i) {
+    const FlightSlot &slot = *file.slot(i);
+    if (file.firstRank() + i == self || slot.state != FlightState::Running)
+      continue;
+    char state = processState(slot.pid);
+    if (state == 'T' || state == 't')
+      ::kill(slot.pid, SIGKILL);
+  }
 }

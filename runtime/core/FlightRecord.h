@@ -40,7 +40,7 @@ struct FlightOperation {
 struct FlightSlot {
   std::atomic<FlightState> state;
   std::atomic<int32_t> pid;
-  std::atomic<int64_t> step; // -1 before the first
+  std::atomic<int64_t> step;      // -1 before the first
   std::atomic<uint64_t> progress; // grows with whatever the rank does
   char phase[24];                 // or "start", "data", "save"
   FlightOperation operations[FSDPRT_NUM_STREAMS];
@@ -113,6 +113,10 @@ private:
 /// `self` is never blamed. Safe in a signal handler.
 bool describeCulprit(const FlightFile &file, int self, bool includeStuck,
                      SignalSafeText &text);
+
+/// Kills the ranks of this host that a signal has stopped: they could not end
+/// by themselves, and would wake up between peers that are gone.
+void killStoppedRanks(const FlightFile &file, int self);
 
 /// "in operation 'x' of unit 'y' (phase 'step', step 3)".
 void describePosition(const FlightSlot &slot, SignalSafeText &text);

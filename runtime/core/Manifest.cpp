@@ -40,8 +40,8 @@ int64_t Manifest::worldSize() const {
 std::string Manifest::meshString() const {
   std::string text;
   for (const MeshAxis &axis : mesh)
-    text += (text.empty() ? "" : ",") + axis.axis + "=" +
-            std::to_string(axis.size);
+    text +=
+        (text.empty() ? "" : ",") + axis.axis + "=" + std::to_string(axis.size);
   return text;
 }
 
@@ -178,8 +178,8 @@ void parseHead(Manifest &manifest, const Json &json) {
   const Json &target = member(json, "target", where);
   manifest.triple = getOr<std::string>(target, "triple", "", "target");
   manifest.cpu = getOr<std::string>(target, "cpu", "", "target");
-  manifest.features = getOr<std::vector<std::string>>(target, "features", {},
-                                                      "target");
+  manifest.features =
+      getOr<std::vector<std::string>>(target, "features", {}, "target");
   int64_t world = 1;
   for (const Json &axis : member(json, "mesh", where)) {
     MeshAxis parsed{get<std::string>(axis, "axis", "mesh"),
@@ -248,8 +248,8 @@ void parseInterface(Manifest &manifest, const Json &json) {
     for (const auto &[name, place] : member(json, key, where).items()) {
       Place parsed =
           parsePlace(manifest, place, "scalar '" + std::string(name) + "'");
-      require(productOf(parsed.shape) == 1, "scalar '" + std::string(name) +
-                                                "' has more than one element");
+      require(productOf(parsed.shape) == 1,
+              "scalar '" + std::string(name) + "' has more than one element");
       map->emplace(name, parsed);
     }
   manifest.vocabSize = get<int64_t>(json, "vocab_size", where);
@@ -287,8 +287,8 @@ void parseOrigin(ParameterSpec &spec, const Json &json,
                  const std::string &where) {
   using Origin = ParameterSpec::Origin;
   if (json.contains("data")) {
-    Expected<std::string> data = decodeBase64(
-        get<std::string>(json["data"], "base64", where + " data"));
+    Expected<std::string> data =
+        decodeBase64(get<std::string>(json["data"], "base64", where + " data"));
     require(data.ok(), where + ": " + data.status().message());
     spec.origin = Origin::Data;
     spec.data = *data;
@@ -352,9 +352,8 @@ void parseParameters(Manifest &manifest, const Json &json) {
                   std::to_string(spec.line) + " does not exist");
       const LineSpec &line = manifest.units[spec.unit].lines[spec.line];
       require(spec.dtype == line.dtype, where + ": dtype is not its line's");
-      require(spec.offset >= 0 &&
-                  spec.offset + spec.numElements() <=
-                      line.shardElements * manifest.worldSize(),
+      require(spec.offset >= 0 && spec.offset + spec.numElements() <=
+                                      line.shardElements * manifest.worldSize(),
               where + ": it reaches beyond the end of its line");
     }
     manifest.parameters.push_back(std::move(spec));
@@ -363,8 +362,8 @@ void parseParameters(Manifest &manifest, const Json &json) {
     for (const LineSpec &line : unit.lines)
       for (int index : line.parameters)
         require(index >= 0 && index < int(manifest.parameters.size()),
-                "unit '" + unit.name + "': parameter " +
-                    std::to_string(index) + " does not exist");
+                "unit '" + unit.name + "': parameter " + std::to_string(index) +
+                    " does not exist");
 }
 
 void parseBuffers(Manifest &manifest, const Json &json) {

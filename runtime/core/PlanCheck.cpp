@@ -20,8 +20,8 @@ using ObservedBuffers = std::map<int64_t, Observed>; // by buffer id
 
 std::string describe(const BufferSpec &buffer) {
   return "buffer " + std::to_string(buffer.id) + " ('" + buffer.name + "', " +
-         buffer.kind + (buffer.unit.empty() ? "" : " of unit '") +
-         buffer.unit + (buffer.unit.empty() ? ")" : "')");
+         buffer.kind + (buffer.unit.empty() ? "" : " of unit '") + buffer.unit +
+         (buffer.unit.empty() ? ")" : "')");
 }
 
 bool touchedByHost(const BufferSpec &buffer) {
@@ -47,8 +47,7 @@ public:
   Status compareNeighbours(const ObservedBuffers &observed) const;
 
 private:
-  Status observeAccess(const OperationRecord &operation, int64_t index,
-                       const AccessRecord &access,
+  Status observeAccess(int64_t index, const AccessRecord &access,
                        ObservedBuffers &observed) const;
   std::string at(int64_t index) const {
     const OperationRecord &operation = phase.operations[index];
@@ -60,8 +59,7 @@ private:
   const PhaseRecord &phase;
 };
 
-Status PhaseChecker::observeAccess(const OperationRecord &operation,
-                                   int64_t index, const AccessRecord &access,
+Status PhaseChecker::observeAccess(int64_t index, const AccessRecord &access,
                                    ObservedBuffers &observed) const {
   auto found = plan.find(access.buffer);
   if (found == plan.end())
@@ -98,8 +96,7 @@ Status PhaseChecker::observeAccess(const OperationRecord &operation,
 Status PhaseChecker::observe(ObservedBuffers &observed) const {
   for (size_t i = 0; i < phase.operations.size(); ++i)
     for (const AccessRecord &access : phase.operations[i].accesses)
-      FSDPRT_RETURN_IF_ERROR(
-          observeAccess(phase.operations[i], i, access, observed));
+      FSDPRT_RETURN_IF_ERROR(observeAccess(i, access, observed));
   return Status();
 }
 

@@ -99,12 +99,18 @@ memory::desc describe(const fsdprt_gemm_desc &desc, const int64_t *strides,
 
 /// Everything of the descriptor that the primitive depends on.
 std::string keyOf(const fsdprt_gemm_desc &desc, int64_t scratchBytes) {
-  std::vector<int64_t> key = {desc.dtype,        desc.accumulate,
-                              desc.m,            desc.n,
-                              desc.k,            desc.num_batch_dims,
-                              desc.a_row_stride, desc.a_col_stride,
-                              desc.b_row_stride, desc.b_col_stride,
-                              desc.c_row_stride, scratchBytes};
+  std::vector<int64_t> key = {desc.dtype,
+                              desc.accumulate,
+                              desc.m,
+                              desc.n,
+                              desc.k,
+                              desc.num_batch_dims,
+                              desc.a_row_stride,
+                              desc.a_col_stride,
+                              desc.b_row_stride,
+                              desc.b_col_stride,
+                              desc.c_row_stride,
+                              scratchBytes};
   for (int64_t d = 0; d < desc.num_batch_dims; ++d)
     key.insert(key.end(), {desc.batch[d], desc.a_batch_strides[d],
                            desc.b_batch_strides[d], desc.c_batch_strides[d]});
@@ -145,8 +151,9 @@ GemmLibrary::Implementation::create(const fsdprt_gemm_desc &desc,
                        desc.n, desc.b_col_stride);
   product.c = describe(desc, desc.c_batch_strides, desc.m, desc.c_row_stride,
                        desc.n, 1);
-  dnnl::matmul::primitive_desc candidate(
-      dnnl::matmul::desc(product.a, product.b, product.c), attributes, engine);
+  // The iterator behind next_impl() points at this description.
+  dnnl::matmul::desc problem(product.a, product.b, product.c);
+  dnnl::matmul::primitive_desc candidate(problem, attributes, engine);
   // The library lists implementations best first; the reference one, a hundred
   // times slower, is the last resort.
   int64_t smallest = INT64_MAX;

@@ -31,8 +31,8 @@ struct WorkerPool::Loop {
     for (int64_t piece; (piece = next.fetch_add(1)) < pieces;) {
       if (status.load(std::memory_order_relaxed))
         return;
-      int32_t result = body(worker, extent * piece / pieces,
-                            extent * (piece + 1) / pieces);
+      int32_t result =
+          body(worker, extent * piece / pieces, extent * (piece + 1) / pieces);
       int32_t none = 0;
       if (result)
         status.compare_exchange_strong(none, result);
@@ -78,13 +78,13 @@ void WorkerPool::work(int worker) {
   }
 }
 
-int32_t WorkerPool::run(
-    int64_t extent, int maxWorkers,
-    const std::function<int32_t(int, int64_t, int64_t)> &body) {
+int32_t
+WorkerPool::run(int64_t extent, int maxWorkers,
+                const std::function<int32_t(int, int64_t, int64_t)> &body) {
   if (extent <= 0)
     return 0;
-  int workers = int(std::min<int64_t>(
-      extent, std::max(1, std::min(maxWorkers, numWorkers))));
+  int workers = int(
+      std::min<int64_t>(extent, std::max(1, std::min(maxWorkers, numWorkers))));
   if (workers == 1)
     return body(0, 0, extent);
   // A few pieces a worker even out rows of unequal cost (causal attention).

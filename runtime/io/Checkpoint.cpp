@@ -20,13 +20,12 @@ listTensors(const Manifest &manifest, const std::string &stripPrefix) {
   std::vector<SafetensorsWriter::Tensor> tensors;
   for (const ParameterSpec &parameter : manifest.parameters)
     for (const std::string &name : parameter.names)
-      tensors.push_back({stripped(name, stripPrefix), parameter.dtype,
-                         parameter.shape});
+      tensors.push_back(
+          {stripped(name, stripPrefix), parameter.dtype, parameter.shape});
   return tensors;
 }
 
-Status CheckpointSaver::check(const Manifest &manifest,
-                              const std::string &path,
+Status CheckpointSaver::check(const Manifest &manifest, const std::string &path,
                               const std::string &stripPrefix) {
   std::set<std::string> names;
   int64_t bytes = 0;
@@ -61,8 +60,7 @@ CheckpointSaver::create(const Manifest &manifest, const std::string &path,
   for (const ParameterSpec &parameter : manifest.parameters) {
     saver->firstTensor.push_back(tensor);
     // What is in no unit is compiled in, and no phase hands it over.
-    if (parameter.unit < 0 &&
-        parameter.origin == ParameterSpec::Origin::Data)
+    if (parameter.unit < 0 && parameter.origin == ParameterSpec::Origin::Data)
       for (size_t i = 0; i < parameter.names.size(); ++i)
         FSDPRT_RETURN_IF_ERROR(
             saver->writer->write(tensor + i, parameter.data.data()));

@@ -119,8 +119,7 @@ Status ParameterLoader::openSources() {
 //===----------------------------------------------------------------------===//
 
 Status ParameterLoader::readStored(const StoredTensor &tensor, int32_t dtype,
-                                   int64_t begin, int64_t end,
-                                   void *to) const {
+                                   int64_t begin, int64_t end, void *to) const {
   int64_t fromSize = sizeOfDType(tensor.dtype), toSize = sizeOfDType(dtype);
   if (tensor.dtype == dtype)
     return tensor.file->read(to, tensor.offset + begin * fromSize,
@@ -150,10 +149,9 @@ Status ParameterLoader::readTransposed(const ParameterSpec &spec,
   for (int64_t row = firstRow; row < endRow; row += blockRows) {
     int64_t count = std::min(blockRows, endRow - row);
     for (int64_t column = 0; column < columns; ++column) {
-      FSDPRT_RETURN_IF_ERROR(
-          file.read(staging.data(),
-                    spec.fileOffset + (column * rows + row) * size,
-                    count * size));
+      FSDPRT_RETURN_IF_ERROR(file.read(
+          staging.data(), spec.fileOffset + (column * rows + row) * size,
+          count * size));
       for (int64_t i = 0; i < count; ++i) {
         int64_t element = (row + i) * columns + column;
         if (element >= begin && element < end)
@@ -165,8 +163,7 @@ Status ParameterLoader::readTransposed(const ParameterSpec &spec,
   return Status();
 }
 
-static void fillConstant(int32_t dtype, double value, int64_t count,
-                         void *to) {
+static void fillConstant(int32_t dtype, double value, int64_t count, void *to) {
   const DTypeInfo *info = lookupDType(dtype);
   for (int64_t i = 0; i < count; ++i)
     info->store(static_cast<char *>(to) + i * info->size, value);
@@ -194,9 +191,8 @@ Status ParameterLoader::loadElements(int parameter, int64_t begin, int64_t end,
     return Status();
   if (const std::optional<StoredTensor> &tensor = stored[parameter]) {
     bool transposed = options.weights.empty() && spec.transposed;
-    return transposed
-               ? readTransposed(spec, *tensor->file, begin, end, to)
-               : readStored(*tensor, spec.dtype, begin, end, to);
+    return transposed ? readTransposed(spec, *tensor->file, begin, end, to)
+                      : readStored(*tensor, spec.dtype, begin, end, to);
   }
   int64_t size = sizeOfDType(spec.dtype);
   switch (spec.origin) {
@@ -218,8 +214,7 @@ Status ParameterLoader::loadElements(int parameter, int64_t begin, int64_t end,
 Status ParameterLoader::loadLine(int unit, int line, void *shard) const {
   if (unit < 0 || unit >= int(manifest->units.size()) || line < 0 ||
       line >= int(manifest->units[unit].lines.size()))
-    return failure("unit ", unit, ", line ", line,
-                   " is not in the manifest");
+    return failure("unit ", unit, ", line ", line, " is not in the manifest");
   const LineSpec &spec = manifest->units[unit].lines[line];
   int64_t size = sizeOfDType(spec.dtype);
   int64_t first = options.rank * spec.shardElements;

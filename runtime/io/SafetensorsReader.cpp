@@ -13,8 +13,7 @@
 using namespace fsdprt;
 using Json = nlohmann::json;
 
-static Expected<StoredTensor> parseTensor(const Json &entry,
-                                          int64_t dataOffset,
+static Expected<StoredTensor> parseTensor(const Json &entry, int64_t dataOffset,
                                           std::shared_ptr<InputFile> file) {
   StoredTensor tensor;
   tensor.file = file;
@@ -48,7 +47,8 @@ Status TensorFiles::addFile(const std::string &path) {
   std::string header(length, 0);
   FSDPRT_RETURN_IF_ERROR((*file)->read(header.data(), 8, length));
   try {
-    for (const auto &[name, entry] : Json::parse(header).items()) {
+    Json tensorsOfFile = Json::parse(header);
+    for (const auto &[name, entry] : tensorsOfFile.items()) {
       if (name == "__metadata__")
         continue;
       Expected<StoredTensor> tensor = parseTensor(entry, 8 + length, *file);
@@ -114,8 +114,8 @@ TensorFiles::find(const std::string &name) const {
   if (exact != tensors.end())
     return &exact->second;
   auto isSuffix = [](const std::string &text, const std::string &end) {
-    return text.size() > end.size() && text[text.size() - end.size() - 1] ==
-                                           '.' &&
+    return text.size() > end.size() &&
+           text[text.size() - end.size() - 1] == '.' &&
            text.compare(text.size() - end.size(), end.size(), end) == 0;
   };
   const StoredTensor *found = nullptr;

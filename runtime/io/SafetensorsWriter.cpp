@@ -48,13 +48,16 @@ Status fsdprt::checkOutput(const std::string &path, int64_t bytes) {
     return failure("cannot write '", path, "': folder '", folder,
                    "': ", std::strerror(errno));
   if (!S_ISDIR(info.st_mode))
-    return failure("cannot write '", path, "': '", folder,
-                   "' is not a folder");
+    return failure("cannot write '", path, "': '", folder, "' is not a folder");
   if (::access(folder.c_str(), W_OK | X_OK) != 0)
     return failure("cannot write '", path, "': folder '", folder,
                    "': ", std::strerror(errno));
-  if (::stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode))
-    return failure("cannot write '", path, "': it is a folder");
+  // The file is put in place by a rename, which would replace a device or a
+  // pipe by a file instead of writing to it.
+  if (::stat(path.c_str(), &info) == 0 && !S_ISREG(info.st_mode))
+    return failure("cannot write '", path, "': it is ",
+                   S_ISDIR(info.st_mode) ? "a folder" : "not a regular file",
+                   "; give the name of a file");
   struct statvfs room;
   if (::statvfs(folder.c_str(), &room) == 0 &&
       int64_t(room.f_bavail) * int64_t(room.f_frsize) < bytes)
@@ -125,8 +128,10 @@ Status SafetensorsWriter::write(size_t index, const void *data) {
 Status SafetensorsWriter::finish() {
   for (size_t i = 0; i < written.size(); ++i)
     if (!written[i])
-      return failure("cannot save '", path, "': the program's export phase "
-                     "did not hand over '", names[i], "'");
+      return failure("cannot save '", path,
+                     "': the program's export phase "
+                     "did not hand over '",
+                     names[i], "'");
   if (::fsync(fd) != 0)
     return failure("cannot write '", path, "': ", std::strerror(errno));
   int closed = ::close(fd);

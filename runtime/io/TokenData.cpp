@@ -23,8 +23,7 @@ MappedFile::open(const std::string &path) {
   int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   struct stat info = {};
   if (fd < 0 || ::fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {
-    std::string reason =
-        fd >= 0 ? "not a regular file" : std::strerror(errno);
+    std::string reason = fd >= 0 ? "not a regular file" : std::strerror(errno);
     if (fd >= 0)
       ::close(fd);
     return failure("cannot open '", path, "': ", reason);
@@ -63,8 +62,7 @@ static bool endsWith(const std::string &text, const std::string &end) {
          text.compare(text.size() - end.size(), end.size(), end) == 0;
 }
 
-Expected<TokenData> TokenData::open(const Manifest &manifest,
-                                    Options options) {
+Expected<TokenData> TokenData::open(const Manifest &manifest, Options options) {
   TokenData data;
   data.manifest = &manifest;
   data.options = std::move(options);
@@ -93,9 +91,8 @@ Expected<TokenData> TokenData::open(const Manifest &manifest,
   if (data.windows < needed)
     return failure("'", path, "' is shorter than one batch: it has ",
                    data.tokens, " tokens, needed are ",
-                   needed * manifest.seq + 1, " (", manifest.batch,
-                   " rows of ", manifest.seq, " tokens on ",
-                   data.options.world, " ranks)");
+                   needed * manifest.seq + 1, " (", manifest.batch, " rows of ",
+                   manifest.seq, " tokens on ", data.options.world, " ranks)");
   if (data.options.shuffle)
     data.order.emplace(data.windows, data.options.seed);
   FSDPRT_RETURN_IF_ERROR(data.openLabels());
@@ -128,8 +125,7 @@ uint32_t TokenData::tokenAt(int64_t index) const {
 Status TokenData::badToken(int64_t index) const {
   return failure("token ", tokenAt(index), " at position ", index, " (byte ",
                  index * tokenBytes, ") of '", options.path,
-                 "' is beyond the model's vocabulary of ",
-                 manifest->vocabSize);
+                 "' is beyond the model's vocabulary of ", manifest->vocabSize);
 }
 
 /// Looks through the beginning of the file, so that a wrong vocabulary shows
@@ -151,8 +147,7 @@ Status TokenData::checkTokens() const {
 
 int64_t TokenData::windowStart(int64_t step, int64_t row) const {
   int64_t index =
-      ((step * options.world + options.rank) * manifest->batch + row) %
-      windows;
+      ((step * options.world + options.rank) * manifest->batch + row) % windows;
   return (order ? int64_t((*order)(index)) : index) * manifest->seq;
 }
 
@@ -173,9 +168,8 @@ Status TokenData::fill(const InputSpec &input, int64_t step, void *to) const {
         if (label != manifest->ignoreIndex &&
             (label < 0 || label >= manifest->vocabSize))
           return failure("label ", label, " at position ", first + i, " of '",
-                         options.labels, "' is neither ",
-                         manifest->ignoreIndex, " nor in the vocabulary of ",
-                         manifest->vocabSize);
+                         options.labels, "' is neither ", manifest->ignoreIndex,
+                         " nor in the vocabulary of ", manifest->vocabSize);
         value = label;
       }
       if (wide)

@@ -58,22 +58,33 @@ const char *nameOfSignal(int number) {
   }
 }
 
-/// Says if the address is just outside of an arena: a guard page.
+/// Says if the address is just outside of an arena, by the nearest one.
 void describeAddress(const fsdprt_context &context, const char *address,
                      SignalSafeText &text) {
-  constexpr int64_t near = 1 << 20;
+  int64_t nearest = 1 << 20;
+  const Arena *found = nullptr;
+  bool before = false;
   for (const Arena &arena : context.arenas) {
     int64_t offset = address - arena.base();
-    if (offset >= arena.size() && offset < arena.size() + near)
-      text << ", " << offset - arena.size() << " bytes beyond the end of arena '"
-           << arena.name().c_str() << "'";
-    else if (offset < 0 && offset >= -near)
-      text << ", " << -offset << " bytes before the start of arena '"
-           << arena.name().c_str() << "'";
+    int64_t distance = offset < 0 ? -offset : offset - arena.size();
+    if ((offset >= 0 && offset < arena.size()) || distance >= nearest)
+      continue;
+    nearest = distance;
+    found = &arena;
+    before = offset < 0;
   }
+  if (found)
+    text << ", " << nearest << " bytes "
+         << (before ? "before the start" : "beyond the end") << " of arena '"
+         << found->name().c_str() << "'";
 }
 
 void onFault(int number, siginfo_t *info, void *) {
+  // Ranks that are threads may all fault; the first one ends the process.
+  static std::atomic<bool> entered{false};
+  if (entered.exchange(true))
+    while (true)
+      ::pause();
   fsdprt_context *context = currentContext();
   int rank = context ? context->rank() : handlerRank;
   SignalSafeText text;
@@ -98,8 +109,7 @@ void onFault(int number, siginfo_t *info, void *) {
 void fsdprt::reportFailure(const FlightFile *flight, int rank,
                            const std::string &message) {
   if (!flight || flight->claimReport()) {
-    std::string prefix =
-        rank >= 0 ? "rank " + std::to_string(rank) + ": " : "";
+    std::string prefix = rank >= 0 ? "rank " + std::to_string(rank) + ": " : "";
     std::fprintf(stderr, "fsdp-run: error: %s%s\n", prefix.c_str(),
                  message.c_str());
     std::fflush(stderr);
@@ -125,7 +135,7 @@ void fsdprt::installSignalHandlers(const FlightFile *flight, int rank,
   ::sigaltstack(&stack, nullptr);
   struct sigaction fault = {};
   fault.sa_sigaction = onFault;
-  fault.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESETHAND;
+  fault.sa_flags = SA_SIGINFO | SA_ONSTACK;
   for (int number : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT})
     ::sigaction(number, &fault, nullptr);
 }

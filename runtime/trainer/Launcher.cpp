@@ -27,14 +27,40 @@ static void forwardSignal(int number) {
 static std::vector<std::string> commandFor(int ranks, int argc, char **argv) {
   char self[PATH_MAX];
   ssize_t length = ::readlink("/proc/self/exe", self, sizeof(self) - 1);
-  std::vector<std::string> command = {"mpirun", "--quiet", "--oversubscribe",
-                                      "--bind-to", "none", "-n",
-                                      std::to_string(ranks)};
+  std::vector<std::string> command = {
+      "mpirun", "--quiet", "--oversubscribe",    "--bind-to",
+      "none",   "-n",      std::to_string(ranks)};
   if (::geteuid() == 0)
     command.insert(command.begin() + 1, "--allow-run-as-root");
   command.push_back(length > 0 ? std::string(self, length) : argv[0]);
   command.insert(command.end(), argv + 1, argv + argc);
   return command;
+}
+
+/// A survivor's transport complains when its peer is gone; what happened is
+/// said by our own message.
+static bool isEchoOfDeath(const std::string &line) {
+  return line.find("] Read -1, expected ") != std::string::npos;
+}
+
+/// Passes what the ranks write to standard error on, line by line, to its end.
+static void forwardErrors(int fd) {
+  std::string pending;
+  char piece[4096];
+  for (ssize_t got; (got = ::read(fd, piece, sizeof(piece))) != 0;) {
+    if (got < 0 && errno == EINTR)
+      continue;
+    if (got < 0)
+      break;
+    pending.append(piece, got);
+    for (size_t end; (end = pending.find('\n')) != std::string::npos;) {
+      std::string line = pending.substr(0, end + 1);
+      pending.erase(0, end + 1);
+      if (!isEchoOfDeath(line))
+        std::fputs(line.c_str(), stderr);
+    }
+  }
+  std::fputs(pending.c_str(), stderr);
 }
 
 [[noreturn]] static void execute(const std::vector<std::string> &command) {
@@ -65,13 +91,23 @@ int fsdprt::launchRanks(int ranks, int argc, char **argv) {
   ::setenv(flightVariable, name.c_str(), 1);
   if (::isatty(STDOUT_FILENO))
     ::setenv(terminalVariable, "1", 1);
-  // The library's threads must not spin while the other ranks compute.
-  ::setenv("OMP_WAIT_POLICY", "passive", 0);
+  int errors[2];
+  if (::pipe(errors) != 0) {
+    reportFailure(nullptr, -1, "cannot make a pipe");
+    return 1;
+  }
   launchedProcess = ::fork();
-  if (launchedProcess == 0)
+  if (launchedProcess == 0) {
+    ::dup2(errors[1], STDERR_FILENO);
+    ::close(errors[0]);
+    ::close(errors[1]);
     execute(commandFor(ranks, argc, argv));
+  }
+  ::close(errors[1]);
   for (int number : {SIGTERM, SIGINT, SIGHUP})
     ::signal(number, forwardSignal);
+  forwardErrors(errors[0]);
+  ::close(errors[0]);
   int status = 0;
   while (::waitpid(launchedProcess, &status, 0) < 0 && errno == EINTR)
     ;

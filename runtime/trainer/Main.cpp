@@ -9,7 +9,6 @@
 #include "trainer/CommandLine.h"
 #include "trainer/Failure.h"
 #include "trainer/Launcher.h"
-#include "trainer/Program.h"
 #include "trainer/RankEnvironment.h"
 #include "trainer/Trainer.h"
 
@@ -98,9 +97,9 @@ static Expected<FlightFile> openFlight(const HostRanks &host) {
     return shared.status();
   if (shared->empty())
     return failure(problem.empty() ? "no flight record" : problem);
-  Expected<FlightFile> opened =
-      own.header() ? Expected<FlightFile>(std::move(own))
-                   : FlightFile::open(*shared);
+  Expected<FlightFile> opened = own.header()
+                                    ? Expected<FlightFile>(std::move(own))
+                                    : FlightFile::open(*shared);
   // Once all have it open the name can go: nothing is left behind even by
   // SIGKILL. Sharing again is a barrier.
   Expected<std::string> barrier = mpiShareOnHost("");
@@ -113,6 +112,8 @@ static Expected<FlightFile> openFlight(const HostRanks &host) {
                                const Status &status) {
   reportFailure(flight, rank, status.message());
   std::fflush(stdout);
+  if (flight)
+    killStoppedRanks(*flight, rank);
   // Peers may never reach MPI_Finalize; the launcher ends them.
   ::_exit(1);
 }
@@ -140,15 +141,14 @@ static int runMpiRank(const RunOptions &options, const Manifest &manifest,
     leave(nullptr, rank, flight.status());
   bool launched = std::getenv(flightVariable) != nullptr;
   installSignalHandlers(&*flight, rank, /*speaksForOthers=*/!launched);
-  if (Status status = checkRanks(manifest, world, "started were");
-      !status.ok())
+  if (Status status = checkRanks(manifest, world, "started were"); !status.ok())
     leave(&*flight, -1, status);
   RankSetup setup;
   setup.communicator = communicator->get();
   setup.flight = &*flight;
   setup.ranksOnHost = host->count;
-  setup.terminal =
-      std::getenv(terminalVariable) || ::isatty(STDOUT_FILENO);
+  // mpirun gives the ranks a terminal of their own, whatever it writes to.
+  setup.terminal = std::getenv(terminalVariable) != nullptr;
   Status status = trainRank(options, manifest, setup);
   if (!status.ok())
     leave(&*flight, rank, status);
@@ -160,7 +160,18 @@ static int runMpiRank(const RunOptions &options, const Manifest &manifest,
 // Entry
 //===----------------------------------------------------------------------===//
 
+/// OpenMP reads this when it is loaded, which was before main. Spinning threads
+/// of the GEMM library would take the cores from the other ranks and from our
+/// own workers.
+static void makeOpenMpPassive(char **argv) {
+  if (std::getenv("OMP_WAIT_POLICY"))
+    return;
+  ::setenv("OMP_WAIT_POLICY", "passive", 1);
+  ::execv("/proc/self/exe", argv); // goes on as it is should this fail
+}
+
 int fsdprt_main(int argc, char **argv) {
+  makeOpenMpPassive(argv);
   int exitCode = 0;
   auto options = parseCommandLine(argc, argv, exitCode);
   if (!options)
@@ -172,10 +183,10 @@ int fsdprt_main(int argc, char **argv) {
   bool speaks = !isRank || environment->rank == 0;
   Expected<Manifest> manifest = loadManifest(options->program);
   Status status = manifest.status();
-  if (status.ok())
-    status = checkTarget(*manifest);
   if (status.ok() && options->ranks)
     status = checkRanks(*manifest, options->ranks, "-n asks for");
+  if (status.ok())
+    status = checkInput(*options, *manifest);
   if (!status.ok()) {
     if (speaks)
       reportFailure(nullptr, -1, status.message());

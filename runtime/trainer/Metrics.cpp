@@ -21,8 +21,8 @@ using namespace fsdprt;
 Expected<MetricsFile> MetricsFile::create(const std::string &path) {
   MetricsFile file;
   file.path = path;
-  file.fd = ::open(path.c_str(), O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC,
-                   0666);
+  file.fd =
+      ::open(path.c_str(), O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0666);
   if (file.fd < 0)
     return failure("cannot write metrics to '", path,
                    "': ", std::strerror(errno));

@@ -35,19 +35,31 @@ static std::set<std::string> hostFlags() {
 /// "avx512_vbmi2". Compared without punctuation.
 static std::string plainName(const std::string &feature) {
   static const std::map<std::string, std::string> aliases = {
-      {"sse3", "pni"},        {"lzcnt", "abm"},
-      {"cx16", "cx16"},       {"sahf", "lahflm"},
-      {"prfchw", "3dnowprefetch"}, {"pclmul", "pclmulqdq"},
-      {"rdrnd", "rdrand"},    {"sha", "shani"},
-      {"amxtile", "amxtile"}, {"64bit", "lm"},
-      {"cmov", "cmov"},       {"crc32", "sse42"},
-      {"bmi", "bmi1"}};
+      {"sse3", "pni"},  {"lzcnt", "abm"}, {"pclmul", "pclmulqdq"},
+      {"sha", "shani"}, {"64bit", "lm"},  {"bmi", "bmi1"}};
   std::string plain;
   for (char c : feature)
-    if (c != '_' && c != '.' && c != '-' && c != '+')
+    if (c != '_' && c != '.' && c != '-')
       plain += c;
   auto alias = aliases.find(plain);
   return alias == aliases.end() ? plain : alias->second;
+}
+
+/// False for tuning flags, and for instructions that arithmetic never needs:
+/// Linux does not list all of these even where they exist.
+static bool matters(const std::string &feature) {
+  static const std::set<std::string> systemOnly = {
+      "cldemote", "clflushopt", "clwb",      "clzero",  "crc32",     "cx8",
+      "enqcmd",   "evex512",    "fsgsbase",  "fxsr",    "hreset",    "invlpgb",
+      "invpcid",  "kl",         "movdir64b", "movdiri", "mwaitx",    "pconfig",
+      "pku",      "prefetchi",  "prfchw",    "ptwrite", "rdpid",     "rdpru",
+      "rdrnd",    "rdseed",     "rtm",       "sahf",    "serialize", "sgx",
+      "shstk",    "tsxldtrk",   "uintr",     "usermsr", "waitpkg",   "wbnoinvd",
+      "widekl",   "x87",        "xsave",     "xsavec",  "xsaveopt",  "xsaves"};
+  if (systemOnly.count(feature) || feature.compare(0, 6, "avx10.") == 0)
+    return false; // AVX10 comes with its AVX-512 features, which are listed
+  return feature.find('-') == std::string::npos ||
+         feature.compare(0, 4, "amx-") == 0;
 }
 
 Status fsdprt::checkTarget(const Manifest &manifest) {
@@ -63,11 +75,13 @@ Status fsdprt::checkTarget(const Manifest &manifest) {
   for (const std::string &flag : hostFlags())
     host.insert(plainName(flag));
   std::string missing;
-  for (const std::string &feature : manifest.features)
-    // Only what extends the instruction set matters; tuning flags have dashes.
-    if (feature.find('-') == std::string::npos &&
-        !host.count(plainName(feature)))
+  for (const std::string &listed : manifest.features) {
+    if (listed.empty() || listed[0] == '-') // "-x": compiled without it
+      continue;
+    std::string feature = listed[0] == '+' ? listed.substr(1) : listed;
+    if (matters(feature) && !host.count(plainName(feature)))
       missing += (missing.empty() ? "" : ", ") + feature;
+  }
   if (!missing.empty())
     return failure("the program was compiled for ",
                    manifest.cpu.empty() ? "another CPU" : manifest.cpu,
@@ -83,18 +97,30 @@ Status fsdprt::checkTarget(const Manifest &manifest) {
 /// What generated code may call apart from the ABI: LLVM makes calls to the
 /// first group by itself; the mathematical functions have no side effects.
 static bool isAllowedImport(const std::string &name) {
-  static const std::set<std::string> allowed = {
-      "memcpy", "memmove", "memset", "memcmp", "bcmp", "__stack_chk_fail",
-      "__cxa_finalize", "__gmon_start__", "_ITM_deregisterTMCloneTable",
-      "_ITM_registerTMCloneTable", "__extendhfsf2", "__truncsfhf2",
-      "__truncsfbf2", "__truncdfbf2", "__truncdfhf2"};
+  static const std::set<std::string> allowed = {"memcpy",
+                                                "memmove",
+                                                "memset",
+                                                "memcmp",
+                                                "bcmp",
+                                                "__stack_chk_fail",
+                                                "__cxa_finalize",
+                                                "__gmon_start__",
+                                                "_ITM_deregisterTMCloneTable",
+                                                "_ITM_registerTMCloneTable",
+                                                "__extendhfsf2",
+                                                "__truncsfhf2",
+                                                "__powisf2",
+                                                "__powidf2",
+                                                "__truncsfbf2",
+                                                "__truncdfbf2",
+                                                "__truncdfhf2"};
   static const std::set<std::string> math = {
-      "exp",  "exp2", "expm1", "log",  "log2",  "log10", "log1p",
-      "pow",  "sqrt", "cbrt",  "sin",  "cos",   "tan",   "asin",
-      "acos", "atan", "atan2", "sinh", "cosh",  "tanh",  "asinh",
-      "acosh", "atanh", "erf", "erfc", "floor", "ceil",  "trunc",
-      "round", "roundeven", "rint", "nearbyint", "fabs", "fmod", "fmin",
-      "fmax", "fma",  "ldexp", "copysign", "sincos", "powi"};
+      "exp",   "exp2",      "expm1", "log",       "log2",   "log10", "log1p",
+      "pow",   "sqrt",      "cbrt",  "sin",       "cos",    "tan",   "asin",
+      "acos",  "atan",      "atan2", "sinh",      "cosh",   "tanh",  "asinh",
+      "acosh", "atanh",     "erf",   "erfc",      "floor",  "ceil",  "trunc",
+      "round", "roundeven", "rint",  "nearbyint", "fabs",   "fmod",  "fmin",
+      "fmax",  "fma",       "ldexp", "copysign",  "sincos", "powi"};
 #define FSDPRT_FUNCTION(NAME, DESC, SUMMARY)                                   \
   if (name == #NAME)                                                           \
     return true;
@@ -110,7 +136,8 @@ Status fsdprt::checkImports(const std::string &path) {
   std::string bytes((std::istreambuf_iterator<char>(stream)),
                     std::istreambuf_iterator<char>());
   auto broken = [&] {
-    return failure("'", path, "' is not a shared object, or is truncated; "
+    return failure("'", path,
+                   "' is not a shared object, or is truncated; "
                    "compile the program again");
   };
   auto at = [&](uint64_t offset, uint64_t length) -> const char * {
@@ -118,7 +145,8 @@ Status fsdprt::checkImports(const std::string &path) {
                ? bytes.data() + offset
                : nullptr;
   };
-  auto *header = reinterpret_cast<const Elf64_Ehdr *>(at(0, sizeof(Elf64_Ehdr)));
+  auto *header =
+      reinterpret_cast<const Elf64_Ehdr *>(at(0, sizeof(Elf64_Ehdr)));
   if (!header || bytes.compare(0, SELFMAG, ELFMAG) != 0 ||
       header->e_type != ET_DYN)
     return broken();
@@ -134,8 +162,7 @@ Status fsdprt::checkImports(const std::string &path) {
     auto *symbols = reinterpret_cast<const Elf64_Sym *>(
         at(section.sh_offset, section.sh_size));
     const char *text = at(names.sh_offset, names.sh_size);
-    if (!symbols || !text || names.sh_size == 0 ||
-        text[names.sh_size - 1] != 0)
+    if (!symbols || !text || names.sh_size == 0 || text[names.sh_size - 1] != 0)
       return broken();
     for (size_t s = 1; s < section.sh_size / sizeof(Elf64_Sym); ++s) {
       if (symbols[s].st_shndx != SHN_UNDEF)
@@ -169,7 +196,8 @@ Expected<std::unique_ptr<Program>> Program::load(const Manifest &manifest) {
   auto *abi = static_cast<const int32_t *>(
       ::dlsym(program->handle, "fsdp_program_abi"));
   if (!abi)
-    return failure("'", path, "' is not a compiled program (it lacks "
+    return failure("'", path,
+                   "' is not a compiled program (it lacks "
                    "fsdp_program_abi)");
   if (*abi != FSDPRT_ABI_VERSION)
     return failure("'", path, "' was compiled for ABI ", *abi,
@@ -196,8 +224,7 @@ Status Program::run(fsdprt_context &context, const PhaseSpec &phase,
   fsdprt_status status = phases.at(phase.name)(&context);
   if (status != 0)
     return context.error.ok()
-               ? failure("phase '", phase.name, "' failed with status ",
-                         status)
+               ? failure("phase '", phase.name, "' failed with status ", status)
                : context.error;
   // A program that forgot to join must not leave work behind.
   return context.streams->drain();

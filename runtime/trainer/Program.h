@@ -21,12 +21,12 @@ class Program {
 public:
   using Phase = fsdprt_status (*)(fsdprt_context *);
 
-  /// Loads `folder`/program.so of the manifest and finds its phases.
+  /// Loads program.so of the manifest's folder and finds its phases. Its
+  /// imports have been checked.
   static Expected<std::unique_ptr<Program>> load(const Manifest &manifest);
   ~Program();
 
-  /// Runs one phase as operation stream of the context; `step` is -1 outside
-  /// of steps.
+  /// Runs one phase; `step` is -1 outside of steps.
   Status run(fsdprt_context &context, const PhaseSpec &phase,
              int64_t step) const;
 

@@ -17,6 +17,36 @@
 
 using namespace fsdprt;
 
+static Expected<ParameterLoader> openLoader(const RunOptions &options,
+                                            const Manifest &manifest, int rank,
+                                            std::function<void()> onProgress) {
+  ParameterLoader::Options loaderOptions;
+  loaderOptions.seed = options.seed;
+  loaderOptions.weights = options.weights;
+  loaderOptions.rank = rank;
+  loaderOptions.onProgress = std::move(onProgress);
+  return ParameterLoader::create(manifest, loaderOptions);
+}
+
+static Expected<TokenData> openData(const RunOptions &options,
+                                    const Manifest &manifest, int rank) {
+  return TokenData::open(
+      manifest, {options.data, options.tokenizer, options.labels, options.seed,
+                 options.shuffle, rank, int(manifest.worldSize())});
+}
+
+Status fsdprt::checkInput(const RunOptions &options, const Manifest &manifest) {
+  FSDPRT_RETURN_IF_ERROR(checkTarget(manifest));
+  FSDPRT_RETURN_IF_ERROR(checkImports(manifest.folder + "/program.so"));
+  FSDPRT_RETURN_IF_ERROR(openLoader(options, manifest, 0, nullptr).status());
+  if (options.steps > 0)
+    FSDPRT_RETURN_IF_ERROR(openData(options, manifest, 0).status());
+  if (!options.save.empty())
+    FSDPRT_RETURN_IF_ERROR(
+        CheckpointSaver::check(manifest, options.save, options.stripPrefix));
+  return Status();
+}
+
 namespace {
 
 class Trainer {
@@ -58,8 +88,6 @@ private:
 
 } // namespace
 
-/// Everything that can be wrong with the input is found here, before memory is
-/// taken and time is spent.
 Status Trainer::openFiles() {
   ParameterLoader::Options loaderOptions;
   loaderOptions.seed = options.seed;
@@ -71,9 +99,9 @@ Status Trainer::openFiles() {
     return opened.status();
   loader = std::move(*opened);
   if (options.steps > 0) {
-    auto tokens = TokenData::open(
-        manifest, {options.data, options.tokenizer, options.labels,
-                   options.seed, options.shuffle, rank, world});
+    auto tokens = TokenData::open(manifest, {options.data, options.tokenizer,
+                                             options.labels, options.seed,
+                                             options.shuffle, rank, world});
     if (!tokens.ok())
       return tokens.status();
     data = std::move(*tokens);
@@ -81,8 +109,8 @@ Status Trainer::openFiles() {
   if (!isFirst())
     return Status();
   if (!options.save.empty())
-    FSDPRT_RETURN_IF_ERROR(CheckpointSaver::check(manifest, options.save,
-                                                  options.stripPrefix));
+    FSDPRT_RETURN_IF_ERROR(
+        CheckpointSaver::check(manifest, options.save, options.stripPrefix));
   if (!options.metrics.empty()) {
     auto file = MetricsFile::create(options.metrics);
     if (!file.ok())
@@ -93,7 +121,6 @@ Status Trainer::openFiles() {
 }
 
 Status Trainer::loadProgram() {
-  FSDPRT_RETURN_IF_ERROR(checkImports(manifest.folder + "/program.so"));
   if (!setup.sharedProcess || isFirst())
     resetResidentHighWater();
   residentBefore = residentHighWater();
@@ -134,10 +161,11 @@ Status Trainer::checkResults(const StepMetrics &metrics) {
                    ": no rank has a label that is not ignored");
   if (manifest.results.count("loss") && !std::isfinite(metrics.loss))
     return failure("step ", metrics.step, ": the loss is not finite (",
-                   metrics.loss, ")");
+                   std::isnan(metrics.loss) ? "nan" : "infinite", ")");
   if (manifest.results.count("grad_norm") && !std::isfinite(metrics.gradNorm))
     return failure("step ", metrics.step, ": the gradient norm is not finite (",
-                   metrics.gradNorm, "), the loss is ", metrics.loss);
+                   std::isnan(metrics.gradNorm) ? "nan" : "infinite",
+                   "), the loss is ", metrics.loss);
   return Status();
 }
 
@@ -187,8 +215,8 @@ Status Trainer::save() {
     return Status();
   std::unique_ptr<CheckpointSaver> saver;
   if (isFirst()) {
-    auto created = CheckpointSaver::create(manifest, options.save,
-                                           options.stripPrefix);
+    auto created =
+        CheckpointSaver::create(manifest, options.save, options.stripPrefix);
     if (!created.ok())
       return created.status();
     saver = std::move(*created);

@@ -18,6 +18,10 @@ struct RankSetup {
   bool sharedProcess = false; // ranks are threads
 };
 
+/// Everything that can be wrong with program, data, weights and output, found
+/// before ranks are started, memory is taken and time is spent.
+Status checkInput(const RunOptions &options, const Manifest &manifest);
+
 /// Loads the program, initialises, trains, saves, and (rank 0) reports.
 Status trainRank(const RunOptions &options, const Manifest &manifest,
                  const RankSetup &setup);

@@ -91,8 +91,8 @@ PLAN = {
         "dynamo23-dyn-raw-kept",
         "dynamo18-dyn-raw",
         "dynamo18-dyn-opt",
-        "legacy17-nofold",
     ],
+    "tower": ["dynamo18-dyn-raw", "dynamo18-dyn-opt", "dynamo23-dyn-raw"],
     "gpt2": [*ALL, "dynamo18-dyn-raw-mask"],
     "gpt2-eager": ["dynamo18-dyn-raw", "dynamo18-dyn-opt"],
     "gpt2-loss": FEW,
@@ -143,9 +143,7 @@ def example(spec, variant, masked):
 
 def export_options(spec, variant, inputs):
     outputs = ["loss", "logits"] if spec.loss_inside else ["logits"]
-    options = dict(
-        input_names=list(inputs), output_names=outputs, opset_version=variant.opset
-    )
+    options = dict(input_names=list(inputs), output_names=outputs, opset_version=variant.opset)
     axes = {name: {0: "batch", 1: "seq"} for name in inputs}
     if variant.legacy:
         options.update(
@@ -154,9 +152,7 @@ def export_options(spec, variant, inputs):
             dynamic_axes=axes if variant.dynamic else None,
         )
     else:
-        options.update(
-            optimize=variant.optimize, dynamic_shapes=axes if variant.dynamic else None
-        )
+        options.update(optimize=variant.optimize, dynamic_shapes=axes if variant.dynamic else None)
     return options
 
 
@@ -183,32 +179,27 @@ def keep_parameters(program, module):
         )
 
 
-def share_weights(proto, path):
+def share_weights(proto, module, path):
     """Makes each parameter an external slice of a safetensors file."""
-    header_length = int.from_bytes(path.read_bytes()[:8], "little")
-    header = json.loads(path.read_bytes()[8 : 8 + header_length])
+    content = path.read_bytes()
+    start = 8 + int.from_bytes(content[:8], "little")
+    header = json.loads(content[8:start])
+    first = models.ties(module)
     for tensor in proto.graph.initializer:
-        if tensor.name not in header:
+        name = first.get(tensor.name, tensor.name)
+        if name not in header:
             continue
-        begin, end = header[tensor.name]["data_offsets"]
-        place = dict(location=path.name, offset=8 + header_length + begin, length=end - begin)
+        begin, end = header[name]["data_offsets"]
+        place = dict(location=path.name, offset=start + begin, length=end - begin)
         tensor.ClearField("raw_data")
-        del tensor.external_data[:]
         tensor.data_location = onnx.TensorProto.EXTERNAL
         for key, value in place.items():
             tensor.external_data.add(key=key, value=str(value))
 
 
 def save_weights(module, path):
-    """The shared weights, a tied parameter once, under the exporter's name."""
-    tied = models.ties(module)
-    last = {first: name for name, first in tied.items()}
-    state = {
-        last.get(name, name): p.detach().contiguous()
-        for name, p in models.state_names(module)
-        if name not in tied
-    }
-    save_file(state, path)
+    """The shared weights, a tied parameter once, under its first name."""
+    save_file({name: p.detach() for name, p in module.named_parameters()}, path)
 
 
 def export(name, variant_name):
@@ -217,7 +208,6 @@ def export(name, variant_name):
     module = subject(name, variant)
     inputs = example(spec, variant, takes_mask(name, variant))
     options = export_options(spec, variant, inputs)
-    folder = FIXTURES / name
     if variant.legacy:
         return strip_traces(export_legacy(module, inputs, options))
     if spec.weights != "inline" and not variant.external and not variant.legacy:
@@ -234,7 +224,7 @@ def export(name, variant_name):
         keep_parameters(program, module)
     proto = strip_traces(program.model_proto)
     if variant.external:
-        share_weights(proto, folder / "weights.safetensors")
+        share_weights(proto, module, FIXTURES / name / "weights.safetensors")
     return proto
 
 
@@ -289,6 +279,19 @@ def lost_parameters(proto):
     return [target for place, target in parameters if target not in present and place not in read]
 
 
+def folded_initializers(proto):
+    """Float tensors that the legacy exporter's folding left without a name.
+
+    The module of a transposed weight is told by the MatMul that reads it.
+    """
+    return [
+        t.name
+        for t in proto.graph.initializer
+        if t.name.startswith("onnx::") and not t.name.startswith("onnx::MatMul")
+        and t.data_type == onnx.TensorProto.FLOAT and t.dims
+    ]
+
+
 def entry(name, variant_name, proto):
     """What a test needs to know about one file."""
     spec, variant = MODELS[name], VARIANTS[variant_name]
@@ -301,6 +304,8 @@ def entry(name, variant_name, proto):
     elif lost:
         remedy = "export with optimize=False" if variant.optimize else "add it as an initializer"
         expected = f"refused: no record of {', '.join(lost)}: {remedy}"
+    elif variant.legacy and (unknown := folded_initializers(proto)):
+        expected = f"refused: no record of what {', '.join(unknown)} is: do_constant_folding=False"
     parameters = {n for n, _ in models.state_names(module)}
     return {
         "model": name,
@@ -348,7 +353,11 @@ def golden_of(name):
 def describe(value):
     kind = value.type.tensor_type
     dims = [d.dim_param or d.dim_value for d in kind.shape.dim]
-    return {"name": value.name, "dtype": onnx.TensorProto.DataType.Name(kind.elem_type), "dims": dims}
+    return {
+        "name": value.name,
+        "dtype": onnx.TensorProto.DataType.Name(kind.elem_type),
+        "dims": dims,
+    }
 
 
 def paddings(module):

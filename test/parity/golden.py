@@ -10,6 +10,7 @@ the same run in fp64 is recorded beside it and says how well-conditioned it is.
 import json
 import sys
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 
 import numpy as np
@@ -33,10 +34,13 @@ class Run:
     optimizer: str = "adamw"
     batch: int = GLOBAL_BATCH
     labels: bool = False
+    # Name patterns of the parameters without weight decay.
+    no_decay: tuple = ()
 
     @property
     def name(self):
-        return f"{self.optimizer}-b{self.batch}" + ("-labels" if self.labels else "")
+        special = "-labels" if self.labels else "-nodecay" if self.no_decay else ""
+        return f"{self.optimizer}-b{self.batch}{special}"
 
 
 def runs(name):
@@ -46,6 +50,8 @@ def runs(name):
     found += [Run(batch=b) for w in WORLDS if (b := spec.batch * w) != GLOBAL_BATCH]
     if name in ("nanogpt", "gpt2", "llama"):
         found.append(Run(labels=True))
+    if name == "gpt2":
+        found.append(Run(no_decay=("*.bias", "*.ln_*.weight")))
     return found
 
 
@@ -76,6 +82,16 @@ def settings(name, run):
     return dict(lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.1)
 
 
+def groups(model, run):
+    """The trained parameters, with and without weight decay."""
+    decayed, plain = [], []
+    for name, p in model.named_parameters():
+        if p.requires_grad:
+            exempt = any(fnmatch(name, pattern) for pattern in run.no_decay)
+            (plain if exempt else decayed).append(p)
+    return [{"params": decayed}, {"params": plain, "weight_decay": 0.0}]
+
+
 def gradient_norm(parameters):
     """The norm of the gradients, their squares summed in double precision.
 
@@ -96,7 +112,7 @@ def train(name, run, dtype):
     model = models.build(name).to(dtype)
     trained = [p for p in model.parameters() if p.requires_grad]
     kind = torch.optim.SGD if run.optimizer == "sgd" else torch.optim.AdamW
-    optimizer = kind(trained, foreach=False, **settings(name, run))
+    optimizer = kind(groups(model, run), foreach=False, **settings(name, run))
     losses, norms = [], []
     for step in range(STEPS):
         loss = loss_of(model, spec, *windows(spec, run, step))
@@ -122,13 +138,16 @@ def record(name, run, losses, norms, exact):
         "optimizer": run.optimizer,
         **settings(name, run),
         "clip_grad_norm": CLIP if run.optimizer == "adamw" else None,
+        "no_decay": list(run.no_decay),
         "steps": STEPS,
         "seq": spec.seq,
         "global_batch": run.batch,
         "worlds": [w for w in WORLDS if run.batch % w == 0],
-        "static_batch_world": run.batch // spec.batch
-        if run.batch % spec.batch == 0 and run.batch // spec.batch in WORLDS
-        else None,
+        "static_batch_world": (
+            run.batch // spec.batch
+            if run.batch % spec.batch == 0 and run.batch // spec.batch in WORLDS
+            else None
+        ),
         "data": f"tokens-{spec.vocab}.u16",
         "labels": f"labels-{spec.vocab}.i32" if run.labels else None,
         "labels_shift": "model" if spec.loss_inside else "data",
@@ -150,8 +169,7 @@ def write(name, run):
     path = GOLDENS / f"{name}.{run.name}"
     Path(f"{path}.json").write_text(json.dumps(item, indent=1) + "\n")
     if run.optimizer == "sgd":
-        tied = models.ties(model)
-        final = {n: p.detach() for n, p in models.state_names(model) if n not in tied}
+        final = {name: p.detach() for name, p in model.named_parameters()}
         save_file(final, f"{path}.safetensors")
     print(
         f"{path.name}: loss {losses[0]:.4f} to {losses[-1]:.4f}, fp32 against fp64: "

@@ -68,6 +68,64 @@ class HardGPT(GPT):
         return self.lm_head(x) * self.temperature
 
 
+class Mixer(nn.Module):
+    """Grouped-query attention with one key and value head a pair of queries."""
+
+    def __init__(self, width, heads):
+        super().__init__()
+        self.heads, self.size = heads, width // heads
+        self.query = nn.Linear(width, width, bias=False)
+        self.key = nn.Linear(width, width // 2, bias=False)
+        self.value = nn.Linear(width, width // 2, bias=True)
+        self.out = nn.Linear(width, width, bias=True)
+
+    def forward(self, x):
+        batch, seq, width = x.shape
+        split = (batch, seq, -1, self.size)
+        q, k, v = (f(x).view(split).transpose(1, 2) for f in (self.query, self.key, self.value))
+        y = F.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=True)
+        return self.out(y.transpose(1, 2).reshape(batch, seq, width))
+
+
+class Stage(nn.Module):
+    """RMS norms, and a gate that no library has a kernel for."""
+
+    def __init__(self, width, heads, hidden):
+        super().__init__()
+        self.before = nn.RMSNorm(width, eps=1e-5)
+        self.mixer = Mixer(width, heads)
+        self.between = nn.RMSNorm(width, eps=1e-5)
+        self.widen = nn.Linear(width, hidden)
+        self.narrow = nn.Linear(hidden, width)
+        self.slope = nn.Parameter(torch.full((hidden,), 0.5))
+
+    def gate(self, x):
+        bump = torch.exp(-x * x / 8) + torch.log1p(torch.abs(x))
+        return torch.tanh(self.slope * x) * bump + 0.25 * torch.sin(2 * x) * torch.sigmoid(x)
+
+    def forward(self, x):
+        x = x + self.mixer(self.before(x))
+        return x + self.narrow(self.gate(self.widen(self.between(x))))
+
+
+class Tower(nn.Module):
+    """A decoder with names, widths, depth and an activation of its own."""
+
+    def __init__(self, vocab=131, seq=32, depth=3, width=36, heads=6, hidden=70):
+        super().__init__()
+        self.symbols = nn.Embedding(vocab, width)
+        self.places = nn.Parameter(0.02 * torch.randn(seq, width))
+        self.stages = nn.ModuleList(Stage(width, heads, hidden) for _ in range(depth))
+        self.last = nn.RMSNorm(width, eps=1e-5)
+        self.readout = nn.Linear(width, vocab)
+
+    def forward(self, input_ids):
+        x = self.symbols(input_ids) + self.places[: input_ids.shape[1]]
+        for stage in self.stages:
+            x = stage(x)
+        return self.readout(self.last(x))
+
+
 class Wrapped(nn.Module):
     """Returns bare logits, and puts `model.` in front of every name."""
 
@@ -100,9 +158,7 @@ def gpt2(**settings):
     # More positions than the exporter's optimizer would fold into a constant.
     sizes = dict(vocab_size=131, n_positions=264, n_embd=32, n_layer=2, n_head=4)
     dropout = dict(resid_pdrop=0.0, embd_pdrop=0.0, attn_pdrop=0.0)
-    return hugging_face(
-        "GPT2Config", "GPT2LMHeadModel", **{**sizes, **dropout, **settings}
-    )
+    return hugging_face("GPT2Config", "GPT2LMHeadModel", **{**sizes, **dropout, **settings})
 
 
 def llama(**settings):
@@ -148,9 +204,7 @@ def gpt_neox(**settings):
         attention_dropout=0.0,
         tie_word_embeddings=False,
     )
-    return hugging_face(
-        "GPTNeoXConfig", "GPTNeoXForCausalLM", **{**sizes, **settings}
-    )
+    return hugging_face("GPTNeoXConfig", "GPTNeoXForCausalLM", **{**sizes, **settings})
 
 
 # Of a few seeds one under which every golden is well-conditioned: in fp32 and in
@@ -196,28 +250,23 @@ MODELS = {
         131,
         32,
     ),
+    "tower": Model(Tower, 131, 32),
     "gpt2": Model(gpt2, 131, 32),
     "gpt2-eager": Model(lambda: gpt2(attn="eager"), 131, 32, golden="gpt2"),
     "gpt2-loss": Model(lambda: gpt2(), 131, 32, loss_inside=True),
     "gpt2-124m": Model(
-        lambda: gpt2(
-            vocab_size=50257, n_positions=1024, n_embd=768, n_layer=12, n_head=12
-        ),
+        lambda: gpt2(vocab_size=50257, n_positions=1024, n_embd=768, n_layer=12, n_head=12),
         50257,
         256,
         weights="none",
     ),
     "llama": Model(llama, 131, 32),
-    "llama-tied": Model(
-        lambda: llama(tie_word_embeddings=True), 131, 32
-    ),
+    "llama-tied": Model(lambda: llama(tie_word_embeddings=True), 131, 32),
     "llama-eager": Model(lambda: llama(attn="eager"), 131, 32, golden="llama"),
     "llama-wrapped": Model(lambda: Wrapped(llama()), 131, 32, golden="llama"),
     "qwen3": Model(qwen3, 131, 32),
     "gpt-neox": Model(gpt_neox, 131, 32),
-    "gpt-neox-eager": Model(
-        lambda: gpt_neox(attn="eager"), 131, 32, golden="gpt-neox"
-    ),
+    "gpt-neox-eager": Model(lambda: gpt_neox(attn="eager"), 131, 32, golden="gpt-neox"),
     "gpt2-dropout": Model(
         lambda: gpt2(resid_pdrop=0.1, embd_pdrop=0.1).train(),
         131,

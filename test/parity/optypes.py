@@ -1,6 +1,6 @@
 """Prints, as a Markdown table, the op types of the fixtures by family and form.
 
-    python optypes.py
+python optypes.py
 """
 
 import json
@@ -11,6 +11,7 @@ import onnx
 FIXTURES = Path(__file__).resolve().parent / "fixtures"
 FAMILIES = {
     "nanoGPT": ("nanogpt",),
+    "tower": ("tower",),
     "GPT-2": ("gpt2",),
     "Llama, Qwen3": ("llama", "qwen3"),
     "GPT-NeoX": ("gpt-neox",),

@@ -1,8 +1,8 @@
 //===- fsdp-compile.cpp - ONNX model to sharded training program ----------===//
 #include "Report.h"
-#include "dialects/Onnx/Import/Import.h"
 #include "passes/Lower/Program.h"
 #include "passes/Pipeline/Pipeline.h"
+#include "tools/ImportFlags.h"
 #include "tools/Register.h"
 
 #include "mlir/Pass/PassManager.h"
@@ -11,6 +11,7 @@
 #include "llvm/Support/Format.h"
 #include "llvm/Support/InitLLVM.h"
 #include "llvm/Support/Process.h"
+#include "llvm/Support/SourceMgr.h"
 
 #include <chrono>
 
@@ -19,38 +20,16 @@ using namespace mlir;
 using namespace fsdp;
 
 namespace {
-cl::OptionCategory modelOptions("Model");
 cl::OptionCategory trainOptions("Training step");
 cl::OptionCategory shardOptions("Sharding");
 cl::OptionCategory outputOptions("Output");
 
 cl::opt<std::string> modelPath(cl::Positional, cl::Required,
-                               cl::desc("<model.onnx>"), cl::cat(modelOptions));
-cl::list<std::string> dims(
-    "dim", cl::desc("Bind a symbolic dimension: batch=4, or input_ids:0=4"),
-    cl::value_desc("name=size"), cl::cat(modelOptions));
-cl::list<std::string>
-    binds("bind", cl::desc("Fix an input to one value: attention_mask=1"),
-          cl::value_desc("input=value"), cl::cat(modelOptions));
-cl::list<std::string>
-    params("param", cl::desc("Treat this initializer or input as a parameter"),
-           cl::value_desc("name"), cl::cat(modelOptions));
-cl::list<std::string>
-    freezes("freeze", cl::desc("Do not train parameters that match"),
-            cl::value_desc("pattern"), cl::cat(modelOptions));
-cl::opt<bool> initMissing(
-    "init",
-    cl::desc("Initialise parameters whose data is not there: matrices "
-             "normal(0, 0.02), norm weights 1, biases 0"),
-    cl::cat(modelOptions));
-cl::opt<bool> untie(
-    "untie",
-    cl::desc("Train an output head that merely equals the embedding apart"),
-    cl::cat(modelOptions));
+                               cl::desc("<model.onnx>"));
 
-cl::opt<std::string> loss(
-    "loss", cl::desc("cross_entropy; empty: the loss inside the model"),
-    cl::cat(trainOptions));
+cl::opt<std::string>
+    loss("loss", cl::desc("cross_entropy; empty: the loss inside the model"),
+         cl::cat(trainOptions));
 cl::opt<std::string> logits("logits",
                             cl::desc("The output that holds the logits"),
                             cl::value_desc("name"), cl::cat(trainOptions));
@@ -69,17 +48,19 @@ cl::opt<std::string> betas("betas", cl::desc("AdamW's betas"),
                            cl::init("0.9,0.999"), cl::cat(trainOptions));
 cl::opt<double> eps("eps", cl::desc("AdamW's epsilon"), cl::init(1e-8),
                     cl::cat(trainOptions));
-cl::opt<double> weightDecay(
-    "weight-decay", cl::desc("Weight decay (default: 0.01 adamw, 0 sgd)"),
-    cl::cat(trainOptions));
-cl::list<std::string>
-    noDecay("no-decay", cl::desc("Parameters that do not decay"),
-            cl::value_desc("pattern"), cl::cat(trainOptions));
+cl::opt<double>
+    weightDecay("weight-decay",
+                cl::desc("Weight decay (default: 0.01 adamw, 0 sgd)"),
+                cl::cat(trainOptions));
+cl::list<std::string> noDecay("no-decay",
+                              cl::desc("Parameters that do not decay"),
+                              cl::value_desc("pattern"), cl::cat(trainOptions));
 cl::opt<double> momentum("momentum", cl::desc("SGD's momentum"), cl::init(0),
                          cl::cat(trainOptions));
-cl::opt<double> clipGradNorm(
-    "clip-grad-norm", cl::desc("Largest global gradient norm (default: none)"),
-    cl::cat(trainOptions));
+cl::opt<double>
+    clipGradNorm("clip-grad-norm",
+                 cl::desc("Largest global gradient norm (default: none)"),
+                 cl::cat(trainOptions));
 
 cl::opt<std::string> mesh("mesh", cl::desc("Mesh axes and sizes: shard=8"),
                           cl::init("shard=1"), cl::cat(shardOptions));
@@ -94,9 +75,10 @@ cl::opt<std::string> output("o", cl::Required, cl::desc("Program to write"),
                             cl::cat(outputOptions));
 cl::opt<std::string> targetCpu("target-cpu", cl::desc("CPU to compile for"),
                                cl::init("native"), cl::cat(outputOptions));
-cl::opt<std::string>
-    emitIr("emit-ir", cl::desc("Also write the planned program as MLIR"),
-           cl::value_desc("file.mlir"), cl::cat(outputOptions));
+cl::opt<std::string> emitIr("emit-ir",
+                            cl::desc("Also write the planned program as MLIR"),
+                            cl::value_desc("file.mlir"),
+                            cl::cat(outputOptions));
 
 int fail(const llvm::Twine &message) {
   llvm::errs() << "fsdp-compile: " << message << "\n";
@@ -156,19 +138,16 @@ PipelineOptions pipelineOptions(double beta1, double beta2) {
   return options;
 }
 
-LogicalResult compile(MLIRContext &context, const PipelineOptions &pipeline) {
-  ImportOptions import;
-  if (failed(parseImportOptions(dims, binds, import)))
+LogicalResult compile(MLIRContext &context, const ImportFlags &importFlags,
+                      const PipelineOptions &pipeline) {
+  FailureOr<onnx::ImportOptions> import = importFlags.get();
+  if (failed(import))
     return failure();
-  import.params = params;
-  import.freezes = freezes;
-  import.init = initMissing;
-  import.untie = untie;
   OwningOpRef<ModuleOp> module;
   {
     Stage stage("import");
-    module = importOnnx(modelPath, import, &context);
-    if (!module || failed(checkSupported(*module)))
+    module = onnx::importOnnx(modelPath, *import, &context);
+    if (!module || failed(onnx::checkSupported(*module)))
       return failure();
   }
   reportParameters(*module, llvm::errs());
@@ -207,8 +186,10 @@ LogicalResult compile(MLIRContext &context, const PipelineOptions &pipeline) {
 
 int main(int argc, char **argv) {
   llvm::InitLLVM init(argc, argv);
-  cl::HideUnrelatedOptions(
-      {&modelOptions, &trainOptions, &shardOptions, &outputOptions});
+  ImportFlags importFlags;
+  // LLVM's own options would be hundreds of lines of --help.
+  cl::HideUnrelatedOptions({&importFlags.getCategory(), &trainOptions,
+                            &shardOptions, &outputOptions});
   cl::ParseCommandLineOptions(
       argc, argv,
       "fsdp-compile: turns an ONNX model into a sharded training program\n\n"
@@ -220,8 +201,12 @@ int main(int argc, char **argv) {
     return fail("cannot read --betas '" + betas +
                 "', expected two numbers in [0, 1): 0.9,0.999");
   DialectRegistry registry;
-  registerDialects(registry);
+  registerAll(registry);
   MLIRContext context(registry);
-  context.loadAllAvailableDialects();
-  return succeeded(compile(context, pipelineOptions(beta1, beta2))) ? 0 : 1;
+  context.printOpOnDiagnostic(false);
+  llvm::SourceMgr sources;
+  SourceMgrDiagnosticHandler diagnostics(sources, &context);
+  return succeeded(compile(context, importFlags, pipelineOptions(beta1, beta2)))
+             ? 0
+             : 1;
 }

@@ -15,8 +15,7 @@ Value GradientBuilder::splat(Type type, double value) {
 }
 
 Value GradientBuilder::scalar(Value like, double value) {
-  return splat(RankedTensorType::get({}, typeOf(like).getElementType()),
-               value);
+  return splat(RankedTensorType::get({}, typeOf(like).getElementType()), value);
 }
 
 Value GradientBuilder::reshape(Value x, ArrayRef<int64_t> shape) {

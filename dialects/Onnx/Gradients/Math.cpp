@@ -34,11 +34,10 @@ UNARY_GRADIENT(ErfOp, b.mul(g, b.mul(b.scalar(x, M_2_SQRTPI),
                                      b.make<ExpOp>(b.neg(b.mul(x, x))))))
 
 // |x|: sign(x), 0 at 0.
-UNARY_GRADIENT(AbsOp,
-               b.make<WhereOp>(b.make<GreaterOp>(x, b.scalar(x, 0)), g,
-                               b.make<WhereOp>(
-                                   b.make<LessOp>(x, b.scalar(x, 0)), b.neg(g),
-                                   b.scalar(x, 0))))
+UNARY_GRADIENT(
+    AbsOp, b.make<WhereOp>(b.make<GreaterOp>(x, b.scalar(x, 0)), g,
+                           b.make<WhereOp>(b.make<LessOp>(x, b.scalar(x, 0)),
+                                           b.neg(g), b.scalar(x, 0))))
 
 UNARY_GRADIENT(ReluOp, b.make<WhereOp>(b.make<GreaterOp>(x, b.scalar(x, 0)), g,
                                        b.scalar(x, 0)))
@@ -63,16 +62,14 @@ Value tanhGeluSlope(GradientBuilder &b, Value x) {
   Value half = b.scalar(x, 0.5), one = b.scalar(x, 1);
   Value slope =
       b.mul(b.scalar(x, c), b.add(one, b.mul(b.scalar(x, 3 * a), square)));
-  Value bend = b.mul(b.mul(half, x),
-                     b.mul(b.sub(one, b.mul(t, t)), slope));
+  Value bend = b.mul(b.mul(half, x), b.mul(b.sub(one, b.mul(t, t)), slope));
   return b.add(b.mul(half, b.add(one, t)), bend);
 }
 } // namespace
 
 FSDP_GRADIENT(GeluOp) {
   GradientBuilder b(builder, *this);
-  Value slope =
-      getTanh() ? tanhGeluSlope(b, getX()) : erfGeluSlope(b, getX());
+  Value slope = getTanh() ? tanhGeluSlope(b, getX()) : erfGeluSlope(b, getX());
   inputGrads.push_back(b.mul(grads[0], slope));
   return success();
 }
@@ -97,13 +94,14 @@ namespace {
 template <typename Wins>
 Value share(GradientBuilder &b, Value mine, Value other, Value g) {
   Value half = b.mul(g, b.scalar(g, 0.5));
-  Value tie = b.make<WhereOp>(b.make<EqualOp>(mine, other), half,
-                              b.scalar(g, 0));
+  Value tie =
+      b.make<WhereOp>(b.make<EqualOp>(mine, other), half, b.scalar(g, 0));
   return b.make<WhereOp>(b.make<Wins>(mine, other), g, tie);
 }
 } // namespace
 
-BINARY_GRADIENT(MaxOp, share<GreaterOp>(b, l, r, g), share<GreaterOp>(b, r, l, g))
+BINARY_GRADIENT(MaxOp, share<GreaterOp>(b, l, r, g),
+                share<GreaterOp>(b, r, l, g))
 BINARY_GRADIENT(MinOp, share<LessOp>(b, l, r, g), share<LessOp>(b, r, l, g))
 
 namespace {
@@ -111,10 +109,9 @@ namespace {
 Value powBaseSlope(GradientBuilder &b, Value x, Value p) {
   DenseElementsAttr constant;
   if (matchPattern(p, m_Constant(&constant)) && constant.isSplat()) {
-    double exponent =
-        constant.getSplatValue<FloatAttr>().getValueAsDouble();
+    double exponent = constant.getSplatValue<FloatAttr>().getValueAsDouble();
     Value factor = b.scalar(x, exponent);
-    if (exponent == 1)
+    if (exponent == 0 || exponent == 1)
       return factor;
     if (exponent == 2)
       return b.mul(factor, x);
@@ -140,13 +137,13 @@ FSDP_GRADIENT(WhereOp) {
   Value g = grads[0], zero = b.scalar(g, 0);
   inputGrads.push_back(Value()); // the condition
   inputGrads.push_back(
-      wanted[1] ? b.unbroadcast(b.make<WhereOp>(getCondition(), g, zero),
-                                getLhs())
-                : Value());
+      wanted[1]
+          ? b.unbroadcast(b.make<WhereOp>(getCondition(), g, zero), getLhs())
+          : Value());
   inputGrads.push_back(
-      wanted[2] ? b.unbroadcast(b.make<WhereOp>(getCondition(), zero, g),
-                                getRhs())
-                : Value());
+      wanted[2]
+          ? b.unbroadcast(b.make<WhereOp>(getCondition(), zero, g), getRhs())
+          : Value());
   return success();
 }
 

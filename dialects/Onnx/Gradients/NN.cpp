@@ -30,17 +30,15 @@ FSDP_GRADIENT(MatMulOp) {
   bool sharedWeight = typeOf(w).getRank() == 2 && !ta;
   Value da, dw;
   if (wanted[0])
-    da = b.unbroadcast(ta ? matmul(b, w, g, tb, true)
-                          : matmul(b, g, w, false, !tb),
-                       a);
+    da = b.unbroadcast(
+        ta ? matmul(b, w, g, tb, true) : matmul(b, g, w, false, !tb), a);
   if (wanted[1] && sharedWeight) {
     Value rows = flatten(b, a), grad = flatten(b, g);
     dw = tb ? matmul(b, grad, rows, true, false)
             : matmul(b, rows, grad, true, false);
   } else if (wanted[1]) {
-    dw = b.unbroadcast(tb ? matmul(b, g, a, true, ta)
-                          : matmul(b, a, g, !ta, false),
-                       w);
+    dw = b.unbroadcast(
+        tb ? matmul(b, g, a, true, ta) : matmul(b, a, g, !ta, false), w);
   }
   inputGrads.append({da, dw});
   return success();

@@ -46,8 +46,7 @@ FSDP_GRADIENT(PadOp) {
               last < y.getDimSize(i);
   }
   if (inside) {
-    inputGrads.push_back(
-        b.make<SliceOp>(x, grads[0], getLow(), getSteps()));
+    inputGrads.push_back(b.make<SliceOp>(x, grads[0], getLow(), getSteps()));
     return success();
   }
   SmallVector<int64_t> low;
@@ -121,8 +120,8 @@ FSDP_GRADIENT(ReduceSumOp) {
 FSDP_GRADIENT(ReduceMeanOp) {
   GradientBuilder b(builder, *this);
   Value g = keepDims(b, grads[0], getX(), getAxes());
-  Value scaled = b.mul(
-      g, b.scalar(g, 1.0 / double(reducedElements(getX(), getAxes()))));
+  Value scaled =
+      b.mul(g, b.scalar(g, 1.0 / double(reducedElements(getX(), getAxes()))));
   inputGrads.push_back(b.make<ExpandOp>(getX().getType(), scaled));
   return success();
 }
@@ -131,8 +130,7 @@ FSDP_GRADIENT(ReduceMaxOp) {
   GradientBuilder b(builder, *this);
   Value x = getX();
   Value most = keepDims(b, getY(), x, getAxes());
-  Value isMost =
-      b.make<CastOp>(x.getType(), b.make<EqualOp>(x, most));
+  Value isMost = b.make<CastOp>(x.getType(), b.make<EqualOp>(x, most));
   Value ties = keepDims(b, b.reduceSum(isMost, getAxes(), false), x, getAxes());
   Value g = keepDims(b, grads[0], x, getAxes());
   inputGrads.push_back(b.mul(isMost, b.div(g, ties)));

@@ -70,9 +70,8 @@ MaybeOperand addMask(NodeContext &c, MaybeOperand scores) {
   if (failed(mask) || !mask->present())
     return failed(mask) ? mask : scores;
   if (masksARow(*mask))
-    return c.e.error() << "attention '" << c.node.name
-                       << "' has a row of its mask without any key: its "
-                          "softmax is not defined";
+    return c.e.error() << "the mask has a row without any key: its softmax is "
+                          "not defined";
   return c.e.binary(Binary::Add, *scores, *mask);
 }
 

@@ -34,7 +34,7 @@ SmallVector<Value> Emitter::create(StringRef name, ValueRange operands,
       llvm::all_of(folded, [](OpFoldResult r) { return isa<Value>(r); })) {
     SmallVector<Value> values;
     for (OpFoldResult result : folded)
-      values.push_back(cast<Value>(result));
+      values.push_back(llvm::cast<Value>(result));
     if (llvm::none_of(values,
                       [&](Value v) { return v.getDefiningOp() == op; })) {
       op->erase();
@@ -190,7 +190,7 @@ MaybeOperand Emitter::where(const Operand &condition, const Operand &a,
 
 MaybeOperand Emitter::cast(const Operand &x, Type elementType) {
   if (x.constant)
-    return Operand(fsdp::onnx::cast(*x.constant, elementType));
+    return Operand(fsdp::onnx::convert(*x.constant, elementType));
   return first(
       buildAs<CastOp>(RankedTensorType::get(x.shape(), elementType), x.value));
 }

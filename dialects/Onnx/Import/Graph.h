@@ -67,7 +67,7 @@ struct ValueRecord {
 };
 
 struct Graph {
-  std::string fileName, absolutePath, directory;
+  std::string fileName, absolutePath, directory, producer;
   std::unique_ptr<llvm::MemoryBuffer> file;
   std::vector<ValueRecord> inputs, outputs;
   llvm::StringMap<ValueRecord> values;

@@ -16,6 +16,8 @@ struct NodeContext {
   TensorData &data;
   /// Keeps the node as an `onnx.node` with results of the given types.
   llvm::function_ref<llvm::SmallVector<mlir::Value>(mlir::TypeRange)> keepNode;
+  /// padding_idx of an embedding, where the file's records do not tell it.
+  std::optional<int64_t> paddingRow;
   /// The log-softmax behind a value: its input and axis.
   llvm::DenseMap<mlir::Value, std::pair<mlir::Value, int64_t>> &logSoftmax;
   /// The input of an IsNaN behind its result.

@@ -26,7 +26,13 @@ public:
         loc(FileLineColLoc::get(context, graph.fileName, 0, 0)),
         emitter(builder), data(graph, loc),
         errors(context, [this](Diagnostic &diagnostic) {
-          errorCount += diagnostic.getSeverity() == DiagnosticSeverity::Error;
+          if (diagnostic.getSeverity() != DiagnosticSeverity::Error)
+            return failure();
+          ++errorCount;
+          if (current)
+            diagnostic << " (in node '" << current->name << "', "
+                       << current->opType << ", scope '" << emitter.scope
+                       << "')";
           return failure();
         }) {
     for (auto add : {addMathHandlers, addShapeHandlers, addTensorHandlers,
@@ -58,6 +64,8 @@ private:
   Emitter emitter;
   TensorData data;
   unsigned errorCount = 0;
+  /// The node that is being imported: errors name it.
+  const Node *current = nullptr;
   ScopedDiagnosticHandler errors;
   HandlerTable handlers;
   ParameterTable parameters;
@@ -131,8 +139,8 @@ FailureOr<Operand> Importer::operandOf(const Node &node, unsigned i) {
     return known->second;
   auto weight = parameters.weights.find(name);
   if (weight == parameters.weights.end())
-    return emitter.error() << "node '" << node.name << "' reads '" << name
-                           << "', which nothing before it defines";
+    return emitter.error() << "input '" << name
+                           << "' is defined by nothing before it";
   auto tensor = data.load(*weight->second);
   if (failed(tensor))
     return failure();
@@ -255,8 +263,7 @@ LogicalResult Importer::dispatch(const Node &node, NodeContext &context) {
   unsigned before = errorCount;
   for (unsigned i = 0; i < minimumOperands(node.opType); ++i)
     if (!context.has(i))
-      return emitter.error() << "node '" << node.name << "' (" << node.opType
-                             << ") has no operand " << i;
+      return emitter.error() << "operand " << i << " is missing";
   if (succeeded(handler->second(context)))
     return success();
   if (errorCount != before)
@@ -266,14 +273,19 @@ LogicalResult Importer::dispatch(const Node &node, NodeContext &context) {
 }
 
 LogicalResult Importer::importNode(const Node &node) {
+  current = &node;
   emitter.loc = NameLoc::get(builder.getStringAttr(node.name), loc);
-  emitter.scope = scopeOf(node);
+  emitter.scope = parameters.containers.resolve(scopeOf(node));
   auto keep = [&](TypeRange types) -> SmallVector<Value> { return {}; };
-  NodeContext context{node, emitter, {}, {}, data, keep, logSoftmax, nanTests};
+  NodeContext context{node, emitter, {},         {},      data,
+                      keep, {},      logSoftmax, nanTests};
   auto keepThis = [&](TypeRange types) {
     return keepNode(node, context.in, types);
   };
   context.keepNode = keepThis;
+  if (auto row = parameters.paddingRows.find(&node);
+      row != parameters.paddingRows.end())
+    context.paddingRow = row->second;
   for (unsigned i = 0; i < node.inputs.size(); ++i) {
     FailureOr<Operand> operand = operandOf(node, i);
     if (failed(operand))
@@ -295,11 +307,9 @@ LogicalResult Importer::importNode(const Node &node) {
     if (output.empty())
       continue;
     if (i >= context.out.size())
-      return emitter.error() << "node '" << node.name << "' (" << node.opType
-                             << ") has no result " << i;
+      return emitter.error() << "result " << i << " is more than it has";
     if (!values.try_emplace(output, context.out[i]).second)
-      return emitter.error() << "node '" << node.name << "' defines '" << output
-                             << "', which is defined before";
+      return emitter.error() << "output '" << output << "' is defined before";
   }
   return success();
 }
@@ -329,6 +339,7 @@ LogicalResult Importer::importNodes() {
       return failure();
     releaseInputs(node);
   }
+  current = nullptr;
   return success();
 }
 

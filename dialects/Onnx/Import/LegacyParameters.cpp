@@ -31,6 +31,8 @@ private:
                            const TensorRecord &record);
   FailureOr<std::optional<size_t>> sameContents(const TensorRecord &record);
   void addReaderAlias(const Node &node, Parameter &parameter);
+  std::string moduleOf(const Node &product);
+  LogicalResult findPaddingRow(const Node &node, const TensorRecord &record);
   size_t declare(StringRef name, const TensorRecord &record, bool transposed);
 
   const Graph &graph;
@@ -49,6 +51,11 @@ private:
 bool isGenerated(StringRef name) {
   return name.starts_with("onnx::") || name.starts_with("/") ||
          name.find_first_not_of("0123456789") == StringRef::npos;
+}
+/// Operands that no model trains.
+bool isSetting(const Node &node, unsigned operand) {
+  return operand > 0 && (node.opType == "Dropout" || node.opType == "Clip" ||
+                         node.opType == "Pad" || node.opType == "Range");
 }
 } // namespace
 
@@ -98,19 +105,51 @@ void NameRecovery::addReaderAlias(const Node &node, Parameter &parameter) {
   if (node.opType != "MatMul" && node.opType != "Transpose" &&
       node.opType != "Gemm" && node.opType != "Gather")
     return;
-  std::string scope = scopeOf(node);
+  std::string scope = table.containers.resolve(scopeOf(node));
   auto [prefix, leaf] = splitName(parameter.name);
-  // Node names of a wrapped model begin with the wrapper's class or not at
-  // all; a parent module that uses its child's weight gives it no name.
+  // A module that uses its child's weight gives it no name of its own.
   if (scope.empty() || leaf != "weight" || scope == prefix ||
-      prefix.ends_with(("." + scope)) ||
-      StringRef(scope).ends_with(("." + prefix).str()) ||
-      prefix.starts_with(scope + ".") || prefix.contains("." + scope + "."))
+      prefix.starts_with(scope + "."))
     return;
-  // The wrapper's prefix is taken over from the parameter's own name.
   std::string alias = scope + ".weight";
   if (!llvm::is_contained(parameter.aliases, alias))
     parameter.aliases.push_back(alias);
+}
+
+/// This exporter records no padding_idx. Torch sets that row to zero and never
+/// trains it, so the one row of zeros of an embedding is it.
+LogicalResult NameRecovery::findPaddingRow(const Node &node,
+                                           const TensorRecord &record) {
+  auto axis = node.attributes.find("axis");
+  if (record.dims.size() != 2 || !record.dims[0] ||
+      (axis != node.attributes.end() && axis->second.i))
+    return success();
+  if (record.external) {
+    auto file = data.externalFile(record);
+    if (failed(file))
+      return failure();
+    if (file->empty())
+      return success();
+  }
+  auto bytes = data.bytes(record);
+  if (failed(bytes))
+    return failure();
+  int64_t width = record.bytes / record.dims[0], found = -1;
+  for (int64_t row = 0; row < record.dims[0]; ++row) {
+    StringRef content = bytes->substr(row * width, width);
+    if (content.find_first_not_of('\0') != StringRef::npos)
+      continue;
+    if (found >= 0)
+      return success();
+    found = row;
+  }
+  if (found < 0)
+    return success();
+  table.paddingRows[&node] = found;
+  mlir::emitWarning(loc) << "row " << found << " of '" << node.inputs[0]
+                         << "' is zero and is taken as its padding_idx, which "
+                            "gets no gradient from the embedding";
+  return success();
 }
 
 LogicalResult NameRecovery::bindNamed(const Node &node, unsigned operand,
@@ -123,6 +162,8 @@ LogicalResult NameRecovery::bindNamed(const Node &node, unsigned operand,
                        operand == 1;
   addReaderAlias(node, parameter);
   table.use(node, operand, index, false);
+  if (node.opType == "Gather" && operand == 0)
+    return findPaddingRow(node, record);
   return success();
 }
 
@@ -159,9 +200,28 @@ NameRecovery::sameContents(const TensorRecord &record) {
   return std::optional<size_t>();
 }
 
+/// The module of a product. A bias that is added to it kept its name, which is
+/// surer than the node's path.
+std::string NameRecovery::moduleOf(const Node &product) {
+  std::string scope = table.containers.resolve(scopeOf(product));
+  auto readers = product.outputs.empty() ? consumers.end()
+                                         : consumers.find(product.outputs[0]);
+  if (readers == consumers.end())
+    return scope;
+  for (const Node *add : readers->second)
+    for (const std::string &name : add->inputs) {
+      auto [prefix, leaf] = splitName(name);
+      if (add->opType == "Add" && table.weights.count(name) &&
+          !isGenerated(name) && leaf == "bias" &&
+          splitName(prefix).second == splitName(scope).second)
+        return prefix.str();
+    }
+  return scope;
+}
+
 LogicalResult NameRecovery::bindFolded(const Node &node, unsigned operand,
                                        const TensorRecord &record) {
-  std::string scope = scopeOf(node);
+  std::string scope = moduleOf(node);
   if (node.opType != "MatMul" || operand != 1 || record.dims.size() != 2 ||
       scope.empty()) {
     unknown.push_back(record.name);
@@ -201,6 +261,11 @@ LogicalResult NameRecovery::run() {
   for (const Node &node : graph.nodes)
     for (const std::string &input : node.inputs)
       consumers[input].push_back(&node);
+  std::vector<std::string> names;
+  for (const auto &entry : table.weights)
+    if (!isGenerated(entry.first()))
+      names.push_back(entry.first().str());
+  table.containers = ContainerPrefixes(graph, names);
   // Embeddings are declared before the heads that may be tied to them.
   for (bool generated : {false, true})
     for (const Node &node : graph.nodes)
@@ -212,8 +277,11 @@ LogicalResult NameRecovery::run() {
           continue;
         const TensorRecord &record = *it->second;
         bool wanted = matchesAny(node.inputs[i], options.paramPatterns);
-        if (!wanted && (isBuffer(node.inputs[i], record) ||
-                        (generated && record.dims.empty())))
+        // PyTorch writes scalar constants as nodes, others as initializers.
+        bool scalar = countElements(record.dims) == 1 &&
+                      (generated || graph.producer != "pytorch");
+        if (!wanted &&
+            (isBuffer(node.inputs[i], record) || scalar || isSetting(node, i)))
           continue;
         if (failed(generated && !wanted ? bindFolded(node, i, record)
                                         : bindNamed(node, i, record)))

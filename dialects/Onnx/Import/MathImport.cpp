@@ -106,10 +106,17 @@ LogicalResult clip(NodeContext &c) {
       return c.e.scalarLike(c.in[0], c.real(name, 0));
     return std::nullopt;
   };
+  // By selection, not max and min: at a bound torch passes the whole gradient.
+  auto cut = [&](Binary beyond, const Operand &limit) -> MaybeOperand {
+    MaybeOperand isBeyond = c.e.binary(beyond, *x, limit);
+    if (failed(isBeyond))
+      return failure();
+    return c.e.where(*isBeyond, limit, *x);
+  };
   if (auto low = bound(1, "min"))
-    x = c.e.binary(Binary::Max, *x, *low);
+    x = cut(Binary::Less, *low);
   if (auto high = bound(2, "max"); high && succeeded(x))
-    x = c.e.binary(Binary::Min, *x, *high);
+    x = cut(Binary::Greater, *high);
   return c.result(x);
 }
 

@@ -351,6 +351,7 @@ LogicalResult Converter::convert(const pb::ModelProto &model) {
     return error() << "'" << graph.fileName
                    << "' is not an ONNX model: it has no graph with an output";
   const pb::GraphProto &proto = model.graph();
+  graph.producer = model.producer_name();
   for (const auto &opset : model.opset_import())
     versions[opset.domain() == "ai.onnx" ? "" : opset.domain()] =
         opset.version();

@@ -1,6 +1,8 @@
 //===- NNImport.cpp - Products, norms, softmax, losses --------------------===//
 #include "dialects/Onnx/Import/Handlers.h"
 
+#include "llvm/Support/FormatVariadic.h"
+
 using namespace mlir;
 using namespace fsdp::onnx;
 
@@ -193,10 +195,9 @@ LogicalResult dropout(NodeContext &c) {
   if (training && c.in[2].constant && c.in[2].constant->stored() == 1)
     training = c.in[2].constant->asInt(0);
   if (training && ratio != 0)
-    return c.e.error() << "Dropout '" << c.node.name << "' (scope '"
-                       << c.e.scope << "') is in training mode with ratio "
-                       << ratio
-                       << ", which is not supported: export the model in "
+    return c.e.error() << "Dropout is in training mode (ratio "
+                       << llvm::formatv("{0:f3}", ratio).str()
+                       << "), which is not supported: export the model in "
                           "eval() mode or with dropout 0";
   c.out.push_back(c.in[0]);
   if (c.node.outputs.size() > 1)

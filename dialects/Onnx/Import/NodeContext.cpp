@@ -27,8 +27,7 @@ std::string NodeContext::text(StringRef name, StringRef otherwise) const {
 FailureOr<Tensor> NodeContext::tensor(StringRef name) const {
   const NodeAttribute *value = attribute(name);
   if (!value || !value->tensor)
-    return e.error() << "attribute '" << name << "' of node '" << node.name
-                     << "' is no tensor";
+    return e.error() << "attribute '" << name << "' is no tensor";
   return data.load(*value->tensor);
 }
 
@@ -55,8 +54,7 @@ std::optional<SmallVector<int64_t>> NodeContext::ints(unsigned i,
 FailureOr<int64_t> NodeContext::axis(int64_t value, int64_t rank) const {
   int64_t axis = value < 0 ? value + rank : value;
   if (axis < 0 || axis >= rank)
-    return e.error() << "axis " << value << " of node '" << node.name << "' ("
-                     << node.opType << ") is outside rank " << rank;
+    return e.error() << "axis " << value << " is outside rank " << rank;
   return axis;
 }
 
@@ -68,8 +66,7 @@ FailureOr<SmallVector<int64_t>> NodeContext::axes(ArrayRef<int64_t> values,
     if (failed(at))
       return failure();
     if (llvm::is_contained(result, *at))
-      return e.error() << "axis " << value << " of node '" << node.name
-                       << "' is there twice";
+      return e.error() << "axis " << value << " is there twice";
     result.push_back(*at);
   }
   return result;

@@ -1,10 +1,10 @@
 //===- Parameters.cpp - The parameters of the exported model --------------===//
 #include "dialects/Onnx/Import/Parameters.h"
+#include "dialects/Onnx/Glob.h"
 #include "dialects/Onnx/Import/ProtoTypes.h"
 #include "dialects/Onnx/Import/Records.h"
 
 #include "llvm/ADT/StringSet.h"
-#include "llvm/Support/GlobPattern.h"
 
 using namespace mlir;
 using namespace fsdp::onnx;
@@ -14,12 +14,8 @@ static constexpr const char *signatureKey =
 
 bool fsdp::onnx::matchesAny(StringRef name,
                             const std::vector<std::string> &patterns) {
-  return llvm::any_of(patterns, [&](const std::string &text) {
-    auto pattern = llvm::GlobPattern::create(text);
-    if (pattern)
-      return pattern->match(name);
-    llvm::consumeError(pattern.takeError());
-    return name == text;
+  return llvm::any_of(patterns, [&](const std::string &pattern) {
+    return matchesGlob(pattern, name);
   });
 }
 
@@ -77,7 +73,8 @@ static LogicalResult checkElementTypes(const ParameterTable &table,
   if (others.empty())
     return success();
   auto diagnostic = mlir::emitError(loc);
-  diagnostic << others.size() << " parameters are not f32:";
+  diagnostic << "expected parameters of type f32, found " << others.size()
+             << " of other types:";
   constexpr size_t shown = 20;
   for (auto [i, parameter] : llvm::enumerate(others)) {
     if (i == shown) {
@@ -85,7 +82,9 @@ static LogicalResult checkElementTypes(const ParameterTable &table,
       break;
     }
     diagnostic << (i ? ", '" : " '") << parameter->name << "' ("
-               << elementTypeOf(parameter->source->dataType, loc.getContext())
+               << llvm::StringRef(parameter->source->dataType == 16   ? "bf16"
+                                  : parameter->source->dataType == 10 ? "f16"
+                                                                      : "f64")
                << ")";
   }
   return diagnostic << ": load the model with dtype=torch.float32 before it is "
@@ -108,7 +107,7 @@ LogicalResult fsdp::onnx::recoverParameters(const Graph &graph,
   }
   LogicalResult recovered =
       graph.metadata.count(signatureKey)
-          ? recoverBySignature(graph, options, loc, table)
+          ? recoverBySignature(graph, loc, table)
           : recoverByNames(graph, options, data, loc, table);
   if (failed(recovered))
     return failure();
@@ -189,8 +188,7 @@ static LogicalResult setData(ParameterOp op, const Graph &graph,
     op.setSourceAttr(fileSource(parameter, *file, builder));
     return success();
   }
-  StringRef location = record.location.empty() ? "(none: it is an input)"
-                                               : StringRef(record.location);
+  StringRef location = record.location;
   op.setMissing(location);
   if (options.init && !parameter.buffer) {
     op.setInitAttr(initFor(parameter, builder));
@@ -200,6 +198,11 @@ static LogicalResult setData(ParameterOp op, const Graph &graph,
     return mlir::emitError(loc)
            << "external data file '" << location << "' of buffer '"
            << parameter.name << "' is not there: buffers need their data";
+  if (location.empty())
+    return mlir::emitError(loc)
+           << "parameter '" << parameter.name
+           << "' is an input, without data: initialise such parameters with "
+              "--init, or give them with --weights";
   return mlir::emitError(loc)
          << "external data file '" << location << "' of parameter '"
          << parameter.name
@@ -241,7 +244,7 @@ LogicalResult fsdp::onnx::emitParameters(const Graph &graph,
   std::vector<const Parameter *> ordered;
   for (const Parameter &parameter : table.parameters)
     ordered.push_back(&parameter);
-  llvm::stable_sort(ordered, [](const Parameter *a, const Parameter *b) {
+  llvm::sort(ordered, [](const Parameter *a, const Parameter *b) {
     return a->order < b->order;
   });
   llvm::StringSet<> names;

@@ -10,6 +10,7 @@
 #define FSDP_DIALECTS_ONNX_IMPORT_PARAMETERS_H
 
 #include "dialects/Onnx/Import/Import.h"
+#include "dialects/Onnx/Import/Records.h"
 #include "dialects/Onnx/Import/TensorData.h"
 #include "dialects/Onnx/Onnx.h"
 #include "llvm/ADT/DenseMap.h"
@@ -47,6 +48,11 @@ struct ParameterTable {
   /// Values that are initializers: these and the Identities of them.
   llvm::StringMap<const TensorRecord *> weights;
 
+  /// Rows of embeddings that get no gradient, where data alone tell them.
+  llvm::DenseMap<const Node *, int64_t> paddingRows;
+  /// For scopes read from node paths.
+  ContainerPrefixes containers;
+
   void use(const Node &node, unsigned operand, size_t parameter,
            bool transposed) {
     uses[{&node, operand}] = {parameter, transposed};
@@ -64,9 +70,7 @@ llvm::LogicalResult recoverParameters(const Graph &graph,
                                       TensorData &data, mlir::Location loc,
                                       ParameterTable &table);
 /// By the records of PyTorch's dynamo exporter.
-llvm::LogicalResult recoverBySignature(const Graph &graph,
-                                       const ImportOptions &options,
-                                       mlir::Location loc,
+llvm::LogicalResult recoverBySignature(const Graph &graph, mlir::Location loc,
                                        ParameterTable &table);
 /// By the names of the legacy exporter, and for files without records.
 llvm::LogicalResult recoverByNames(const Graph &graph,

@@ -1,6 +1,8 @@
 //===- Records.cpp - What PyTorch's exporter writes about a graph ---------===//
 #include "dialects/Onnx/Import/Records.h"
 
+#include "llvm/ADT/StringSet.h"
+
 using namespace fsdp::onnx;
 using llvm::StringRef;
 
@@ -124,6 +126,38 @@ std::string fsdp::onnx::scopeOf(const Node &node) {
   std::string scope = scopes[scopes.size() - 2];
   // The exporter's word for what is outside of all modules.
   return StringRef(scope).starts_with("_empty_nn_module_stack") ? "" : scope;
+}
+
+ContainerPrefixes::ContainerPrefixes(
+    const Graph &graph, const std::vector<std::string> &parameterNames) {
+  llvm::StringSet<> seen, roots;
+  for (const Node &node : graph.nodes) {
+    std::string scope = scopeOf(node);
+    for (size_t end = scope.size(); end != std::string::npos && end > 0;
+         end = scope.rfind('.', end - 1))
+      seen.insert(StringRef(scope).take_front(end));
+  }
+  for (StringRef name : parameterNames)
+    roots.insert(name.split('.').first);
+  for (StringRef name : parameterNames)
+    for (size_t dot = name.find('.'); dot != StringRef::npos;
+         dot = name.find('.', dot + 1)) {
+      StringRef container = name.take_front(dot);
+      StringRef component = name.drop_front(dot + 1).split('.').first;
+      // A module that is called shows in the nodes' paths.
+      if (seen.contains(container) || roots.contains(component))
+        continue;
+      auto [it, isNew] = containers.try_emplace(component, container.str());
+      if (!isNew && it->second != container)
+        it->second.clear();
+    }
+}
+
+std::string ContainerPrefixes::resolve(const std::string &scope) const {
+  auto it = containers.find(StringRef(scope).split('.').first);
+  return it == containers.end() || it->second.empty()
+             ? scope
+             : it->second + "." + scope;
 }
 
 std::pair<StringRef, StringRef> fsdp::onnx::splitName(StringRef name) {

@@ -30,6 +30,21 @@ CallRecord parseCall(llvm::StringRef text);
 /// in a node name of the legacy exporter
 /// (`/model/layers.0/self_attn/q_proj/MatMul`).
 std::string scopeOf(const Node &node);
+/// Node paths of the legacy exporter leave out containers without a call of
+/// their own (a ModuleDict): `/h.0/ln` of `transformer.h.0.ln`. Finds what was
+/// left out in front, from the names that parameters kept.
+class ContainerPrefixes {
+public:
+  ContainerPrefixes() = default;
+  ContainerPrefixes(const Graph &graph,
+                    const std::vector<std::string> &parameterNames);
+  std::string resolve(const std::string &scope) const;
+
+private:
+  /// Container in front of a first component; "" where that is ambiguous.
+  llvm::StringMap<std::string> containers;
+};
+
 /// "h.0.ln" and "weight" of "h.0.ln.weight".
 std::pair<llvm::StringRef, llvm::StringRef> splitName(llvm::StringRef name);
 } // namespace fsdp::onnx

@@ -85,9 +85,8 @@ bool holdsTranspose(const CallRecord &call, const Node &node,
 
 class SignatureRecovery {
 public:
-  SignatureRecovery(const Graph &graph, const ImportOptions &options,
-                    Location loc, ParameterTable &table)
-      : graph(graph), options(options), loc(loc), table(table) {}
+  SignatureRecovery(const Graph &graph, Location loc, ParameterTable &table)
+      : graph(graph), loc(loc), table(table) {}
   LogicalResult run();
 
 private:
@@ -107,7 +106,6 @@ private:
   }
 
   const Graph &graph;
-  const ImportOptions &options;
   Location loc;
   ParameterTable &table;
   std::vector<SignatureLine> lines;
@@ -207,6 +205,17 @@ LogicalResult SignatureRecovery::assign(const Node &node, unsigned operand,
     return bind(node, operand, *line, record,
                 argument.known && holdsTranspose(call, node, operand),
                 argument.isScale);
+  if (argument.known && !ownLine && record.dims.size() == 2 &&
+      (node.opType == "MatMul" || node.opType == "Gemm") &&
+      !bufferTargets.contains(record.name))
+    // A matrix that the exporter computed, perhaps from a parameter (a head
+    // written as x @ embedding.T): as a constant it would not be trained.
+    return mlir::emitError(loc)
+           << "node '" << node.name << "' multiplies by initializer '"
+           << record.name
+           << "', which the exporter computed ahead and which may come from a "
+              "parameter: export with optimize=False, which keeps parameters "
+              "as they are";
   if (argument.known || !ownLine)
     return success();
   // No role: the call must at least read the parameter of that name.
@@ -349,9 +358,7 @@ LogicalResult SignatureRecovery::run() {
   return success();
 }
 
-LogicalResult fsdp::onnx::recoverBySignature(const Graph &graph,
-                                             const ImportOptions &options,
-                                             Location loc,
+LogicalResult fsdp::onnx::recoverBySignature(const Graph &graph, Location loc,
                                              ParameterTable &table) {
-  return SignatureRecovery(graph, options, loc, table).run();
+  return SignatureRecovery(graph, loc, table).run();
 }

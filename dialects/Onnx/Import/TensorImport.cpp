@@ -193,7 +193,8 @@ LogicalResult gatherRows(NodeContext &c) {
     return failure();
   if (c.in[1].elementType().isF32())
     return c.e.error() << "Gather has indices of type " << c.in[1].type();
-  return c.result(c.e.gather(c.in[0], c.in[1], *axis, paddingIdx(c.node)));
+  auto padding = c.paddingRow ? c.paddingRow : paddingIdx(c.node);
+  return c.result(c.e.gather(c.in[0], c.in[1], *axis, padding));
 }
 
 LogicalResult padWith(NodeContext &c) {

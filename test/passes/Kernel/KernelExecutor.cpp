@@ -10,12 +10,13 @@
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Pass/PassManager.h"
-#include "llvm/ExecutionEngine/Orc/LLJIT.h"
-#include "llvm/Support/MemoryBuffer.h"
-#include "llvm/Support/TargetSelect.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/FileUtilities.h"
+#include "llvm/Support/Program.h"
 
 #include <cstdlib>
 #include <cstring>
+#include <dlfcn.h>
 
 using namespace mlir;
 using namespace fsdp;
@@ -115,21 +116,41 @@ std::vector<double> Tensor::values() const {
 
 std::unique_ptr<MLIRContext> test::createContext() {
   auto context = std::make_unique<MLIRContext>();
-  context->loadDialect<train::TrainDialect, func::FuncDialect,
-                       arith::ArithDialect, math::MathDialect,
-                       memref::MemRefDialect, scf::SCFDialect,
-                       linalg::LinalgDialect, LLVM::LLVMDialect>();
+  context
+      ->loadDialect<train::TrainDialect, func::FuncDialect, arith::ArithDialect,
+                    math::MathDialect, memref::MemRefDialect, scf::SCFDialect,
+                    linalg::LinalgDialect, LLVM::LLVMDialect>();
   return context;
 }
 
-KernelExecutor::KernelExecutor() {
-  llvm::InitializeNativeTarget();
-  llvm::InitializeNativeTargetAsmPrinter();
-  jit = llvm::cantFail(
-      llvm::orc::LLJITBuilder().setLinkProcessSymbolsByDefault(false).create());
+KernelExecutor::~KernelExecutor() {
+  for (void *library : libraries)
+    dlclose(library);
 }
 
-KernelExecutor::~KernelExecutor() = default;
+void *KernelExecutor::load(StringRef object) {
+  SmallString<64> objectPath, libraryPath;
+  int descriptor;
+  auto linker = llvm::sys::findProgramByName("ld.lld-19");
+  if (!linker ||
+      llvm::sys::fs::createTemporaryFile("kernel", "o", descriptor,
+                                         objectPath) ||
+      llvm::sys::fs::createTemporaryFile("kernel", "so", libraryPath)) {
+    fail("no ld.lld-19 in PATH, or no temporary file");
+    return nullptr;
+  }
+  llvm::FileRemover removeObject(objectPath), removeLibrary(libraryPath);
+  llvm::raw_fd_ostream(descriptor, /*shouldClose=*/true) << object;
+  StringRef arguments[] = {*linker, "-shared", "-o", libraryPath, objectPath};
+  void *library = nullptr;
+  if (llvm::sys::ExecuteAndWait(*linker, arguments) == 0)
+    library = dlopen(libraryPath.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (library)
+    libraries.push_back(library);
+  else
+    fail("cannot load a kernel: it needs what nothing defines");
+  return library;
+}
 
 const KernelExecutor::Kernel *KernelExecutor::compile(train::KernelOp op) {
   auto [it, isNew] = kernels.try_emplace(kernelKey(op));
@@ -150,19 +171,11 @@ const KernelExecutor::Kernel *KernelExecutor::compile(train::KernelOp op) {
     fail("cannot compile '" + op.getName() + "'");
     return nullptr;
   }
-  // Nothing but the object itself is there to resolve its symbols.
-  auto buffer = llvm::MemoryBuffer::getMemBufferCopy(
-      StringRef(object.data(), object.size()), symbol);
-  if (llvm::Error added = jit->addObjectFile(std::move(buffer))) {
-    fail(llvm::toString(std::move(added)));
+  void *library = load(StringRef(object.data(), object.size()));
+  if (!library)
     return nullptr;
-  }
-  auto address = jit->lookup(symbol);
-  if (!address) {
-    fail("'" + op.getName() + "': " + llvm::toString(address.takeError()));
-    return nullptr;
-  }
-  it->second = {address->toPtr<Function>(), *info};
+  it->second = {reinterpret_cast<Function>(dlsym(library, symbol.c_str())),
+                *info};
   return &it->second;
 }
 
@@ -294,9 +307,9 @@ KernelExecutor::run(func::FuncOp func, ArrayRef<Tensor> inputs) {
       if (!runKernel(kernel, env))
         return std::nullopt;
     } else if (auto reshape = dyn_cast<onnx::ReshapeOp>(op)) {
-      env[reshape.getY()] = env.lookup(reshape.getX())
-                                .view(cast<RankedTensorType>(
-                                    reshape.getY().getType()));
+      env[reshape.getY()] =
+          env.lookup(reshape.getX())
+              .view(cast<RankedTensorType>(reshape.getY().getType()));
     } else if (auto constant = dyn_cast<onnx::ConstantOp>(op)) {
       env[constant.getResult()] = constantTensor(constant);
     } else {

@@ -12,10 +12,6 @@
 #include <string>
 #include <vector>
 
-namespace llvm::orc {
-class LLJIT;
-}
-
 namespace fsdp::test {
 /// A dense tensor in memory, 64-byte aligned, as kernels want it.
 class Tensor {
@@ -48,7 +44,6 @@ private:
 /// bits are an error. So is a symbol that the object does not define.
 class KernelExecutor {
 public:
-  KernelExecutor();
   ~KernelExecutor();
 
   /// The results of `func` (a straight line) for `inputs`, or nothing and an
@@ -71,6 +66,8 @@ private:
   };
 
   const Kernel *compile(train::KernelOp op);
+  /// Links an object file's bytes and loads the result; null after fail().
+  void *load(llvm::StringRef object);
   bool runKernel(train::KernelOp op, llvm::DenseMap<mlir::Value, Tensor> &env);
   bool call(const Kernel &kernel, llvm::ArrayRef<Tensor> ins,
             llvm::ArrayRef<Tensor> outs, int64_t begin, int64_t end);
@@ -79,7 +76,7 @@ private:
     return false;
   }
 
-  std::unique_ptr<llvm::orc::LLJIT> jit;
+  std::vector<void *> libraries; ///< of dlopen
   llvm::StringMap<Kernel> kernels;
   std::string error;
 };

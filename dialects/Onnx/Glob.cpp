@@ -1,0 +1,24 @@
+//===- Glob.cpp - Patterns of parameter and module names ------------------===//
+#include "dialects/Onnx/Glob.h"
+
+using llvm::StringRef;
+
+bool fsdp::matchesGlob(StringRef pattern, StringRef name) {
+  if (pattern.empty())
+    return name.empty();
+  if (pattern.front() == '*') {
+    bool deep = pattern.starts_with("**");
+    StringRef rest = pattern.drop_front(deep ? 2 : 1);
+    for (size_t i = 0; i <= name.size(); ++i) {
+      if (matchesGlob(rest, name.drop_front(i)))
+        return true;
+      if (i < name.size() && name[i] == '.' && !deep)
+        return false;
+    }
+    return false;
+  }
+  if (name.empty() ||
+      (pattern.front() != '?' && pattern.front() != name.front()))
+    return false;
+  return matchesGlob(pattern.drop_front(), name.drop_front());
+}

@@ -1,0 +1,44 @@
+// RUN: fsdp-opt %s --verify-diagnostics --split-input-file -o %t.mlir
+
+// Tests that each rule of the dialect rejects what breaks it.
+onnx.parameter @w : tensor<2xf32>
+func.func @read_type() {
+  // expected-error @+1 {{result type 'tensor<3xf32>' does not match the parameter's 'tensor<2xf32>'}}
+  %w = onnx.read @w : tensor<3xf32>
+  return
+}
+
+// -----
+
+func.func @read_nothing() {
+  // expected-error @+1 {{reads 'w', which no onnx.parameter declares}}
+  %w = onnx.read @w : tensor<3xf32>
+  return
+}
+
+// -----
+
+// expected-error @+1 {{at most one (parameter_c1)}}
+onnx.parameter @parameter_c1 : tensor<2xf32> {source = {fill = 0.0}, init = {kind = "constant", value = 0.0}}
+
+// -----
+
+// expected-error @+1 {{expected a floating type (parameter_c2)}}
+onnx.parameter @parameter_c2 : tensor<2xi64>
+
+// -----
+
+func.func @matmul_c2(%a: tensor<2x3xf32>, %b: tensor<4x5xf32>) {
+  // expected-error @+2 {{contracted extents 3 and 4 differ (matmul_c2)}}
+  // expected-error @+1 {{failed to infer returned types}}
+  %y = onnx.matmul %a, %b : tensor<2x3xf32>, tensor<4x5xf32> -> tensor<2x5xf32>
+  return
+}
+
+// -----
+
+func.func @slice_outside(%x: tensor<4xf32>) {
+  // expected-error @+1 {{reads elements 2 to 4 of 4}}
+  %y = onnx.slice %x from [2] by [1] : tensor<4xf32> -> tensor<3xf32>
+  return
+}

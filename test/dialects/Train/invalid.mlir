@@ -1,0 +1,57 @@
+// RUN: fsdp-opt %s --verify-diagnostics --split-input-file -o %t.mlir
+
+// Tests that a kernel's region takes the operands' types.
+func.func @kernel_arguments(%x: tensor<4xf32>) {
+  // expected-error @+1 {{region arguments do not match the operands}}
+  %y = train.kernel "k"(%x) : (tensor<4xf32>) -> tensor<4xf32> {
+  ^bb0(%a: tensor<4xf64>):
+    %b = onnx.cast %a : tensor<4xf64> -> tensor<4xf32>
+    train.yield %b : tensor<4xf32>
+  }
+  return
+}
+
+// -----
+
+// Tests that a kernel yields its results.
+func.func @kernel_results(%x: tensor<4xf32>) {
+  // expected-error @+1 {{yielded values do not match the results}}
+  %y = train.kernel "k"(%x) : (tensor<4xf32>) -> tensor<2xf32> {
+  ^bb0(%a: tensor<4xf32>):
+    train.yield %a : tensor<4xf32>
+  }
+  return
+}
+
+// -----
+
+// Tests that nothing with side effects stands in a kernel.
+onnx.parameter @w : tensor<4xf32>
+func.func @kernel_effects(%x: tensor<4xf32>) {
+  // expected-error @+1 {{holds 'onnx.read', which has side effects}}
+  %y = train.kernel "k"(%x) : (tensor<4xf32>) -> tensor<4xf32> {
+  ^bb0(%a: tensor<4xf32>):
+    %w = onnx.read @w : tensor<4xf32>
+    train.yield %w : tensor<4xf32>
+  }
+  return
+}
+
+// -----
+
+// Tests that a gradient has the type of its logits.
+func.func @cross_entropy_grad_type(%x: tensor<2x4xf32>, %y: tensor<2xi64>, %l: tensor<2xf32>, %s: tensor<f32>) {
+  // expected-error @+1 {{failed to verify that all of {logits, dlogits} have same type}}
+  %d = "train.cross_entropy_grad"(%x, %y, %l, %s) {ignore_index = -100 : i64} : (tensor<2x4xf32>, tensor<2xi64>, tensor<2xf32>, tensor<f32>) -> tensor<4x2xf32>
+  return
+}
+
+// -----
+
+// Tests that an update names one of the optimizers' rules.
+onnx.parameter @w : tensor<4xf32>
+func.func @update_rule(%g: tensor<4xf32>, %lr: tensor<f32>) {
+  // expected-error @+1 {{attribute 'rule' failed to satisfy constraint}}
+  train.update @w, %g lr %lr step %lr {rule = "lion"} : (tensor<4xf32>, tensor<f32>, tensor<f32>) -> ()
+  return
+}

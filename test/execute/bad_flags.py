@@ -1,0 +1,93 @@
+#!/usr/bin/env python3
+"""Command lines that fsdp-compile must refuse, each with one clear message."""
+import os
+import unittest
+
+from harness import COMPILE, DIMS, LOSS, NANOGPT, ToolTest, content, execute
+
+
+class Flags(ToolTest):
+    def refused(self, words, *flags, **rest):
+        with self.subTest(flags=flags, **rest):
+            self.assertOneError(self.compile("out.fsdp", *flags, **rest), *words, output="out.fsdp")
+
+    def test_unbound_dimension(self):
+        self.refused(["'seq'", "--dim seq=N"], dims=["--dim", "batch=2"])
+        self.refused(["'seqq'", "'seq'"], dims=["--dim", "batch=2", "--dim", "seqq=32"])
+        self.refused(["positive"], dims=["--dim", "batch=2", "--dim", "seq=0"])
+        self.refused(["name=number"], dims=["--dim", "batch"])
+
+    def test_sequence_longer_than_the_positions(self):
+        self.refused(["transformer.wpe.weight", "32 rows", "--dim"],
+                     dims=["--dim", "batch=2", "--dim", "seq=33"])
+        self.program("fits.fsdp", dims=["--dim", "batch=2", "--dim", "seq=32"])
+
+    def test_patterns_that_match_nothing(self):
+        self.refused(["transformer.hh.*", "'transformer.h.0'"], "--unit", "transformer.hh.*")
+        self.refused(["'nope'", "nearest"], "--freeze", "nope")
+        self.refused(["'nope'", "nearest"], "--no-decay", "nope")
+        self.refused(["'nope'", "'logits'"], "--logits", "nope")
+        self.refused(["'nope'"], "--bind", "nope=1")
+
+    def test_values_nobody_knows(self):
+        self.refused(["shard=0"], "--mesh", "shard=0")
+        self.refused(["'two'", "shard=8"], "--mesh", "two")
+        self.refused(["'adam'", "adamw or sgd"], "--optimizer", "adam")
+        self.refused(["'mse'", "cross_entropy"], loss=["--loss", "mse"])
+        self.refused(["no loss", "--loss cross_entropy"], loss=[])
+        self.refused(["'up'", "data or model"], "--labels-shift", "up")
+        self.refused(["'all'", "global or rank"], "--loss-mean", "all")
+
+    def test_numbers(self):
+        self.refused(["'1,2'", "0.9,0.999"], "--betas", "1,2")
+        self.refused(["'abc'", "--eps"], "--eps", "abc")
+        self.refused(["--clip-grad-norm", "-1", "positive"], "--clip-grad-norm=-1")
+        self.refused(["--weight-decay", "non-negative"], "--weight-decay=-0.1")
+        self.refused(["--eps", "non-negative"], "--eps=nan")
+
+    def test_flags_of_the_other_optimizer(self):
+        self.refused(["--momentum", "sgd"], "--momentum", "0.9")
+        self.refused(["--betas", "adamw"], "--optimizer", "sgd", "--betas", "0.9,0.99")
+
+    def test_usage(self):
+        self.refused(["--bogus", "--help"], "--bogus")
+        self.assertOneError(execute(COMPILE, NANOGPT), "-o", "--help")
+
+    def test_target(self):
+        self.refused(["'bogus'", "native"], "--target-cpu", "bogus")
+        # A CPU of another architecture than the host's, whichever that is.
+        foreign = "cortex-a53" if os.uname().machine == "x86_64" else "skylake"
+        self.refused([f"'{foreign}'", "architecture"], "--target-cpu", foreign)
+
+
+class Outputs(ToolTest):
+    def into(self, path):
+        return execute(COMPILE, NANOGPT, *DIMS, *LOSS, "-o", path)
+
+    def test_what_is_no_program_is_not_replaced(self):
+        file = self.write("precious", b"data")
+        os.mkdir(self.path("folder"))
+        inside = self.write("folder/precious", b"data")
+        for path in file, self.path("folder"):
+            self.assertOneError(self.into(path), path, "is not a program", "-o")
+        self.assertEqual(content(file), b"data")
+        self.assertEqual(content(inside), b"data")
+
+    def test_folder_that_cannot_be_written(self):
+        file = self.write("file", b"")
+        self.assertOneError(self.into(file + "/p.fsdp"), "cannot write", "Not a directory")
+        self.assertOneError(self.into(self.path("none/p.fsdp")), "cannot write", "No such file")
+        self.assertOneError(self.into("/proc/p.fsdp"), "cannot write")
+
+    def test_a_failed_compilation_keeps_the_old_program(self):
+        program = self.program("p.fsdp")
+        before = content(program + "/manifest.json")
+        self.assertOneError(self.compile("p.fsdp", "--optimizer", "adam"), "adamw")
+        self.assertEqual(content(program + "/manifest.json"), before)
+        self.program("p.fsdp", "--optimizer", "sgd")
+        self.assertNotEqual(content(program + "/manifest.json"), before)
+        self.assertEqual(os.listdir(self.folder), ["p.fsdp"])
+
+
+if __name__ == "__main__":
+    unittest.main()

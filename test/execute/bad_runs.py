@@ -1,0 +1,137 @@
+#!/usr/bin/env python3
+"""What fsdp-run must refuse, or stop at, each with one clear message."""
+import array
+import json
+import os
+import shutil
+import stat
+import unittest
+
+from harness import FIXTURES, RUN, TOKENS, ToolTest, content, execute, lines_of
+
+
+class Runs(ToolTest):
+    def setUp(self):
+        super().setUp()
+        self.model = self.program("p.fsdp", "--mesh", "shard=2")
+
+    def run_with(self, *flags, data=TOKENS, program=None):
+        return execute(RUN, program or self.model, "--data", data, "--steps", "3", *flags)
+
+    def refused(self, words, *flags, **rest):
+        """By ranks that are threads as by ranks that are processes."""
+        for comm in "thread", "mpi":
+            with self.subTest(comm=comm, flags=flags, **rest):
+                self.assertOneError(self.run_with("--comm", comm, *flags, **rest), *words)
+
+    def test_mesh_that_does_not_match(self):
+        self.refused(["2 ranks", "shard=2", "-n 2", "--mesh"], "-n", "3")
+
+    def test_program_for_another_target(self):
+        path = self.model + "/manifest.json"
+        manifest = json.loads(content(path))
+        manifest["target"]["features"].append("quantum42")
+        self.write("p.fsdp/manifest.json", json.dumps(manifest).encode())
+        self.refused(["quantum42"])
+
+    def test_cut_programs(self):
+        for name in "program.so", "manifest.json":
+            whole = content(os.path.join(self.model, name))
+            for part in 0, 10, len(whole) // 3, len(whole) - 3:
+                broken = self.path("broken.fsdp")
+                shutil.rmtree(broken, ignore_errors=True)
+                shutil.copytree(self.model, broken)
+                self.write("broken.fsdp/" + name, whole[:part])
+                with self.subTest(name=name, part=part):
+                    result = self.run_with("--comm", "thread", program=broken)
+                    # Bytes at the very end may be padding that nothing reads.
+                    if part == len(whole) - 3 and result[0] == 0:
+                        continue
+                    self.assertOneError(result, "broken.fsdp")
+        self.refused(["none.fsdp"], program=self.path("none.fsdp"))
+
+    def test_short_data(self):
+        tokens = content(TOKENS)
+        # Four windows of 32 tokens and the last one's target: 129 tokens.
+        self.refused(["128 tokens", "129", "short.u16"], data=self.write("short.u16", tokens[:256]))
+        self.train(self.model, "--steps", "1", data=self.write("fits.u16", tokens[:258]))
+        self.refused(["odd.u16", "multiple of 2"], data=self.write("odd.u16", tokens[:999]))
+        self.refused(["none.u16", "No such file"], data=self.path("none.u16"))
+
+    def test_token_beyond_the_vocabulary(self):
+        tokens = bytearray(content(TOKENS))
+        tokens[2 * 777:2 * 777 + 2] = (131).to_bytes(2, "little")
+        self.refused(["token 131", "position 777", "byte 1554", "vocabulary of 131"],
+                     data=self.write("beyond.u16", bytes(tokens)))
+
+    def test_text_without_a_tokenizer(self):
+        self.refused(["--tokenizer bytes"], data=self.write("text.txt", b"text " * 1000))
+
+    def test_loss_that_is_not_finite(self):
+        for comm in "thread", "mpi":
+            metrics, save = self.path("m.jsonl"), self.path("s.safetensors")
+            self.assertOneError(self.run_with("--comm", comm, "--lr", "1e38", "--metrics", metrics,
+                                              "--save", save),
+                                "step 1", "not finite", output="s.safetensors")
+            self.assertEqual([line["step"] for line in lines_of(metrics)], [0])
+
+    def labels(self, ignored):
+        """Labels of all tokens, where ignored(i) of them -100."""
+        tokens = array.array("H", content(TOKENS))
+        values = [-100 if ignored(i) else t for i, t in enumerate(tokens)]
+        return self.write("y.i32", array.array("i", values).tobytes())
+
+    def test_no_valid_label_on_any_rank(self):
+        self.refused(["step 0", "label"], "--labels", self.labels(lambda i: True))
+
+    def test_a_rank_without_a_label_adds_nothing(self):
+        # In file order rank 0 has windows 0 and 1 of step 0, rank 1 has 2, 3.
+        # A valid label on rank 0 only: the loss is that of rank 0's tokens.
+        labels = self.labels(lambda i: not 0 < i <= 64)
+        single = self.program("one.fsdp")
+        losses = []
+        for program in self.model, single:
+            metrics = self.path("m.jsonl")
+            self.train(program, "--steps", "1", "--shuffle", "off", "--labels", labels, "--metrics",
+                       metrics)
+            losses.append(lines_of(metrics)[0])
+        for key in "loss", "grad_norm":
+            self.assertAlmostEqual(losses[0][key], losses[1][key], delta=2e-6 * losses[1][key])
+
+    def test_labels_of_the_wrong_size(self):
+        self.refused(["y.i32", "int32"], "--labels", self.write("y.i32", bytes(40)))
+
+    def test_output_that_cannot_be_written(self):
+        file = self.write("file", b"")
+        for flag in "--save", "--metrics":
+            self.refused(["cannot write", "file"], flag, file + "/x")
+            self.refused(["cannot write", "No such file"], flag, self.path("none/x"))
+            self.refused(["cannot write", "folder"] if flag == "--save" else ["cannot write"], flag,
+                         self.folder)
+        self.refused(["No space left"], "--metrics", "/dev/full")
+
+    def test_saving_does_not_replace_what_is_no_file(self):
+        # The checkpoint is renamed into place. A pipe of our own stands for
+        # devices: should this ever fail, nothing of the system's is replaced.
+        os.mkfifo(self.path("pipe"))
+        self.refused(["not a regular file"], "--save", self.path("pipe"))
+        self.assertTrue(stat.S_ISFIFO(os.lstat(self.path("pipe")).st_mode))
+
+    def test_weights(self):
+        save = self.path("s.safetensors")
+        self.train(self.model, "--steps", "1", "--save", save)
+        whole = content(save)
+        for part in 0, 5, 8, 100, len(whole) // 2, len(whole) - 1:
+            self.refused(["cut.safetensors"], "--weights", self.write("cut.safetensors", whole[:part]))
+        self.refused(["[1009, 200]", "[131, 32]"], "--weights",
+                     os.path.join(FIXTURES, "nanogpt-uneven", "weights.safetensors"))
+        self.refused(["none"], "--weights", self.path("none.safetensors"))
+
+    def test_an_old_checkpoint_survives_a_failed_run(self):
+        save = self.write("s.safetensors", b"precious")
+        self.assertOneError(self.run_with("--lr", "1e38", "--save", save), "not finite")
+        self.assertEqual(content(save), b"precious")
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,84 @@
+#!/usr/bin/env python3
+"""A rank of a compiled model is stopped or killed in mid-step."""
+import os
+import signal
+import subprocess
+import time
+import unittest
+
+from harness import RUN, TOKENS, ToolTest
+
+MPIRUN = ["mpirun", "--oversubscribe", "--bind-to", "none", "-n", "2"]
+if os.geteuid() == 0:
+    MPIRUN.insert(1, "--allow-run-as-root")
+
+
+def processes_of(marker, rank):
+    """Processes with the marker in their arguments that are this MPI rank."""
+    wanted = f"OMPI_COMM_WORLD_RANK={rank}".encode()
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{name}/cmdline", "rb") as file:
+                arguments = file.read().split(b"\0")
+            with open(f"/proc/{name}/environ", "rb") as file:
+                environment = file.read().split(b"\0")
+        except OSError:  # it has ended
+            continue
+        if marker.encode() in arguments and wanted in environment:
+            yield int(name)
+
+
+class Struck(ToolTest):
+    def strike(self, launcher, number):
+        """Trains, sends `number` to rank 1 after a few steps; (status, errors, seconds)."""
+        program, metrics = self.program("p.fsdp", "--mesh", "shard=2"), self.path("m.jsonl")
+        command = launcher + [RUN, program, "--data", TOKENS, "--steps", "100000000", "--lr", "0",
+                              "--timeout", "4", "--metrics", metrics]
+        child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        try:
+            deadline = time.monotonic() + 60
+            while not (os.path.exists(metrics) and os.path.getsize(metrics) > 2000):
+                self.assertIsNone(child.poll(), "ended before it was struck")
+                self.assertLess(time.monotonic(), deadline, "did not start to train")
+                time.sleep(0.05)
+            [struck] = processes_of(program, 1)
+            start = time.monotonic()
+            os.kill(struck, number)
+            _, errors = child.communicate(timeout=60)
+        finally:
+            for process in [*processes_of(program, 0), *processes_of(program, 1)]:
+                os.kill(process, signal.SIGKILL)
+            if child.poll() is None:
+                child.kill()
+                child.wait()
+        seconds = time.monotonic() - start
+        for rank in 0, 1:
+            self.assertEqual(list(processes_of(program, rank)), [], "a rank was left behind")
+        return child.returncode, errors, seconds
+
+    def check(self, launcher, number, verdict):
+        status, errors, seconds = self.strike(launcher, number)
+        self.assertNotEqual(status, 0)
+        said = [line for line in errors.splitlines() if "fsdp-run: error:" in line]
+        self.assertEqual(len(said), 1, errors)
+        # Rank, operation and unit, phase and step.
+        self.assertRegex(said[0], f"rank 1 {verdict}.*operation '.*phase 'step', step [0-9]+")
+        self.assertLess(seconds, 30)
+        if not launcher:
+            self.assertEqual(len(errors.splitlines()), 1, errors)
+
+    def test_killed_under_fsdp_run(self):
+        self.check([], signal.SIGKILL, "was killed")
+
+    def test_killed_under_mpirun(self):
+        self.check(MPIRUN, signal.SIGKILL, "was killed")
+
+    def test_stopped_under_fsdp_run(self):
+        self.check([], signal.SIGSTOP, "is stopped")
+
+    def test_stopped_under_mpirun(self):
+        self.check(MPIRUN, signal.SIGSTOP, "is stopped")
+
+
+if __name__ == "__main__":
+    unittest.main()

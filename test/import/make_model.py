@@ -1,0 +1,260 @@
+"""Writes one small ONNX model by name, for the tests of the import.
+
+    python make_model.py NAME > model.onnx
+"""
+
+import sys
+
+import numpy as np
+from onnx import FunctionProto, TensorProto, helper, numpy_helper
+
+FLOAT, INT64 = TensorProto.FLOAT, TensorProto.INT64
+
+
+def value(name, shape, kind=FLOAT):
+    return helper.make_tensor_value_info(name, kind, shape)
+
+
+def weight(name, array):
+    return numpy_helper.from_array(np.asarray(array), name)
+
+
+def ramp(*shape):
+    count = int(np.prod(shape))
+    return (np.arange(count, dtype=np.float32) / count).reshape(shape)
+
+
+def node(op, inputs, outputs, scope="", **attributes):
+    name = f"/{scope}/{op}" if scope else op
+    return helper.make_node(op, inputs, outputs, name=name, **attributes)
+
+
+def model(nodes, inputs, outputs, weights=(), opset=18, functions=(), domains=()):
+    graph = helper.make_graph(nodes, "g", inputs, outputs, list(weights))
+    opsets = [helper.make_opsetid("", opset)]
+    opsets += [helper.make_opsetid(d, 1) for d in domains]
+    return helper.make_model(
+        graph, opset_imports=opsets, functions=list(functions), ir_version=10
+    )
+
+
+def external(name, shape, **entries):
+    tensor = TensorProto(name=name, data_type=FLOAT, dims=shape)
+    tensor.data_location = TensorProto.EXTERNAL
+    for key, text in entries.items():
+        tensor.external_data.add(key=key, value=str(text))
+    return tensor
+
+
+def linear():
+    return model(
+        [node("Gemm", ["x", "fc.weight", "fc.bias"], ["y"], "fc", transB=1)],
+        [value("x", ["batch", 4])],
+        [value("y", ["batch", 3])],
+        [weight("fc.weight", ramp(3, 4)), weight("fc.bias", ramp(3))],
+    )
+
+
+def linear_external(**entries):
+    proto = linear()
+    proto.graph.initializer[0].CopyFrom(external("fc.weight", [3, 4], **entries))
+    return proto
+
+
+def short_data():
+    proto = linear()
+    proto.graph.initializer[0].raw_data = b"\0" * 44
+    return proto
+
+
+def huge_shape():
+    proto = linear()
+    proto.graph.initializer[0].dims[:] = [1 << 40, 1 << 40]
+    return proto
+
+
+def negative_shape():
+    proto = linear()
+    proto.graph.initializer[0].dims[:] = [-3, -4]
+    return proto
+
+
+def undefined():
+    proto = linear()
+    proto.graph.node[0].input[0] = "nowhere"
+    return proto
+
+
+def unsupported():
+    return model(
+        [
+            node("Selu", ["x"], ["a"], "block.0"),
+            node("Selu", ["a"], ["b"], "block.1"),
+            node("Mystery", ["b"], ["c"], "head", domain="my.ops"),
+            node("Exp", ["c"], ["y"], "head"),
+        ],
+        [value("x", [2, 4])],
+        [value("y", [2, 4])],
+        domains=["my.ops"],
+    )
+
+
+def function():
+    scaled = helper.make_node("Mul", ["a", "factor"], ["b"], name="mul")
+    constant = helper.make_node("Constant", [], ["factor"], name="factor")
+    reference = constant.attribute.add(name="value_float")
+    reference.ref_attr_name = "by"
+    reference.type = 1
+    shifted = helper.make_node("Scale", ["b"], ["c"], domain="local", by=0.5)
+    scale = helper.make_function(
+        "local", "Scale", ["a"], ["b"], [constant, scaled],
+        [helper.make_opsetid("", 18)], attributes=["by"],
+    )
+    twice = helper.make_function(
+        "local", "Twice", ["a"], ["c"],
+        [helper.make_node("Scale", ["a"], ["b"], domain="local", by=3.0), shifted],
+        [helper.make_opsetid("", 18), helper.make_opsetid("local", 1)],
+    )
+    return model(
+        [node("Twice", ["x"], ["h"], domain="local"),
+         node("Twice", ["h"], ["y"], domain="local")],
+        [value("x", [2])], [value("y", [2])],
+        functions=[scale, twice], domains=["local"],
+    )
+
+
+def recursion():
+    loop = helper.make_function(
+        "local", "Loop", ["a"], ["b"],
+        [helper.make_node("Loop", ["a"], ["b"], domain="local")],
+        [helper.make_opsetid("", 18), helper.make_opsetid("local", 1)],
+    )
+    return model(
+        [node("Loop", ["x"], ["y"], domain="local")],
+        [value("x", [2])], [value("y", [2])],
+        functions=[loop], domains=["local"],
+    )
+
+
+def positions():
+    return model(
+        [
+            node("Shape", ["x"], ["shape"], start=1),
+            node("Squeeze", ["shape"], ["length"]),
+            node("Range", ["zero", "length", "one"], ["places"]),
+            node("Gather", ["wte.weight", "x"], ["tokens"], "wte"),
+            node("Gather", ["wpe.weight", "places"], ["rows"], "wpe"),
+            node("Add", ["tokens", "rows"], ["y"]),
+        ],
+        [value("x", ["batch", "seq"], INT64)],
+        [value("y", ["batch", "seq", 4])],
+        [
+            weight("wte.weight", ramp(11, 4) + 1),
+            weight("wpe.weight", ramp(8, 4) + 1),
+            weight("zero", np.int64(0)),
+            weight("one", np.int64(1)),
+        ],
+    )
+
+
+def dropout():
+    return model(
+        [node("Dropout", ["x", "ratio", "training"], ["y"], "drop")],
+        [value("x", [2, 4])],
+        [value("y", [2, 4])],
+        [weight("ratio", np.float32(0.1)), weight("training", np.bool_(True))],
+    )
+
+
+def guarded_softmax(masked_row=False):
+    mask = np.tril(np.ones((1, 1, 3, 3), np.bool_))
+    if masked_row:
+        mask[..., 0, :] = False
+    return model(
+        [
+            node("Where", ["mask", "zero", "low"], ["added"]),
+            node("Expand", ["added", "full"], ["batched"]),
+            node("Add", ["x", "batched"], ["scores"]),
+            node("Softmax", ["scores"], ["p"], axis=-1),
+            node("IsNaN", ["p"], ["bad"]),
+            node("Where", ["bad", "zero", "p"], ["y"]),
+        ],
+        [value("x", [2, 2, 3, 3])],
+        [value("y", [2, 2, 3, 3])],
+        [
+            weight("mask", mask),
+            weight("zero", np.float32(0)),
+            weight("low", np.float32(-np.inf)),
+            weight("full", np.array([2, 1, 3, 3])),
+        ],
+    )
+
+
+def attention():
+    return model(
+        [node("Attention", ["q", "k", "v"], ["y"], "attn", is_causal=1)],
+        [value("q", [2, 4, 3, 8]), value("k", [2, 2, 3, 8]), value("v", [2, 2, 3, 8])],
+        [value("y", [2, 4, 3, 8])],
+        opset=23,
+    )
+
+
+def rms_norm():
+    return model(
+        [node("RMSNormalization", ["x", "norm.weight"], ["y"], "norm", epsilon=1e-6)],
+        [value("x", [2, 4])],
+        [value("y", [2, 4])],
+        [weight("norm.weight", ramp(4))],
+        opset=23,
+    )
+
+
+def nll_loss():
+    return model(
+        [
+            node("LogSoftmax", ["x"], ["p"], axis=1),
+            node("NegativeLogLikelihoodLoss", ["p", "t"], ["loss"], ignore_index=-100),
+        ],
+        [value("x", [2, 5, 3]), value("t", [2, 3], INT64)],
+        [value("loss", [])],
+    )
+
+
+def old_opset():
+    return model(
+        [
+            node("Unsqueeze", ["x"], ["a"], axes=[0]),
+            node("Slice", ["a"], ["b"], axes=[2], starts=[1], ends=[9]),
+            node("Softmax", ["b"], ["c"], axis=1),
+            node("ReduceSum", ["c"], ["y"], axes=[2], keepdims=0),
+        ],
+        [value("x", [2, 4])],
+        [value("y", [1, 2])],
+        opset=9,
+    )
+
+
+def half():
+    return model(
+        [node("Mul", ["x", "scale"], ["y"])],
+        [value("x", [4], TensorProto.FLOAT16)],
+        [value("y", [4], TensorProto.FLOAT16)],
+        [weight("scale", ramp(4).astype(np.float16))],
+    )
+
+
+def input_parameter():
+    proto = linear()
+    del proto.graph.initializer[:]
+    proto.graph.input.extend([value("fc.weight", [3, 4]), value("fc.bias", [3])])
+    return proto
+
+
+def main():
+    name, *rest = sys.argv[1:]
+    arguments = dict(entry.split("=", 1) for entry in rest)
+    sys.stdout.buffer.write(globals()[name](**arguments).SerializeToString())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,208 @@
+#!/usr/bin/env python3
+"""Trains exported models with fsdp-compile and fsdp-run and compares them with
+PyTorch's goldens.
+
+    check.py --bin build/bin [--worlds 1,2] [--kinds adamw,sgd] [FILE-PATTERN ...]
+
+FILE-PATTERN selects entries of fixtures/MANIFEST.json by shell pattern
+("gpt2/*"). A model that is expected to be refused must be refused, with a
+message that names what the manifest names. Prints one line a run; exit status
+1 when a run differs by more than the tolerance or fails.
+"""
+import argparse
+import fnmatch
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+
+import numpy as np
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+TOLERANCE = 1e-5  # relative, of every loss, gradient norm and parameter
+
+
+def load_safetensors(path):
+    """{name: float32 array} of a safetensors file."""
+    with open(path, "rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(length))
+        data = file.read()
+    header.pop("__metadata__", None)
+    tensors = {}
+    for name, info in header.items():
+        begin, end = info["data_offsets"]
+        assert info["dtype"] == "F32", f"{name} is {info['dtype']}"
+        tensors[name] = np.frombuffer(data[begin:end], "<f4").reshape(info["shape"])
+    return tensors
+
+
+def run(command):
+    """Runs a command; returns its exit status and everything it printed."""
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True,
+                          stderr=subprocess.STDOUT, timeout=300)
+    return done.returncode, done.stdout
+
+
+class Checker:
+    def __init__(self, args, folder):
+        self.bin, self.comm, self.folder = args.bin, args.comm, folder
+        self.compile_args = args.compile_args.split()
+        self.failures = 0
+        self.worst = {}  # largest relative differences of the run being checked
+        self.checks = 0
+
+    def report(self, what, error):
+        self.checks += 1
+        self.failures += bool(error)
+        detail = error or ", ".join(f"{key} {worst:.1e}" for key, worst in self.worst.items())
+        print(f"{'FAIL' if error else 'ok  '} {what}{': ' + detail if detail else ''}", flush=True)
+        self.worst = {}
+
+    def compile(self, entry, golden, world, batch):
+        model = os.path.join(HERE, "fixtures", entry["file"])
+        command = [os.path.join(self.bin, "fsdp-compile"), model, "--mesh", f"shard={world}",
+                   "-o", os.path.join(self.folder, "program.fsdp"), "--optimizer", golden["optimizer"],
+                   "--weight-decay", str(golden.get("weight_decay", 0))]
+        if entry["static_batch"] is None:
+            command += ["--dim", f"batch={batch}", "--dim", f"seq={golden['seq']}"]
+        if entry["loss"] is None:
+            command += ["--loss", "cross_entropy"]
+        if golden.get("clip_grad_norm"):
+            command += ["--clip-grad-norm", str(golden["clip_grad_norm"])]
+        if golden.get("momentum"):
+            command += ["--momentum", str(golden["momentum"])]
+        for pattern in golden.get("no_decay", []):
+            command += ["--no-decay", entry["prefix"] + pattern.replace("*", "**")]
+        for name in entry["frozen"]:
+            command += ["--freeze", name]
+        command += self.compile_args
+        if any(i["name"] == "attention_mask" for i in entry["inputs"]):
+            command += ["--bind", "attention_mask=1"]
+        if entry["weights"].startswith("initializers without"):
+            command += ["--init"]
+        if entry["weights"].startswith("graph inputs"):
+            command += ["--init"] + [x for name, _ in entry["parameters"] for x in ("--param", name)]
+        return run(command)
+
+    def train(self, entry, golden, world, save):
+        command = [os.path.join(self.bin, "fsdp-run"), "-n", str(world), "--comm", self.comm,
+                   os.path.join(self.folder, "program.fsdp"),
+                   "--data", os.path.join(HERE, golden["data"]), "--shuffle", "off",
+                   "--steps", str(golden["steps"]), "--lr", str(golden["lr"]),
+                   "--metrics", os.path.join(self.folder, "metrics.jsonl"), "--check-plan"]
+        if golden.get("labels"):
+            command += ["--labels", os.path.join(HERE, golden["labels"])]
+        if "weights.safetensors" in entry["weights"] and not entry["weights"].startswith("external"):
+            command += ["--weights", os.path.join(HERE, "fixtures", entry["model"], "weights.safetensors")]
+        if save:
+            command += ["--save", save]
+            if entry["prefix"]:
+                command += ["--strip-prefix", entry["prefix"]]
+        return run(command)
+
+    def check(self, entry, golden_path, world):
+        golden = json.load(open(golden_path))
+        what = f"{entry['file']} {os.path.basename(golden_path)[:-5]} on {world}"
+        batch = golden["global_batch"] // world
+        status, output = self.compile(entry, golden, world, batch)
+        if status:
+            return self.report(what, "fsdp-compile: " + last_error(output))
+        save = os.path.join(self.folder, "saved.safetensors") if golden["optimizer"] == "sgd" else None
+        status, output = self.train(entry, golden, world, save)
+        if status:
+            return self.report(what, "fsdp-run: " + last_error(output))
+        self.report(what, self.compare(golden, golden_path, save))
+
+    def compare(self, golden, golden_path, save):
+        steps = [json.loads(line) for line in open(os.path.join(self.folder, "metrics.jsonl"))]
+        if len(steps) != golden["steps"]:
+            return f"{len(steps)} steps, expected {golden['steps']}"
+        for key in "loss", "grad_norm":
+            worst = max(abs(step[key] - want) / abs(want) for step, want in zip(steps, golden[key]))
+            self.worst[key] = worst
+            if not worst <= TOLERANCE:
+                return f"{key} differs by {worst:.2e} relative"
+        for step in steps:
+            if step["measured_peak_bytes"] != step["planned_peak_bytes"]:
+                return f"measured peak {step['measured_peak_bytes']}, planned {step['planned_peak_bytes']}"
+        if not save:
+            return ""
+        saved, wanted = load_safetensors(save), load_safetensors(golden_path[:-5] + ".safetensors")
+        for name, want in wanted.items():
+            if name not in saved:
+                return f"{name} was not saved"
+            if saved[name].shape != want.shape:
+                return f"{name} has shape {saved[name].shape}, expected {want.shape}"
+            worst = np.abs(saved[name] - want).max() / max(np.abs(want).max(), 1e-30)
+            self.worst["parameters"] = max(worst, self.worst.get("parameters", 0))
+            if not worst <= TOLERANCE:
+                return f"{name} differs by {worst:.2e} of its largest value"
+        return ""
+
+    def check_refusal(self, entry):
+        reason = entry["expected"].split(":", 1)[1].strip()
+        golden = {"optimizer": "adamw", "weight_decay": 0, "seq": entry["seq"]}
+        status, output = self.compile(entry, golden, 1, 2)
+        error = ""
+        if status == 0:
+            error = f"was not refused ({reason})"
+        elif output.count("error:") != 1:
+            error = "expected one error, got: " + output.strip()[-300:]
+        else:
+            # What the manifest names (parameters, option) the message names too.
+            for name in re.findall(r"[\w.]+\.(?:weight|bias)|dropout|bf(?=loat)", reason)[:1]:
+                if name.lower() not in output.lower():
+                    error = f"the message does not name {name}: " + last_error(output)
+        self.report(f"{entry['file']} is refused", error)
+
+
+def last_error(output):
+    lines = [line for line in output.splitlines() if "error" in line]
+    return (lines or output.splitlines() or ["no output"])[-1][:400]
+
+
+def goldens_of(entry, kinds, worlds):
+    """(golden file, world) of the runs that hold for this file."""
+    folder = os.path.join(HERE, "goldens")
+    for kind in kinds:
+        suffix = kind if "-" in kind else kind
+        for world in worlds:
+            batch = entry["static_batch"] * world if entry["static_batch"] else 24
+            optimizer, _, special = suffix.partition("-")
+            name = f"{entry['golden']}.{optimizer}-b{batch}{'-' + special if special else ''}.json"
+            path = os.path.join(folder, name)
+            if os.path.exists(path):
+                yield path, world
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--bin", default="build/bin", help="folder of fsdp-compile and fsdp-run")
+    parser.add_argument("--worlds", default="1,2,3,4,8", help="numbers of ranks")
+    parser.add_argument("--kinds", default="adamw", help="adamw, sgd, adamw-labels, adamw-nodecay")
+    parser.add_argument("--comm", default="thread", help="fsdp-run's --comm")
+    parser.add_argument("--compile-args", default="", help="further options of fsdp-compile")
+    parser.add_argument("patterns", nargs="*", default=["*"], help="shell patterns of files")
+    args = parser.parse_args()
+    entries = json.load(open(os.path.join(HERE, "fixtures", "MANIFEST.json")))
+    worlds = [int(world) for world in args.worlds.split(",")]
+    with tempfile.TemporaryDirectory() as folder:
+        checker = Checker(args, folder)
+        for entry in entries:
+            if not any(fnmatch.fnmatch(entry["file"], pattern) for pattern in args.patterns):
+                continue
+            if entry["expected"].startswith("refused"):
+                checker.check_refusal(entry)
+            elif entry["golden"]:
+                for path, world in goldens_of(entry, args.kinds.split(","), worlds):
+                    checker.check(entry, path, world)
+    print(f"{checker.checks} checked, {checker.failures} failed")
+    # A pattern that selects nothing is a mistake in the test.
+    return 1 if checker.failures or not checker.checks else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,122 @@
+// RUN: fsdp-opt %s --fsdp-insert-gathers --split-input-file --verify-diagnostics | FileCheck %s
+
+// Tests that a unit is gathered before its first use and released after its
+// last, in forward and again in backward, and that the root unit is gathered
+// once, up to its last use in backward.
+// CHECK-LABEL: func.func @step(
+// CHECK: fsdp.shards "(root)" line 0
+// CHECK: fsdp.all_gather_start "(root)" line 0
+// CHECK: %[[WTE:.*]] = fsdp.wait
+// CHECK: %[[X:.*]] = onnx.add %{{.*}}, %[[WTE]]
+// CHECK-NEXT: %[[SHARD:.*]] = fsdp.shards "h.0" line 0
+// CHECK-NEXT: %[[START:.*]] = fsdp.all_gather_start "h.0" line 0(%[[SHARD]]) over ["shard"]
+// CHECK-NEXT: %[[W:.*]] = fsdp.wait %[[START]]
+// CHECK-NEXT: onnx.matmul %[[X]], %[[W]]
+// CHECK-NEXT: fsdp.release "h.0" line 0(%[[W]])
+// CHECK-NEXT: train.backward_begin
+// CHECK-NEXT: %[[SHARD:.*]] = fsdp.shards "h.0" line 0
+// CHECK-NEXT: %[[START:.*]] = fsdp.all_gather_start "h.0" line 0(%[[SHARD]]) over ["shard"]
+// CHECK-NEXT: %[[AGAIN:.*]] = fsdp.wait %[[START]]
+// CHECK-NEXT: %[[D:.*]] = onnx.matmul %[[X]], %[[AGAIN]] {{.*}}transB
+// CHECK-NEXT: fsdp.release "h.0" line 0(%[[AGAIN]])
+// CHECK-NEXT: onnx.mul %[[D]], %[[WTE]]
+// CHECK-NEXT: fsdp.release "(root)" line 0(%[[WTE]])
+// CHECK-NEXT: return
+#mesh = #fsdp.mesh<"shard" = 2>
+#line = #fsdp.line<layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4x4xf32> at 0]>, parameters = ["wte"], trainable = true, decay_elements = 0>
+#block = #fsdp.line<layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4x4xf32> at 0]>, parameters = ["h.0.w"], trainable = true, decay_elements = 0>
+onnx.parameter @wte : tensor<4x4xf32>
+onnx.parameter @"h.0.w" : tensor<4x4xf32>
+fsdp.unit @"(root)" root lines [#line]
+fsdp.unit @"h.0" lines [#block]
+func.func @step(%a: tensor<4x4xf32>) -> tensor<4x4xf32> {
+  %wte = onnx.read @wte : tensor<4x4xf32>
+  %w = onnx.read @"h.0.w" : tensor<4x4xf32>
+  %x = onnx.add %a, %wte : tensor<4x4xf32>, tensor<4x4xf32> -> tensor<4x4xf32>
+  %y = onnx.matmul %x, %w : tensor<4x4xf32>, tensor<4x4xf32> -> tensor<4x4xf32>
+  train.backward_begin
+  %d = onnx.matmul %x, %w {transB} : tensor<4x4xf32>, tensor<4x4xf32> -> tensor<4x4xf32>
+  %e = onnx.mul %d, %wte : tensor<4x4xf32>, tensor<4x4xf32> -> tensor<4x4xf32>
+  return %e : tensor<4x4xf32>
+}
+
+// -----
+
+// Tests that a chain on parameters alone is cloned behind the backward gather
+// and that the release comes after the chain's last use, not after the
+// parameter's own.
+// CHECK-LABEL: func.func @step(
+// CHECK: %[[W:.*]] = fsdp.wait
+// CHECK-NEXT: %[[T:.*]] = onnx.transpose %[[W]]
+// CHECK-NEXT: %[[E:.*]] = onnx.exp %[[T]]
+// CHECK-NEXT: onnx.matmul %{{.*}}, %[[E]]
+// CHECK-NEXT: fsdp.release "h.0" line 0(%[[W]])
+// CHECK-NEXT: train.backward_begin
+// CHECK: %[[AGAIN:.*]] = fsdp.wait
+// CHECK-NEXT: %[[T:.*]] = onnx.transpose %[[AGAIN]]
+// CHECK-NEXT: %[[E:.*]] = onnx.exp %[[T]]
+// CHECK-NEXT: %[[D:.*]] = onnx.matmul %{{.*}}, %[[E]]
+// CHECK-NEXT: fsdp.release "h.0" line 0(%[[AGAIN]])
+// CHECK-NEXT: return %[[D]]
+#mesh = #fsdp.mesh<"shard" = 2>
+#block = #fsdp.line<layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4x4xf32> at 0]>, parameters = ["h.0.w"], trainable = true, decay_elements = 0>
+onnx.parameter @"h.0.w" : tensor<4x4xf32>
+fsdp.unit @"h.0" lines [#block]
+func.func @step(%x: tensor<4x4xf32>) -> tensor<4x4xf32> {
+  %w = onnx.read @"h.0.w" : tensor<4x4xf32>
+  %t = onnx.transpose %w [1, 0] : tensor<4x4xf32> -> tensor<4x4xf32>
+  %e = onnx.exp %t : tensor<4x4xf32> -> tensor<4x4xf32>
+  %y = onnx.matmul %x, %e : tensor<4x4xf32>, tensor<4x4xf32> -> tensor<4x4xf32>
+  train.backward_begin
+  %d = onnx.matmul %x, %e {transB} : tensor<4x4xf32>, tensor<4x4xf32> -> tensor<4x4xf32>
+  return %d : tensor<4x4xf32>
+}
+
+// -----
+
+// Tests that a unit which backward does not read is not gathered again, that
+// one collective gathers all parameters of a line, and that a line nothing
+// reads is not gathered at all.
+// CHECK-LABEL: func.func @step(
+// CHECK: fsdp.all_gather_start "h.0" line 0
+// CHECK: %[[FULL:.*]]:2 = fsdp.wait
+// CHECK-NEXT: onnx.add %{{.*}}, %[[FULL]]#0
+// CHECK-NEXT: onnx.add %{{.*}}, %[[FULL]]#1
+// CHECK-NEXT: fsdp.release "h.0" line 0(%[[FULL]]#0, %[[FULL]]#1)
+// CHECK-NOT: fsdp.all_gather_start
+#mesh = #fsdp.mesh<"shard" = 2>
+#block = #fsdp.line<layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0, tensor<4xf32> at 16]>, parameters = ["h.0.a", "h.0.b"], trainable = true, decay_elements = 0>
+#unused = #fsdp.line<layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>, parameters = ["h.1.w"], trainable = false, decay_elements = 0>
+onnx.parameter @"h.0.a" : tensor<4xf32>
+onnx.parameter @"h.0.b" : tensor<4xf32>
+onnx.parameter @"h.1.w" : tensor<4xf32>
+fsdp.unit @"h.0" lines [#block]
+fsdp.unit @"h.1" lines [#unused]
+func.func @step(%x: tensor<4xf32>) -> tensor<4xf32> {
+  %a = onnx.read @"h.0.a" : tensor<4xf32>
+  %b = onnx.read @"h.0.b" : tensor<4xf32>
+  %y = onnx.add %x, %a : tensor<4xf32>, tensor<4xf32> -> tensor<4xf32>
+  %z = onnx.add %y, %b : tensor<4xf32>, tensor<4xf32> -> tensor<4xf32>
+  train.backward_begin
+  return %z : tensor<4xf32>
+}
+
+// -----
+
+// Tests that a parameter of no unit is refused.
+onnx.parameter @"h.0.w" : tensor<4xf32>
+func.func @step(%x: tensor<4xf32>) -> tensor<4xf32> {
+  // expected-error @+1 {{reads a parameter of no unit: run --fsdp-assign-units}}
+  %w = onnx.read @"h.0.w" : tensor<4xf32>
+  train.backward_begin
+  %y = onnx.add %x, %w : tensor<4xf32>, tensor<4xf32> -> tensor<4xf32>
+  return %y : tensor<4xf32>
+}
+
+// -----
+
+// Tests that a step without a backward is refused.
+// expected-error @+1 {{'step' has no backward: run --train-build-backward}}
+func.func @step() {
+  return
+}

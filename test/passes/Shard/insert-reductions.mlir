@@ -1,0 +1,81 @@
+// RUN: fsdp-opt %s --fsdp-insert-reductions --split-input-file --verify-diagnostics | FileCheck %s
+
+// Tests that a line is reduced right after its last gradient, that norm and
+// update work on shards, that sums over ranks become all-reduces, and that a
+// line which is not trainable is neither reduced nor updated.
+// CHECK-LABEL: func.func @step(
+// CHECK-SAME: %[[X:[a-z0-9]*]]: tensor<4xf32>, %[[LR:[a-z0-9]*]]: tensor<f32>
+// CHECK: %[[DB:.*]] = onnx.neg
+// CHECK-NEXT: %[[DA:.*]] = onnx.exp
+// CHECK-NEXT: %[[START:.*]] = fsdp.reduce_scatter_start "h.0" line 0(%[[DA]], %[[DB]]) over ["shard"]
+// CHECK-NEXT: %[[GRADS:.*]]:2 = fsdp.wait %[[START]]
+// CHECK-NEXT: %[[OTHER:.*]] = onnx.neg
+// CHECK-NOT: fsdp.reduce_scatter_start
+// CHECK: %[[SQUARES:.*]] = fsdp.sum_of_squares %[[GRADS]]#0, %[[GRADS]]#1
+// CHECK-NEXT: %[[SUM:.*]] = fsdp.all_reduce %[[SQUARES]] over ["shard"] : tensor<f64>
+// CHECK-NEXT: %[[ROOT:.*]] = onnx.sqrt %[[SUM]]
+// CHECK-NEXT: %[[NORM:.*]] = onnx.cast %[[ROOT]]
+// CHECK-NEXT: %[[CLIP:.*]] = train.clip_coefficient %[[NORM]]
+// CHECK: fsdp.update "h.0" line 0(%[[GRADS]]#0, %[[GRADS]]#1) lr %[[LR]] step %[[LR]] clip %[[CLIP]] {rule = #train.sgd<{{.*}}decay = 1.000000e-01 : f64>}
+// CHECK-NOT: {{train|fsdp}}.update
+// CHECK: %[[LOSS:.*]] = fsdp.all_reduce %[[LR]] over ["shard"] : tensor<f32>
+// CHECK-NEXT: %[[RANKS:.*]] = onnx.constant dense<2.000000e+00>
+// CHECK-NEXT: return %[[LOSS]], %[[RANKS]]
+#mesh = #fsdp.mesh<"shard" = 2>
+#decay = #train.sgd<momentum = 0.0, decay = 0.1>
+#plain = #train.sgd<momentum = 0.0, decay = 0.0>
+#line = #fsdp.line<layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0, tensor<4xf32> at 16]>, parameters = ["h.0.a", "h.0.b"], trainable = true, decay_elements = 4>
+#frozen = #fsdp.line<layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>, parameters = ["h.0.frozen"], trainable = false, decay_elements = 0>
+onnx.parameter @"h.0.a" : tensor<4xf32>
+onnx.parameter @"h.0.b" : tensor<4xf32>
+onnx.parameter @"h.0.frozen" : tensor<4xf32> {frozen}
+fsdp.unit @"h.0" lines [#line, #frozen]
+func.func @step(%x: tensor<4xf32>, %lr: tensor<f32>) -> (tensor<f32>, tensor<f32>) {
+  %db = onnx.neg %x : tensor<4xf32> -> tensor<4xf32>
+  %da = onnx.exp %x : tensor<4xf32> -> tensor<4xf32>
+  %other = onnx.neg %da : tensor<4xf32> -> tensor<4xf32>
+  %norm = train.global_norm %da, %db : tensor<4xf32>, tensor<4xf32> -> tensor<f32>
+  %clip = train.clip_coefficient %norm max 1.0 : tensor<f32> -> tensor<f32>
+  train.update @"h.0.b", %db lr %lr step %lr clip %clip {rule = #plain} : (tensor<4xf32>, tensor<f32>, tensor<f32>, tensor<f32>) -> ()
+  train.update @"h.0.a", %da lr %lr step %lr clip %clip {rule = #decay} : (tensor<4xf32>, tensor<f32>, tensor<f32>, tensor<f32>) -> ()
+  %loss = train.sum_over_ranks %lr : tensor<f32>
+  %n = train.rank_count : tensor<f32>
+  return %loss, %n : tensor<f32>, tensor<f32>
+}
+
+// -----
+
+// Tests that a parameter updated outside every trainable line is refused.
+#mesh = #fsdp.mesh<"shard" = 2>
+#frozen = #fsdp.line<layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>, parameters = ["w"], trainable = false, decay_elements = 0>
+onnx.parameter @w : tensor<4xf32>
+fsdp.unit @"(root)" root lines [#frozen]
+func.func @step(%g: tensor<4xf32>, %lr: tensor<f32>) {
+  // expected-error @+1 {{updates a parameter of no trainable line: run --fsdp-assign-units after --train-build-update}}
+  train.update @w, %g lr %lr step %lr {rule = #train.sgd<momentum = 0.0, decay = 0.0>} : (tensor<4xf32>, tensor<f32>, tensor<f32>) -> ()
+  return
+}
+
+// -----
+
+// Tests that a trainable line with a parameter that the step does not update is
+// refused.
+#mesh = #fsdp.mesh<"shard" = 2>
+#line = #fsdp.line<layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0, tensor<4xf32> at 16]>, parameters = ["a", "b"], trainable = true, decay_elements = 0>
+onnx.parameter @a : tensor<4xf32>
+onnx.parameter @b : tensor<4xf32>
+// expected-error @+1 {{has parameter "b" in a trainable line, but 'step' does not update it}}
+fsdp.unit @"(root)" root lines [#line]
+func.func @step(%x: tensor<4xf32>, %lr: tensor<f32>) {
+  %g = onnx.neg %x : tensor<4xf32> -> tensor<4xf32>
+  train.update @a, %g lr %lr step %lr {rule = #train.sgd<momentum = 0.0, decay = 0.0>} : (tensor<4xf32>, tensor<f32>, tensor<f32>) -> ()
+  return
+}
+
+// -----
+
+// Tests that a step without updates is refused.
+// expected-error @+1 {{'step' updates nothing: run --train-build-update}}
+func.func @step() {
+  return
+}

@@ -1,0 +1,99 @@
+// RUN: fsdp-opt %s --train-build-backward --split-input-file --verify-diagnostics | FileCheck %s --check-prefixes=CHECK,GLOBAL
+// RUN: fsdp-opt %s --train-build-backward=loss-mean=rank --split-input-file --verify-diagnostics | FileCheck %s --check-prefixes=CHECK,RANK
+
+// Tests that the loss is scaled by a seed from the valid labels of all ranks,
+// that a trainable parameter gets its gradient and a frozen one none.
+// CHECK-LABEL: func.func @step(
+// CHECK-SAME: %[[IDS:.*]]: tensor<2x3xi64>{{.*}}, %[[LABELS:.*]]: tensor<2x3xi64>
+// CHECK-SAME: -> (tensor<f32> {train.role = "loss"}, tensor<f32> {train.role = "valid_tokens"})
+// CHECK: %[[WTE:.*]] = onnx.read @wte
+// CHECK: %[[W:.*]] = onnx.read @h.0.w
+// CHECK: %[[X:.*]] = onnx.gather %[[WTE]], %[[IDS]]
+// CHECK: %[[LOGITS:.*]] = onnx.matmul %[[X]], %[[W]]
+// CHECK: %[[LOCAL:.*]] = train.count_valid %[[LABELS]] ignore -100
+// CHECK: %[[N:.*]] = train.sum_over_ranks %[[LOCAL]]
+// GLOBAL: %[[SEED:.*]] = onnx.reciprocal %[[N]]
+// RANK: %[[ONE:.*]] = onnx.constant dense<1.000000e+00>
+// RANK: %[[OWN:.*]] = onnx.max %[[LOCAL]], %[[ONE]]
+// RANK: %[[RANKS:.*]] = train.rank_count
+// RANK: %[[DIVISOR:.*]] = onnx.mul %[[OWN]], %[[RANKS]]
+// RANK: %[[SEED:.*]] = onnx.reciprocal %[[DIVISOR]]
+// CHECK: %[[SUM:.*]], %[[LSE:.*]] = train.cross_entropy %[[LOGITS]], %[[LABELS]] ignore -100
+// CHECK: %[[MEAN:.*]] = onnx.mul %[[SUM]], %[[SEED]]
+// CHECK: %[[LOSS:.*]] = train.sum_over_ranks %[[MEAN]]
+// CHECK: train.backward_begin
+// CHECK: train.cross_entropy_grad %[[LOGITS]], %[[LABELS]], %[[LSE]], %[[SEED]] ignore -100
+// CHECK-NOT: train.gather_grad
+// CHECK: %[[DW:.*]] = onnx.matmul {{.*}}transA
+// CHECK-NEXT: train.gradient @h.0.w, %[[DW]] : tensor<4x16xf32>
+// CHECK-NOT: train.gradient
+// CHECK: return %[[LOSS]], %[[N]]
+onnx.parameter @wte : tensor<16x4xf32> {frozen}
+onnx.parameter @"h.0.w" : tensor<4x16xf32>
+func.func @step(%ids: tensor<2x3xi64>, %labels: tensor<2x3xi64>) -> tensor<f32> {
+  %wte = onnx.read @wte : tensor<16x4xf32>
+  %x = onnx.gather %wte, %ids {scope = "wte"} : tensor<16x4xf32>, tensor<2x3xi64> -> tensor<2x3x4xf32>
+  %w = onnx.read @"h.0.w" : tensor<4x16xf32>
+  %logits = onnx.matmul %x, %w {scope = "h.0"} : tensor<2x3x4xf32>, tensor<4x16xf32> -> tensor<2x3x16xf32>
+  %loss = onnx.softmax_cross_entropy_loss %logits, %labels ignore -100 {scope = "loss"} : tensor<2x3x16xf32>, tensor<2x3xi64> -> tensor<f32>
+  return %loss : tensor<f32>
+}
+
+// -----
+
+// Tests that two uses of one parameter are one read and that their gradients
+// meet in one sum before anything else sees them.
+// CHECK-LABEL: func.func @step(
+// CHECK-COUNT-1: onnx.read @wte
+// CHECK-NOT: onnx.read
+// CHECK: train.backward_begin
+// CHECK: %[[FROM_GATHER:.*]] = train.gather_grad
+// CHECK: %[[SUM:.*]] = onnx.add %{{.*}}, %[[FROM_GATHER]]
+// CHECK-NEXT: train.gradient @wte, %[[SUM]]
+// CHECK-NOT: train.gradient
+onnx.parameter @wte : tensor<16x4xf32>
+func.func @step(%ids: tensor<2x3xi64>, %labels: tensor<2x3xi64>) -> tensor<f32> {
+  %wte = onnx.read @wte : tensor<16x4xf32>
+  %x = onnx.gather %wte, %ids {scope = "wte"} : tensor<16x4xf32>, tensor<2x3xi64> -> tensor<2x3x4xf32>
+  %again = onnx.read @wte : tensor<16x4xf32>
+  %logits = onnx.matmul %x, %again {transB, scope = "head"} : tensor<2x3x4xf32>, tensor<16x4xf32> -> tensor<2x3x16xf32>
+  %loss = onnx.softmax_cross_entropy_loss %logits, %labels ignore -100 {scope = "loss"} : tensor<2x3x16xf32>, tensor<2x3xi64> -> tensor<f32>
+  return %loss : tensor<f32>
+}
+
+// -----
+
+// Tests that a model with nothing to train is refused.
+// expected-error @+1 {{no parameter gets a gradient: nothing can be trained}}
+module {
+  onnx.parameter @w : tensor<2x3x16xf32> {frozen}
+  func.func @step(%labels: tensor<2x3xi64>) -> tensor<f32> {
+    %w = onnx.read @w : tensor<2x3x16xf32>
+    %logits = onnx.neg %w : tensor<2x3x16xf32> -> tensor<2x3x16xf32>
+    %loss = onnx.softmax_cross_entropy_loss %logits, %labels ignore -100 : tensor<2x3x16xf32>, tensor<2x3xi64> -> tensor<f32>
+    return %loss : tensor<f32>
+  }
+}
+
+// -----
+
+// Tests that a step without a loss is refused, with the pass that adds one.
+// expected-error @+1 {{'step' has no loss: run --train-attach-loss}}
+func.func @step(%x: tensor<f32>) -> tensor<f32> {
+  return %x : tensor<f32>
+}
+
+// -----
+
+// Tests that operators without a gradient are listed together, with count and
+// the first module that holds one.
+onnx.parameter @w : tensor<2x3x16xf32>
+func.func @step(%labels: tensor<2x3xi64>) -> tensor<f32> {
+  %w = onnx.read @w : tensor<2x3x16xf32>
+  // expected-error @+3 {{the loss depends on parameters through ops that have no gradient: 'onnx.node' (2 times, first in 'h.0')}}
+  %a = onnx.node "CumSum"(%w) {domain = "", version = 14 : i64, node_name = "n", node_attributes = {}, scope = "h.0"} : (tensor<2x3x16xf32>) -> tensor<2x3x16xf32>
+  %b = onnx.node "CumSum"(%a) {domain = "", version = 14 : i64, node_name = "n", node_attributes = {}, scope = "h.1"} : (tensor<2x3x16xf32>) -> tensor<2x3x16xf32>
+  %logits = onnx.neg %b : tensor<2x3x16xf32> -> tensor<2x3x16xf32>
+  %loss = onnx.softmax_cross_entropy_loss %logits, %labels ignore -100 : tensor<2x3x16xf32>, tensor<2x3xi64> -> tensor<f32>
+  return %loss : tensor<f32>
+}

@@ -1,0 +1,288 @@
+// RUN: fsdp-opt %s --fsdprt-verify --split-input-file --verify-diagnostics -o %t.mlir
+
+// Tests that a good program passes: the programs below differ from it by the
+// one thing that their rule forbids.
+fsdprt.arena 0 "state" bytes 64 persistent
+fsdprt.arena 1 "work" bytes 192
+fsdprt.buffer 0 "b0" shard unit "h.0" phase "" bytes 64 arena 0 at 0
+fsdprt.buffer 1 "b1" gathered unit "h.0" phase "step" bytes 128 arena 1 at 0
+fsdprt.buffer 2 "b2" activation unit "h.0" phase "step" bytes 64 arena 1 at 128
+fsdprt.phase @step runs "step" {
+  %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
+  %e1 = fsdprt.copy "copy" on compute [#fsdprt.arg<read 1 [64 : 64]>, #fsdprt.arg<write 2 [0 : 64]>] wait (%e0) unit "h.0" scope ""
+  %e2 = fsdprt.join "join" on compute [] wait (%e1) unit "" scope ""
+}
+
+// -----
+
+// Tests that fsdprt_v1 rejects this: an argument leaves its buffer.
+fsdprt.arena 0 "state" bytes 64 persistent
+fsdprt.arena 1 "work" bytes 192
+fsdprt.buffer 0 "b0" shard unit "h.0" phase "" bytes 64 arena 0 at 0
+fsdprt.buffer 1 "b1" gathered unit "h.0" phase "step" bytes 128 arena 1 at 0
+fsdprt.buffer 2 "b2" activation unit "h.0" phase "step" bytes 64 arena 1 at 128
+fsdprt.phase @step runs "step" {
+  %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
+  // expected-error @+1 {{is not a range of a declared buffer (fsdprt_v1)}}
+  %e1 = fsdprt.copy "copy" on compute [#fsdprt.arg<read 1 [65 : 64]>, #fsdprt.arg<write 2 [0 : 64]>] wait (%e0) unit "h.0" scope ""
+  %e2 = fsdprt.join "join" on compute [] wait (%e1) unit "" scope ""
+}
+
+// -----
+
+// Tests that fsdprt_v1 rejects this: an argument begins before its buffer.
+fsdprt.arena 0 "state" bytes 64 persistent
+fsdprt.arena 1 "work" bytes 192
+fsdprt.buffer 0 "b0" shard unit "h.0" phase "" bytes 64 arena 0 at 0
+fsdprt.buffer 1 "b1" gathered unit "h.0" phase "step" bytes 128 arena 1 at 0
+fsdprt.buffer 2 "b2" activation unit "h.0" phase "step" bytes 64 arena 1 at 128
+fsdprt.phase @step runs "step" {
+  %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
+  // expected-error @+1 {{is not a range of a declared buffer (fsdprt_v1)}}
+  %e1 = fsdprt.copy "copy" on compute [#fsdprt.arg<read 1 [-64 : 64]>, #fsdprt.arg<write 2 [0 : 64]>] wait (%e0) unit "h.0" scope ""
+  %e2 = fsdprt.join "join" on compute [] wait (%e1) unit "" scope ""
+}
+
+// -----
+
+// Tests that fsdprt_v1 rejects this: an argument names no buffer.
+fsdprt.arena 0 "state" bytes 64 persistent
+fsdprt.arena 1 "work" bytes 192
+fsdprt.buffer 0 "b0" shard unit "h.0" phase "" bytes 64 arena 0 at 0
+fsdprt.buffer 1 "b1" gathered unit "h.0" phase "step" bytes 128 arena 1 at 0
+fsdprt.buffer 2 "b2" activation unit "h.0" phase "step" bytes 64 arena 1 at 128
+fsdprt.phase @step runs "step" {
+  %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
+  // expected-error @+1 {{is not a range of a declared buffer (fsdprt_v1)}}
+  %e1 = fsdprt.copy "copy" on compute [#fsdprt.arg<read 1 [64 : 64]>, #fsdprt.arg<write 7 [0 : 64]>] wait (%e0) unit "h.0" scope ""
+  %e2 = fsdprt.join "join" on compute [] wait (%e1) unit "" scope ""
+}
+
+// -----
+
+// Tests that fsdprt_v1 rejects this: a buffer is read before anything wrote it.
+fsdprt.arena 0 "state" bytes 64 persistent
+fsdprt.arena 1 "work" bytes 192
+fsdprt.buffer 0 "b0" shard unit "h.0" phase "" bytes 64 arena 0 at 0
+fsdprt.buffer 1 "b1" gathered unit "h.0" phase "step" bytes 128 arena 1 at 0
+fsdprt.buffer 2 "b2" activation unit "h.0" phase "step" bytes 64 arena 1 at 128
+fsdprt.phase @step runs "step" {
+  %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
+  // expected-error @+1 {{reads buffer 2 before anything wrote it (fsdprt_v1)}}
+  %e1 = fsdprt.copy "copy" on compute [#fsdprt.arg<read 1 [64 : 64]>, #fsdprt.arg<read 2 [0 : 64]>] wait (%e0) unit "h.0" scope ""
+  %e2 = fsdprt.join "join" on compute [] wait (%e1) unit "" scope ""
+}
+
+// -----
+
+// Tests that fsdprt_v1 rejects this: a phase holds something else than dispatches.
+fsdprt.arena 0 "state" bytes 64 persistent
+fsdprt.arena 1 "work" bytes 192
+fsdprt.buffer 0 "b0" shard unit "h.0" phase "" bytes 64 arena 0 at 0
+fsdprt.buffer 1 "b1" gathered unit "h.0" phase "step" bytes 128 arena 1 at 0
+fsdprt.buffer 2 "b2" activation unit "h.0" phase "step" bytes 64 arena 1 at 128
+fsdprt.phase @step runs "step" {
+  %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
+  %e1 = fsdprt.copy "copy" on compute [#fsdprt.arg<read 1 [64 : 64]>, #fsdprt.arg<write 2 [0 : 64]>] wait (%e0) unit "h.0" scope ""
+  // expected-error @+1 {{is not a dispatch on a stream (fsdprt_v1)}}
+  %c = arith.constant 0 : i32
+  %e2 = fsdprt.join "join" on compute [] wait (%e1) unit "" scope ""
+}
+
+// -----
+
+// Tests that fsdprt_v2 rejects this: a buffer has no offset.
+fsdprt.arena 0 "state" bytes 64 persistent
+fsdprt.arena 1 "work" bytes 192
+fsdprt.buffer 0 "b0" shard unit "h.0" phase "" bytes 64 arena 0 at 0
+fsdprt.buffer 1 "b1" gathered unit "h.0" phase "step" bytes 128 arena 1 at 0
+// expected-error @+1 {{has no offset (fsdprt_v2)}}
+fsdprt.buffer 2 "b2" activation unit "h.0" phase "step" bytes 64 arena 1 at -1
+fsdprt.phase @step runs "step" {
+  %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
+  %e1 = fsdprt.copy "copy" on compute [#fsdprt.arg<read 1 [64 : 64]>, #fsdprt.arg<write 2 [0 : 64]>] wait (%e0) unit "h.0" scope ""
+  %e2 = fsdprt.join "join" on compute [] wait (%e1) unit "" scope ""
+}
+
+// -----
+
+// Tests that fsdprt_v2 rejects this: a buffer reaches over the end of its arena.
+fsdprt.arena 0 "state" bytes 64 persistent
+// expected-error @+1 {{has 192 bytes, but its last buffer ends at 256 (fsdprt_v2)}}
+fsdprt.arena 1 "work" bytes 192
+fsdprt.buffer 0 "b0" shard unit "h.0" phase "" bytes 64 arena 0 at 0
+fsdprt.buffer 1 "b1" gathered unit "h.0" phase "step" bytes 128 arena 1 at 0
+fsdprt.buffer 2 "b2" activation unit "h.0" phase "step" bytes 64 arena 1 at 192
+fsdprt.phase @step runs "step" {
+  %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
+  %e1 = fsdprt.copy "copy" on compute [#fsdprt.arg<read 1 [64 : 64]>, #fsdprt.arg<write 2 [0 : 64]>] wait (%e0) unit "h.0" scope ""
+  %e2 = fsdprt.join "join" on compute [] wait (%e1) unit "" scope ""
+}
+
+// -----
+
+// Tests that fsdprt_v2 rejects this: an arena is longer than its buffers.
+fsdprt.arena 0 "state" bytes 64 persistent
+// expected-error @+1 {{has 256 bytes, but its last buffer ends at 192 (fsdprt_v2)}}
+fsdprt.arena 1 "work" bytes 256
+fsdprt.buffer 0 "b0" shard unit "h.0" phase "" bytes 64 arena 0 at 0
+fsdprt.buffer 1 "b1" gathered unit "h.0" phase "step" bytes 128 arena 1 at 0
+fsdprt.buffer 2 "b2" activation unit "h.0" phase "step" bytes 64 arena 1 at 128
+fsdprt.phase @step runs "step" {
+  %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
+  %e1 = fsdprt.copy "copy" on compute [#fsdprt.arg<read 1 [64 : 64]>, #fsdprt.arg<write 2 [0 : 64]>] wait (%e0) unit "h.0" scope ""
+  %e2 = fsdprt.join "join" on compute [] wait (%e1) unit "" scope ""
+}
+
+// -----
+
+// Tests that fsdprt_v2 rejects this: a buffer lies in an arena that is not declared.
+// expected-error @+1 {{buffers lie in arena 1, which is not declared (fsdprt_v2)}}
+module {
+fsdprt.arena 0 "state" bytes 64 persistent
+fsdprt.buffer 0 "b0" shard unit "h.0" phase "" bytes 64 arena 0 at 0
+fsdprt.buffer 1 "b1" gathered unit "h.0" phase "step" bytes 128 arena 1 at 0
+fsdprt.buffer 2 "b2" activation unit "h.0" phase "step" bytes 64 arena 1 at 128
+fsdprt.phase @step runs "step" {
+  %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
+  %e1 = fsdprt.copy "copy" on compute [#fsdprt.arg<read 1 [64 : 64]>, #fsdprt.arg<write 2 [0 : 64]>] wait (%e0) unit "h.0" scope ""
+  %e2 = fsdprt.join "join" on compute [] wait (%e1) unit "" scope ""
+}
+}
+
+// -----
+
+// Tests that fsdprt_v3 rejects this: two buffers that are alive together share bytes.
+fsdprt.arena 0 "state" bytes 64 persistent
+fsdprt.arena 1 "work" bytes 128
+fsdprt.buffer 0 "b0" shard unit "h.0" phase "" bytes 64 arena 0 at 0
+// expected-note @+1 {{the other buffer}}
+fsdprt.buffer 1 "b1" gathered unit "h.0" phase "step" bytes 128 arena 1 at 0
+// expected-error @+1 {{shares bytes with buffer 1 while both are alive (fsdprt_v3)}}
+fsdprt.buffer 2 "b2" activation unit "h.0" phase "step" bytes 64 arena 1 at 64
+fsdprt.phase @step runs "step" {
+  %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
+  %e1 = fsdprt.copy "copy" on compute [#fsdprt.arg<read 1 [64 : 64]>, #fsdprt.arg<write 2 [0 : 64]>] wait (%e0) unit "h.0" scope ""
+  %e2 = fsdprt.join "join" on compute [] wait (%e1) unit "" scope ""
+}
+
+// -----
+
+// Tests that fsdprt_v3 rejects this: a buffer of all phases shares bytes with another.
+fsdprt.arena 0 "state" bytes 128 persistent
+fsdprt.arena 1 "work" bytes 192
+// expected-note @+1 {{the other buffer}}
+fsdprt.buffer 0 "b0" shard unit "h.0" phase "" bytes 128 arena 0 at 0
+fsdprt.buffer 1 "b1" gathered unit "h.0" phase "step" bytes 128 arena 1 at 0
+fsdprt.buffer 2 "b2" activation unit "h.0" phase "step" bytes 64 arena 1 at 128
+// expected-error @+1 {{shares bytes with buffer 0 while both are alive (fsdprt_v3)}}
+fsdprt.buffer 3 "b3" shard unit "h.0" phase "" bytes 64 arena 0 at 64
+fsdprt.phase @step runs "step" {
+  %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
+  %e1 = fsdprt.copy "copy" on compute [#fsdprt.arg<read 1 [64 : 64]>, #fsdprt.arg<write 2 [0 : 64]>] wait (%e0) unit "h.0" scope ""
+  %e2 = fsdprt.join "join" on compute [] wait (%e1) unit "" scope ""
+}
+
+// -----
+
+// Tests that a buffer may take the bytes of one that is dead (fsdprt_v3).
+fsdprt.arena 0 "state" bytes 64 persistent
+fsdprt.arena 1 "work" bytes 192
+fsdprt.buffer 0 "b0" shard unit "h.0" phase "" bytes 64 arena 0 at 0
+fsdprt.buffer 1 "b1" gathered unit "h.0" phase "step" bytes 128 arena 1 at 0
+fsdprt.buffer 2 "b2" activation unit "h.0" phase "step" bytes 64 arena 1 at 128
+fsdprt.buffer 3 "b3" activation unit "h.0" phase "step" bytes 64 arena 1 at 0
+fsdprt.phase @step runs "step" {
+  %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
+  %e1 = fsdprt.copy "copy" on compute [#fsdprt.arg<read 1 [64 : 64]>, #fsdprt.arg<write 2 [0 : 64]>] wait (%e0) unit "h.0" scope ""
+  %e3 = fsdprt.copy "again" on compute [#fsdprt.arg<read 2 [0 : 64]>, #fsdprt.arg<write 3 [0 : 64]>] wait (%e1) unit "h.0" scope ""
+  %e2 = fsdprt.join "join" on compute [] wait (%e1) unit "" scope ""
+}
+
+// -----
+
+// Tests that fsdprt_v4 rejects this: a gathered parameter is read without waiting for its
+// gather.
+fsdprt.arena 0 "state" bytes 64 persistent
+fsdprt.arena 1 "work" bytes 192
+fsdprt.buffer 0 "b0" shard unit "h.0" phase "" bytes 64 arena 0 at 0
+fsdprt.buffer 1 "b1" gathered unit "h.0" phase "step" bytes 128 arena 1 at 0
+fsdprt.buffer 2 "b2" activation unit "h.0" phase "step" bytes 64 arena 1 at 128
+fsdprt.phase @step runs "step" {
+  // expected-error @+1 {{touches bytes [0, 128) of arena 1 without an event that orders it with another dispatch (fsdprt_v4)}}
+  %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
+  // expected-note @+1 {{the other dispatch}}
+  %e1 = fsdprt.copy "copy" on compute [#fsdprt.arg<read 1 [64 : 64]>, #fsdprt.arg<write 2 [0 : 64]>] unit "h.0" scope ""
+  %e2 = fsdprt.join "join" on compute [] wait (%e1) unit "" scope ""
+}
+
+// -----
+
+// Tests that fsdprt_v4 rejects this: bytes are reused by a gather that does not wait for their
+// last reader.
+fsdprt.arena 0 "state" bytes 64 persistent
+fsdprt.arena 1 "work" bytes 192
+fsdprt.buffer 0 "b0" shard unit "h.0" phase "" bytes 64 arena 0 at 0
+fsdprt.buffer 1 "b1" gathered unit "h.0" phase "step" bytes 128 arena 1 at 0
+fsdprt.buffer 2 "b2" activation unit "h.0" phase "step" bytes 64 arena 1 at 128
+fsdprt.buffer 3 "b3" gathered unit "h.0" phase "step" bytes 128 arena 1 at 0
+fsdprt.phase @step runs "step" {
+  %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
+  // expected-note @+1 {{the other dispatch}}
+  %e1 = fsdprt.copy "copy" on compute [#fsdprt.arg<read 1 [64 : 64]>, #fsdprt.arg<write 2 [0 : 64]>] wait (%e0) unit "h.0" scope ""
+  // expected-error @+1 {{touches bytes [0, 128) of arena 1 without an event}}
+  %e3 = fsdprt.all_gather "next" f32 count 16 payload 128 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 3 [0 : 128]>] unit "h.0" scope ""
+  %e2 = fsdprt.join "join" on compute [] wait (%e1) unit "" scope ""
+}
+
+// -----
+
+// Tests that the same reuse across an event is allowed (fsdprt_v4).
+fsdprt.arena 0 "state" bytes 64 persistent
+fsdprt.arena 1 "work" bytes 192
+fsdprt.buffer 0 "b0" shard unit "h.0" phase "" bytes 64 arena 0 at 0
+fsdprt.buffer 1 "b1" gathered unit "h.0" phase "step" bytes 128 arena 1 at 0
+fsdprt.buffer 2 "b2" activation unit "h.0" phase "step" bytes 64 arena 1 at 128
+fsdprt.buffer 3 "b3" gathered unit "h.0" phase "step" bytes 128 arena 1 at 0
+fsdprt.phase @step runs "step" {
+  %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
+  %e1 = fsdprt.copy "copy" on compute [#fsdprt.arg<read 1 [64 : 64]>, #fsdprt.arg<write 2 [0 : 64]>] wait (%e0) unit "h.0" scope ""
+  %e3 = fsdprt.all_gather "next" f32 count 16 payload 128 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 3 [0 : 128]>] wait (%e1) unit "h.0" scope ""
+  %e2 = fsdprt.join "join" on compute [] wait (%e1) unit "" scope ""
+}
+
+// -----
+
+// Tests that order follows through the events of a third stream (fsdprt_v4).
+fsdprt.arena 0 "state" bytes 64 persistent
+fsdprt.arena 1 "work" bytes 192
+fsdprt.buffer 0 "b0" shard unit "h.0" phase "" bytes 64 arena 0 at 0
+fsdprt.buffer 1 "b1" gathered unit "h.0" phase "step" bytes 128 arena 1 at 0
+fsdprt.buffer 2 "b2" activation unit "h.0" phase "step" bytes 64 arena 1 at 128
+fsdprt.phase @step runs "step" {
+  %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
+  %e4 = fsdprt.copy "copy" on copy [#fsdprt.arg<read 1 [64 : 64]>, #fsdprt.arg<write 2 [0 : 64]>] wait (%e0) unit "h.0" scope ""
+  %e1 = fsdprt.copy "copy" on compute [#fsdprt.arg<read 1 [0 : 64]>, #fsdprt.arg<update 2 [0 : 64]>] wait (%e4) unit "h.0" scope ""
+  %e2 = fsdprt.join "join" on compute [] wait (%e1) unit "" scope ""
+}
+
+// -----
+
+// Tests that fsdprt_v5 rejects this: a phase does not end by joining all streams.
+fsdprt.arena 0 "state" bytes 64 persistent
+fsdprt.arena 1 "work" bytes 192
+fsdprt.buffer 0 "b0" shard unit "h.0" phase "" bytes 64 arena 0 at 0
+fsdprt.buffer 1 "b1" gathered unit "h.0" phase "step" bytes 128 arena 1 at 0
+fsdprt.buffer 2 "b2" activation unit "h.0" phase "step" bytes 64 arena 1 at 128
+// expected-error @+1 {{does not end by joining all streams (fsdprt_v5)}}
+fsdprt.phase @step runs "step" {
+  %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
+  %e1 = fsdprt.copy "copy" on compute [#fsdprt.arg<read 1 [64 : 64]>, #fsdprt.arg<write 2 [0 : 64]>] wait (%e0) unit "h.0" scope ""
+}
+
+// -----
+
+// Tests that fsdprt_v5 rejects this: an empty phase does not join either.
+// expected-error @+1 {{does not end by joining all streams (fsdprt_v5)}}
+fsdprt.phase @step runs "step" {
+}

@@ -1,0 +1,310 @@
+//===- CommTest.cpp - Collectives, streams, time-outs ---------------------===//
+
+#include "comm/Collective.h"
+#include "comm/Streams.h"
+#include "comm/ThreadCommunicator.h"
+#include "core/DType.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cmath>
+#include <cstring>
+#include <thread>
+
+using namespace fsdprt;
+using testing::HasSubstr;
+
+namespace {
+
+/// Runs `body(rank, streams, communicator)` on every rank of a thread group.
+template <typename Body>
+void onRanks(int world, Body body, double timeout = 20) {
+  auto group = std::make_shared<ThreadGroup>(world);
+  auto flight = FlightFile::createPrivate(world);
+  ASSERT_TRUE(flight.ok());
+  std::vector<std::thread> threads;
+  for (int rank = 0; rank < world; ++rank)
+    threads.emplace_back([&, rank] {
+      ThreadCommunicator communicator(group, rank);
+      Streams::Options options;
+      options.flight = &*flight;
+      options.slot = flight->slotOfRank(rank);
+      options.slot->pid = 1;
+      options.slot->state = FlightState::Running;
+      options.timeoutSeconds = timeout;
+      Streams streams(communicator, options);
+      body(rank, streams, communicator);
+    });
+  for (std::thread &thread : threads)
+    thread.join();
+}
+
+/// A collective's descriptor with the arguments' sizes.
+struct Described {
+  Described(std::vector<int64_t> bytes, int32_t dtype, int64_t count,
+            int comm = FSDPRT_COMM_GATHER) {
+    for (int64_t size : bytes)
+      args.push_back({0, FSDPRT_ACCESS_READ_WRITE, 0, size, 0});
+    desc = {{"test", "unit", "", args.data(), nullptr, int32_t(args.size()), 0,
+             FSDPRT_STREAM_GATHER, -1},
+            comm,
+            dtype,
+            count,
+            0};
+  }
+  std::vector<fsdprt_arg> args;
+  fsdprt_collective_desc desc;
+};
+
+Status runCollective(Streams &streams, CollectiveKind kind,
+                     const fsdprt_collective_desc &desc, void *const *args,
+                     int rank, int world) {
+  auto collective = Collective::create(kind, desc, args, rank, world);
+  if (!collective.ok())
+    return collective.status();
+  Streams::Task task;
+  task.op = &desc.op;
+  task.channel = desc.comm;
+  if (world > 1)
+    task.transfers = collective->transfers();
+  task.finish = [&] {
+    collective->finish();
+    return Status();
+  };
+  streams.issue(std::move(task));
+  return streams.drain();
+}
+
+using WorldAndDType = std::tuple<int, int32_t>;
+class Collectives : public testing::TestWithParam<WorldAndDType> {
+protected:
+  static constexpr int64_t count = 3001; // no multiple of anything
+  int world() const { return std::get<0>(GetParam()); }
+  int32_t dtype() const { return std::get<1>(GetParam()); }
+  const DTypeInfo *info() const { return lookupDType(dtype()); }
+
+  std::vector<char> make(int64_t n, std::function<double(int64_t)> value) {
+    std::vector<char> data(n * info()->size);
+    for (int64_t i = 0; i < n; ++i)
+      info()->store(data.data() + i * info()->size, value(i));
+    return data;
+  }
+  double at(const std::vector<char> &data, int64_t i) {
+    return info()->load(data.data() + i * info()->size);
+  }
+};
+
+} // namespace
+
+TEST_P(Collectives, AllGather) {
+  int n = world();
+  onRanks(n, [&](int rank, Streams &streams, Communicator &) {
+    auto shard = make(count, [&](int64_t i) { return rank + 2 * (i % 11); });
+    auto line = make(n * count, [](int64_t) { return 99; });
+    Described d({int64_t(shard.size()), int64_t(line.size())}, dtype(), count);
+    void *args[] = {shard.data(), line.data()};
+    Status status = runCollective(streams, CollectiveKind::AllGather, d.desc,
+                                  args, rank, n);
+    ASSERT_TRUE(status.ok()) << status.message();
+    for (int64_t i = 0; i < n * count; ++i)
+      ASSERT_EQ(at(line, i), i / count + 2 * (i % count % 11));
+  });
+}
+
+TEST_P(Collectives, ReduceScatter) {
+  int n = world();
+  onRanks(n, [&](int rank, Streams &streams, Communicator &) {
+    auto line = make(n * count, [&](int64_t i) { return rank + i % 5; });
+    auto shard = make(count, [](int64_t) { return 99; });
+    auto scratch = make(n * count, [](int64_t) { return 77; });
+    Described d(
+        {int64_t(line.size()), int64_t(shard.size()), int64_t(scratch.size())},
+        dtype(), count, FSDPRT_COMM_REDUCE);
+    void *args[] = {line.data(), shard.data(), scratch.data()};
+    Status status = runCollective(streams, CollectiveKind::ReduceScatter,
+                                  d.desc, args, rank, n);
+    ASSERT_TRUE(status.ok()) << status.message();
+    for (int64_t i = 0; i < count; ++i)
+      ASSERT_EQ(at(shard, i), n * (n - 1) / 2 + n * ((rank * count + i) % 5));
+  });
+}
+
+TEST_P(Collectives, AllReduce) {
+  int n = world();
+  onRanks(n, [&](int rank, Streams &streams, Communicator &) {
+    auto buffer = make(3, [&](int64_t i) { return rank + i; });
+    auto scratch = make(3 * n, [](int64_t) { return 77; });
+    Described d({int64_t(buffer.size()), int64_t(scratch.size())}, dtype(), 3,
+                FSDPRT_COMM_SCALAR);
+    void *args[] = {buffer.data(), scratch.data()};
+    for (int round = 0; round < 3; ++round) {
+      Status status = runCollective(streams, CollectiveKind::AllReduce, d.desc,
+                                    args, rank, n);
+      ASSERT_TRUE(status.ok()) << status.message();
+    }
+    double factor = n * n; // rounds 2 and 3 multiply by n
+    for (int64_t i = 0; i < 3; ++i)
+      ASSERT_EQ(at(buffer, i), factor * (n * (n - 1) / 2 + n * i));
+  });
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    AllWorldsAndDTypes, Collectives,
+    testing::Combine(testing::Values(1, 2, 3, 4),
+                     testing::Values(FSDPRT_F32, FSDPRT_F64, FSDPRT_BF16,
+                                     FSDPRT_F16, FSDPRT_I64, FSDPRT_I32)));
+
+TEST(Collective, RejectsArgumentsThatDoNotFit) {
+  float data[16];
+  void *args[] = {data, data};
+  Described tooSmall({16, 16}, FSDPRT_F32, 4);
+  EXPECT_THAT(
+      Collective::create(CollectiveKind::AllGather, tooSmall.desc, args, 0, 2)
+          .status()
+          .message(),
+      HasSubstr("argument 1 has 16 bytes, expected 32"));
+  Described noSum({16, 16, 16}, FSDPRT_I8, 4);
+  EXPECT_THAT(
+      Collective::create(CollectiveKind::ReduceScatter, noSum.desc, args, 0, 2)
+          .status()
+          .message(),
+      HasSubstr("cannot sum elements of dtype i8"));
+  Described missing({16}, FSDPRT_F32, 4);
+  EXPECT_THAT(
+      Collective::create(CollectiveKind::AllGather, missing.desc, args, 0, 2)
+          .status()
+          .message(),
+      HasSubstr("expected 2 arguments, got 1"));
+}
+
+TEST(Streams, AGatherDoesNotWaitForAReduction) {
+  // Rank 0 issues the reduction long before rank 1 does; the gather behind it
+  // on another stream must complete in between.
+  onRanks(2, [&](int rank, Streams &streams, Communicator &) {
+    float shard = float(rank), line[2], buffer = 1, scratch[2];
+    Described gather({4, 8}, FSDPRT_F32, 1, FSDPRT_COMM_GATHER);
+    Described reduce({4, 8}, FSDPRT_F32, 1, FSDPRT_COMM_SCALAR);
+    reduce.desc.op.stream = FSDPRT_STREAM_REDUCE;
+    gather.desc.op.record = 0;
+    void *gatherArgs[] = {&shard, line}, *reduceArgs[] = {&buffer, scratch};
+    auto makeTask = [&](CollectiveKind kind, Described &d, void *const *args) {
+      auto collective = *Collective::create(kind, d.desc, args, rank, 2);
+      Streams::Task task;
+      task.op = &d.desc.op;
+      task.channel = d.desc.comm;
+      task.transfers = collective.transfers();
+      task.finish = [collective] {
+        collective.finish();
+        return Status();
+      };
+      return task;
+    };
+    int32_t event = 0;
+    if (rank == 0)
+      streams.issue(makeTask(CollectiveKind::AllReduce, reduce, reduceArgs));
+    streams.issue(makeTask(CollectiveKind::AllGather, gather, gatherArgs));
+    ASSERT_TRUE(streams.waitFor(&event, 1).ok());
+    EXPECT_EQ(line[1], 1.0f);
+    if (rank == 1)
+      streams.issue(makeTask(CollectiveKind::AllReduce, reduce, reduceArgs));
+    ASSERT_TRUE(streams.drain().ok());
+    EXPECT_EQ(buffer, 2.0f);
+  });
+}
+
+TEST(Streams, StartsOnlyAfterItsEvents) {
+  onRanks(1, [&](int, Streams &streams, Communicator &) {
+    int32_t waits[] = {3};
+    fsdprt_op op = {"late", "", "", nullptr, waits, 0, 1, FSDPRT_STREAM_COPY,
+                    4};
+    std::atomic<bool> ran{false};
+    Streams::Task task;
+    task.op = &op;
+    task.finish = [&] {
+      ran = true;
+      return Status();
+    };
+    streams.issue(std::move(task));
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    EXPECT_FALSE(ran);
+    streams.recordEvent(3);
+    int32_t done = 4;
+    ASSERT_TRUE(streams.waitFor(&done, 1).ok());
+    EXPECT_TRUE(ran);
+  });
+}
+
+TEST(Streams, AnEventThatNobodyRecordsIsAFailureAndNoHang) {
+  onRanks(1, [&](int, Streams &streams, Communicator &) {
+    int32_t event = 7;
+    EXPECT_THAT(streams.waitFor(&event, 1).message(),
+                HasSubstr("no earlier operation records"));
+  });
+}
+
+TEST(Streams, AFailedOperationFailsWhatComesNext) {
+  onRanks(1, [&](int, Streams &streams, Communicator &) {
+    fsdprt_op op = {"broken",           "unit", "", nullptr, nullptr, 0, 0,
+                    FSDPRT_STREAM_COPY, -1};
+    Streams::Task task;
+    task.op = &op;
+    task.finish = [] { return failure("out of luck"); };
+    streams.issue(std::move(task));
+    EXPECT_THAT(streams.drain().message(),
+                HasSubstr("operation 'broken' of unit 'unit': out of luck"));
+    EXPECT_FALSE(streams.status().ok());
+    int32_t event = 0;
+    EXPECT_FALSE(streams.waitFor(&event, 1).ok());
+  });
+}
+
+TEST(Streams, AMissingRankIsATimeOutThatNamesIt) {
+  onRanks(
+      2,
+      [&](int rank, Streams &streams, Communicator &) {
+        if (rank == 1) {
+          std::this_thread::sleep_for(std::chrono::milliseconds(1500));
+          return;
+        }
+        EXPECT_THAT(streams.gatherValues(1).status().message(),
+                    HasSubstr("no progress for 0.5 s: rank 1"));
+      },
+      0.5);
+}
+
+TEST(Streams, AnAbortedRankEndsTheWait) {
+  onRanks(2, [&](int rank, Streams &streams, Communicator &communicator) {
+    if (rank == 1) {
+      communicator.abort();
+      return;
+    }
+    EXPECT_THAT(streams.gatherValues(1).status().message(),
+                HasSubstr("another rank failed"));
+  });
+}
+
+TEST(Streams, PoisonWaitsForTheLastUser) {
+  onRanks(1, [&](int, Streams &streams, Communicator &) {
+    float data[4] = {1, 2, 3, 4};
+    int32_t waits[] = {0};
+    float seen = 0;
+    fsdprt_op op = {"reader",           "", "", nullptr, waits, 0, 1,
+                    FSDPRT_STREAM_COPY, 1};
+    Streams::Task task;
+    task.op = &op;
+    task.uses = {{reinterpret_cast<char *>(data), sizeof(data)}};
+    task.finish = [&] {
+      seen = data[2];
+      return Status();
+    };
+    streams.issue(std::move(task));
+    streams.poisonWhenUnused({reinterpret_cast<char *>(data), sizeof(data)});
+    EXPECT_EQ(data[0], 1);
+    streams.recordEvent(0);
+    ASSERT_TRUE(streams.drain().ok());
+    EXPECT_EQ(seen, 3);
+    EXPECT_TRUE(std::isnan(data[2]));
+  });
+}

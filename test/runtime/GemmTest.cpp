@@ -1,0 +1,219 @@
+//===- GemmTest.cpp - Matrix products against a plain loop ----------------===//
+
+#include "device/Gemm.h"
+#include "device/WorkerPool.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <set>
+
+using namespace fsdprt;
+using testing::HasSubstr;
+
+namespace {
+
+struct Product {
+  std::vector<float> a, b, c;
+  fsdprt_arg args[4] = {};
+  fsdprt_gemm_desc desc = {};
+
+  /// Fills the matrices; the descriptor's strides are set.
+  void finish(size_t sizeA, size_t sizeB, size_t sizeC) {
+    auto fill = [](std::vector<float> &data, size_t size, int seed) {
+      data.resize(size);
+      for (size_t i = 0; i < size; ++i)
+        data[i] = float(int((i * 7919 + seed) % 17) - 8) / 8;
+    };
+    fill(a, sizeA, 1);
+    fill(b, sizeB, 2);
+    fill(c, sizeC, 3);
+    args[0].bytes = 4 * sizeA;
+    args[1].bytes = 4 * sizeB;
+    args[2].bytes = 4 * sizeC;
+    desc.op = {"gemm", "", "", args, nullptr, 3, 0, 0, -1};
+    desc.dtype = FSDPRT_F32;
+  }
+
+  double expected(int64_t offsetA, int64_t offsetB, float old, int64_t i,
+                  int64_t j) const {
+    double sum = desc.accumulate ? old : 0;
+    for (int64_t k = 0; k < desc.k; ++k)
+      sum +=
+          double(a[offsetA + i * desc.a_row_stride + k * desc.a_col_stride]) *
+          b[offsetB + k * desc.b_row_stride + j * desc.b_col_stride];
+    return sum;
+  }
+
+  void check() {
+    std::vector<float> old = c;
+    GemmLibrary library(1);
+    void *pointers[] = {a.data(), b.data(), c.data()};
+    for (int run = 0; run < 2; ++run) { // the second finds the primitive
+      c = old;
+      Status status = library.run(desc, pointers);
+      ASSERT_TRUE(status.ok()) << status.message();
+    }
+    std::set<size_t> written;
+    int64_t batch[4] = {1, 1, 1, 1};
+    for (int d = 0; d < desc.num_batch_dims; ++d)
+      batch[d] = desc.batch[d];
+    for (int64_t b0 = 0; b0 < batch[0]; ++b0)
+      for (int64_t b1 = 0; b1 < batch[1]; ++b1) {
+        auto offset = [&](const int64_t *strides) {
+          return b0 * strides[0] + b1 * strides[1];
+        };
+        for (int64_t i = 0; i < desc.m; ++i)
+          for (int64_t j = 0; j < desc.n; ++j) {
+            size_t at =
+                offset(desc.c_batch_strides) + i * desc.c_row_stride + j;
+            written.insert(at);
+            ASSERT_NEAR(c[at],
+                        expected(offset(desc.a_batch_strides),
+                                 offset(desc.b_batch_strides), old[at], i, j),
+                        1e-4)
+                << i << "," << j;
+          }
+      }
+    for (size_t i = 0; i < c.size(); ++i)
+      if (!written.count(i))
+        ASSERT_EQ(c[i], old[i]) << "wrote outside of C at " << i;
+  }
+};
+
+} // namespace
+
+TEST(Gemm, EveryOrientation) {
+  for (bool transposeA : {false, true})
+    for (bool transposeB : {false, true})
+      for (int accumulate : {0, 1}) {
+        Product p;
+        p.desc.m = 37;
+        p.desc.n = 29;
+        p.desc.k = 23;
+        p.desc.accumulate = accumulate;
+        p.desc.a_row_stride = transposeA ? 1 : 23;
+        p.desc.a_col_stride = transposeA ? 37 : 1;
+        p.desc.b_row_stride = transposeB ? 1 : 29;
+        p.desc.b_col_stride = transposeB ? 23 : 1;
+        p.desc.c_row_stride = 32; // wider than a row
+        p.finish(37 * 23, 23 * 29, 37 * 32);
+        p.check();
+      }
+}
+
+TEST(Gemm, VectorsAndSingleRows) {
+  for (auto [m, n, k] : {std::tuple<int, int, int>{1, 40, 30},
+                         {40, 1, 30},
+                         {40, 30, 1},
+                         {1, 1, 64}}) {
+    Product p;
+    p.desc.m = m;
+    p.desc.n = n;
+    p.desc.k = k;
+    p.desc.a_row_stride = k;
+    p.desc.a_col_stride = 1;
+    p.desc.b_row_stride = n;
+    p.desc.b_col_stride = 1;
+    p.desc.c_row_stride = n;
+    p.finish(m * k, k * n, m * n);
+    p.check();
+  }
+}
+
+/// Attention's products: heads stand beside each other in a row.
+TEST(Gemm, BatchedWithStrides) {
+  constexpr int64_t batch = 2, heads = 3, rows = 10, size = 8;
+  constexpr int64_t width = heads * size;
+  Product p;
+  p.desc.m = p.desc.n = rows;
+  p.desc.k = size;
+  p.desc.num_batch_dims = 2;
+  p.desc.batch[0] = batch;
+  p.desc.batch[1] = heads;
+  p.desc.a_batch_strides[0] = p.desc.b_batch_strides[0] = rows * width;
+  p.desc.a_batch_strides[1] = p.desc.b_batch_strides[1] = size;
+  p.desc.c_batch_strides[0] = heads * rows * rows;
+  p.desc.c_batch_strides[1] = rows * rows;
+  p.desc.a_row_stride = width;
+  p.desc.a_col_stride = 1;
+  p.desc.b_row_stride = 1;
+  p.desc.b_col_stride = width;
+  p.desc.c_row_stride = rows;
+  p.finish(batch * rows * width, batch * rows * width,
+           batch * heads * rows * rows);
+  p.check();
+}
+
+TEST(Gemm, ABatchStrideOfZeroBroadcasts) {
+  for (bool broadcastA : {false, true}) {
+    Product p;
+    p.desc.m = 6;
+    p.desc.n = 7;
+    p.desc.k = 5;
+    p.desc.num_batch_dims = 2;
+    p.desc.batch[0] = 2;
+    p.desc.batch[1] = 3;
+    p.desc.a_batch_strides[0] = 90;
+    p.desc.a_batch_strides[1] = broadcastA ? 0 : 30;
+    p.desc.b_batch_strides[0] = 105;
+    p.desc.b_batch_strides[1] = broadcastA ? 35 : 0;
+    p.desc.c_batch_strides[0] = 126;
+    p.desc.c_batch_strides[1] = 42;
+    p.desc.a_row_stride = 5;
+    p.desc.a_col_stride = 1;
+    p.desc.b_row_stride = 7;
+    p.desc.b_col_stride = 1;
+    p.desc.c_row_stride = 7;
+    p.finish(180, 210, 252);
+    p.check();
+  }
+}
+
+TEST(Gemm, RejectsWhatDoesNotFit) {
+  Product p;
+  p.desc.m = p.desc.n = p.desc.k = 4;
+  p.desc.a_row_stride = p.desc.b_row_stride = p.desc.c_row_stride = 4;
+  p.desc.a_col_stride = p.desc.b_col_stride = 1;
+  p.finish(16, 15, 16);
+  EXPECT_THAT(checkGemm(p.desc).message(),
+              HasSubstr("matrix B reaches over 64 bytes, its argument has 60"));
+  p.desc.dtype = FSDPRT_F64;
+  EXPECT_THAT(checkGemm(p.desc).message(), HasSubstr("no library GEMM"));
+}
+
+TEST(WorkerPool, CoversTheRangeOnceWhateverTheWorkers) {
+  for (int workers : {1, 2, 5}) {
+    WorkerPool pool(workers);
+    for (int64_t extent : {0, 1, 3, 1000}) {
+      std::vector<std::atomic<int>> seen(extent);
+      int32_t status = pool.run(extent, workers,
+                                [&](int worker, int64_t begin, int64_t end) {
+                                  EXPECT_LT(worker, workers);
+                                  for (int64_t i = begin; i < end; ++i)
+                                    ++seen[i];
+                                  return 0;
+                                });
+      EXPECT_EQ(status, 0);
+      for (auto &count : seen)
+        EXPECT_EQ(count, 1);
+    }
+  }
+}
+
+TEST(WorkerPool, ReturnsAWorkersFailure) {
+  WorkerPool pool(3);
+  EXPECT_EQ(
+      pool.run(100, 3,
+               [](int, int64_t begin, int64_t) { return begin > 50 ? 9 : 0; }),
+      9);
+}
+
+TEST(FloatEnvironment, DenormalsAreZero) {
+  std::thread([] {
+    setFloatEnvironment();
+    volatile float tiny = 1e-38f;
+    EXPECT_EQ(tiny * 0.01f, 0.0f);
+  }).join();
+}

@@ -1,0 +1,174 @@
+//===- TokenDataTest.cpp - Batches from a token file ----------------------===//
+
+#include "io/TokenData.h"
+#include "TestProgram.h"
+#include "io/Permutation.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <set>
+
+using namespace fsdprt;
+using namespace fsdprt::test;
+using testing::HasSubstr;
+using Json = nlohmann::json;
+
+static Manifest manifestOf(const Json &json) {
+  auto manifest = parseManifest(json.dump(), "m");
+  EXPECT_TRUE(manifest.ok()) << manifest.status().message();
+  return *manifest;
+}
+
+template <typename T> static std::string bytesOf(const std::vector<T> &values) {
+  return std::string(reinterpret_cast<const char *>(values.data()),
+                     values.size() * sizeof(T));
+}
+
+TEST(Permutation, IsOne) {
+  for (uint64_t size : {1, 2, 3, 5, 64, 65, 1000, 4097}) {
+    Permutation order(size, 7);
+    std::set<uint64_t> seen;
+    for (uint64_t i = 0; i < size; ++i) {
+      EXPECT_LT(order(i), size);
+      seen.insert(order(i));
+    }
+    EXPECT_EQ(seen.size(), size);
+  }
+}
+
+TEST(Permutation, DependsOnTheSeedAndShuffles) {
+  Permutation a(1000, 1), b(1000, 2);
+  int sameAsOther = 0, inPlace = 0;
+  for (uint64_t i = 0; i < 1000; ++i) {
+    sameAsOther += a(i) == b(i);
+    inPlace += a(i) == i;
+  }
+  EXPECT_LT(sameAsOther, 20);
+  EXPECT_LT(inPlace, 20);
+}
+
+static Expected<TokenData> openTokens(const Manifest &manifest,
+                                      TokenData::Options options) {
+  return TokenData::open(manifest, std::move(options));
+}
+
+static std::vector<int64_t>
+rows(const Manifest &manifest, const TokenData &data, int input, int64_t step) {
+  std::vector<int64_t> tokens(manifest.batch * manifest.seq);
+  Status status = data.fill(manifest.inputs[input], step, tokens.data());
+  EXPECT_TRUE(status.ok()) << status.message();
+  return tokens;
+}
+
+TEST(TokenData, WindowsInFileOrder) {
+  TemporaryFolder folder;
+  std::string text = makeText(1000);
+  writeFile(folder / "t", text);
+  Manifest manifest = manifestOf(makeManifest(2));
+  auto data = openTokens(manifest, {folder / "t", "bytes", "", 0, false, 1, 2});
+  ASSERT_TRUE(data.ok()) << data.status().message();
+  EXPECT_EQ(data->numWindows(), 124);
+  // (s*N + r)*batch + b with s=1, N=2, r=1, batch=6, b=2
+  EXPECT_EQ(data->windowStart(1, 2), 20 * 8);
+  EXPECT_EQ(data->windowStart(11, 0), ((11 * 2 + 1) * 6 % 124) * 8);
+  auto tokens = rows(manifest, *data, 0, 1),
+       labels = rows(manifest, *data, 1, 1);
+  EXPECT_EQ(tokens[2 * 8 + 3], text[163]);
+  EXPECT_EQ(labels[2 * 8 + 3], text[164]);
+}
+
+TEST(TokenData, TheSameWindowsOnAnyWorld) {
+  TemporaryFolder folder;
+  writeFile(folder / "t", makeText(5000));
+  for (int64_t step : {0, 3, 100}) {
+    std::vector<int64_t> byWorld[4];
+    for (int world : {1, 2, 3}) {
+      Manifest manifest = manifestOf(makeManifest(world));
+      for (int rank = 0; rank < world; ++rank) {
+        auto data = openTokens(
+            manifest, {folder / "t", "bytes", "", 3, true, rank, world});
+        ASSERT_TRUE(data.ok());
+        auto part = rows(manifest, *data, 0, step);
+        byWorld[world].insert(byWorld[world].end(), part.begin(), part.end());
+      }
+    }
+    EXPECT_EQ(byWorld[1], byWorld[2]);
+    EXPECT_EQ(byWorld[1], byWorld[3]);
+  }
+}
+
+TEST(TokenData, AModelThatShiftsGetsItsInputsAsLabels) {
+  TemporaryFolder folder;
+  writeFile(folder / "t", makeText(1000));
+  Json json = makeManifest(1);
+  json["labels_shift"] = "model";
+  Manifest manifest = manifestOf(json);
+  auto data = openTokens(manifest, {folder / "t", "bytes", "", 0, true, 0, 1});
+  ASSERT_TRUE(data.ok());
+  EXPECT_EQ(rows(manifest, *data, 0, 2), rows(manifest, *data, 1, 2));
+}
+
+TEST(TokenData, ReadsTokenFilesAndLabels) {
+  TemporaryFolder folder;
+  std::vector<uint16_t> tokens(200);
+  std::vector<int32_t> labels(200);
+  for (int i = 0; i < 200; ++i) {
+    tokens[i] = uint16_t(i);
+    labels[i] = i % 3 ? i : -100;
+  }
+  writeFile(folder / "t.u16", bytesOf(tokens));
+  writeFile(folder / "t.u32",
+            bytesOf(std::vector<uint32_t>(tokens.begin(), tokens.end())));
+  writeFile(folder / "y.i32", bytesOf(labels));
+  Manifest manifest = manifestOf(makeManifest(1));
+  for (const char *name : {"t.u16", "t.u32"}) {
+    auto data = openTokens(
+        manifest, {folder / name, "", folder / "y.i32", 0, false, 0, 1});
+    ASSERT_TRUE(data.ok()) << data.status().message();
+    EXPECT_EQ(rows(manifest, *data, 0, 0)[5], 5);
+    EXPECT_EQ(rows(manifest, *data, 1, 0)[5], -100); // of token 6
+    EXPECT_EQ(rows(manifest, *data, 1, 0)[6], 7);
+  }
+  labels[40] = 999;
+  writeFile(folder / "y.i32", bytesOf(labels));
+  auto data = openTokens(
+      manifest, {folder / "t.u16", "", folder / "y.i32", 0, false, 0, 1});
+  ASSERT_TRUE(data.ok());
+  std::vector<int64_t> to(12 * 8);
+  EXPECT_THAT(data->fill(manifest.inputs[1], 0, to.data()).message(),
+              HasSubstr("label 999 at position 40"));
+}
+
+TEST(TokenData, BadInputIsNamed) {
+  TemporaryFolder folder;
+  Manifest manifest = manifestOf(makeManifest(1));
+  auto messageFor = [&](TokenData::Options options) {
+    return openTokens(manifest, std::move(options)).status().message();
+  };
+  writeFile(folder / "short", makeText(96));
+  EXPECT_THAT(messageFor({folder / "short", "bytes", "", 0, true, 0, 1}),
+              testing::AllOf(HasSubstr("shorter than one batch"),
+                             HasSubstr("needed are 97")));
+  writeFile(folder / "enough", makeText(97));
+  EXPECT_EQ(messageFor({folder / "enough", "bytes", "", 0, true, 0, 1}), "");
+  EXPECT_THAT(messageFor({folder / "none", "bytes", "", 0, true, 0, 1}),
+              HasSubstr("No such file"));
+  EXPECT_THAT(messageFor({folder / "short", "", "", 0, true, 0, 1}),
+              HasSubstr("--tokenizer bytes"));
+  EXPECT_THAT(messageFor({folder / "short", "words", "", 0, true, 0, 1}),
+              HasSubstr("unknown tokenizer 'words'"));
+  std::string tokens(2 * 200, 0);
+  tokens[2 * 123 + 1] = 3; // 768
+  writeFile(folder / "t.u16", tokens);
+  EXPECT_THAT(messageFor({folder / "t.u16", "", "", 0, true, 0, 1}),
+              HasSubstr("token 768 at position 123 (byte 246)"));
+  writeFile(folder / "odd.u16", "abc");
+  EXPECT_THAT(messageFor({folder / "odd.u16", "", "", 0, true, 0, 1}),
+              HasSubstr("not a multiple of 2"));
+  writeFile(folder / "y.i32", "1234");
+  EXPECT_THAT(
+      messageFor({folder / "enough", "bytes", folder / "y.i32", 0, true, 0, 1}),
+      HasSubstr("one int32 for each of the 97 tokens"));
+}

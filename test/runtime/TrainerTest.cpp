@@ -1,0 +1,165 @@
+//===- TrainerTest.cpp - Schedule, rank detection, target, imports --------===//
+
+#include "TestProgram.h"
+#include "trainer/CommandLine.h"
+#include "trainer/Metrics.h"
+#include "trainer/Program.h"
+#include "trainer/RankEnvironment.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+#include <map>
+
+using namespace fsdprt;
+using namespace fsdprt::test;
+using testing::HasSubstr;
+
+//===----------------------------------------------------------------------===//
+// Learning rate
+//===----------------------------------------------------------------------===//
+
+TEST(LearningRate, ConstantWithWarmup) {
+  RunOptions options;
+  options.steps = 100;
+  options.learningRate = 0.4;
+  options.warmup = 4;
+  EXPECT_DOUBLE_EQ(learningRateAt(options, 0), 0);
+  EXPECT_DOUBLE_EQ(learningRateAt(options, 1), 0.1);
+  EXPECT_DOUBLE_EQ(learningRateAt(options, 4), 0.4);
+  EXPECT_DOUBLE_EQ(learningRateAt(options, 99), 0.4);
+}
+
+TEST(LearningRate, CosineFromTheWarmupToTheMinimum) {
+  RunOptions options;
+  options.steps = 110;
+  options.learningRate = 1;
+  options.minLearningRate = 0.2;
+  options.schedule = "cosine";
+  options.warmup = 10;
+  EXPECT_DOUBLE_EQ(learningRateAt(options, 5), 0.5);
+  EXPECT_DOUBLE_EQ(learningRateAt(options, 10), 1);
+  EXPECT_NEAR(learningRateAt(options, 60), 0.6, 1e-12);
+  EXPECT_NEAR(learningRateAt(options, 110), 0.2, 1e-12);
+}
+
+//===----------------------------------------------------------------------===//
+// Ranks
+//===----------------------------------------------------------------------===//
+
+static std::optional<RankEnvironment>
+detect(std::map<std::string, std::string> environment) {
+  return detectRank([&](const char *name) -> const char * {
+    auto found = environment.find(name);
+    return found == environment.end() ? nullptr : found->second.c_str();
+  });
+}
+
+TEST(RankEnvironment, KnowsItsLaunchers) {
+  EXPECT_FALSE(detect({}));
+  auto torchrun = detect({{"RANK", "1"}, {"WORLD_SIZE", "4"}});
+  ASSERT_TRUE(torchrun);
+  EXPECT_EQ(torchrun->launcher, "torchrun");
+  auto mpirun =
+      detect({{"OMPI_COMM_WORLD_RANK", "2"}, {"OMPI_COMM_WORLD_SIZE", "3"}});
+  ASSERT_TRUE(mpirun);
+  EXPECT_EQ(mpirun->rank, 2);
+  auto srun = detect({{"SLURM_PROCID", "5"}, {"SLURM_NTASKS", "8"}});
+  ASSERT_TRUE(srun);
+  EXPECT_EQ(srun->world, 8);
+  EXPECT_TRUE(detect({{"PMI_RANK", "0"}, {"PMI_SIZE", "2"}}));
+}
+
+TEST(RankEnvironment, AnAllocationIsNoRank) {
+  EXPECT_FALSE(detect({{"SLURM_PROCID", "0"}, {"SLURM_NTASKS", "1"}}));
+}
+
+TEST(RankEnvironment, StrayVariablesDoNotOverruleTheLauncher) {
+  auto mpirun = detect({{"RANK", "0"},
+                        {"WORLD_SIZE", "1"},
+                        {"OMPI_COMM_WORLD_RANK", "1"},
+                        {"OMPI_COMM_WORLD_SIZE", "2"}});
+  ASSERT_TRUE(mpirun);
+  EXPECT_EQ(mpirun->launcher, "mpirun");
+  EXPECT_EQ(mpirun->rank, 1);
+  EXPECT_FALSE(detect({{"RANK", "x"}, {"WORLD_SIZE", "2"}}));
+  EXPECT_FALSE(detect({{"RANK", "3"}, {"WORLD_SIZE", "2"}}));
+}
+
+//===----------------------------------------------------------------------===//
+// Target and imports
+//===----------------------------------------------------------------------===//
+
+TEST(Target, RefusesWhatTheHostLacks) {
+  Manifest manifest;
+  manifest.triple = "x86_64-unknown-linux-gnu";
+  manifest.features = {"sse2", "sse4.2", "cx16"};
+  EXPECT_EQ(checkTarget(manifest).message(), "");
+  // What LLVM lists for hosts on which Linux does not.
+  for (const char *feature : {"evex512", "shstk", "xsavec", "prefer-256-bit",
+                              "+64bit", "-avx1024f", "sse3", "cmov"})
+    manifest.features.push_back(feature);
+  EXPECT_EQ(checkTarget(manifest).message(), "");
+  manifest.features.push_back("avx1024f");
+  EXPECT_THAT(checkTarget(manifest).message(),
+              HasSubstr("this host lacks avx1024f"));
+  manifest.triple = "riscv64-unknown-linux-gnu";
+  EXPECT_THAT(checkTarget(manifest).message(),
+              HasSubstr("compiled for riscv64"));
+}
+
+TEST(Imports, OnlyTheAbiAndPureFunctions) {
+  std::string folder = TEST_PROGRAM_FOLDER;
+  EXPECT_EQ(checkImports(folder + "/test_program_2.so").message(), "");
+  EXPECT_THAT(checkImports(folder + "/test_program_allocates.so").message(),
+              HasSubstr("imports 'malloc'"));
+}
+
+TEST(Imports, ACutFileIsNoCrash) {
+  TemporaryFolder folder;
+  std::string whole =
+      readFile(std::string(TEST_PROGRAM_FOLDER) + "/test_program_2.so");
+  for (size_t length = 0; length < whole.size(); length += 501) {
+    writeFile(folder / "cut.so", whole.substr(0, length));
+    Status status = checkImports(folder / "cut.so");
+    EXPECT_FALSE(status.ok()) << length;
+  }
+}
+
+//===----------------------------------------------------------------------===//
+// Metrics
+//===----------------------------------------------------------------------===//
+
+TEST(Metrics, AreValidJsonEvenIfNotFinite) {
+  TemporaryFolder folder;
+  {
+    auto file = MetricsFile::create(folder / "m.jsonl");
+    ASSERT_TRUE(file.ok());
+    StepMetrics metrics;
+    metrics.loss = std::numeric_limits<double>::quiet_NaN();
+    metrics.gradNorm = std::numeric_limits<double>::infinity();
+    metrics.learningRate = 0.1;
+    ASSERT_TRUE(file->write(metrics).ok());
+  }
+  auto json = nlohmann::json::parse(readFile(folder / "m.jsonl"));
+  EXPECT_TRUE(json["loss"].is_null());
+  EXPECT_TRUE(json["grad_norm"].is_null());
+  EXPECT_EQ(json["lr"], 0.1);
+  EXPECT_EQ(json.size(), 10u);
+}
+
+TEST(Metrics, NamesAFileThatCannotBeWritten) {
+  EXPECT_THAT(MetricsFile::create("/nonexistent/m").status().message(),
+              HasSubstr("cannot write metrics to '/nonexistent/m'"));
+  auto full = MetricsFile::create("/dev/full");
+  ASSERT_TRUE(full.ok());
+  EXPECT_THAT(full->write({}).message(), HasSubstr("No space left"));
+}
+
+TEST(Metrics, FormatsBytes) {
+  EXPECT_EQ(formatBytes(12), "12 B");
+  EXPECT_EQ(formatBytes(1536), "1.5 KiB");
+  EXPECT_EQ(formatBytes(int64_t(3) << 30), "3.0 GiB");
+}
