@@ -125,6 +125,10 @@ std::string checkOptions() {
 
 /// LLVM's complaints about the command line, the first one, as one of ours.
 int failUsage(llvm::StringRef complaints) {
+  // LLVM itself prints what is wrong with a known option.
+  if (complaints.empty())
+    return fail("cannot use the command line, for the reason above; see "
+                "fsdp-compile --help");
   llvm::StringRef first = complaints.split('\n').first;
   first.consume_front("fsdp-compile: ");
   first = first.split(".  Try:").first.rtrim('!');
