@@ -1,17 +1,16 @@
 //===- Compile.cpp - LLVM modules to objects ------------------------------===//
 #include "passes/Kernel/Compile.h"
-#include "passes/Kernel/Lowering.h"
+#include "passes/Kernel/ParallelLoops.h"
 
 #include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Export.h"
-#include "llvm/Analysis/LoopInfo.h"
-#include "llvm/IR/Dominators.h"
 #include "llvm/IR/Instructions.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Operator.h"
 #include "llvm/MC/MCSubtargetInfo.h"
 #include "llvm/MC/TargetRegistry.h"
+#include "llvm/Object/ObjectFile.h"
 #include "llvm/Passes/PassBuilder.h"
 #include "llvm/Support/TargetSelect.h"
 #include "llvm/Target/TargetMachine.h"
@@ -80,31 +79,6 @@ FailureOr<KernelTarget> fsdp::getKernelTarget(StringRef cpu) {
   return target;
 }
 
-namespace {
-/// Tells LLVM that iterations of innermost loops are independent: results may
-/// share an operand's buffer, which its alias checks would take for a conflict.
-void markInnermostParallel(llvm::Function &function) {
-  llvm::DominatorTree tree(function);
-  llvm::LoopInfo loops(tree);
-  llvm::LLVMContext &context = function.getContext();
-  for (llvm::Loop *loop : loops.getLoopsInPreorder()) {
-    if (!loop->isInnermost())
-      continue;
-    llvm::MDNode *group = llvm::MDNode::getDistinct(context, {});
-    for (llvm::BasicBlock *block : loop->blocks())
-      for (llvm::Instruction &instruction : *block)
-        if (instruction.mayReadOrWriteMemory())
-          instruction.setMetadata(llvm::LLVMContext::MD_access_group, group);
-    llvm::MDNode *accesses = llvm::MDNode::get(
-        context,
-        {llvm::MDString::get(context, "llvm.loop.parallel_accesses"), group});
-    llvm::MDNode *id = llvm::MDNode::getDistinct(context, {nullptr, accesses});
-    id->replaceOperandWith(0, id);
-    loop->setLoopID(id);
-  }
-}
-} // namespace
-
 FailureOr<std::unique_ptr<llvm::Module>>
 fsdp::translateKernel(ModuleOp kernel, llvm::LLVMContext &context) {
   registerBuiltinDialectTranslation(*kernel.getContext());
@@ -117,14 +91,15 @@ fsdp::translateKernel(ModuleOp kernel, llvm::LLVMContext &context) {
     if (function.isDeclaration())
       continue;
     function.setDoesNotThrow();
+    // Loops stay loops: a kernel calls neither memset nor memcpy.
+    function.addFnAttr("no-builtins");
     for (llvm::BasicBlock &block : function)
       for (llvm::Instruction &instruction : block)
         // Not in f64: expanded functions carry low parts in exact sums there.
         if (isa<llvm::FPMathOperator>(instruction) &&
             !instruction.getType()->getScalarType()->isDoubleTy())
           instruction.setHasAllowContract(true);
-    if (kernel->hasAttr(kParallelInnermost))
-      markInnermostParallel(function);
+    markParallelLoops(function);
   }
   return module;
 }
@@ -162,5 +137,42 @@ LogicalResult fsdp::compileToObject(llvm::Module &module,
                                    llvm::CodeGenFileType::ObjectFile))
     return failure();
   emission.run(module);
+  return success();
+}
+
+/// What `object` leaves for others to define.
+static FailureOr<std::string> undefinedSymbols(StringRef object) {
+  auto file = llvm::object::ObjectFile::createObjectFile(
+      llvm::MemoryBufferRef(object, "kernel"));
+  if (!file) {
+    llvm::consumeError(file.takeError());
+    return failure();
+  }
+  std::string names;
+  for (const llvm::object::SymbolRef &symbol : (*file)->symbols()) {
+    auto flags = symbol.getFlags();
+    auto name = symbol.getName();
+    if (flags && name && (*flags & llvm::object::SymbolRef::SF_Undefined) &&
+        !name->empty())
+      names += (names.empty() ? "'" : ", '") + name->str() + "'";
+    llvm::consumeError(flags.takeError());
+    llvm::consumeError(name.takeError());
+  }
+  return names;
+}
+
+LogicalResult fsdp::compileKernel(ModuleOp kernel, const KernelTarget &target,
+                                  SmallVectorImpl<char> &object) {
+  llvm::LLVMContext context;
+  auto module = translateKernel(kernel, context);
+  if (failed(module) || failed(compileToObject(**module, target, object)))
+    return kernel.emitError("cannot generate code for the kernel");
+  FailureOr<std::string> undefined =
+      undefinedSymbols(StringRef(object.data(), object.size()));
+  if (failed(undefined))
+    return kernel.emitError("the kernel's object file cannot be read back");
+  if (!undefined->empty())
+    return kernel.emitError("the kernel calls ")
+           << *undefined << ", expected no function outside the kernel";
   return success();
 }

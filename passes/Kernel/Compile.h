@@ -29,6 +29,12 @@ translateKernel(mlir::ModuleOp kernel, llvm::LLVMContext &context);
 mlir::LogicalResult compileToObject(llvm::Module &module,
                                     const KernelTarget &target,
                                     llvm::SmallVectorImpl<char> &object);
+
+/// Both at once for a kernel's module. Fails, with an error, when the object
+/// leaves a symbol undefined: a kernel calls neither libm nor memcpy.
+mlir::LogicalResult compileKernel(mlir::ModuleOp kernel,
+                                  const KernelTarget &target,
+                                  llvm::SmallVectorImpl<char> &object);
 } // namespace fsdp
 
 #endif // FSDP_PASSES_KERNEL_COMPILE_H

@@ -151,8 +151,6 @@ fsdp::emitKernel(train::KernelOp kernel, ModuleOp dest, StringRef symbol) {
     return kernel.emitOpError("cannot be lowered");
   emitEntry(b, dest, symbol,
             kernel.getInputs().size() + kernel.getOutputs().size());
-  if (e->parallelInnermost)
-    dest->setAttr(kParallelInnermost, b.getUnitAttr());
   return CompiledKernelInfo{e->extent, 0};
 }
 

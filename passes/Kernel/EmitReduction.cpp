@@ -164,7 +164,6 @@ void foldMixed(Emitter &e, const Fold &fold, Value x, Value y,
       [&](OpBuilder &b, Location loc, ValueRange args) {
         b.create<linalg::YieldOp>(loc, fold.finish(b, loc, args[0]));
       });
-  e.parallelInnermost = !pattern.reduced.back();
 }
 
 LogicalResult emitFold(Emitter &e, Fold fold, ArrayRef<int64_t> axes) {

@@ -30,9 +30,6 @@ public:
   mlir::Value status;                       ///< memref<i32>, 0 at first
 
   int64_t extent = 1;
-  /// Every innermost loop may run its iterations in any order. False where a
-  /// result is accumulated in memory along the innermost loop.
-  bool parallelInnermost = true;
 
   // Values.
   mlir::Value index(int64_t value);

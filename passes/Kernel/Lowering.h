@@ -5,11 +5,6 @@
 #include "mlir/IR/BuiltinOps.h"
 
 namespace fsdp {
-/// On a kernel's module: iterations of every innermost loop are independent
-/// (but for reductions in registers), so LLVM need not check for aliases.
-inline constexpr llvm::StringLiteral kParallelInnermost =
-    "kernel.parallel_innermost";
-
 /// Lowers a module of linalg on memrefs, loops and scalars to the LLVM dialect;
 /// memrefs become bare pointers. Fails when an allocation or a copy is left.
 mlir::LogicalResult lowerKernel(mlir::ModuleOp module);

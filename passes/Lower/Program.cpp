@@ -121,12 +121,11 @@ LogicalResult emitKernels(ModuleOp module, const ProgramOptions &options,
                           std::vector<std::string> &objects) {
   SmallVector<ModuleOp> kernels(module.getOps<ModuleOp>());
   for (auto [i, kernel] : llvm::enumerate(kernels)) {
-    llvm::LLVMContext context;
-    FailureOr<std::unique_ptr<llvm::Module>> translated =
-        translateKernel(kernel, context);
-    if (failed(translated) ||
-        failed(emitObject(module, **translated, target, folder,
-                          *kernel.getSymName(), objects)))
+    SmallVector<char, 0> object;
+    objects.push_back(folder.file((*kernel.getSymName() + ".o").str()));
+    if (failed(compileKernel(kernel, target, object)) ||
+        failed(writeFile(module, objects.back(),
+                         StringRef(object.data(), object.size()))))
       return failure();
     if (options.onKernel)
       options.onKernel(i + 1, kernels.size());

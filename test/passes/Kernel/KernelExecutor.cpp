@@ -159,15 +159,13 @@ const KernelExecutor::Kernel *KernelExecutor::compile(train::KernelOp op) {
   std::string symbol = "kernel" + std::to_string(kernels.size());
   OwningOpRef<ModuleOp> dest = ModuleOp::create(op.getLoc());
   FailureOr<CompiledKernelInfo> info = emitKernel(op, *dest, symbol);
-  llvm::LLVMContext context;
   FailureOr<KernelTarget> target = getKernelTarget("native");
   if (failed(info) || failed(target)) {
     fail("cannot emit '" + op.getName() + "'");
     return nullptr;
   }
-  auto module = translateKernel(*dest, context);
   SmallVector<char, 0> object;
-  if (failed(module) || failed(compileToObject(**module, *target, object))) {
+  if (failed(compileKernel(*dest, *target, object))) {
     fail("cannot compile '" + op.getName() + "'");
     return nullptr;
   }

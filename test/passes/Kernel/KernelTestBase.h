@@ -1,0 +1,52 @@
+//===- KernelTestBase.h - Runs a few ops and compares -----------*- C++ -*-===//
+#ifndef FSDP_TEST_PASSES_KERNEL_KERNELTESTBASE_H
+#define FSDP_TEST_PASSES_KERNEL_KERNELTESTBASE_H
+
+#include "test/passes/Kernel/KernelExecutor.h"
+
+#include <gtest/gtest.h>
+#include <random>
+#include <string>
+
+namespace fsdp::test {
+/// Tests that write a function as text and give its arguments as doubles.
+class KernelTest : public ::testing::Test {
+protected:
+  using Values = std::vector<double>;
+
+  /// "tensor<2x3xf32>".
+  static std::string type(llvm::ArrayRef<int64_t> shape, const char *dtype);
+
+  /// Values that f32 holds exactly, uniform in [low, high).
+  Values random(int64_t count, double low, double high);
+
+  /// Results of `func @f<signature> { <body> return <returned> }`; an error of
+  /// the executor is a failure of the test, and zeros.
+  std::vector<Tensor> run(const std::string &signature, const std::string &body,
+                          const std::string &returned,
+                          const std::vector<Values> &inputs);
+
+  /// Status of the one kernel of such a function.
+  int32_t status(const std::string &signature, const std::string &body,
+                 const std::string &returned,
+                 const std::vector<Values> &inputs);
+
+  /// Every element within `tolerance` times the largest wanted magnitude.
+  static void expectNear(const Tensor &result, const Values &wanted,
+                         double tolerance);
+
+  std::unique_ptr<mlir::MLIRContext> context = createContext();
+  KernelExecutor executor;
+
+private:
+  mlir::func::FuncOp parse(const std::string &signature,
+                           const std::string &body, const std::string &returned,
+                           const std::vector<Values> &values,
+                           std::vector<Tensor> &inputs);
+
+  mlir::OwningOpRef<mlir::ModuleOp> module;
+  std::mt19937_64 engine{5};
+};
+} // namespace fsdp::test
+
+#endif // FSDP_TEST_PASSES_KERNEL_KERNELTESTBASE_H

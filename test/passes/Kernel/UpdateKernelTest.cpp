@@ -1,0 +1,155 @@
+//===- UpdateKernelTest.cpp - Optimizers, clipping, elementwise chains ----===//
+#include "test/passes/Kernel/KernelTestBase.h"
+
+#include <cmath>
+
+using namespace mlir;
+using namespace fsdp;
+using namespace fsdp::test;
+
+namespace {
+class Update : public KernelTest {
+protected:
+  int64_t size = 1003;
+  std::string flat = type({1003}, "f32");
+};
+
+/// One torch.optim.AdamW step in double.
+void adamw(double &p, double g, double &m, double &v, double lr, double step,
+           double decay) {
+  const double beta1 = 0.9, beta2 = 0.95, eps = 1e-8;
+  p *= 1 - lr * decay;
+  m += (g - m) * (1 - beta1);
+  v = v * beta2 + (1 - beta2) * g * g;
+  double denominator =
+      std::sqrt(v) / std::sqrt(1 - std::pow(beta2, step)) + eps;
+  p -= lr / (1 - std::pow(beta1, step)) * m / denominator;
+}
+
+TEST_F(Update, AdamWMatchesTorchsFormula) {
+  for (double step : {1.0, 2.0, 37.0, 5000.0})
+    for (int64_t rank : {0, 1, 2}) {
+      // The decayed part of the line ends inside rank 1's shard.
+      const int64_t decayed = size + 400;
+      const double lr = float(3e-4), clip = 0.5;
+      Values p = random(size, -1, 1), g = random(size, -1, 1);
+      Values m = random(size, -0.1, 0.1), v = random(size, 0, 0.01);
+      std::string types = flat + ", " + flat + ", " + flat;
+      auto results = run(
+          "(%p: " + flat + ", %g: " + flat + ", %m: " + flat + ", %v: " + flat +
+              ", %lr: tensor<f32>, %t: tensor<f32>, %c: tensor<f32>, %r: "
+              "tensor<i64>) -> (" +
+              types + ")",
+          "%a, %b, %d = train.flat_adamw (%p, %g, %m, %v, %lr, %t, %c, %r) "
+          "<beta1 = 9.0e-01 : f64, beta2 = 9.5e-01 : f64, eps = 1.0e-08 : "
+          "f64, decay = 1.0e-01 : f64> decay_elements " +
+              std::to_string(decayed) + " : (" + flat + ", " + types +
+              ", tensor<f32>, tensor<f32>, tensor<f32>, tensor<i64>) -> (" +
+              types + ")",
+          "%a, %b, %d : " + types,
+          {p, g, m, v, {lr}, {step}, {clip}, {double(rank)}});
+      for (int64_t i = 0; i < size; ++i)
+        adamw(p[i], g[i] * clip, m[i], v[i], lr, step,
+              rank * size + i < decayed ? 0.1 : 0);
+      expectNear(results[0], p, 3e-7);
+      expectNear(results[1], m, 3e-7);
+      expectNear(results[2], v, 3e-7);
+    }
+}
+
+TEST_F(Update, DecayStopsAtTheGivenElement) {
+  Values p(size, 1.0), zero(size);
+  std::string types = flat + ", " + flat + ", " + flat;
+  auto results = run(
+      "(%p: " + flat + ", %g: " + flat +
+          ", %lr: tensor<f32>, %t: tensor<f32>, %r: tensor<i64>) -> " + flat,
+      "%a, %b, %d = train.flat_adamw (%p, %g, %g, %g, %lr, %t, %r) <beta1 = "
+      "9.0e-01 : f64, beta2 = 9.5e-01 : f64, eps = 1.0e-08 : f64, decay = "
+      "5.0e-01 : f64> decay_elements 1013 : (" +
+          flat + ", " + types +
+          ", tensor<f32>, tensor<f32>, tensor<i64>) -> (" + types + ")",
+      "%a : " + flat, {p, zero, {0.5}, {1}, {1}});
+  for (int64_t i = 0; i < size; ++i)
+    ASSERT_EQ(results[0].get(i), i < 10 ? 0.75 : 1.0) << i;
+}
+
+TEST_F(Update, SgdWithMomentumMatchesTorchsFormula) {
+  Values p = random(size, -1, 1), g = random(size, -1, 1),
+         buffer = random(size, -1, 1);
+  auto results = run(
+      "(%p: " + flat + ", %g: " + flat + ", %b: " + flat +
+          ", %lr: tensor<f32>, %r: tensor<i64>) -> (" + flat + ", " + flat +
+          ")",
+      "%q, %c = \"train.flat_sgd\"(%p, %g, %b, %lr, %r) {rule = "
+      "#train.sgd<momentum = 9.0e-01 : f64, decay = 1.0e-01 : f64>, "
+      "decay_elements = 500 : i64, operandSegmentSizes = array<i32: 1, 1, 1, "
+      "1, 0, 1>} : (" +
+          flat + ", " + flat + ", " + flat +
+          ", tensor<f32>, tensor<i64>) -> (" + flat + ", " + flat + ")",
+      "%q, %c : " + flat + ", " + flat, {p, g, buffer, {0.1f}, {0}});
+  for (int64_t i = 0; i < size; ++i) {
+    double grad = g[i] + (i < 500 ? 0.1 : 0) * p[i];
+    buffer[i] = 0.9 * buffer[i] + grad;
+    p[i] -= 0.1 * buffer[i];
+  }
+  expectNear(results[0], p, 3e-7);
+  expectNear(results[1], buffer, 3e-7);
+}
+
+TEST_F(Update, ClipCoefficientIsTorchs) {
+  for (double norm : {0.0, 0.5, 1.0, 7.0})
+    expectNear(run("(%n: tensor<f32>) -> tensor<f32>",
+                   "%c = train.clip_coefficient %n max 1.0 : tensor<f32> -> "
+                   "tensor<f32>",
+                   "%c : tensor<f32>", {{norm}})[0],
+               {std::min(1.0, 1.0 / (norm + 1e-6))}, 2e-7);
+}
+
+TEST_F(Update, BooleansAndBroadcastsInOneChain) {
+  int64_t b = 3, s = 17, d = 21;
+  Values x = random(b * s * d, -1, 1), bias = random(d, -1, 1),
+         mask = random(s, -1, 1);
+  std::string t = type({b, s, d}, "f32"), row = type({d}, "f32"),
+              column = type({s, 1}, "f32"), bools = type({s, 1}, "i1");
+  auto results = run(
+      "(%x: " + t + ", %b: " + row + ", %m: " + column + ") -> (" + t + ", " +
+          bools + ")",
+      "%z = onnx.constant dense<0.0> : tensor<f32> : tensor<f32>\n"
+      "%k = onnx.greater %m, %z : " +
+          column + ", tensor<f32> -> " + bools +
+          "\n%a = onnx.add %x, %b : " + t + ", " + row + " -> " + t +
+          "\n%n = onnx.not %k : " + bools + " -> " + bools +
+          "\n%y = onnx.where %n, %a, %z : " + bools + ", " + t +
+          ", tensor<f32> -> " + t + "\n%e = onnx.exp %y : " + t + " -> " + t,
+      "%e, %k : " + t + ", " + bools, {x, bias, mask});
+  Values wanted(x.size()), kept(s);
+  for (int64_t i = 0; i < s; ++i)
+    kept[i] = mask[i] > 0;
+  for (size_t i = 0; i < x.size(); ++i)
+    wanted[i] = mask[i / d % s] > 0 ? 1 : std::exp(x[i] + bias[i % d]);
+  expectNear(results[0], wanted, 1e-6);
+  expectNear(results[1], kept, 0);
+}
+
+TEST_F(Update, HalfPrecisionRoundsOnce) {
+  for (const char *dtype : {"bf16", "f16"}) {
+    std::string half = type({99}, dtype), wide = type({99}, "f32");
+    Values x = random(99, -2, 2);
+    auto results =
+        run("(%x: " + wide + ") -> (" + half + ", " + wide + ")",
+            "%h = onnx.cast %x : " + wide + " -> " + half +
+                "\n%y = onnx.gelu %h : " + half + " -> " + half +
+                "\n%z = onnx.add %y, %h : " + half + ", " + half + " -> " +
+                half + "\n%w = onnx.cast %z : " + half + " -> " + wide,
+            "%h, %w : " + half + ", " + wide, {x});
+    double last = std::string(dtype) == "bf16" ? 0x1p-8 : 0x1p-11;
+    Values wanted(99);
+    for (int64_t i = 0; i < 99; ++i) {
+      double h = results[0].get(i);
+      EXPECT_LE(std::abs(h - x[i]), last * 2) << dtype;
+      wanted[i] = h / 2 * (1 + std::erf(h / std::sqrt(2.0))) + h;
+    }
+    expectNear(results[1], wanted, 2 * last);
+  }
+}
+} // namespace
