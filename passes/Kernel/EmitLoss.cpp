@@ -30,13 +30,14 @@ Label loadLabel(Emitter &e, Value labels, Value i, int64_t ignore) {
 /// The sum lives in f64: over all tokens of a batch f32 would lose digits.
 LogicalResult emit(Emitter &e, train::CrossEntropyOp op) {
   auto type = cast<MemRefType>(e.ins[0].getType());
-  Type element = type.getElementType(), f64 = e.b.getF64Type();
+  Type element = e.computeType(type.getElementType());
+  Type f64 = e.b.getF64Type();
   int64_t width = type.getShape().back();
   int64_t count = type.getNumElements() / width;
   Value logits = e.view(e.ins[0], {count, width});
   Value labels = e.view(e.ins[1], {count});
   Value lse = e.view(e.outs[1], {count});
-  Value total = e.b.create<memref::AllocaOp>(e.loc, MemRefType::get({}, f64));
+  Value total = e.stack(f64);
   e.store(e.number(f64, 0), total);
   e.loop(e.index(0), e.index(count), [&](Value i) {
     Value row = e.row(logits, i);
@@ -78,7 +79,7 @@ LogicalResult emit(Emitter &e, train::CrossEntropyOp op) {
 
 LogicalResult emit(Emitter &e, train::CrossEntropyGradOp op) {
   auto type = cast<MemRefType>(e.ins[0].getType());
-  Type element = type.getElementType();
+  Type element = e.computeType(type.getElementType());
   int64_t width = type.getShape().back();
   int64_t count = type.getNumElements() / width;
   Value logits = e.view(e.ins[0], {count, width});

@@ -1,8 +1,8 @@
 //===- EmitReduction.cpp - Reductions and generated products --------------===//
 //
-// After merging neighbouring dimensions a reduction is one of: rows ([K, R], a
-// fold a row), columns ([R, K], rows added to the result block by block of
-// columns), all of it ([R]), or a mixture. Bits depend on shapes alone.
+// After merging neighbouring dimensions of one kind, a reduction ends in a
+// reduced dimension (each result is a fold of rows) or in a kept one (rows are
+// added to a tile of columns). Bits depend on shapes alone.
 //
 //===----------------------------------------------------------------------===//
 #include "passes/Kernel/Emitter.h"
@@ -19,9 +19,6 @@ using namespace mlir;
 using namespace fsdp;
 
 namespace {
-/// Columns that one iteration of a column reduction works on.
-constexpr int64_t kColumnBlock = 256;
-
 /// Extents of x with neighbours of one kind merged; whether each is reduced.
 struct Pattern {
   SmallVector<int64_t> extents;
@@ -41,16 +38,16 @@ struct Pattern {
     }
   }
 
-  SmallVector<int64_t> keptExtents() const {
-    SmallVector<int64_t> kept;
-    for (auto [extent, isReduced] : llvm::zip(extents, reduced))
-      if (!isReduced)
-        kept.push_back(extent);
-    return kept;
-  }
+  size_t rank() const { return extents.size(); }
+  bool endsReduced() const { return !reduced.empty() && reduced.back(); }
 
-  bool is(std::initializer_list<bool> kinds) const {
-    return llvm::equal(reduced, kinds);
+  /// The kept dimensions before the last one.
+  SmallVector<int64_t> outerExtents() const {
+    SmallVector<int64_t> kept;
+    for (size_t i = 0; i + 1 < rank(); ++i)
+      if (!reduced[i])
+        kept.push_back(extents[i]);
+    return kept;
   }
 };
 
@@ -78,108 +75,107 @@ struct Fold {
   }
 };
 
-Value foldRow(Emitter &e, const Fold &fold, Value row, Type type) {
-  Value result = e.reduce({row}, fold.init(type),
-                          [&](OpBuilder &b, Location loc, ValueRange args) {
-                            return fold.apply(b, loc, args[0], args[1]);
-                          });
-  return fold.finish(e.b, e.loc, result);
-}
-
-void foldRows(Emitter &e, const Fold &fold, Value x, Value y, int64_t rows,
-              int64_t columns, Type type) {
-  x = e.view(x, {rows, columns});
-  y = e.view(y, {rows});
-  e.extent = rows;
-  e.loop(e.begin, e.end,
-         [&](Value i) { e.store(foldRow(e, fold, e.row(x, i), type), y, i); });
-}
-
-/// The columns [low, low + width) of a row.
-Value columns(Emitter &e, Value row, Value low, Value width) {
-  SmallVector<OpFoldResult> offset = {low}, size = {width},
-                            stride = {e.b.getIndexAttr(1)};
-  return e.b.create<memref::SubViewOp>(e.loc, row, offset, size, stride);
-}
-
-void foldColumns(Emitter &e, const Fold &fold, Value x, Value y, int64_t rows,
-                 int64_t width, Type type) {
-  x = e.view(x, {rows, width});
-  y = e.view(y, {width});
-  e.extent = llvm::divideCeil(width, kColumnBlock);
-  e.loop(e.begin, e.end, [&](Value block) {
-    Value low = e.b.create<arith::MulIOp>(e.loc, block, e.index(kColumnBlock));
-    Value left = e.b.create<arith::SubIOp>(e.loc, e.index(width), low);
-    Value count =
-        e.b.create<arith::MinSIOp>(e.loc, left, e.index(kColumnBlock));
-    Value target = columns(e, y, low, count);
-    e.fill(target, fold.init(type));
-    e.loop(e.index(0), e.index(rows), [&](Value i) {
-      e.map({target, columns(e, e.row(x, i), low, count)}, target,
-            [&](OpBuilder &b, Location loc, ValueRange args) {
-              return fold.apply(b, loc, args[0], args[1]);
-            });
-    });
-    e.map({target}, target, [&](OpBuilder &b, Location loc, ValueRange args) {
-      return fold.finish(b, loc, args[0]);
-    });
+/// Runs `body` on every innermost row of x whose kept indices are `kept`.
+void forRows(Emitter &e, const Pattern &pattern, Value x, ArrayRef<Value> kept,
+             llvm::function_ref<void(Value)> body, size_t dim = 0) {
+  if (dim + 1 >= pattern.rank())
+    return body(x);
+  if (!pattern.reduced[dim])
+    return forRows(e, pattern, e.row(x, kept.front()), kept.drop_front(), body,
+                   dim + 1);
+  e.loop(e.index(0), e.index(pattern.extents[dim]), [&](Value i) {
+    forRows(e, pattern, e.row(x, i), kept, body, dim + 1);
   });
 }
 
-/// Any order of kept and reduced dimensions, accumulated in the result.
-void foldMixed(Emitter &e, const Fold &fold, Value x, Value y,
-               const Pattern &pattern, Type type) {
-  x = e.view(x, pattern.extents);
-  y = e.view(y, pattern.keptExtents());
-  if (!pattern.reduced.front()) {
-    e.extent = pattern.extents.front();
-    x = e.rows(x, e.begin, e.end);
-    y = e.rows(y, e.begin, e.end);
-  }
-  e.fill(y, fold.init(type));
-  MLIRContext *context = e.b.getContext();
-  SmallVector<AffineExpr> kept;
-  SmallVector<utils::IteratorType> iterators;
-  for (auto [i, isReduced] : llvm::enumerate(pattern.reduced)) {
-    iterators.push_back(isReduced ? utils::IteratorType::reduction
-                                  : utils::IteratorType::parallel);
-    if (!isReduced)
-      kept.push_back(getAffineDimExpr(i, context));
-  }
-  unsigned rank = pattern.extents.size();
-  SmallVector<AffineMap> maps = {
-      AffineMap::getMultiDimIdentityMap(rank, context),
-      AffineMap::get(rank, 0, kept, context)};
-  e.b.create<linalg::GenericOp>(
-      e.loc, ValueRange{x}, ValueRange{y}, maps, iterators,
-      [&](OpBuilder &b, Location loc, ValueRange args) {
-        b.create<linalg::YieldOp>(loc, fold.apply(b, loc, args[1], args[0]));
-      });
-  SmallVector<AffineMap> same(
-      2, AffineMap::getMultiDimIdentityMap(kept.size(), context));
-  SmallVector<utils::IteratorType> parallel(kept.size(),
-                                            utils::IteratorType::parallel);
-  e.b.create<linalg::GenericOp>(
-      e.loc, ValueRange{y}, ValueRange{y}, same, parallel,
-      [&](OpBuilder &b, Location loc, ValueRange args) {
-        b.create<linalg::YieldOp>(loc, fold.finish(b, loc, args[0]));
-      });
+/// The type in which a sum of many rows is kept: f32 would lose digits.
+Type longSumType(Emitter &e, const Fold &fold, Type element) {
+  return isa<FloatType>(element) && !fold.isMax ? e.b.getF64Type() : element;
+}
+
+/// Each result is folded from rows: within a row in the element's own precision
+/// (in f64 when it is all there is), over the rows in f64.
+void foldRows(Emitter &e, const Fold &fold, Value x, Value y,
+              const Pattern &pattern, Type element) {
+  SmallVector<int64_t> outer = pattern.outerExtents();
+  e.extent = 1;
+  for (int64_t extent : outer)
+    e.extent *= extent;
+  y = e.view(y, {e.extent});
+  Type total = longSumType(e, fold, element);
+  Type withinRow = pattern.rank() == 1 ? total : element;
+  e.loop(e.begin, e.end, [&](Value o) {
+    Value cell = e.stack(total);
+    e.store(fold.init(total), cell);
+    forRows(e, pattern, x, e.delinearize(o, outer), [&](Value row) {
+      Value part =
+          e.reduce({row}, fold.init(withinRow),
+                   [&](OpBuilder &b, Location loc, ValueRange args) {
+                     Value value =
+                         isa<FloatType>(withinRow)
+                             ? Emitter::convert(b, loc, args[1], withinRow)
+                             : args[1];
+                     return fold.apply(b, loc, args[0], value);
+                   });
+      if (isa<FloatType>(total))
+        part = Emitter::convert(e.b, e.loc, part, total);
+      e.store(fold.apply(e.b, e.loc, e.load(cell), part), cell);
+    });
+    Value result = fold.finish(e.b, e.loc, e.load(cell));
+    if (isa<FloatType>(total))
+      result = Emitter::convert(e.b, e.loc, result, element);
+    e.store(result, y, o);
+  });
+}
+
+/// The last dimension is kept: rows are added to a tile of its columns.
+void foldColumns(Emitter &e, const Fold &fold, Value x, Value y,
+                 const Pattern &pattern, Type element) {
+  SmallVector<int64_t> outer = pattern.outerExtents();
+  int64_t width = pattern.extents.back(), count = 1;
+  for (int64_t extent : outer)
+    count *= extent;
+  y = e.view(y, {count, width});
+  Type total = longSumType(e, fold, element);
+  Value tile = e.stack(total, {kColumnBlock});
+  // Blocks of one result row stand side by side in the outer loop.
+  int64_t blocks = llvm::divideCeil(width, kColumnBlock);
+  e.extent = count * blocks;
+  e.loop(e.begin, e.end, [&](Value i) {
+    SmallVector<Value> place = e.delinearize(i, {count, blocks});
+    Emitter::Columns columns = e.columnBlock(place[1], width);
+    Value sums = e.slice(tile, e.index(0), columns.size);
+    e.fill(sums, fold.init(total));
+    forRows(e, pattern, x, e.delinearize(place[0], outer), [&](Value row) {
+      e.map({sums, e.slice(row, columns)}, sums,
+            [&](OpBuilder &b, Location loc, ValueRange args) {
+              Value value = isa<FloatType>(total)
+                                ? Emitter::convert(b, loc, args[1], total)
+                                : args[1];
+              return fold.apply(b, loc, args[0], value);
+            });
+    });
+    e.map({sums}, e.slice(e.row(y, place[0]), columns),
+          [&](OpBuilder &b, Location loc, ValueRange args) {
+            Value result = fold.finish(b, loc, args[0]);
+            return isa<FloatType>(total)
+                       ? Emitter::convert(b, loc, result, element)
+                       : result;
+          });
+  });
 }
 
 LogicalResult emitFold(Emitter &e, Fold fold, ArrayRef<int64_t> axes) {
   auto type = cast<MemRefType>(e.ins[0].getType());
-  Type element = type.getElementType();
   Pattern pattern(type.getShape(), axes);
-  Value x = e.ins[0], y = e.outs[0];
-  ArrayRef<int64_t> n = pattern.extents;
-  if (pattern.is({true}))
-    e.store(foldRow(e, fold, e.view(x, n), element), e.view(y, {}));
-  else if (pattern.is({false, true}))
-    foldRows(e, fold, x, y, n[0], n[1], element);
-  else if (pattern.is({true, false}))
-    foldColumns(e, fold, x, y, n[0], n[1], element);
-  else
-    foldMixed(e, fold, x, y, pattern, element);
+  if (pattern.rank() == 0) { // one element
+    pattern.extents = {1};
+    pattern.reduced = {true};
+  }
+  Value x = e.view(e.ins[0], pattern.extents);
+  Type element = e.computeType(type.getElementType());
+  auto foldThem = pattern.endsReduced() ? foldRows : foldColumns;
+  foldThem(e, fold, x, e.outs[0], pattern, element);
   return success();
 }
 
@@ -190,45 +186,80 @@ int64_t reducedElements(Value x, ArrayRef<int64_t> axes) {
   return elements;
 }
 
-/// Strides-free product for dtypes that the library has not: C row by row,
-/// contributions in the order of k.
+/// Where the matrices of a product stand in an operand.
+struct Matrices {
+  SmallVector<int64_t> batch; ///< strides in elements, 0 where broadcast
+  int64_t row, column;        ///< strides of the operand after transposing
+
+  Matrices(Value memref, bool transposed, size_t batchRank) {
+    auto type = cast<MemRefType>(memref.getType());
+    ArrayRef<int64_t> shape = type.getShape();
+    row = shape.back(), column = 1;
+    int64_t stride = shape[shape.size() - 2] * shape.back();
+    for (size_t d = shape.size() - 2; d-- > 0; stride *= shape[d])
+      batch.insert(batch.begin(), shape[d] == 1 ? 0 : stride);
+    batch.insert(batch.begin(), batchRank - batch.size(), 0);
+    if (transposed)
+      std::swap(row, column);
+  }
+
+  Value offset(Emitter &e, ArrayRef<Value> indices) const {
+    Value sum = e.index(0);
+    for (auto [i, stride] : llvm::zip(indices, batch))
+      sum = e.b.create<arith::AddIOp>(
+          e.loc, sum, e.b.create<arith::MulIOp>(e.loc, i, e.index(stride)));
+    return sum;
+  }
+};
+
+Value addScaled(Emitter &e, Value base, Value i, int64_t stride) {
+  return e.b.create<arith::AddIOp>(
+      e.loc, base, e.b.create<arith::MulIOp>(e.loc, i, e.index(stride)));
+}
+
+/// Product for dtypes that the library has not: a row of C in blocks of
+/// columns, contributions in the order of k.
 LogicalResult emit(Emitter &e, onnx::MatMulOp op) {
   auto c = cast<MemRefType>(e.outs[0].getType());
-  MLIRContext *context = e.b.getContext();
-  unsigned batch = c.getRank() - 2, m = batch, k = batch + 1, n = batch + 2;
-  auto dim = [&](unsigned i) { return getAffineDimExpr(i, context); };
-  auto mapOf = [&](Value operand, unsigned row, unsigned column) {
-    auto type = cast<MemRefType>(operand.getType());
-    unsigned own = type.getRank() - 2;
-    SmallVector<AffineExpr> exprs;
-    for (unsigned i = 0; i < own; ++i)
-      exprs.push_back(type.getDimSize(i) == 1
-                          ? getAffineConstantExpr(0, context)
-                          : dim(batch - own + i));
-    exprs.append({dim(row), dim(column)});
-    return AffineMap::get(batch + 3, 0, exprs, context);
-  };
-  SmallVector<AffineMap> maps = {
-      op.getTransA() ? mapOf(e.ins[0], k, m) : mapOf(e.ins[0], m, k),
-      op.getTransB() ? mapOf(e.ins[1], n, k) : mapOf(e.ins[1], k, n),
-      mapOf(e.outs[0], m, n)};
-  SmallVector<utils::IteratorType> iterators(batch + 3,
-                                             utils::IteratorType::parallel);
-  iterators[k] = utils::IteratorType::reduction;
-  // A result with an extent of 1 in the batch is not broadcast.
-  SmallVector<AffineExpr> all;
-  for (unsigned i = 0; i < batch; ++i)
-    all.push_back(dim(i));
-  all.append({dim(m), dim(n)});
-  maps[2] = AffineMap::get(batch + 3, 0, all, context);
-  e.fill(e.outs[0], e.number(c.getElementType(), 0));
-  e.b.create<linalg::GenericOp>(
-      e.loc, e.ins, e.outs, maps, iterators,
-      [&](OpBuilder &b, Location loc, ValueRange args) {
-        Value product = b.create<arith::MulFOp>(loc, args[0], args[1]);
-        b.create<linalg::YieldOp>(
-            loc, b.create<arith::AddFOp>(loc, args[2], product).getResult());
-      });
+  Type element = e.computeType(c.getElementType());
+  size_t batchRank = c.getRank() - 2;
+  Matrices a(e.ins[0], op.getTransA(), batchRank);
+  Matrices b(e.ins[1], op.getTransB(), batchRank);
+  auto aType = cast<MemRefType>(e.ins[0].getType());
+  int64_t width = c.getShape().back();
+  int64_t depth = aType.getShape()[aType.getRank() - (op.getTransA() ? 2 : 1)];
+  SmallVector<int64_t> space(c.getShape().drop_back());
+  space.push_back(llvm::divideCeil(width, kColumnBlock));
+  e.extent = 1;
+  for (int64_t extent : space)
+    e.extent *= extent;
+  Value out = e.view(e.outs[0], {c.getNumElements() / width, width});
+  Value tile = e.stack(element, {kColumnBlock});
+  e.loop(e.begin, e.end, [&](Value i) {
+    SmallVector<Value> place = e.delinearize(i, space);
+    ArrayRef<Value> batch = ArrayRef(place).take_front(batchRank);
+    Emitter::Columns columns = e.columnBlock(place.back(), width);
+    Value sums = e.slice(tile, e.index(0), columns.size);
+    e.fill(sums, e.number(element, 0));
+    Value aRow = e.strided(
+        e.ins[0], addScaled(e, a.offset(e, batch), place[batchRank], a.row),
+        e.b.getIndexAttr(depth), a.column);
+    Value bBlock = addScaled(e, b.offset(e, batch), columns.low, b.column);
+    e.loop(e.index(0), e.index(depth), [&](Value k) {
+      Value factor = e.load(aRow, k);
+      Value bRow = e.strided(e.ins[1], addScaled(e, bBlock, k, b.row),
+                             columns.size, b.column);
+      e.map({sums, bRow}, sums,
+            [&](OpBuilder &nested, Location loc, ValueRange args) -> Value {
+              Value product =
+                  nested.create<arith::MulFOp>(loc, factor, args[1]);
+              return nested.create<arith::AddFOp>(loc, args[0], product);
+            });
+    });
+    Value row = e.b.create<arith::DivUIOp>(e.loc, i, e.index(space.back()));
+    e.map({sums}, e.slice(e.row(out, row), columns),
+          [](OpBuilder &, Location, ValueRange args) { return args[0]; });
+  });
   return success();
 }
 } // namespace

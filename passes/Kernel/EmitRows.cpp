@@ -4,6 +4,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "llvm/ADT/TypeSwitch.h"
+#include "llvm/Support/MathExtras.h"
 
 #include <limits>
 
@@ -16,11 +17,11 @@ struct Rows {
   int64_t count, width;
   Type element;
 
-  explicit Rows(Value memref) {
+  Rows(Emitter &e, Value memref) {
     auto type = cast<MemRefType>(memref.getType());
     width = type.getShape().back();
     count = type.getNumElements() / width;
-    element = type.getElementType();
+    element = e.computeType(type.getElementType());
   }
   Value matrix(Emitter &e, Value memref) const {
     return e.view(memref, {count, width});
@@ -31,7 +32,7 @@ struct Rows {
 };
 
 LogicalResult emit(Emitter &e, onnx::SoftmaxOp op) {
-  Rows rows(e.ins[0]);
+  Rows rows(e, e.ins[0]);
   Value x = rows.matrix(e, e.ins[0]), y = rows.matrix(e, e.outs[0]);
   e.extent = rows.count;
   e.loop(e.begin, e.end, [&](Value i) {
@@ -59,7 +60,7 @@ LogicalResult emit(Emitter &e, onnx::SoftmaxOp op) {
 }
 
 LogicalResult emit(Emitter &e, train::SoftmaxGradOp op) {
-  Rows rows(e.outs[0]);
+  Rows rows(e, e.outs[0]);
   Value y = rows.matrix(e, e.ins[0]), dy = rows.matrix(e, e.ins[1]);
   Value dx = rows.matrix(e, e.outs[0]);
   e.extent = rows.count;
@@ -86,7 +87,7 @@ Value meanOf(Emitter &e, const Rows &rows, ArrayRef<Value> ins,
 }
 
 LogicalResult emit(Emitter &e, onnx::LayerNormalizationOp op) {
-  Rows rows(e.ins[0]);
+  Rows rows(e, e.ins[0]);
   Value x = rows.matrix(e, e.ins[0]), y = rows.matrix(e, e.outs[0]);
   Value means = rows.column(e, e.outs[1]), rstds = rows.column(e, e.outs[2]);
   bool hasBias = bool(op.getBias());
@@ -125,7 +126,7 @@ LogicalResult emit(Emitter &e, onnx::LayerNormalizationOp op) {
 }
 
 LogicalResult emit(Emitter &e, train::LayerNormGradOp op) {
-  Rows rows(e.outs[0]);
+  Rows rows(e, e.outs[0]);
   Value x = rows.matrix(e, e.ins[0]), dy = rows.matrix(e, e.ins[1]);
   Value scale = e.ins[2], dx = rows.matrix(e, e.outs[0]);
   Value means = rows.column(e, e.ins[3]), rstds = rows.column(e, e.ins[4]);
@@ -160,28 +161,44 @@ LogicalResult emit(Emitter &e, train::LayerNormGradOp op) {
   return success();
 }
 
+/// Sums over the rows for a block of columns each, kept in f64: there may be
+/// many rows.
 LogicalResult emit(Emitter &e, train::LayerNormParamGradOp op) {
-  Rows rows(e.ins[0]);
+  Rows rows(e, e.ins[0]);
   Value x = rows.matrix(e, e.ins[0]), dy = rows.matrix(e, e.ins[1]);
   Value means = rows.column(e, e.ins[2]), rstds = rows.column(e, e.ins[3]);
-  Value dscale = e.outs[0], dbias = e.outs[1];
-  Value zero = e.number(rows.element, 0);
-  e.fill(dscale, zero);
-  e.fill(dbias, zero);
-  e.loop(e.index(0), e.index(rows.count), [&](Value i) {
-    Value mean = e.load(means, i), rstd = e.load(rstds, i);
-    Value dyRow = e.row(dy, i);
-    e.map({dyRow, e.row(x, i), dscale}, dscale,
-          [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
-            Value d = b.create<arith::SubFOp>(loc, args[1], mean);
-            Value h = b.create<arith::MulFOp>(loc, d, rstd);
-            Value term = b.create<arith::MulFOp>(loc, args[0], h);
-            return b.create<arith::AddFOp>(loc, args[2], term);
-          });
-    e.map({dyRow, dbias}, dbias,
-          [](OpBuilder &b, Location loc, ValueRange args) -> Value {
-            return b.create<arith::AddFOp>(loc, args[1], args[0]);
-          });
+  Type f64 = e.b.getF64Type();
+  Value scaleTile = e.stack(f64, {kColumnBlock});
+  Value biasTile = e.stack(f64, {kColumnBlock});
+  e.extent = llvm::divideCeil(rows.width, kColumnBlock);
+  e.loop(e.begin, e.end, [&](Value block) {
+    Emitter::Columns columns = e.columnBlock(block, rows.width);
+    Value dscale = e.slice(scaleTile, e.index(0), columns.size);
+    Value dbias = e.slice(biasTile, e.index(0), columns.size);
+    e.fill(dscale, e.number(f64, 0));
+    e.fill(dbias, e.number(f64, 0));
+    e.loop(e.index(0), e.index(rows.count), [&](Value i) {
+      Value mean = e.load(means, i), rstd = e.load(rstds, i);
+      Value dyRow = e.slice(e.row(dy, i), columns);
+      e.map({dyRow, e.slice(e.row(x, i), columns), dscale}, dscale,
+            [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
+              Value d = b.create<arith::SubFOp>(loc, args[1], mean);
+              Value h = b.create<arith::MulFOp>(loc, d, rstd);
+              Value term = b.create<arith::MulFOp>(loc, args[0], h);
+              return b.create<arith::AddFOp>(
+                  loc, args[2], Emitter::convert(b, loc, term, f64));
+            });
+      e.map({dyRow, dbias}, dbias,
+            [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
+              return b.create<arith::AddFOp>(
+                  loc, args[1], Emitter::convert(b, loc, args[0], f64));
+            });
+    });
+    auto round = [&](OpBuilder &b, Location loc, ValueRange args) {
+      return Emitter::convert(b, loc, args[0], rows.element);
+    };
+    e.map({dscale}, e.slice(e.outs[0], columns), round);
+    e.map({dbias}, e.slice(e.outs[1], columns), round);
   });
   return success();
 }

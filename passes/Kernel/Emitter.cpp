@@ -5,6 +5,9 @@
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
+#include "mlir/Interfaces/FunctionInterfaces.h"
+#include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 using namespace fsdp;
@@ -24,12 +27,63 @@ Value Emitter::number(Type type, double value) {
                                      b.getIntegerAttr(type, int64_t(value)));
 }
 
+Type Emitter::computeType(Type element) {
+  bool isHalf = element.isBF16() || element.isF16();
+  return isHalf ? b.getF32Type() : element;
+}
+
+Value Emitter::convert(OpBuilder &builder, Location loc, Value value,
+                       Type type) {
+  if (value.getType() == type)
+    return value;
+  if (value.getType().getIntOrFloatBitWidth() < type.getIntOrFloatBitWidth())
+    return builder.create<arith::ExtFOp>(loc, type, value);
+  return builder.create<arith::TruncFOp>(loc, type, value);
+}
+
+Value Emitter::widen(OpBuilder &builder, Location loc, Value value) {
+  Type type = value.getType();
+  return type.isBF16() || type.isF16()
+             ? convert(builder, loc, value, builder.getF32Type())
+             : value;
+}
+
+/// `value` as an element of `memref`, when that is a half-precision float.
+static Value toElement(OpBuilder &builder, Location loc, Value value,
+                       Value memref) {
+  Type element = cast<MemRefType>(memref.getType()).getElementType();
+  return element.isBF16() || element.isF16()
+             ? Emitter::convert(builder, loc, value, element)
+             : value;
+}
+
+/// `body` on widened elements.
+static Value onWidened(OpBuilder &builder, Location loc, ValueRange args,
+                       Emitter::Body body) {
+  SmallVector<Value> wide;
+  for (Value arg : args)
+    wide.push_back(Emitter::widen(builder, loc, arg));
+  return body(builder, loc, wide);
+}
+
 Value Emitter::load(Value memref, ValueRange indices) {
-  return b.create<memref::LoadOp>(loc, memref, indices);
+  return widen(b, loc, b.create<memref::LoadOp>(loc, memref, indices));
 }
 
 void Emitter::store(Value value, Value memref, ValueRange indices) {
-  b.create<memref::StoreOp>(loc, value, memref, indices);
+  b.create<memref::StoreOp>(loc, toElement(b, loc, value, memref), memref,
+                            indices);
+}
+
+Value Emitter::stack(Type type, ArrayRef<int64_t> extents) {
+  // Where the function begins: inside a loop it would grow the stack.
+  OpBuilder::InsertionGuard guard(b);
+  Region *function = b.getInsertionBlock()->getParent();
+  while (!isa<FunctionOpInterface>(function->getParentOp()))
+    function = function->getParentRegion();
+  b.setInsertionPointToStart(&function->front());
+  return b.create<memref::AllocaOp>(loc, MemRefType::get(extents, type),
+                                    b.getI64IntegerAttr(64));
 }
 
 Value Emitter::view(Value memref, ArrayRef<int64_t> shape) {
@@ -69,6 +123,40 @@ Value Emitter::row(Value memref, Value i) {
                                      strides);
 }
 
+Value Emitter::slice(Value memref, Value low, Value count) {
+  SmallVector<OpFoldResult> offset = {low}, size = {count},
+                            stride = {b.getIndexAttr(1)};
+  return b.create<memref::SubViewOp>(loc, memref, offset, size, stride);
+}
+
+Value Emitter::strided(Value memref, Value offset, OpFoldResult count,
+                       int64_t stride) {
+  auto type = cast<MemRefType>(memref.getType());
+  auto layout =
+      StridedLayoutAttr::get(b.getContext(), ShapedType::kDynamic, {stride});
+  auto extent = getConstantIntValue(count);
+  auto result = MemRefType::get({extent ? *extent : ShapedType::kDynamic},
+                                type.getElementType(), layout);
+  SmallVector<OpFoldResult> sizes = {count}, strides = {b.getIndexAttr(stride)};
+  return b.create<memref::ReinterpretCastOp>(loc, result, memref, offset, sizes,
+                                             strides);
+}
+
+SmallVector<Value> Emitter::delinearize(Value linear,
+                                        ArrayRef<int64_t> extents) {
+  SmallVector<Value> indices(extents.size());
+  for (size_t d = extents.size(); d-- > 0;) {
+    if (d == 0) {
+      indices[0] = linear;
+      break;
+    }
+    Value extent = index(extents[d]);
+    indices[d] = b.create<arith::RemUIOp>(loc, linear, extent);
+    linear = b.create<arith::DivUIOp>(loc, linear, extent);
+  }
+  return indices;
+}
+
 //===----------------------------------------------------------------------===//
 // Loops
 //===----------------------------------------------------------------------===//
@@ -87,14 +175,13 @@ void Emitter::map(ArrayRef<Value> rowIns, Value rowOut, Body body) {
       loc, rowIns, rowOut, maps,
       ArrayRef<utils::IteratorType>{utils::IteratorType::parallel},
       [&](OpBuilder &nested, Location l, ValueRange args) {
-        nested.create<linalg::YieldOp>(l, body(nested, l, args.drop_back()));
+        Value result = onWidened(nested, l, args.drop_back(), body);
+        nested.create<linalg::YieldOp>(l, toElement(nested, l, result, rowOut));
       });
 }
 
 Value Emitter::reduce(ArrayRef<Value> rowIns, Value init, Body body) {
-  // On the stack; LLVM keeps it in registers.
-  Value cell =
-      b.create<memref::AllocaOp>(loc, MemRefType::get({}, init.getType()));
+  Value cell = stack(init.getType()); // which LLVM keeps in a register
   store(init, cell);
   SmallVector<AffineMap> maps(rowIns.size(), b.getMultiDimIdentityMap(1));
   maps.push_back(AffineMap::get(1, 0, b.getContext()));
@@ -104,7 +191,7 @@ Value Emitter::reduce(ArrayRef<Value> rowIns, Value init, Body body) {
       [&](OpBuilder &nested, Location l, ValueRange args) {
         SmallVector<Value> scalars = {args.back()};
         llvm::append_range(scalars, args.drop_back());
-        nested.create<linalg::YieldOp>(l, body(nested, l, scalars));
+        nested.create<linalg::YieldOp>(l, onWidened(nested, l, scalars, body));
       });
   return load(cell);
 }
@@ -118,7 +205,13 @@ Value Emitter::sum(ArrayRef<Value> rowIns, Type type, Body body) {
 }
 
 void Emitter::fill(Value memref, Value value) {
-  b.create<linalg::FillOp>(loc, value, memref);
+  b.create<linalg::FillOp>(loc, toElement(b, loc, value, memref), memref);
+}
+
+Emitter::Columns Emitter::columnBlock(Value block, int64_t width) {
+  Value low = b.create<arith::MulIOp>(loc, block, index(kColumnBlock));
+  Value left = b.create<arith::SubIOp>(loc, index(width), low);
+  return {low, b.create<arith::MinSIOp>(loc, left, index(kColumnBlock))};
 }
 
 void Emitter::failIf(Value bad) {

@@ -6,6 +6,9 @@
 #include "mlir/IR/Builders.h"
 
 namespace fsdp {
+/// Columns that one iteration of a column reduction works on.
+inline constexpr int64_t kColumnBlock = 256;
+
 /// What the emitters of single ops share: the kernel's buffers as memrefs, the
 /// range of its outer loop, and the loops that kernels are made of.
 ///
@@ -38,12 +41,32 @@ public:
   void store(mlir::Value value, mlir::Value memref,
              mlir::ValueRange indices = {});
 
+  // Half-precision floats are computed in f32: `load` and the bodies below see
+  // f32, what is stored is rounded once.
+  mlir::Type computeType(mlir::Type element);
+  static mlir::Value widen(mlir::OpBuilder &builder, mlir::Location loc,
+                           mlir::Value value);
+  /// `value` in the floating type `type`.
+  static mlir::Value convert(mlir::OpBuilder &builder, mlir::Location loc,
+                             mlir::Value value, mlir::Type type);
+
+  /// A variable or a tile of `extents` on the stack, allocated once a call.
+  mlir::Value stack(mlir::Type type, llvm::ArrayRef<int64_t> extents = {});
+
   /// `memref` (dense) as one of `shape`, dense.
   mlir::Value view(mlir::Value memref, llvm::ArrayRef<int64_t> shape);
   /// Entries [from, to) of the first dimension.
   mlir::Value rows(mlir::Value memref, mlir::Value from, mlir::Value to);
   /// Entry `i` of the first dimension, without that dimension.
   mlir::Value row(mlir::Value memref, mlir::Value i);
+  /// Entries [low, low + count) of a one-dimensional memref.
+  mlir::Value slice(mlir::Value memref, mlir::Value low, mlir::Value count);
+  /// Element i at `offset` + i * `stride` of a dense memref.
+  mlir::Value strided(mlir::Value memref, mlir::Value offset,
+                      mlir::OpFoldResult count, int64_t stride);
+  /// Place of `linear` in a row-major index space.
+  llvm::SmallVector<mlir::Value> delinearize(mlir::Value linear,
+                                             llvm::ArrayRef<int64_t> extents);
 
   // Loops.
   /// for i in [from, to): body(i).
@@ -59,6 +82,14 @@ public:
   mlir::Value sum(llvm::ArrayRef<mlir::Value> rowIns, mlir::Type type,
                   Body body);
   void fill(mlir::Value memref, mlir::Value value);
+  /// First column and number of columns of block `block` of [0, width).
+  struct Columns {
+    mlir::Value low, size;
+  };
+  Columns columnBlock(mlir::Value block, int64_t width);
+  mlir::Value slice(mlir::Value memref, Columns columns) {
+    return slice(memref, columns.low, columns.size);
+  }
   /// Sets the kernel's status to 2 where `bad` is true.
   void failIf(mlir::Value bad);
 
