@@ -24,6 +24,6 @@ build/bin/fsdp-compile examples/gpt/model.onnx --init \
 
 build/bin/fsdp-run -n 2 "$out/gpt.fsdp" --data "$out/text.txt" \
   --tokenizer bytes --steps "$steps" --lr "$lr" --schedule cosine \
-  --warmup 20 --metrics "$out/metrics.jsonl" --save "$out/gpt.safetensors"
+  --warmup $((steps / 10)) --metrics "$out/metrics.jsonl" --save "$out/gpt.safetensors"
 
 echo "metrics: $out/metrics.jsonl   weights: $out/gpt.safetensors"

@@ -42,6 +42,15 @@ createMachine(const KernelTarget &target) {
       std::nullopt, llvm::CodeGenOptLevel::Aggressive));
 }
 
+/// Asked of a subtarget for no CPU in particular: one made for a CPU that LLVM
+/// does not know prints a warning of its own.
+static bool knowsCpu(const KernelTarget &target) {
+  KernelTarget generic;
+  generic.triple = target.triple;
+  std::unique_ptr<llvm::TargetMachine> machine = createMachine(generic);
+  return machine && machine->getMCSubtargetInfo()->isCPUStringValid(target.cpu);
+}
+
 FailureOr<KernelTarget> fsdp::getKernelTarget(StringRef cpu) {
   KernelTarget target;
   target.triple = llvm::sys::getDefaultTargetTriple();
@@ -53,8 +62,10 @@ FailureOr<KernelTarget> fsdp::getKernelTarget(StringRef cpu) {
       target.features += (feature.second ? "+" : "-") + feature.first().str();
     }
   }
+  if (!knowsCpu(target))
+    return failure();
   std::unique_ptr<llvm::TargetMachine> machine = createMachine(target);
-  if (!machine || !machine->getMCSubtargetInfo()->isCPUStringValid(target.cpu))
+  if (!machine)
     return failure();
   for (StringRef name : kCheckedFeatures) {
     std::string spelled = name.str(); // LLVM: avx512bf16, amx-bf16

@@ -2,7 +2,6 @@
 #include "passes/Kernel/Emitter.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "llvm/ADT/TypeSwitch.h"
 
@@ -30,31 +29,43 @@ Value elementIndex(Emitter &e, Value i, int64_t start, int64_t step) {
   return start ? e.b.create<arith::AddIOp>(e.loc, i, e.index(start)) : i;
 }
 
-/// to[i] = from[i] for i in `low` (per dimension) up to `high`; the first
-/// dimension is cut to the kernel's range when `ranged`.
-void copyRegion(Emitter &e, const Region &from, const Region &to,
-                ArrayRef<int64_t> low, ArrayRef<int64_t> high, bool ranged) {
+/// Loops over [low, high) of every dimension; the first is the kernel's range
+/// when `ranged`.
+void nest(Emitter &e, ArrayRef<int64_t> low, ArrayRef<int64_t> high,
+          bool ranged, llvm::function_ref<void(ValueRange)> body) {
   SmallVector<Value> indices;
-  std::function<void(size_t)> nest = [&](size_t dim) {
-    if (dim == low.size()) {
-      SmallVector<Value> source, target;
-      for (size_t d = 0; d < dim; ++d) {
-        source.push_back(
-            elementIndex(e, indices[d], from.start[d], from.step[d]));
-        target.push_back(elementIndex(e, indices[d], to.start[d], to.step[d]));
-      }
-      e.store(e.load(from.memref, source), to.memref, target);
-      return;
-    }
+  std::function<void()> enter = [&] {
+    size_t dim = indices.size();
+    if (dim == low.size())
+      return body(indices);
     bool own = ranged && dim == 0;
     e.loop(own ? e.begin : e.index(low[dim]), own ? e.end : e.index(high[dim]),
            [&](Value i) {
              indices.push_back(i);
-             nest(dim + 1);
+             enter();
              indices.pop_back();
            });
   };
-  nest(0);
+  enter();
+}
+
+/// Where `region` has element `indices`.
+SmallVector<Value> placeIn(Emitter &e, const Region &region,
+                           ValueRange indices) {
+  SmallVector<Value> place;
+  for (auto [i, start, step] : llvm::zip(indices, region.start, region.step))
+    place.push_back(elementIndex(e, i, start, step));
+  return place;
+}
+
+/// to[i] = from[i] for i in `low` (per dimension) up to `high`; the first
+/// dimension is cut to the kernel's range when `ranged`.
+void copyRegion(Emitter &e, const Region &from, const Region &to,
+                ArrayRef<int64_t> low, ArrayRef<int64_t> high, bool ranged) {
+  nest(e, low, high, ranged, [&](ValueRange i) {
+    e.store(e.load(from.memref, placeIn(e, from, i)), to.memref,
+            placeIn(e, to, i));
+  });
 }
 
 void copyWhole(Emitter &e, const Region &from, const Region &to,
@@ -63,42 +74,29 @@ void copyWhole(Emitter &e, const Region &from, const Region &to,
              ranged);
 }
 
+/// The first `extents` elements of `to`, all of a splat's value.
+void fillRegion(Emitter &e, onnx::ConstantOp splat, const Region &to,
+                ArrayRef<int64_t> extents, bool ranged) {
+  auto value = cast<TypedAttr>(
+      cast<DenseElementsAttr>(splat.getValue()).getSplatValue<Attribute>());
+  Value scalar = e.b.create<arith::ConstantOp>(e.loc, value);
+  nest(e, SmallVector<int64_t>(extents.size(), 0), extents, ranged,
+       [&](ValueRange i) { e.store(scalar, to.memref, placeIn(e, to, i)); });
+}
+
 LogicalResult emit(Emitter &e, onnx::TransposeOp op) {
   auto type = typeOf(e.outs[0]);
-  MLIRContext *context = e.b.getContext();
-  // y(d) = x(e) with e[perm[i]] = d[i].
-  SmallVector<unsigned> inverse(op.getPerm().size());
-  for (auto [i, p] : llvm::enumerate(op.getPerm()))
-    inverse[p] = i;
-  Value x = e.ins[0], y = e.outs[0];
   if (type.getRank() == 0)
     return op.emitOpError("of a scalar has no kernel");
+  // y(d) = x(s) with s[perm[i]] = d[i].
+  SmallVector<int64_t> zero(type.getRank(), 0);
   e.extent = type.getDimSize(0);
-  // The input is cut along the dimension that the output's first one reads.
-  SmallVector<OpFoldResult> unused;
-  AffineMap inputMap = AffineMap::getPermutationMap(inverse, context);
-  SmallVector<utils::IteratorType> iterators(type.getRank(),
-                                             utils::IteratorType::parallel);
-  Region from = Region::whole(x), to = Region::whole(y);
-  (void)inputMap;
-  (void)iterators;
-  SmallVector<Value> indices;
-  std::function<void(int64_t)> nest = [&](int64_t dim) {
-    if (dim == type.getRank()) {
-      SmallVector<Value> source;
-      for (unsigned i : inverse)
-        source.push_back(indices[i]);
-      e.store(e.load(x, source), y, indices);
-      return;
-    }
-    e.loop(dim ? e.index(0) : e.begin,
-           dim ? e.index(type.getDimSize(dim)) : e.end, [&](Value i) {
-             indices.push_back(i);
-             nest(dim + 1);
-             indices.pop_back();
-           });
-  };
-  nest(0);
+  nest(e, zero, type.getShape(), /*ranged=*/true, [&](ValueRange indices) {
+    SmallVector<Value> source(indices.size());
+    for (auto [i, p] : llvm::enumerate(op.getPerm()))
+      source[p] = indices[i];
+    e.store(e.load(e.ins[0], source), e.outs[0], indices);
+  });
   return success();
 }
 
@@ -141,42 +139,16 @@ LogicalResult emit(Emitter &e, onnx::ConcatOp op) {
   if (ranged)
     e.extent = typeOf(e.outs[0]).getDimSize(0);
   Region to = Region::whole(e.outs[0]);
-  // One tensor may be an operand twice, and is then one argument.
-  auto kernel = op->getParentOfType<train::KernelOp>();
   for (Value input : op.getInputs()) {
-    auto arg = dyn_cast<BlockArgument>(input);
-    if (!arg) { // a splat constant
-      auto constant = input.getDefiningOp<onnx::ConstantOp>();
-      Attribute value = cast<DenseElementsAttr>(constant.getValue())
-                            .getSplatValue<Attribute>();
-      ArrayRef<int64_t> extents = cast<ShapedType>(input.getType()).getShape();
-      Value scalar =
-          e.b.create<arith::ConstantOp>(e.loc, cast<TypedAttr>(value));
-      SmallVector<Value> indices;
-      std::function<void(size_t)> nest = [&](size_t d) {
-        if (d == extents.size()) {
-          SmallVector<Value> target;
-          for (size_t i = 0; i < d; ++i)
-            target.push_back(elementIndex(e, indices[i], to.start[i], 1));
-          e.store(scalar, e.outs[0], target);
-          return;
-        }
-        bool own = ranged && d == 0;
-        e.loop(own ? e.begin : e.index(0), own ? e.end : e.index(extents[d]),
-               [&](Value i) {
-                 indices.push_back(i);
-                 nest(d + 1);
-                 indices.pop_back();
-               });
-      };
-      nest(0);
-      to.start[op.getAxis()] += extents[op.getAxis()];
-      continue;
-    }
-    (void)kernel;
-    Value from = e.ins[arg.getArgNumber()];
-    copyWhole(e, Region::whole(from), to, typeOf(from).getShape(), ranged);
-    to.start[op.getAxis()] += typeOf(from).getDimSize(op.getAxis());
+    ArrayRef<int64_t> extents = cast<ShapedType>(input.getType()).getShape();
+    // One tensor may be an operand twice, and is then one argument.
+    if (auto arg = dyn_cast<BlockArgument>(input))
+      copyWhole(e, Region::whole(e.ins[arg.getArgNumber()]), to, extents,
+                ranged);
+    else
+      fillRegion(e, input.getDefiningOp<onnx::ConstantOp>(), to, extents,
+                 ranged);
+    to.start[op.getAxis()] += extents[op.getAxis()];
   }
   return success();
 }

@@ -141,8 +141,8 @@ struct AttachLoss : public fsdp::impl::TrainAttachLossBase<AttachLoss> {
       if (role.empty() || !isTokenLike(func.getArgument(i).getType()))
         return func.emitError("input '")
                << name << "' of type " << func.getArgument(i).getType()
-               << " is neither the tokens nor the labels: fix it with --bind "
-               << name << "=VALUE";
+               << " is neither tokens nor labels: fix it with --bind " << name
+               << "=VALUE";
       func.setArgAttr(i, kRole, StringAttr::get(&getContext(), role));
     }
     return success();

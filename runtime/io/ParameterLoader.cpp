@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <map>
 
 using namespace fsdprt;
 
@@ -56,6 +57,7 @@ static Expected<const StoredTensor *> findAny(const TensorFiles &files,
 Status ParameterLoader::matchWeights(const TensorFiles &files) {
   std::string missing;
   int numMissing = 0;
+  std::map<const StoredTensor *, std::string> users;
   for (size_t i = 0; i < manifest->parameters.size(); ++i) {
     const ParameterSpec &spec = manifest->parameters[i];
     if (spec.unit < 0)
@@ -69,6 +71,11 @@ Status ParameterLoader::matchWeights(const TensorFiles &files) {
       continue;
     }
     const StoredTensor &tensor = **found;
+    auto [user, isFirst] = users.try_emplace(*found, spec.names[0]);
+    if (!isFirst)
+      return failure("parameters '", user->second, "' and '", spec.names[0],
+                     "' both match one tensor of '", tensor.file->path(),
+                     "' by the end of their names: store each under its own");
     if (tensor.shape != spec.shape)
       return failure("parameter '", spec.names[0], "' has shape ",
                      shapeString(tensor.shape), " in '", tensor.file->path(),

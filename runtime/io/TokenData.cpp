@@ -14,6 +14,9 @@
 
 using namespace fsdprt;
 
+/// What a labels file has where the loss does not count.
+static constexpr int32_t kIgnoredLabel = -100;
+
 //===----------------------------------------------------------------------===//
 // Mapped files
 //===----------------------------------------------------------------------===//
@@ -165,10 +168,12 @@ Status TokenData::fill(const InputSpec &input, int64_t step, void *to) const {
       if (isLabels && labels) {
         int32_t label;
         std::memcpy(&label, labels->data() + 4 * (first + i), 4);
-        if (label != manifest->ignoreIndex &&
-            (label < 0 || label >= manifest->vocabSize))
+        // The file's mark, whatever number the program's loss ignores.
+        if (label == kIgnoredLabel)
+          label = int32_t(manifest->ignoreIndex);
+        else if (label < 0 || label >= manifest->vocabSize)
           return failure("label ", label, " at position ", first + i, " of '",
-                         options.labels, "' is neither ", manifest->ignoreIndex,
+                         options.labels, "' is neither ", kIgnoredLabel,
                          " nor in the vocabulary of ", manifest->vocabSize);
         value = label;
       }

@@ -89,19 +89,13 @@ private:
 } // namespace
 
 Status Trainer::openFiles() {
-  ParameterLoader::Options loaderOptions;
-  loaderOptions.seed = options.seed;
-  loaderOptions.weights = options.weights;
-  loaderOptions.rank = rank;
-  loaderOptions.onProgress = [slot = slot] { markProgress(slot); };
-  auto opened = ParameterLoader::create(manifest, loaderOptions);
+  auto opened = openLoader(options, manifest, rank,
+                           [slot = slot] { markProgress(slot); });
   if (!opened.ok())
     return opened.status();
   loader = std::move(*opened);
   if (options.steps > 0) {
-    auto tokens = TokenData::open(manifest, {options.data, options.tokenizer,
-                                             options.labels, options.seed,
-                                             options.shuffle, rank, world});
+    auto tokens = openData(options, manifest, rank);
     if (!tokens.ok())
       return tokens.status();
     data = std::move(*tokens);

@@ -21,7 +21,7 @@ def arguments(entry):
     if "attention_mask" in names:
         flags += ["--bind", "attention_mask=1"]
     if entry["weights"] == "inputs" or entry["variant"].endswith("-inputs"):
-        flags += ["--param", "*.weight", "--param", "*.bias"]
+        flags += ["--param", "**.weight", "--param", "**.bias"]
     return flags
 
 

@@ -1,5 +1,6 @@
 //===- fsdp-compile.cpp - ONNX model to sharded training program ----------===//
 #include "Report.h"
+#include "passes/Kernel/Compile.h"
 #include "passes/Lower/Program.h"
 #include "passes/Pipeline/Pipeline.h"
 #include "tools/ImportFlags.h"
@@ -9,11 +10,15 @@
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Format.h"
+#include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/InitLLVM.h"
 #include "llvm/Support/Process.h"
 #include "llvm/Support/SourceMgr.h"
+#include "llvm/TargetParser/Host.h"
 
+#include <cctype>
 #include <chrono>
+#include <cmath>
 
 namespace cl = llvm::cl;
 using namespace mlir;
@@ -81,7 +86,7 @@ cl::opt<std::string> emitIr("emit-ir",
                             cl::cat(outputOptions));
 
 int fail(const llvm::Twine &message) {
-  llvm::errs() << "fsdp-compile: " << message << "\n";
+  llvm::errs() << "fsdp-compile: error: " << message << "\n";
   return 1;
 }
 
@@ -91,6 +96,46 @@ bool parseBetas(double &beta1, double &beta2) {
   return !first.trim().getAsDouble(beta1) &&
          !second.trim().getAsDouble(beta2) && beta1 >= 0 && beta1 < 1 &&
          beta2 >= 0 && beta2 < 1;
+}
+
+/// What can be said before the model is read: "" if all is well.
+std::string checkOptions() {
+  const std::pair<const cl::opt<double> *, bool> numbers[] = {
+      {&eps, eps >= 0},
+      {&weightDecay, weightDecay >= 0},
+      {&momentum, momentum >= 0},
+      {&clipGradNorm, !clipGradNorm.getNumOccurrences() || clipGradNorm > 0}};
+  for (auto [option, valid] : numbers)
+    if (!valid || !std::isfinite(double(*option)))
+      return llvm::formatv("--{0} is {1}, expected a {2} number",
+                           option->ArgStr, double(*option),
+                           option == &clipGradNorm ? "positive"
+                                                   : "non-negative");
+  if (optimizer == "adamw" && momentum.getNumOccurrences())
+    return "--momentum is for --optimizer sgd; adamw has --betas";
+  if (optimizer == "sgd" &&
+      (betas.getNumOccurrences() || eps.getNumOccurrences()))
+    return "--betas and --eps are for --optimizer adamw; sgd has --momentum";
+  if (failed(getKernelTarget(targetCpu)))
+    return llvm::formatv("unknown --target-cpu '{0}', expected native or a CPU "
+                         "of this machine's architecture ({1})",
+                         targetCpu, llvm::sys::getDefaultTargetTriple());
+  return "";
+}
+
+/// LLVM's complaints about the command line, the first one, as one of ours.
+int failUsage(llvm::StringRef complaints) {
+  // LLVM itself prints what is wrong with a known option.
+  if (complaints.empty())
+    return fail("cannot use the command line, for the reason above; see "
+                "fsdp-compile --help");
+  llvm::StringRef first = complaints.split('\n').first;
+  first.consume_front("fsdp-compile: ");
+  first = first.split(".  Try:").first.rtrim('!');
+  std::string message = first.str();
+  if (!message.empty())
+    message[0] = std::tolower(message[0]);
+  return fail(message + "; see fsdp-compile --help");
 }
 
 /// Says what is being done, and how long it took.
@@ -190,16 +235,23 @@ int main(int argc, char **argv) {
   // LLVM's own options would be hundreds of lines of --help.
   cl::HideUnrelatedOptions({&importFlags.getCategory(), &trainOptions,
                             &shardOptions, &outputOptions});
-  cl::ParseCommandLineOptions(
-      argc, argv,
-      "fsdp-compile: turns an ONNX model into a sharded training program\n\n"
-      "  fsdp-compile model.onnx --dim batch=4 --dim seq=256 --init \\\n"
-      "    --loss cross_entropy --mesh shard=2 -o model.fsdp\n"
-      "  fsdp-run -n 2 model.fsdp --data text.txt --tokenizer bytes\n");
+  std::string complaints;
+  llvm::raw_string_ostream complaintStream(complaints);
+  if (!cl::ParseCommandLineOptions(
+          argc, argv,
+          "fsdp-compile: turns an ONNX model into a sharded training "
+          "program\n\n"
+          "  fsdp-compile model.onnx --dim batch=4 --dim seq=256 --init \\\n"
+          "    --loss cross_entropy --mesh shard=2 -o model.fsdp\n"
+          "  fsdp-run -n 2 model.fsdp --data text.txt --tokenizer bytes\n",
+          &complaintStream))
+    return failUsage(complaints);
   double beta1, beta2;
   if (!parseBetas(beta1, beta2))
     return fail("cannot read --betas '" + betas +
                 "', expected two numbers in [0, 1): 0.9,0.999");
+  if (std::string problem = checkOptions(); !problem.empty())
+    return fail(problem);
   DialectRegistry registry;
   registerAll(registry);
   MLIRContext context(registry);

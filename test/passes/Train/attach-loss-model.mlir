@@ -2,7 +2,7 @@
 
 // Tests that the loss inside the model is used, that other outputs go, and
 // that labels which reach it unmoved are shifted by the data.
-// CHECK: module attributes {train.labels_shift = "data"
+// CHECK: module attributes {train.ignore_index = -100 : i64, train.labels_shift = "data"
 // CHECK: func.func @step(
 // CHECK-SAME: -> (tensor<f32> {train.role = "loss"})
 // CHECK: %[[LOSS:.*]] = onnx.softmax_cross_entropy_loss
@@ -18,7 +18,7 @@ func.func @forward(%ids: tensor<2x3xi64> {onnx.name = "input_ids"},
 // -----
 
 // Tests that labels which the graph moves are shifted by the model.
-// CHECK: module attributes {train.labels_shift = "model"
+// CHECK: module attributes {train.ignore_index = -100 : i64, train.labels_shift = "model"
 func.func @forward(%ids: tensor<2x3xi64> {onnx.name = "input_ids"},
                    %labels: tensor<2x3xi64> {onnx.name = "labels"},
                    %l: tensor<2x2x16xf32> {train.role = "other"})

@@ -2,7 +2,7 @@
 
 // Tests that the function becomes the step, that its only result is the loss
 // and that inputs get their role.
-// CHECK: module attributes {train.labels_shift = "data", train.vocab_size = 16 : i64}
+// CHECK: module attributes {train.ignore_index = -100 : i64, train.labels_shift = "data", train.vocab_size = 16 : i64}
 // CHECK-NOT: func.func @forward
 // CHECK: func.func @step(%[[IDS:.*]]: tensor<2x3xi64> {onnx.name = "input_ids", train.role = "tokens"}
 // CHECK-SAME: %[[LABELS:.*]]: tensor<2x3xi64> {train.role = "labels"}
