@@ -49,6 +49,33 @@ Value integerPower(OpBuilder &b, Location loc, Value x, int64_t n) {
   }
   return result;
 }
+
+/// x^n of integers, modulo their width, by squaring without branches. From 64
+/// on only x in {-1, 0, 1} is left, which the parity of n decides; below 0 the
+/// result rounds to 0.
+Value wholePower(OpBuilder &b, Location loc, Value x, Value n) {
+  Type type = x.getType();
+  Value zero = number(b, loc, type, 0), one = number(b, loc, type, 1);
+  auto compare = [&](arith::CmpIPredicate predicate, Value l, Value r) {
+    return b.create<arith::CmpIOp>(loc, predicate, l, r);
+  };
+  Value parity = b.create<arith::AndIOp>(loc, n, one);
+  Value large = b.create<arith::AddIOp>(loc, parity, number(b, loc, type, 62));
+  Value isLarge =
+      compare(arith::CmpIPredicate::sgt, n, number(b, loc, type, 63));
+  Value rest = b.create<arith::SelectOp>(loc, isLarge, large, n);
+  Value result = one, square = x;
+  for (int bit = 0; bit < 6; ++bit) {
+    Value isSet = compare(arith::CmpIPredicate::ne,
+                          b.create<arith::AndIOp>(loc, rest, one), zero);
+    Value product = b.create<arith::MulIOp>(loc, result, square);
+    result = b.create<arith::SelectOp>(loc, isSet, product, result);
+    square = b.create<arith::MulIOp>(loc, square, square);
+    rest = b.create<arith::ShRUIOp>(loc, rest, one);
+  }
+  Value isNegative = compare(arith::CmpIPredicate::slt, n, zero);
+  return b.create<arith::SelectOp>(loc, isNegative, zero, result);
+}
 } // namespace
 
 #define SCALAR(OP)                                                             \
@@ -141,6 +168,8 @@ SCALAR(GeluOp) {
 }
 
 SCALAR(PowOp) {
+  if (!isa<FloatType>(type))
+    return wholePower(b, loc, args[0], args[1]);
   // Small whole and half exponents, which are what models have, cheaply.
   FloatAttr constant;
   if (matchPattern(args[1], m_Constant(&constant))) {

@@ -74,31 +74,51 @@ private:
   }
 };
 
-/// The chain on scalars; `values` maps the kernel's arguments.
-Value emitChain(OpBuilder &b, Location loc, train::KernelOp kernel,
+/// A splat constant in the type that it is computed in.
+Value emitConstant(Emitter &e, OpBuilder &b, Location loc,
+                   onnx::ConstantOp constant) {
+  auto attr = cast<TypedAttr>(
+      cast<DenseElementsAttr>(constant.getValue()).getSplatValue<Attribute>());
+  if (auto number = dyn_cast<FloatAttr>(attr))
+    attr = b.getFloatAttr(e.computeType(number.getType()),
+                          number.getValueAsDouble());
+  return b.create<arith::ConstantOp>(loc, attr);
+}
+
+/// One op of a chain on widened scalars. Only a cast to half precision rounds
+/// to it in the middle of a chain.
+Value emitOp(Emitter &e, OpBuilder &b, Location loc, Operation *op,
+             ValueRange operands) {
+  if (isa<onnx::ExpandOp>(op))
+    return operands.front();
+  Type element = cast<ShapedType>(op->getResult(0).getType()).getElementType();
+  Value result = cast<onnx::ElementwiseOpInterface>(op).emitScalar(
+      b, loc, operands, e.computeType(element));
+  if (isa<onnx::CastOp>(op) && isa<FloatType>(element))
+    result = Emitter::widen(b, loc, Emitter::convert(b, loc, result, element));
+  return result;
+}
+
+/// The chain on scalars; `scalars` are those of the kernel's arguments.
+Value emitChain(Emitter &e, OpBuilder &b, Location loc, train::KernelOp kernel,
                 ValueRange scalars) {
   IRMapping values;
   Block &body = kernel.getBody().front();
   for (auto [arg, scalar] : llvm::zip(body.getArguments(), scalars))
-    values.map(arg, scalar);
+    values.map(arg, Emitter::widen(b, loc, scalar));
   for (Operation &op : body.without_terminator()) {
-    Type type = cast<ShapedType>(op.getResult(0).getType()).getElementType();
     SmallVector<Value> operands;
     for (Value operand : op.getOperands())
       operands.push_back(values.lookup(operand));
-    Value result;
-    if (auto constant = dyn_cast<onnx::ConstantOp>(op))
-      result = b.create<arith::ConstantOp>(
-          loc, cast<TypedAttr>(cast<DenseElementsAttr>(constant.getValue())
-                                   .getSplatValue<Attribute>()));
-    else if (isa<onnx::ExpandOp>(op))
-      result = operands.front();
-    else
-      result = cast<onnx::ElementwiseOpInterface>(op).emitScalar(
-          b, loc, operands, type);
-    values.map(op.getResult(0), result);
+    auto constant = dyn_cast<onnx::ConstantOp>(op);
+    values.map(op.getResult(0), constant ? emitConstant(e, b, loc, constant)
+                                         : emitOp(e, b, loc, &op, operands));
   }
-  return values.lookup(body.getTerminator()->getOperand(0));
+  Value result = values.lookup(body.getTerminator()->getOperand(0));
+  Type element =
+      cast<ShapedType>(kernel.getOutputs()[0].getType()).getElementType();
+  return isa<FloatType>(element) ? Emitter::convert(b, loc, result, element)
+                                 : result;
 }
 } // namespace
 
@@ -119,8 +139,8 @@ LogicalResult fsdp::emitElementwise(Emitter &e, train::KernelOp kernel) {
   e.b.create<linalg::GenericOp>(
       e.loc, ArrayRef(operands).drop_back(), operands.back(), maps, iterators,
       [&](OpBuilder &b, Location loc, ValueRange args) {
-        b.create<linalg::YieldOp>(loc,
-                                  emitChain(b, loc, kernel, args.drop_back()));
+        b.create<linalg::YieldOp>(
+            loc, emitChain(e, b, loc, kernel, args.drop_back()));
       });
   return success();
 }

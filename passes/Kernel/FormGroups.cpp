@@ -48,11 +48,14 @@ bool belongsInKernel(Operation *op) {
          !isLibraryCall(op);
 }
 
-bool isSplat(Value value) {
+/// Whether the kernel of `op` holds the constant `value` in itself, rather than
+/// reading it from a buffer: where all elements are one number.
+bool isHeldInside(Value value, Operation *op) {
   auto constant = value.getDefiningOp<onnx::ConstantOp>();
   auto elements =
       constant ? dyn_cast<DenseElementsAttr>(constant.getValue()) : nullptr;
-  return elements && elements.isSplat();
+  return elements && elements.isSplat() &&
+         (isElementwise(op) || isa<onnx::ConcatOp>(op));
 }
 
 ArrayRef<int64_t> shapeOf(Value value) {
@@ -67,7 +70,7 @@ struct Group {
     llvm::SetVector<Value> values;
     for (Operation *op : ops)
       for (Value operand : op->getOperands())
-        if (!isSplat(operand) &&
+        if (!isHeldInside(operand, op) &&
             !llvm::is_contained(ops, operand.getDefiningOp()))
           values.insert(operand);
     return values;
@@ -114,18 +117,21 @@ struct FormGroups : public fsdp::impl::KernelFormGroupsBase<FormGroups> {
         constant.erase();
   }
 
-  /// The group that `op` may join: that of its only user.
+  /// The group that `op` may join: the one that holds all its users.
   static std::optional<size_t>
   consumerGroup(Operation *op, const DenseMap<Operation *, int64_t> &barriers,
                 const DenseMap<Operation *, size_t> &groupOf,
                 std::vector<Group> &groups) {
-    if (!isElementwise(op) || !op->hasOneUse())
+    if (!isElementwise(op) || op->use_empty())
       return std::nullopt;
-    Operation *user = *op->getUsers().begin();
-    auto it = groupOf.find(user);
-    if (it == groupOf.end() || !isElementwise(user) ||
-        shapeOf(user->getResult(0)) != shapeOf(op->getResult(0)))
-      return std::nullopt;
+    auto it = groupOf.find(*op->user_begin());
+    for (Operation *user : op->getUsers()) {
+      auto own = groupOf.find(user);
+      if (own == groupOf.end() || own->second != it->second ||
+          !isElementwise(user) ||
+          shapeOf(user->getResult(0)) != shapeOf(op->getResult(0)))
+        return std::nullopt;
+    }
     Group &group = groups[it->second];
     if (barriers.lookup(op) != barriers.lookup(group.ops.back()))
       return std::nullopt;
@@ -158,7 +164,7 @@ struct FormGroups : public fsdp::impl::KernelFormGroupsBase<FormGroups> {
     builder.setInsertionPointToStart(body);
     for (Operation *op : group.ops) {
       for (Value operand : op->getOperands())
-        if (isSplat(operand) && !mapping.contains(operand))
+        if (isHeldInside(operand, op) && !mapping.contains(operand))
           builder.clone(*operand.getDefiningOp(), mapping);
       builder.clone(*op, mapping);
     }

@@ -117,7 +117,10 @@ Value powBaseSlope(GradientBuilder &b, Value x, Value p) {
       return b.mul(factor, x);
     return b.mul(factor, b.make<PowOp>(x, b.scalar(x, exponent - 1)));
   }
-  return b.mul(p, b.make<PowOp>(x, b.sub(p, b.scalar(x, 1))));
+  Value slope = b.mul(p, b.make<PowOp>(x, b.sub(p, b.scalar(x, 1))));
+  // x^0 is constant, also at 0, where x^-1 is not finite.
+  Value zero = b.scalar(x, 0);
+  return b.make<WhereOp>(b.make<EqualOp>(p, zero), zero, slope);
 }
 
 /// x^p ln x, and 0 where the logarithm is not defined.

@@ -34,30 +34,43 @@ FSDP_GRADIENT(SliceOp) {
   return success();
 }
 
-/// Elements of x that the result holds, by the same starts and steps; those
-/// that a negative `low` dropped get 0.
+/// The first i in [0, extent), and one past the last, that `low` + i `step`
+/// puts inside [0, bound).
+static std::pair<int64_t, int64_t> keptRange(int64_t low, int64_t step,
+                                             int64_t extent, int64_t bound) {
+  auto isInside = [&](int64_t i) {
+    return low + i * step >= 0 && low + i * step < bound;
+  };
+  int64_t first = 0, end = extent;
+  while (first < end && !isInside(first))
+    ++first;
+  while (end > first && !isInside(end - 1))
+    --end;
+  return {first, end};
+}
+
+/// A slice of the gradient at the places where x went; what fell outside of the
+/// result gets 0.
 FSDP_GRADIENT(PadOp) {
   GradientBuilder b(builder, *this);
   RankedTensorType x = typeOf(getX()), y = typeOf(getY());
-  bool inside = true;
+  SmallVector<int64_t> kept, places, starts, ones(x.getRank(), 1);
   for (int64_t i = 0; i < x.getRank(); ++i) {
-    int64_t last = getLow()[i] + (x.getDimSize(i) - 1) * getSteps()[i];
-    inside &= getLow()[i] >= 0 && getLow()[i] < y.getDimSize(i) && last >= 0 &&
-              last < y.getDimSize(i);
+    auto [first, end] =
+        keptRange(getLow()[i], getSteps()[i], x.getDimSize(i), y.getDimSize(i));
+    kept.push_back(end - first);
+    places.push_back(first);
+    starts.push_back(getLow()[i] + first * getSteps()[i]);
   }
-  if (inside) {
-    inputGrads.push_back(b.make<SliceOp>(x, grads[0], getLow(), getSteps()));
+  auto part = RankedTensorType::get(kept, x.getElementType());
+  if (part.getNumElements() == 0) {
+    inputGrads.push_back(b.splat(x, 0));
     return success();
   }
-  SmallVector<int64_t> low;
-  for (int64_t i = 0; i < x.getRank(); ++i) {
-    if (getSteps()[i] != 1)
-      return emitOpError("drops elements with a step other than 1: its "
-                         "gradient is not defined here");
-    low.push_back(-getLow()[i]);
-  }
-  inputGrads.push_back(
-      b.make<PadOp>(x, grads[0], low, getSteps(), APFloat(0.0)));
+  Value grad = b.make<SliceOp>(part, grads[0], starts, getSteps());
+  if (part != x)
+    grad = b.make<PadOp>(x, grad, places, ones, APFloat(0.0));
+  inputGrads.push_back(grad);
   return success();
 }
 

@@ -1,0 +1,171 @@
+//===- ForwardTest.cpp - Elementwise ops against the C library ------------===//
+//
+// Central differences agree with a wrong forward as well: this holds the
+// compiled values against formulas written apart from the compiler.
+//
+//===----------------------------------------------------------------------===//
+#include "test/passes/Kernel/KernelTestBase.h"
+
+#include <cmath>
+#include <functional>
+
+using namespace mlir;
+using namespace fsdp;
+using namespace fsdp::test;
+
+namespace {
+using Formula = std::function<double(double, double)>;
+
+struct Case {
+  const char *op;
+  Formula formula;
+  double low, high;
+  const char *attributes = "";
+};
+
+double gelu(double x) { return x / 2 * (1 + std::erf(x / std::sqrt(2.0))); }
+double tanhGelu(double x) {
+  double u = std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x);
+  return x / 2 * (1 + std::tanh(u));
+}
+
+#define FORMULA(EXPRESSION)                                                    \
+  [](double x, double) -> double { return EXPRESSION; }
+const Case kUnary[] = {{"neg", FORMULA(-x), -3, 3},
+                       {"abs", FORMULA(std::abs(x)), -3, 3},
+                       {"exp", FORMULA(std::exp(x)), -20, 20},
+                       {"log", FORMULA(std::log(x)), 1e-6, 50},
+                       {"sqrt", FORMULA(std::sqrt(x)), 0, 50},
+                       {"reciprocal", FORMULA(1 / x), 0.1, 9},
+                       {"sin", FORMULA(std::sin(x)), -50, 50},
+                       {"cos", FORMULA(std::cos(x)), -50, 50},
+                       {"tanh", FORMULA(std::tanh(x)), -5, 5},
+                       {"sigmoid", FORMULA(1 / (1 + std::exp(-x))), -40, 40},
+                       {"erf", FORMULA(std::erf(x)), -4, 4},
+                       {"relu", FORMULA(x > 0 ? x : 0), -3, 3},
+                       {"gelu", FORMULA(gelu(x)), -6, 6},
+                       {"gelu", FORMULA(tanhGelu(x)), -6, 6, " {tanh}"}};
+#undef FORMULA
+
+#define FORMULA(EXPRESSION)                                                    \
+  [](double x, double y) -> double { return EXPRESSION; }
+const Case kBinary[] = {{"add", FORMULA(x + y), -3, 3},
+                        {"sub", FORMULA(x - y), -3, 3},
+                        {"mul", FORMULA(x *y), -3, 3},
+                        {"div", FORMULA(x / y), 0.5, 3},
+                        {"pow", FORMULA(std::pow(x, y)), 0.1, 4},
+                        {"max", FORMULA(std::max(x, y)), -3, 3},
+                        {"min", FORMULA(std::min(x, y)), -3, 3}};
+const Case kCompare[] = {{"less", FORMULA(x < y), -3, 3},
+                         {"less_or_equal", FORMULA(x <= y), -3, 3},
+                         {"greater", FORMULA(x > y), -3, 3},
+                         {"greater_or_equal", FORMULA(x >= y), -3, 3},
+                         {"equal", FORMULA(x == y), -3, 3}};
+#undef FORMULA
+
+class Forward : public KernelTest {
+protected:
+  /// [7, 5] against [5] of `dtype`, result of `to`.
+  void expectBinary(const Case &c, const char *dtype, const char *to,
+                    bool whole, double tolerance) {
+    std::string a = type({7, 5}, dtype), b = type({5}, dtype),
+                y = type({7, 5}, to);
+    Values xs = random(35, c.low, c.high), ys = random(5, c.low, c.high);
+    for (Values *values : {&xs, &ys})
+      for (double &value : *values)
+        value = whole ? std::round(value) : value;
+    Values wanted(35);
+    for (int i = 0; i < 35; ++i)
+      wanted[i] = c.formula(xs[i], ys[i % 5]);
+    expectNear(run("(%a: " + a + ", %b: " + b + ") -> " + y,
+                   std::string("%y = onnx.") + c.op + " %a, %b : " + a + ", " +
+                       b + " -> " + y,
+                   "%y : " + y, {xs, ys})[0],
+               wanted, tolerance);
+  }
+};
+
+TEST_F(Forward, UnaryMatchesTheLibrary) {
+  for (const Case &c : kUnary)
+    for (auto [dtype, tolerance] :
+         {std::pair("f64", 1e-14), std::pair("f32", 1e-6)}) {
+      SCOPED_TRACE(std::string(c.op) + c.attributes + " " + dtype);
+      std::string t = type({211}, dtype);
+      Values x = random(211, c.low, c.high), wanted;
+      for (double value : x)
+        wanted.push_back(c.formula(value, 0));
+      expectNear(run("(%x: " + t + ") -> " + t,
+                     std::string("%y = onnx.") + c.op + " %x" + c.attributes +
+                         " : " + t + " -> " + t,
+                     "%y : " + t, {x})[0],
+                 wanted, tolerance);
+    }
+}
+
+TEST_F(Forward, BinaryMatchesTheLibrary) {
+  for (const Case &c : kBinary)
+    for (auto [dtype, tolerance] :
+         {std::pair("f64", 1e-14), std::pair("f32", 1e-6)}) {
+      SCOPED_TRACE(std::string(c.op) + " " + dtype);
+      expectBinary(c, dtype, dtype, false, tolerance);
+    }
+}
+
+TEST_F(Forward, ComparisonsAndIntegersAreExact) {
+  for (const Case &c : kCompare)
+    for (const char *dtype : {"f32", "f64", "i64", "i32"}) {
+      SCOPED_TRACE(std::string(c.op) + " " + dtype);
+      expectBinary(c, dtype, "i1", true, 0);
+    }
+  for (const Case &c : kBinary) {
+    std::string op = c.op;
+    if (op == "div" || op == "pow")
+      continue;
+    for (const char *dtype : {"i64", "i32"}) {
+      SCOPED_TRACE(op + " " + dtype);
+      expectBinary(c, dtype, dtype, true, 0);
+    }
+  }
+  Case quotient{"div", [](double x, double y) { return std::trunc(x / y); }, 1,
+                40};
+  expectBinary(quotient, "i64", "i64", true, 0);
+  Case power{"pow", [](double x, double y) { return std::pow(x, y); }, 0, 6};
+  expectBinary(power, "i64", "i64", true, 0);
+}
+
+TEST_F(Forward, CastsBetweenAllTypes) {
+  Values x = {0, 1, -1, 2.75, -2.75, 100, -7};
+  for (const char *from : {"f32", "f64", "i64", "i32", "i1"})
+    for (const char *to : {"f32", "f64", "i64", "i32", "i1"}) {
+      SCOPED_TRACE(std::string(from) + " to " + to);
+      std::string a = type({7}, from), y = type({7}, to);
+      Values inputs, wanted;
+      for (double value : x) {
+        if (from[0] == 'i')
+          value = from[1] == '1' ? value != 0 : std::trunc(value);
+        inputs.push_back(value);
+        bool isBool = std::string(to) == "i1";
+        wanted.push_back(isBool         ? value != 0
+                         : to[0] == 'i' ? std::trunc(value)
+                                        : value);
+      }
+      expectNear(run("(%x: " + a + ") -> " + y,
+                     "%y = onnx.cast %x : " + a + " -> " + y, "%y : " + y,
+                     {inputs})[0],
+                 wanted, 0);
+    }
+}
+
+TEST_F(Forward, LogicOnBooleans) {
+  std::string t = "tensor<4xi1>";
+  auto results = run(
+      "(%a: " + t + ", %b: " + t + ") -> (" + t + ", " + t + ", " + t + ")",
+      "%x = onnx.and %a, %b : " + t + ", " + t + " -> " + t +
+          "\n%y = onnx.or %a, %b : " + t + ", " + t + " -> " + t +
+          "\n%z = onnx.not %a : " + t + " -> " + t,
+      "%x, %y, %z : " + t + ", " + t + ", " + t, {{0, 0, 1, 1}, {0, 1, 0, 1}});
+  expectNear(results[0], {0, 0, 0, 1}, 0);
+  expectNear(results[1], {0, 1, 1, 1}, 0);
+  expectNear(results[2], {1, 1, 0, 0}, 0);
+}
+} // namespace

@@ -1,0 +1,105 @@
+//===- TargetTest.cpp - Kernels for other machines, the contract ----------===//
+#include "passes/Kernel/Compile.h"
+#include "passes/Kernel/Passes.h"
+#include "test/passes/Kernel/KernelExecutor.h"
+
+#include "mlir/IR/Diagnostics.h"
+#include "mlir/Parser/Parser.h"
+#include "mlir/Pass/PassManager.h"
+
+#include <gtest/gtest.h>
+
+using namespace mlir;
+using namespace fsdp;
+using namespace fsdp::test;
+
+namespace {
+class Target : public ::testing::TestWithParam<const char *> {
+protected:
+  /// Compiles every kernel of a function for the target.
+  void expectCompiles(const std::string &text) {
+    auto module = parseSourceString<ModuleOp>(text, context.get());
+    ASSERT_TRUE(bool(module)) << text;
+    PassManager manager(context.get());
+    manager.addPass(createKernelFormGroups());
+    ASSERT_TRUE(succeeded(manager.run(*module)));
+    FailureOr<KernelTarget> target = getKernelTarget(GetParam());
+    ASSERT_TRUE(succeeded(target));
+    int compiled = 0;
+    module->walk([&](train::KernelOp kernel) {
+      OwningOpRef<ModuleOp> dest = ModuleOp::create(kernel.getLoc());
+      SmallVector<char, 0> object;
+      EXPECT_TRUE(succeeded(emitKernel(kernel, *dest, "k")));
+      EXPECT_TRUE(succeeded(compileKernel(*dest, *target, object)));
+      ++compiled;
+    });
+    EXPECT_GT(compiled, 0);
+  }
+
+  std::unique_ptr<MLIRContext> context = createContext();
+};
+
+/// Tests that no function is called on machines that lack instructions for
+/// half precision, gathers or conversions.
+TEST_P(Target, NeedsNoLibrary) {
+  for (std::string dtype : {"f32", "f64", "bf16", "f16"}) {
+    std::string t = "tensor<64x99x" + dtype + ">";
+    std::string unary = " : " + t + " -> " + t + "\n";
+    std::string text =
+        "func.func @f(%x: " + t + ") -> " + t + " {\n%0 = onnx.exp %x" + unary;
+    int n = 0;
+    for (std::string op : {"log", "sqrt", "sin", "cos", "tanh", "sigmoid",
+                           "erf", "gelu", "abs", "softmax"}) {
+      std::string from = std::to_string(n), to = std::to_string(++n);
+      text += "%" + to + " = onnx." + op + " %" + from + unary;
+    }
+    std::string last = std::to_string(n);
+    text += "%p = onnx.pow %x, %" + last + " : " + t + ", " + t + " -> " + t +
+            "\n%i = onnx.cast %p : " + t +
+            " -> tensor<64x99xi64>\n%b = onnx.cast %i : tensor<64x99xi64> -> " +
+            t + "\nreturn %b : " + t + "\n}";
+    expectCompiles(text);
+  }
+}
+
+TEST_P(Target, CopiesAndFillsStayLoops) {
+  expectCompiles(R"(
+    func.func @f(%x: tensor<64x512xf32>) -> tensor<70x1024xf32> {
+      %t = onnx.concat %x, %x axis 1
+        : tensor<64x512xf32>, tensor<64x512xf32> -> tensor<64x1024xf32>
+      %p = onnx.pad %t at [3, 0] by [1, 1] value 0.0
+        : tensor<64x1024xf32> -> tensor<70x1024xf32>
+      return %p : tensor<70x1024xf32>
+    })");
+}
+
+INSTANTIATE_TEST_SUITE_P(Cpus, Target,
+                         ::testing::Values("x86-64-v3", "skylake-avx512",
+                                           "sapphirerapids"),
+                         [](const auto &info) {
+                           std::string name = info.param;
+                           std::replace(name.begin(), name.end(), '-', '_');
+                           return name;
+                         });
+
+/// Tests that a kernel that calls libm is refused and the function named.
+TEST(KernelContract, RefusesCalls) {
+  auto context = createContext();
+  auto module = parseSourceString<ModuleOp>(R"(
+    llvm.func @expf(f32) -> f32
+    llvm.func @k(%x: f32) -> f32 {
+      %y = llvm.call @expf(%x) : (f32) -> f32
+      llvm.return %y : f32
+    })",
+                                            context.get());
+  std::string message;
+  ScopedDiagnosticHandler handler(context.get(), [&](Diagnostic &diagnostic) {
+    message = diagnostic.str();
+    return success();
+  });
+  FailureOr<KernelTarget> target = getKernelTarget("native");
+  SmallVector<char, 0> object;
+  EXPECT_TRUE(failed(compileKernel(*module, *target, object)));
+  EXPECT_NE(message.find("'expf'"), std::string::npos) << message;
+}
+} // namespace

@@ -1,0 +1,128 @@
+// RUN: fsdp-opt %s --split-input-file --kernel-form-groups --verify-diagnostics | FileCheck %s
+
+// Tests that a chain of elementwise ops is one kernel at the place of its last
+// op, with the scope of that op, through broadcasting operands.
+// CHECK-LABEL: func @chain
+// CHECK-SAME:    (%[[X:.*]]: tensor<4x8xf32>, %[[B:.*]]: tensor<8xf32>)
+// CHECK:         %[[Y:.*]] = train.kernel "add_tanh_mul"(%[[X]], %[[B]]) {scope = "h.1"}
+// CHECK-NEXT:    ^bb0(%[[A0:.*]]: tensor<4x8xf32>, %[[A1:.*]]: tensor<8xf32>):
+// CHECK-NEXT:      %[[S:.*]] = onnx.add %[[A0]], %[[A1]] {scope = "h.0"}
+// CHECK-NEXT:      %[[T:.*]] = onnx.tanh %[[S]]
+// CHECK-NEXT:      %[[M:.*]] = onnx.mul %[[T]], %[[A0]] {scope = "h.1"}
+// CHECK-NEXT:      train.yield %[[M]]
+// CHECK:         return %[[Y]]
+func.func @chain(%x: tensor<4x8xf32>, %b: tensor<8xf32>) -> tensor<4x8xf32> {
+  %s = onnx.add %x, %b {scope = "h.0"} : tensor<4x8xf32>, tensor<8xf32> -> tensor<4x8xf32>
+  %t = onnx.tanh %s : tensor<4x8xf32> -> tensor<4x8xf32>
+  %m = onnx.mul %t, %x {scope = "h.1"} : tensor<4x8xf32>, tensor<4x8xf32> -> tensor<4x8xf32>
+  return %m : tensor<4x8xf32>
+}
+
+// -----
+
+// Tests that a value used twice inside one kernel joins it (x * sigmoid(x) of
+// a sum), and that splat constants live inside.
+// CHECK-LABEL: func @used_twice_inside
+// CHECK-NOT:     onnx.constant
+// CHECK:         train.kernel
+// CHECK:           onnx.constant dense<2.0
+// CHECK:           onnx.add
+// CHECK:           onnx.sigmoid
+// CHECK:           onnx.mul
+// CHECK-NOT:     train.kernel
+func.func @used_twice_inside(%x: tensor<8xf32>) -> tensor<8xf32> {
+  %two = onnx.constant dense<2.0> : tensor<f32> : tensor<f32>
+  %s = onnx.add %x, %two : tensor<8xf32>, tensor<f32> -> tensor<8xf32>
+  %g = onnx.sigmoid %s : tensor<8xf32> -> tensor<8xf32>
+  %y = onnx.mul %s, %g : tensor<8xf32>, tensor<8xf32> -> tensor<8xf32>
+  return %y : tensor<8xf32>
+}
+
+// -----
+
+// Tests that nothing is computed twice: a value with users in two kernels is
+// its own.
+// CHECK-LABEL: func @two_users
+// CHECK:         %[[E:.*]] = train.kernel "exp"
+// CHECK:         %[[N:.*]] = train.kernel "neg"(%[[E]])
+// CHECK:         %[[S:.*]] = train.kernel "sqrt"(%[[E]])
+// CHECK:         return %[[N]], %[[S]]
+func.func @two_users(%x: tensor<8xf32>) -> (tensor<8xf32>, tensor<8xf32>) {
+  %e = onnx.exp %x : tensor<8xf32> -> tensor<8xf32>
+  %n = onnx.neg %e : tensor<8xf32> -> tensor<8xf32>
+  %s = onnx.sqrt %e : tensor<8xf32> -> tensor<8xf32>
+  return %n, %s : tensor<8xf32>, tensor<8xf32>
+}
+
+// -----
+
+// Tests that a producer of another shape stays out: inside it would be computed
+// once an element of its consumer.
+// CHECK-LABEL: func @other_shape
+// CHECK:         train.kernel "exp"
+// CHECK:         train.kernel "add"
+func.func @other_shape(%x: tensor<4x8xf32>, %b: tensor<8xf32>) -> tensor<4x8xf32> {
+  %e = onnx.exp %b : tensor<8xf32> -> tensor<8xf32>
+  %s = onnx.add %x, %e : tensor<4x8xf32>, tensor<8xf32> -> tensor<4x8xf32>
+  return %s : tensor<4x8xf32>
+}
+
+// -----
+
+// Tests that no op is moved over one with side effects.
+// CHECK-LABEL: func @backward_begin
+// CHECK:         train.kernel "exp"
+// CHECK:         train.backward_begin
+// CHECK:         train.kernel "neg"
+func.func @backward_begin(%x: tensor<8xf32>) -> tensor<8xf32> {
+  %e = onnx.exp %x : tensor<8xf32> -> tensor<8xf32>
+  train.backward_begin
+  %n = onnx.neg %e : tensor<8xf32> -> tensor<8xf32>
+  return %n : tensor<8xf32>
+}
+
+// -----
+
+// Tests that views, the GEMM library's products and constants that are tables
+// stay outside of kernels, and that products of other types do not.
+// CHECK-LABEL: func @left_alone
+// CHECK:         %[[C:.*]] = onnx.constant dense<[1.0{{.*}}, 2.0{{.*}}]>
+// CHECK:         %[[R:.*]] = onnx.reshape
+// CHECK:         %[[M:.*]] = onnx.matmul %[[R]]
+// CHECK:         train.kernel "add"(%[[M]], %[[C]])
+// CHECK:         train.kernel "matmul"
+func.func @left_alone(%x: tensor<4xf32>, %d: tensor<2x2xf64>) -> (tensor<2x2xf32>, tensor<2x2xf64>) {
+  %c = onnx.constant dense<[1.0, 2.0]> : tensor<2xf32> : tensor<2xf32>
+  %r = onnx.reshape %x : tensor<4xf32> -> tensor<2x2xf32>
+  %m = onnx.matmul %r, %r : tensor<2x2xf32>, tensor<2x2xf32> -> tensor<2x2xf32>
+  %y = onnx.add %m, %c : tensor<2x2xf32>, tensor<2xf32> -> tensor<2x2xf32>
+  %z = onnx.matmul %d, %d : tensor<2x2xf64>, tensor<2x2xf64> -> tensor<2x2xf64>
+  return %y, %z : tensor<2x2xf32>, tensor<2x2xf64>
+}
+
+// -----
+
+// Tests that a kernel that reads a whole row reads a constant from a buffer,
+// also one of equal elements.
+// CHECK-LABEL: func @constant_scale
+// CHECK:         %[[C:.*]] = onnx.constant dense<1.0
+// CHECK:         train.kernel "layer_normalization"(%{{.*}}, %[[C]])
+func.func @constant_scale(%x: tensor<4x8xf32>) -> tensor<4x8xf32> {
+  %s = onnx.constant dense<1.0> : tensor<8xf32> : tensor<8xf32>
+  %y, %m, %r = onnx.layer_normalization %x, %s epsilon 1.0e-5
+    : (tensor<4x8xf32>, tensor<8xf32>) -> (tensor<4x8xf32>, tensor<4xf32>, tensor<4xf32>)
+  return %y : tensor<4x8xf32>
+}
+
+// -----
+
+// Tests that a kernel with side effects inside is rejected.
+func.func @effects(%x: tensor<8xf32>) -> tensor<8xf32> {
+  // expected-error @+1 {{holds 'train.backward_begin', which has side effects}}
+  %y = train.kernel "k" (%x) : (tensor<8xf32>) -> tensor<8xf32> {
+  ^bb0(%a: tensor<8xf32>):
+    train.backward_begin
+    train.yield %a : tensor<8xf32>
+  }
+  return %y : tensor<8xf32>
+}
