@@ -179,8 +179,9 @@ int fsdprt_main(int argc, char **argv) {
   auto environment =
       detectRank([](const char *name) { return std::getenv(name); });
   bool isRank = environment && options->comm == "mpi";
-  // Under a launcher every rank would print the same; the first one speaks.
-  bool speaks = !isRank || environment->rank == 0;
+  // Under a launcher all ranks of a host would print the same; the first one
+  // speaks. Hosts differ: a file may be missing on one of them.
+  bool speaks = !isRank || environment->local == 0;
   Expected<Manifest> manifest = loadManifest(options->program);
   Status status = manifest.status();
   if (status.ok() && options->ranks)

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Command lines that fsdp-compile must refuse, each with one clear message."""
 import os
+import re
 import unittest
 
 from harness import COMPILE, DIMS, LOSS, NANOGPT, ToolTest, content, execute
@@ -40,9 +41,7 @@ class Flags(ToolTest):
 
     def test_numbers(self):
         self.refused(["'1,2'", "0.9,0.999"], "--betas", "1,2")
-        result = self.compile("out.fsdp", "--eps", "abc")
-        self.assertOneError(result, "--help", output="out.fsdp")
-        self.assertRegex(result[2], "--eps.*'abc'")
+        self.refused(["--eps 'abc'", "number", "--help"], "--eps", "abc")
         self.refused(["--clip-grad-norm", "-1", "positive"], "--clip-grad-norm=-1")
         self.refused(["--weight-decay", "non-negative"], "--weight-decay=-0.1")
         self.refused(["--eps", "non-negative"], "--eps=nan")
@@ -53,9 +52,19 @@ class Flags(ToolTest):
 
     def test_usage(self):
         self.refused(["--bogus", "--help"], "--bogus")
-        result = execute(COMPILE, NANOGPT)
-        self.assertOneError(result, "--help")
-        self.assertIn("-o option", result[2])
+        self.assertOneError(execute(COMPILE, NANOGPT), "-o model.fsdp", "--help")
+
+    def test_planned_input(self):
+        plan = self.path("plan.mlir")
+        self.program("a.fsdp", "--emit-ir", plan)
+        text = content(plan)
+        self.assertOneError(execute(COMPILE, plan, "-o", self.path("b.fsdp"), "--mesh", "shard=4"),
+                            "--mesh", "already planned", output="b.fsdp")
+        broken = self.write("broken.mlir", re.sub(rb"bytes \d+ persistent", b"bytes 64 persistent", text))
+        self.assertOneError(execute(COMPILE, broken, "-o", self.path("b.fsdp")), "fsdprt_v2", output="b.fsdp")
+        self.write("broken.mlir", text[:len(text) // 2])
+        self.assertOneError(execute(COMPILE, broken, "-o", self.path("b.fsdp")), "broken.mlir", output="b.fsdp")
+        self.assertOneError(execute(COMPILE, self.path("none.mlir"), "-o", self.path("b.fsdp")), "none.mlir")
 
     def test_target(self):
         self.refused(["'bogus'", "native"], "--target-cpu", "bogus")

@@ -4,7 +4,7 @@ import itertools
 import os
 import unittest
 
-from harness import FIXTURES, TOKENS, ToolTest, content, lines_of
+from harness import COMPILE, FIXTURES, TOKENS, ToolTest, content, execute, lines_of
 
 TIMES = ("step_ms", "tokens_per_s")
 GPT2 = os.path.join(FIXTURES, "gpt2", "dynamo18-dyn-raw.onnx")
@@ -48,6 +48,14 @@ class Determinism(ToolTest):
         first, second = (self.program(name, "--mesh", "shard=2") for name in ("a.fsdp", "b.fsdp"))
         for name in "program.so", "manifest.json":
             self.assertEqual(content(os.path.join(first, name)), content(os.path.join(second, name)), name)
+
+    def test_lowering_the_emitted_plan_gives_the_same_program(self):
+        plan = self.path("plan.mlir")
+        first = self.program("a.fsdp", "--mesh", "shard=2", "--emit-ir", plan)
+        status, _, errors = execute(COMPILE, plan, "-o", self.path("b.fsdp"))
+        self.assertEqual(status, 0, errors)
+        for name in "program.so", "manifest.json":
+            self.assertEqual(content(os.path.join(first, name)), content(self.path(f"b.fsdp/{name}")), name)
 
     def test_saved_weights_come_back(self):
         # One window a row and no shuffling over 128 tokens: all steps see the

@@ -62,10 +62,12 @@ TEST(RankEnvironment, KnowsItsLaunchers) {
   auto torchrun = detect({{"RANK", "1"}, {"WORLD_SIZE", "4"}});
   ASSERT_TRUE(torchrun);
   EXPECT_EQ(torchrun->launcher, "torchrun");
-  auto mpirun =
-      detect({{"OMPI_COMM_WORLD_RANK", "2"}, {"OMPI_COMM_WORLD_SIZE", "3"}});
+  auto mpirun = detect({{"OMPI_COMM_WORLD_RANK", "2"},
+                        {"OMPI_COMM_WORLD_SIZE", "3"},
+                        {"OMPI_COMM_WORLD_LOCAL_RANK", "1"}});
   ASSERT_TRUE(mpirun);
   EXPECT_EQ(mpirun->rank, 2);
+  EXPECT_EQ(mpirun->local, 1);
   auto srun = detect({{"SLURM_PROCID", "5"}, {"SLURM_NTASKS", "8"}});
   ASSERT_TRUE(srun);
   EXPECT_EQ(srun->world, 8);
