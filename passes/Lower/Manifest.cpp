@@ -251,7 +251,7 @@ private:
                  {"bytes", int64_t(buffer.getBytes())},
                  {"phase", buffer.getPhase()},
                  {"first", life.first},
-                 {"last", life.last}});
+                 {"last", life.lastUse}});
     }
     manifest["buffers"] = std::move(buffers);
   }

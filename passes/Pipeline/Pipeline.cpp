@@ -2,6 +2,7 @@
 #include "passes/Pipeline/Pipeline.h"
 #include "passes/Kernel/Passes.h"
 #include "passes/Plan/Passes.h"
+#include "passes/Schedule/Passes.h"
 #include "passes/Shard/Passes.h"
 #include "passes/Train/Passes.h"
 #include "passes/Verify/Passes.h"
@@ -15,6 +16,7 @@ void fsdp::registerPasses() {
   registerTransformsPasses();
   registerFsdpTrainPasses();
   registerFsdpShardPasses();
+  registerFsdpSchedulePasses();
   registerFsdpKernelPasses();
   registerFsdpPlanPasses();
   registerFsdpVerifyPasses();
@@ -63,11 +65,25 @@ static void addShardStage(OpPassManager &manager,
   manager.addPass(createFsdpVerify());
 }
 
+static void addScheduleStage(OpPassManager &manager,
+                             const PipelineOptions &options) {
+  FsdpPrefetchOptions prefetch;
+  prefetch.forward = options.prefetchForward;
+  prefetch.backward = options.prefetchBackward;
+  manager.addPass(createFsdpPrefetch(prefetch));
+  FsdpOverlapReductionsOptions overlap;
+  overlap.inFlight = options.reduceInFlight;
+  manager.addPass(createFsdpOverlapReductions(overlap));
+  manager.addPass(createFsdpHoistUpdates());
+  manager.addPass(createFsdpVerify());
+}
+
 void fsdp::buildPipeline(OpPassManager &manager,
                          const PipelineOptions &options) {
   addCleanup(manager);
   addTrainStage(manager, options);
   addShardStage(manager, options);
+  addScheduleStage(manager, options);
   manager.addPass(createKernelFormGroups());
   manager.addPass(createConvertFsdpToFsdpRt());
   manager.addPass(createPlanAssignOffsets());

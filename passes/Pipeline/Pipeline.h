@@ -11,6 +11,9 @@ namespace fsdp {
 struct PipelineOptions {
   std::string mesh = "shard=1";
   std::vector<std::string> units;
+  /// "N" or "PATTERN=N": gathers that a unit starts ahead.
+  std::vector<std::string> prefetchForward, prefetchBackward;
+  int64_t reduceInFlight = 1; ///< reduce-scatters beside backward
   std::string loss, logits, labelsShift, lossMean = "global";
   std::string optimizer = "adamw";
   double beta1 = 0.9, beta2 = 0.999, eps = 1e-8;

@@ -1,5 +1,6 @@
 //===- Lifetimes.cpp - When buffers are used ------------------------------===//
 #include "passes/Plan/Lifetimes.h"
+#include "passes/Plan/StreamClocks.h"
 
 using namespace mlir;
 using namespace fsdp;
@@ -16,12 +17,46 @@ void fsdp::forEachArgument(
   }
 }
 
+/// For each dispatch of a phase, the place up to which it may be running.
+static FailureOr<SmallVector<int64_t>> findEnds(rt::PhaseOp phase) {
+  struct Running {
+    int64_t place;
+    size_t stream;
+    int64_t number; ///< in its stream
+  };
+  StreamClocks clocks;
+  SmallVector<int64_t> ends;
+  SmallVector<Running> running;
+  for (Operation &op : phase.getBody().front()) {
+    if (!op.hasAttrOfType<rt::StreamAttr>("stream"))
+      return op.emitOpError("is not a dispatch on a stream (fsdprt_v1)");
+    int64_t place = ends.size();
+    const Clock &clock = clocks.issue(op);
+    size_t stream = streamOf(op);
+    ends.push_back(place);
+    if (stream != size_t(rt::Stream::Compute)) {
+      running.push_back({place, stream, clock[stream]});
+      continue;
+    }
+    llvm::erase_if(running, [&](const Running &other) {
+      bool isOver = clock[other.stream] >= other.number;
+      if (isOver)
+        ends[other.place] = place - 1;
+      return isOver;
+    });
+  }
+  for (const Running &other : running)
+    ends[other.place] = ends.size() - 1;
+  return ends;
+}
+
 FailureOr<DenseMap<int64_t, Lifetime>> fsdp::computeLifetimes(ModuleOp module) {
   DenseMap<int64_t, rt::BufferOp> buffers;
   for (auto buffer : module.getOps<rt::BufferOp>())
     buffers[buffer.getId()] = buffer;
   DenseMap<int64_t, Lifetime> lives;
   LogicalResult result = success();
+  SmallVector<int64_t> ends;
   auto visit = [&](int64_t place, Operation *op, rt::ArgAttr arg) {
     rt::BufferOp buffer = buffers.lookup(arg.getBuffer());
     if (!buffer || arg.getBegin() < 0 ||
@@ -33,16 +68,22 @@ FailureOr<DenseMap<int64_t, Lifetime>> fsdp::computeLifetimes(ModuleOp module) {
     if (buffer.getPhase().empty())
       return;
     auto [it, isNew] =
-        lives.try_emplace(arg.getBuffer(), Lifetime{place, place});
-    it->second.last = place;
+        lives.try_emplace(arg.getBuffer(), Lifetime{place, place, place});
+    it->second.lastUse = place;
+    it->second.last = std::max(it->second.last, ends[place]);
     bool reads = arg.getAccess() == rt::Access::Read ||
                  arg.getAccess() == rt::Access::ReadWrite;
     if (isNew && reads)
       result = op->emitOpError("reads buffer ")
                << arg.getBuffer() << " before anything wrote it (fsdprt_v1)";
   };
-  for (auto phase : module.getOps<rt::PhaseOp>())
+  for (auto phase : module.getOps<rt::PhaseOp>()) {
+    FailureOr<SmallVector<int64_t>> found = findEnds(phase);
+    if (failed(found))
+      return failure();
+    ends = *found;
     forEachArgument(phase, visit);
+  }
   if (failed(result))
     return failure();
   return lives;

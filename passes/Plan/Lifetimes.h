@@ -6,11 +6,15 @@
 #include "mlir/IR/BuiltinOps.h"
 
 namespace fsdp {
-/// Places, in the issue order of its phase, of the first and the last dispatch
-/// that use a buffer.
+/// Places, in the issue order of its phase, of the first dispatch that uses a
+/// buffer and of the last at which it is still in use. A dispatch of another
+/// stream than compute uses its buffers until the next compute dispatch that
+/// comes after its event: from there on everything issued is ordered behind it,
+/// since those streams wait for compute.
 struct Lifetime {
   int64_t first = 0;
   int64_t last = 0;
+  int64_t lastUse = 0; ///< the last dispatch that has it as an argument
 };
 
 /// Calls `visit(place, dispatch, argument)` for every argument of every

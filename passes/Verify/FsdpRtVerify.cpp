@@ -7,9 +7,8 @@
 //
 //===----------------------------------------------------------------------===//
 #include "passes/Plan/Lifetimes.h"
+#include "passes/Plan/StreamClocks.h"
 #include "passes/Verify/Passes.h"
-
-#include <array>
 
 namespace fsdp {
 #define GEN_PASS_DEF_FSDPRTVERIFY
@@ -20,11 +19,6 @@ using namespace mlir;
 using namespace fsdp;
 
 namespace {
-constexpr size_t kNumStreams = 4;
-
-/// How far each stream is known to have come when a dispatch starts.
-using Clock = std::array<int64_t, kNumStreams>;
-
 /// One argument's bytes in an arena.
 struct Touch {
   Operation *op;
@@ -46,11 +40,8 @@ public:
     if (block.empty() || !isa<rt::JoinOp>(block.back()))
       return phase.emitOpError("does not end by joining all streams "
                                "(fsdprt_v5)");
-    for (Operation &op : block) {
-      if (!op.hasAttrOfType<rt::StreamAttr>("stream"))
-        return op.emitOpError("is not a dispatch on a stream (fsdprt_v1)");
+    for (Operation &op : block)
       issue(op);
-    }
     auto lateFirst = [](const Touch &t) {
       return t.stream != size_t(rt::Stream::Compute);
     };
@@ -66,15 +57,8 @@ public:
 
 private:
   void issue(Operation &op) {
-    auto stream = size_t(op.getAttrOfType<rt::StreamAttr>("stream").getValue());
-    Clock clock = streamClocks[stream];
-    for (Value event : op.getOperands()) {
-      const Clock &other = clocks[event.getDefiningOp()];
-      for (size_t s = 0; s < kNumStreams; ++s)
-        clock[s] = std::max(clock[s], other[s]);
-    }
-    ++clock[stream];
-    clocks[&op] = streamClocks[stream] = clock;
+    const Clock &clock = clocks.issue(op);
+    size_t stream = streamOf(op);
     for (auto arg :
          op.getAttrOfType<ArrayAttr>("args").getAsRange<rt::ArgAttr>()) {
       rt::BufferOp buffer = buffers.lookup(arg.getBuffer());
@@ -89,8 +73,8 @@ private:
     if (a.stream == b.stream || !(a.writes || b.writes) || a.arena != b.arena ||
         a.begin >= b.end || b.begin >= a.end)
       return success();
-    bool ordered =
-        clocks[b.op][a.stream] >= a.place || clocks[a.op][b.stream] >= b.place;
+    bool ordered = clocks.of(b.op)[a.stream] >= a.place ||
+                   clocks.of(a.op)[b.stream] >= b.place;
     if (ordered)
       return success();
     auto diagnostic = a.op->emitOpError("touches bytes [")
@@ -103,8 +87,7 @@ private:
 
   const DenseMap<int64_t, rt::BufferOp> &buffers;
   std::vector<Touch> touches;
-  DenseMap<Operation *, Clock> clocks;
-  std::array<Clock, kNumStreams> streamClocks{};
+  StreamClocks clocks;
 };
 
 struct FsdpRtVerify : public fsdp::impl::FsdpRtVerifyBase<FsdpRtVerify> {

@@ -16,8 +16,6 @@ using namespace fsdp;
 using namespace fsdp::sharding;
 
 namespace {
-constexpr size_t kMaxGathered = 2;
-
 std::string keyOf(StringRef unit, int64_t line) {
   return (unit + "/" + Twine(line)).str();
 }
@@ -25,8 +23,8 @@ std::string keyOf(StringRef unit, int64_t line) {
 /// The order of one function's communication, checked op by op.
 class FunctionVerifier {
 public:
-  FunctionVerifier(ModuleOp module, func::FuncOp func)
-      : module(module), func(func) {}
+  FunctionVerifier(ModuleOp module, func::FuncOp func, size_t maxGathered)
+      : module(module), func(func), maxGathered(maxGathered) {}
 
   LogicalResult verify() {
     for (Operation &op : func.getBody().front())
@@ -76,6 +74,8 @@ private:
         return op.emitOpError("is waited for ")
                << waits << " times, expected once (fsdp_v2)";
     }
+    if (auto start = dyn_cast<AllGatherStartOp>(op))
+      return visitGather(start);
     if (auto start = dyn_cast<ReduceScatterStartOp>(op))
       ++reduced[keyOf(start.getUnit(), start.getLine())];
     if (auto update = dyn_cast<UpdateOp>(op))
@@ -95,6 +95,21 @@ private:
     return success();
   }
 
+  /// A gather takes memory from its start on.
+  LogicalResult visitGather(AllGatherStartOp start) {
+    if (updated.lookup(keyOf(start.getUnit(), start.getLine())))
+      return start.emitOpError("gathers unit '")
+             << start.getUnit() << "' after its update (fsdp_v8)";
+    auto unit = module.lookupSymbol<UnitOp>(start.getUnit());
+    if (unit && !unit.getRoot())
+      alive[start.getUnit()].insert(start);
+    if (alive.size() > maxGathered)
+      return start.emitOpError("gathers unit '")
+             << start.getUnit() << "' while " << maxGathered
+             << " others are gathered (fsdp_v5)";
+    return success();
+  }
+
   LogicalResult visitWait(WaitOp wait) {
     auto start = wait.getPending().getDefiningOp<AllGatherStartOp>();
     if (!start)
@@ -103,13 +118,6 @@ private:
     gathered[first] = start.getUnit();
     for (Value value : wait.getValues())
       weightsOf[value] = {first};
-    auto unit = module.lookupSymbol<UnitOp>(start.getUnit());
-    if (unit && !unit.getRoot())
-      alive[start.getUnit()].insert(first);
-    if (alive.size() > kMaxGathered)
-      return wait.emitOpError("gathers unit '")
-             << start.getUnit() << "' while " << kMaxGathered
-             << " others are gathered (fsdp_v5)";
     return success();
   }
 
@@ -119,7 +127,8 @@ private:
     if (!gathered.contains(first) || !released.insert(first).second)
       return release.emitOpError("releases what is not gathered (fsdp_v3)");
     auto it = alive.find(release.getUnit());
-    if (it != alive.end() && it->second.erase(first) && it->second.empty())
+    auto start = first.getDefiningOp<WaitOp>().getPending().getDefiningOp();
+    if (it != alive.end() && it->second.erase(start) && it->second.empty())
       alive.erase(it);
     return success();
   }
@@ -131,17 +140,21 @@ private:
   /// the waits it comes from.
   DenseMap<Value, SmallVector<Value, 1>> weightsOf;
   DenseSet<Value> released;
-  llvm::StringMap<DenseSet<Value>> alive;
+  llvm::StringMap<DenseSet<Operation *>> alive; ///< unit -> its gathers
+  size_t maxGathered;
 };
 
 struct FsdpVerify : public fsdp::impl::FsdpVerifyBase<FsdpVerify> {
   using FsdpVerifyBase::FsdpVerifyBase;
 
   void runOnOperation() override {
+    size_t maxGathered = 2;
+    if (auto allowed = getOperation()->getAttrOfType<IntegerAttr>(kMaxGathered))
+      maxGathered = allowed.getInt();
     if (failed(verifyUnits()))
       return signalPassFailure();
     for (auto func : getOperation().getOps<func::FuncOp>()) {
-      FunctionVerifier verifier(getOperation(), func);
+      FunctionVerifier verifier(getOperation(), func, maxGathered);
       if (failed(verifier.verify()) ||
           (func.getSymName() == kStep && failed(verifyLines(verifier))))
         return signalPassFailure();

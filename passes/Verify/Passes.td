@@ -19,9 +19,11 @@ def FsdpVerify : Pass<"fsdp-verify", "::mlir::ModuleOp"> {
     - (fsdp_v3) gathered parameters are released exactly once.
     - (fsdp_v4) nothing reads a gathered parameter, or what is computed from
       parameters alone, after the release.
-    - (fsdp_v5) at most two units beside the root are gathered at once.
+    - (fsdp_v5) at most two units beside the root are gathered, or being
+      gathered, at once; the module attribute `fsdp.max_gathered` allows more.
     - (fsdp_v6) every trainable line is reduced once and then updated once.
     - (fsdp_v7) no parameter is read or updated but through its shards.
+    - (fsdp_v8) no line is gathered after its update.
   }];
 }
 

@@ -48,6 +48,7 @@ fsdprt_context::create(const Manifest &manifest, Communicator &communicator,
   streamOptions.flight = flight;
   streamOptions.slot = context->slot;
   streamOptions.timeoutSeconds = options.timeoutSeconds;
+  streamOptions.delaySeconds = options.commDelaySeconds;
   streamOptions.onThreadStart = onThreadStart;
   context->streams = std::make_unique<Streams>(communicator, streamOptions);
   return context;

@@ -20,6 +20,7 @@ struct fsdprt_context {
     int threads = 1;
     bool checked = false;
     double timeoutSeconds = 60;
+    double commDelaySeconds = 0;
   };
 
   /// Reserves the arenas and starts the rank's threads. `communicator`,

@@ -30,6 +30,14 @@ void Streams::beginPhase() {
   events.clear();
 }
 
+template <typename Condition>
+void Streams::block(std::unique_lock<std::mutex> &lock, Condition condition) {
+  auto start = std::chrono::steady_clock::now();
+  changed.wait(lock, condition);
+  std::chrono::duration<double> time = std::chrono::steady_clock::now() - start;
+  blockedSeconds += time.count();
+}
+
 bool Streams::eventsRecorded(const fsdprt_op *op) const {
   if (!op)
     return true;
@@ -49,8 +57,7 @@ Status Streams::waitFor(const int32_t *waits, int32_t count) {
   probe.waits = waits;
   probe.num_waits = count;
   // With nothing in flight, nobody is left to record a missing event.
-  changed.wait(lock,
-               [&] { return !error.ok() || eventsRecorded(&probe) || idle(); });
+  block(lock, [&] { return !error.ok() || eventsRecorded(&probe) || idle(); });
   if (error.ok() && !eventsRecorded(&probe))
     return failure("it waits for an event that no earlier operation records");
   return error;
@@ -86,14 +93,13 @@ void Streams::issue(Task task) {
 
 Status Streams::waitForStream(int stream) {
   std::unique_lock<std::mutex> lock(mutex);
-  changed.wait(lock,
-               [&] { return !error.ok() || queues[stream].tasks.empty(); });
+  block(lock, [&] { return !error.ok() || queues[stream].tasks.empty(); });
   return error;
 }
 
 Status Streams::drain() {
   std::unique_lock<std::mutex> lock(mutex);
-  changed.wait(lock, [&] { return !error.ok() || idle(); });
+  block(lock, [&] { return !error.ok() || idle(); });
   return error;
 }
 
@@ -199,6 +205,11 @@ static Status inOperation(const Streams::Task &task, const Status &status) {
                  "': ", status.message());
 }
 
+bool Streams::isDelayed(const Task &task, const Queue &queue) const {
+  return task.op && std::chrono::steady_clock::now() - queue.started <
+                        std::chrono::duration<double>(options.delaySeconds);
+}
+
 bool Streams::advance(int index) {
   Queue &queue = queues[index];
   Task *task = nullptr;
@@ -222,13 +233,15 @@ bool Streams::advance(int index) {
   }
   bool started = !queue.inFlight;
   queue.inFlight = true;
+  if (started)
+    queue.started = std::chrono::steady_clock::now();
   if (!task->transfers.empty()) {
     Expected<bool> done = communicator.test(task->channel);
     if (!done.ok()) {
       fail(inOperation(*task, done.status()));
       return false;
     }
-    if (!*done)
+    if (!*done || isDelayed(*task, queue))
       return started;
   }
   if (task->finish)

@@ -46,6 +46,9 @@ public:
     FlightFile *flight = nullptr;
     FlightSlot *slot = nullptr;
     double timeoutSeconds = 60;
+    /// Least time from an exchange's start to its end, spent asleep: a slow
+    /// network for measuring overlap.
+    double delaySeconds = 0;
     std::function<void()> onThreadStart; // float environment
   };
 
@@ -65,6 +68,8 @@ public:
   Status waitForStream(int stream);
   /// Blocks until all streams are idle.
   Status drain();
+  /// Seconds that the issuing thread has been blocked, since the last call.
+  double takeBlockedSeconds() { return std::exchange(blockedSeconds, 0); }
   /// The first failure of any stream.
   Status status();
 
@@ -81,7 +86,12 @@ private:
   struct Queue {
     std::deque<Task> tasks; // the front one may be in flight
     bool inFlight = false;
+    std::chrono::steady_clock::time_point started;
   };
+  /// Waits, on the issuing thread, until `condition` holds.
+  template <typename Condition>
+  void block(std::unique_lock<std::mutex> &lock, Condition condition);
+
   static constexpr int numQueues = FSDPRT_NUM_STREAMS + 1; // + the runtime's
 
   void run();
@@ -90,6 +100,7 @@ private:
   void complete(int queue);
   void fail(Status status);
   Status checkTimeout();
+  bool isDelayed(const Task &task, const Queue &queue) const;
   bool idle() const;              // with the mutex
   bool isUsed(Range range) const; // with the mutex
   void mark(const Task &task, OperationState state);
@@ -101,6 +112,7 @@ private:
   std::vector<uint8_t> events;
   Queue queues[numQueues];
   Status error;
+  double blockedSeconds = 0; // of the issuing thread
   bool stopping = false;
 
   // Of the communication thread.

@@ -110,6 +110,12 @@ static void addMachineOptions(CLI::App &app, RunOptions &options) {
       ->type_name("S")
       ->check(CLI::PositiveNumber)
       ->group("Machine");
+  app.add_option("--comm-delay", options.commDelayMilliseconds,
+                 "least time that each collective takes, to see how much of a "
+                 "slow network is hidden")
+      ->type_name("MS")
+      ->check(CLI::NonNegativeNumber)
+      ->group("Machine");
   app.add_flag("--checked", options.checked,
                "guard pages around the arenas, NaN in what is not written yet "
                "or used no more")

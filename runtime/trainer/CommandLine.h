@@ -28,6 +28,7 @@ struct RunOptions {
   bool checkPlan = false, checked = false;
   int threads = 0; // 0: cores divided by the ranks of the host
   double timeoutSeconds = 60;
+  double commDelayMilliseconds = 0;
 };
 
 /// Parses and checks; nothing if the caller should exit with `exitCode` (after

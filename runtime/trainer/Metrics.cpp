@@ -47,6 +47,7 @@ Status MetricsFile::write(const StepMetrics &metrics) {
       {"grad_norm", finiteOrNull(metrics.gradNorm)},
       {"lr", finiteOrNull(metrics.learningRate)},
       {"step_ms", finiteOrNull(metrics.milliseconds)},
+      {"exposed_comm_ms", finiteOrNull(metrics.exposedMilliseconds)},
       {"tokens_per_s", finiteOrNull(metrics.tokensPerSecond)},
       {"planned_peak_bytes", metrics.plannedPeakBytes},
       {"measured_peak_bytes", metrics.measuredPeakBytes},

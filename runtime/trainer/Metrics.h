@@ -14,6 +14,7 @@ struct StepMetrics {
   int64_t step = 0; // from 0
   double loss = 0, gradNorm = 0, learningRate = 0;
   double milliseconds = 0, tokensPerSecond = 0; // all ranks
+  double exposedMilliseconds = 0; // compute waited for communication
   int64_t plannedPeakBytes = 0, measuredPeakBytes = 0;
   int64_t gatheredBytes = 0, reducedBytes = 0; // of this rank and step
 };

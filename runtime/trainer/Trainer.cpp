@@ -129,6 +129,7 @@ Status Trainer::loadProgram() {
                                : std::max(1, cores / setup.ranksOnHost);
   contextOptions.checked = options.checked;
   contextOptions.timeoutSeconds = options.timeoutSeconds;
+  contextOptions.commDelaySeconds = options.commDelayMilliseconds / 1000;
   auto created = fsdprt_context::create(manifest, *setup.communicator,
                                         setup.flight, contextOptions);
   if (!created.ok())
@@ -174,6 +175,7 @@ Status Trainer::runStep(int64_t step, Progress &progress) {
   context->writeScalar("lr", metrics.learningRate);
   context->writeScalar("step", double(step + 1));
   context->gatheredBytes = context->reducedBytes = 0;
+  context->streams->takeBlockedSeconds();
   FSDPRT_RETURN_IF_ERROR(runPhases("step", step));
   metrics.loss = context->readResult("loss");
   metrics.gradNorm = context->readResult("grad_norm");
@@ -185,6 +187,7 @@ Status Trainer::runStep(int64_t step, Progress &progress) {
       double(manifest.batch * manifest.seq * world) / seconds.count();
   metrics.plannedPeakBytes = manifest.plannedPeakBytes;
   metrics.measuredPeakBytes = context->recorder.peakBytes();
+  metrics.exposedMilliseconds = context->streams->takeBlockedSeconds() * 1000;
   metrics.gatheredBytes = context->gatheredBytes;
   metrics.reducedBytes = context->reducedBytes;
   history.push_back(metrics);

@@ -6,7 +6,7 @@ import unittest
 
 from harness import COMPILE, FIXTURES, TOKENS, ToolTest, content, execute, lines_of
 
-TIMES = ("step_ms", "tokens_per_s")
+TIMES = ("step_ms", "exposed_comm_ms", "tokens_per_s")
 GPT2 = os.path.join(FIXTURES, "gpt2", "dynamo18-dyn-raw.onnx")
 
 

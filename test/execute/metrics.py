@@ -7,7 +7,7 @@ import unittest
 
 from harness import FIXTURES, ToolTest, content, entry, lines_of
 
-KEYS = {"step", "loss", "grad_norm", "lr", "step_ms", "tokens_per_s", "planned_peak_bytes",
+KEYS = {"step", "loss", "grad_norm", "lr", "step_ms", "exposed_comm_ms", "tokens_per_s", "planned_peak_bytes",
         "measured_peak_bytes", "gathered_bytes", "reduced_bytes"}
 # (file, names frozen, whether parameters are tied)
 MODELS = [("nanogpt/dynamo18-dyn-raw.onnx", [], True), ("llama/dynamo18-dyn-raw.onnx", [], False),

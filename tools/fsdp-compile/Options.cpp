@@ -80,6 +80,21 @@ cl::list<std::string>
                    "elements of the outermost module lists)"),
           cl::value_desc("pattern"), cl::cat(shardOptions));
 
+cl::list<std::string> prefetchForward(
+    "prefetch-forward",
+    cl::desc("Units gathered ahead in forward: N for all, PATTERN=N for some "
+             "(default 1, 0: none)"),
+    cl::value_desc("N"), cl::cat(shardOptions));
+cl::list<std::string>
+    prefetchBackward("prefetch-backward",
+                     cl::desc("The same in backward (default 1)"),
+                     cl::value_desc("N"), cl::cat(shardOptions));
+cl::opt<unsigned>
+    reduceInFlight("reduce-in-flight",
+                   cl::desc("Units whose gradients are reduced while backward "
+                            "goes on (default 1)"),
+                   cl::value_desc("N"), cl::init(1), cl::cat(shardOptions));
+
 cl::opt<std::string> output("o", cl::desc("Program to write"),
                             cl::value_desc("model.fsdp"),
                             cl::cat(outputOptions));
@@ -151,6 +166,9 @@ PipelineOptions pipelineOptions(double beta1, double beta2) {
   PipelineOptions options;
   options.mesh = mesh;
   options.units = units;
+  options.prefetchForward = prefetchForward;
+  options.prefetchBackward = prefetchBackward;
+  options.reduceInFlight = reduceInFlight;
   options.loss = loss;
   options.logits = logits;
   options.labelsShift = labelsShift;

@@ -1,0 +1,46 @@
+//===- Passes.td - When collectives run --------------------*- tablegen -*-===//
+include "mlir/Pass/PassBase.td"
+
+class Fsdp_SchedulePass<string flag> : Pass<flag, "::mlir::ModuleOp"> {
+  let dependentDialects = ["::fsdp::sharding::FsdpDialect"];
+}
+
+def FsdpPrefetch : Fsdp_SchedulePass<"fsdp-prefetch"> {
+  let summary = "starts all-gathers ahead of their use";
+  let description = [{
+    While a unit computes, the gathers of the next units run: with depth N, the
+    starts of the next N gathers of the same direction are moved right behind
+    the unit's own wait. What the root unit computes at the beginning of
+    forward and of backward counts as a unit. Depth 0 leaves each start at its
+    wait. At most N + 1 units beside the root are gathered at once.
+
+    FSDP2 prefetches implicitly in forward, since its host runs ahead, and one
+    unit deep in backward; its explicit lists are `PATTERN=N` here.
+  }];
+  let options = [
+    ListOption<"forward", "forward", "std::string",
+               "depth in forward: N, or PATTERN=N for units (default 1)">,
+    ListOption<"backward", "backward", "std::string",
+               "depth in backward: N, or PATTERN=N for units (default 1)">];
+}
+
+def FsdpOverlapReductions : Fsdp_SchedulePass<"fsdp-overlap-reductions"> {
+  let summary = "waits for reduce-scatters after the next unit's backward";
+  let description = [{
+    Moves the wait for a reduce-scatter down to where `in-flight` later units
+    have started theirs, or to the first use of its shards: meanwhile the next
+    units' backward computes. A unit's gradients stay in memory until the
+    wait, so at most `in-flight` + 1 units' are alive; FSDP2 has 1.
+  }];
+  let options = [
+    Option<"inFlight", "in-flight", "int64_t", "1",
+           "reduce-scatters under way while backward computes">];
+}
+
+def FsdpHoistUpdates : Fsdp_SchedulePass<"fsdp-hoist-updates"> {
+  let summary = "updates a unit as soon as its gradients are reduced";
+  let description = [{
+    Moves each update up to where its last operand is there: the wait for its
+    reduced gradients, or, where gradients are clipped, the clip factor.
+  }];
+}
