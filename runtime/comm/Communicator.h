@@ -47,9 +47,9 @@ public:
   /// Drives the exchange; true when all was sent and received.
   virtual Expected<bool> test(int channel) = 0;
 
-  /// Returns when something may have changed, or after a while. `attempt`
-  /// counts the calls since something last did.
-  virtual void idle(int attempt) = 0;
+  /// Returns when something may have changed, or after a while of at most
+  /// `longest`. `attempt` counts the calls since something last did.
+  virtual void idle(int attempt, std::chrono::microseconds longest) = 0;
 
   /// Makes a concurrent idle() return soon.
   virtual void wake() {}

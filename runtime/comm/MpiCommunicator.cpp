@@ -29,7 +29,7 @@ public:
   const char *name() const override { return "mpi"; }
   Status start(int channel, std::vector<Transfer> transfers) override;
   Expected<bool> test(int channel) override;
-  void idle(int attempt) override;
+  void idle(int attempt, std::chrono::microseconds longest) override;
 
 private:
   int self = 0, numRanks = 1;
@@ -105,8 +105,9 @@ Expected<bool> MpiCommunicator::test(int channel) {
   return done != 0;
 }
 
-void MpiCommunicator::idle(int attempt) {
-  long microseconds = std::min(500L, 20L << std::min(attempt, 8));
+void MpiCommunicator::idle(int attempt, std::chrono::microseconds longest) {
+  long microseconds =
+      std::min({500L, 20L << std::min(attempt, 8), long(longest.count())});
   struct timespec time = {0, microseconds * 1000};
   ::nanosleep(&time, nullptr);
 }

@@ -210,6 +210,22 @@ bool Streams::isDelayed(const Task &task, const Queue &queue) const {
                         std::chrono::duration<double>(options.delaySeconds);
 }
 
+/// Until the first delay is over, and not so long that a time-out is missed.
+std::chrono::microseconds Streams::longestIdle() const {
+  std::chrono::microseconds longest = std::chrono::milliseconds(100);
+  if (options.delaySeconds == 0)
+    return longest;
+  for (const Queue &queue : queues) {
+    auto end = queue.started +
+               std::chrono::microseconds(int64_t(options.delaySeconds * 1e6));
+    auto rest = std::chrono::duration_cast<std::chrono::microseconds>(
+        end - std::chrono::steady_clock::now());
+    if (queue.inFlight && rest.count() >= 0)
+      longest = std::min(longest, rest + std::chrono::microseconds(1));
+  }
+  return longest;
+}
+
 bool Streams::advance(int index) {
   Queue &queue = queues[index];
   Task *task = nullptr;
@@ -302,7 +318,7 @@ void Streams::run() {
     }
     if (inFlight) {
       lock.unlock();
-      communicator.idle(attempt++);
+      communicator.idle(attempt++, longestIdle());
       if (Status status = checkTimeout(); !status.ok())
         fail(status);
       continue;

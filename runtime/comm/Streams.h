@@ -101,6 +101,7 @@ private:
   void fail(Status status);
   Status checkTimeout();
   bool isDelayed(const Task &task, const Queue &queue) const;
+  std::chrono::microseconds longestIdle() const;
   bool idle() const;              // with the mutex
   bool isUsed(Range range) const; // with the mutex
   void mark(const Task &task, OperationState state);

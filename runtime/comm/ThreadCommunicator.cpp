@@ -55,9 +55,10 @@ Expected<bool> ThreadCommunicator::test(int channel) {
   return true;
 }
 
-void ThreadCommunicator::idle(int /*attempt*/) {
+void ThreadCommunicator::idle(int /*attempt*/,
+                              std::chrono::microseconds longest) {
   std::unique_lock<std::mutex> lock(group->mutex);
-  group->changed.wait_for(lock, std::chrono::milliseconds(100), [&] {
+  group->changed.wait_for(lock, longest, [&] {
     return group->aborted || group->generation != seenGeneration;
   });
 }

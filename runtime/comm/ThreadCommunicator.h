@@ -47,7 +47,7 @@ public:
   const char *name() const override { return "thread"; }
   Status start(int channel, std::vector<Transfer> transfers) override;
   Expected<bool> test(int channel) override;
-  void idle(int attempt) override;
+  void idle(int attempt, std::chrono::microseconds longest) override;
   void wake() override;
   void abort() override;
 

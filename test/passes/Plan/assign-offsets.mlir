@@ -36,6 +36,32 @@ fsdprt.phase @export runs "save" {
 
 // -----
 
+// Tests that what a collective uses keeps its bytes until compute has waited for
+// its event, also from what compute writes meanwhile, and loses them then.
+// CHECK: arena 0 "state" bytes 64 persistent
+// CHECK-DAG: fsdprt.arena 1 "work" bytes 192
+// CHECK-DAG: fsdprt.buffer 1 {{.*}} at [[GRADIENTS:0|64|128]]
+// CHECK-DAG: fsdprt.buffer 2 {{.*}} at
+// CHECK-DAG: fsdprt.buffer 3 {{.*}} at
+// CHECK-DAG: fsdprt.buffer 4 {{.*}} at [[GRADIENTS]]
+module {
+  fsdprt.buffer 0 "p" shard unit "" phase "" bytes 64 arena 0 at -1
+  fsdprt.buffer 1 "gradients" gradient unit "" phase "step" bytes 64 arena 1 at -1
+  fsdprt.buffer 2 "reduced" reduced unit "" phase "step" bytes 64 arena 1 at -1
+  fsdprt.buffer 3 "beside" activation unit "" phase "step" bytes 64 arena 1 at -1
+  fsdprt.buffer 4 "after" activation unit "" phase "step" bytes 64 arena 1 at -1
+  fsdprt.phase @step runs "step" {
+    %0 = fsdprt.copy "gradients" on compute [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 64]>] unit "" scope ""
+    %1 = fsdprt.copy "reduce" on reduce [#fsdprt.arg<read 1 [0 : 64]>, #fsdprt.arg<write 2 [0 : 64]>] wait(%0) unit "" scope ""
+    %2 = fsdprt.fill "beside" byte 0 on compute [#fsdprt.arg<write 3 [0 : 64]>] unit "" scope ""
+    %3 = fsdprt.copy "after" on compute [#fsdprt.arg<read 3 [0 : 64]>, #fsdprt.arg<write 4 [0 : 64]>] wait(%1) unit "" scope ""
+    %4 = fsdprt.copy "update" on compute [#fsdprt.arg<read 2 [0 : 64]>, #fsdprt.arg<write 0 [0 : 64]>] unit "" scope ""
+    %5 = fsdprt.join "join" on compute [] unit "" scope ""
+  }
+}
+
+// -----
+
 // Tests that a program with arenas is not planned again.
 // expected-error @+1 {{offsets are assigned already}}
 module {

@@ -300,8 +300,8 @@ func.func @step(%x: tensor<4xf32>, %lr: tensor<f32>) {
   %p1 = fsdp.all_gather_start "h.1" line 0(%s1) over ["shard"] : (!shard) -> !fsdp.pending<tensor<4xf32>>
   %w1 = fsdp.wait %p1 : <tensor<4xf32>> -> tensor<4xf32>
   %s2 = fsdp.shards "h.2" line 0 : !shard
-  %p2 = fsdp.all_gather_start "h.2" line 0(%s2) over ["shard"] : (!shard) -> !fsdp.pending<tensor<4xf32>>
   // expected-error @+1 {{gathers unit 'h.2' while 2 others are gathered (fsdp_v5)}}
+  %p2 = fsdp.all_gather_start "h.2" line 0(%s2) over ["shard"] : (!shard) -> !fsdp.pending<tensor<4xf32>>
   %w2 = fsdp.wait %p2 : <tensor<4xf32>> -> tensor<4xf32>
   %y = onnx.mul %x, %w : tensor<4xf32>, tensor<4xf32> -> tensor<4xf32>
   fsdp.release "h.0" line 0(%w) : tensor<4xf32>
@@ -311,6 +311,44 @@ func.func @step(%x: tensor<4xf32>, %lr: tensor<f32>) {
   %g = fsdp.wait %q : <!shard> -> !shard
   fsdp.update "h.0" line 0(%g) lr %lr step %lr {rule = #train.sgd<momentum = 0.0, decay = 0.0>} : (!shard, tensor<f32>, tensor<f32>) -> ()
   return
+}
+
+// -----
+
+// Tests that a module may allow itself three gathered units, for prefetch two
+// units deep.
+#mesh = #fsdp.mesh<"shard" = 2>
+#layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>
+#line = #fsdp.line<layout = #layout, parameters = ["h.0.w"], trainable = true, decay_elements = 0>
+!shard = !fsdp.sharded<tensor<4xf32>, #layout, 0>
+#line2 = #fsdp.line<layout = #layout, parameters = ["h.2.w"], trainable = false, decay_elements = 0>
+#line1 = #fsdp.line<layout = #layout, parameters = ["h.1.w"], trainable = false, decay_elements = 0>
+module attributes {fsdp.max_gathered = 3 : i64} {
+onnx.parameter @"h.1.w" : tensor<4xf32>
+onnx.parameter @"h.0.w" : tensor<4xf32>
+fsdp.unit @"h.0" lines [#line]
+fsdp.unit @"h.1" lines [#line1]
+onnx.parameter @"h.2.w" : tensor<4xf32>
+fsdp.unit @"h.2" lines [#line2]
+func.func @step(%x: tensor<4xf32>, %lr: tensor<f32>) {
+  %s = fsdp.shards "h.0" line 0 : !shard
+  %p = fsdp.all_gather_start "h.0" line 0(%s) over ["shard"] : (!shard) -> !fsdp.pending<tensor<4xf32>>
+  %w = fsdp.wait %p : <tensor<4xf32>> -> tensor<4xf32>
+  %s1 = fsdp.shards "h.1" line 0 : !shard
+  %p1 = fsdp.all_gather_start "h.1" line 0(%s1) over ["shard"] : (!shard) -> !fsdp.pending<tensor<4xf32>>
+  %w1 = fsdp.wait %p1 : <tensor<4xf32>> -> tensor<4xf32>
+  %s2 = fsdp.shards "h.2" line 0 : !shard
+  %p2 = fsdp.all_gather_start "h.2" line 0(%s2) over ["shard"] : (!shard) -> !fsdp.pending<tensor<4xf32>>
+  %w2 = fsdp.wait %p2 : <tensor<4xf32>> -> tensor<4xf32>
+  %y = onnx.mul %x, %w : tensor<4xf32>, tensor<4xf32> -> tensor<4xf32>
+  fsdp.release "h.0" line 0(%w) : tensor<4xf32>
+  fsdp.release "h.1" line 0(%w1) : tensor<4xf32>
+  fsdp.release "h.2" line 0(%w2) : tensor<4xf32>
+  %q = fsdp.reduce_scatter_start "h.0" line 0(%y) over ["shard"] : (tensor<4xf32>) -> !fsdp.pending<!shard>
+  %g = fsdp.wait %q : <!shard> -> !shard
+  fsdp.update "h.0" line 0(%g) lr %lr step %lr {rule = #train.sgd<momentum = 0.0, decay = 0.0>} : (!shard, tensor<f32>, tensor<f32>) -> ()
+  return
+}
 }
 
 // -----
@@ -516,5 +554,27 @@ func.func @step(%x: tensor<4xf32>, %lr: tensor<f32>) {
   fsdp.update "h.0" line 0(%g) lr %lr step %lr {rule = #train.sgd<momentum = 0.0, decay = 0.0>} : (!shard, tensor<f32>, tensor<f32>) -> ()
   // expected-error @+1 {{works on a whole parameter (fsdp_v7)}}
   train.update @"h.0.w", %x lr %lr step %lr {rule = #train.sgd<momentum = 0.0, decay = 0.0>} : (tensor<4xf32>, tensor<f32>, tensor<f32>) -> ()
+  return
+}
+
+// -----
+
+// Tests that fsdp_v8 rejects this: a line is gathered after its update, so that
+// two uses of one step would see different values.
+#mesh = #fsdp.mesh<"shard" = 2>
+#layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>
+#line = #fsdp.line<layout = #layout, parameters = ["h.0.w"], trainable = true, decay_elements = 0>
+!shard = !fsdp.sharded<tensor<4xf32>, #layout, 0>
+onnx.parameter @"h.0.w" : tensor<4xf32>
+fsdp.unit @"h.0" lines [#line]
+func.func @step(%x: tensor<4xf32>, %lr: tensor<f32>) {
+  %q = fsdp.reduce_scatter_start "h.0" line 0(%x) over ["shard"] : (tensor<4xf32>) -> !fsdp.pending<!shard>
+  %g = fsdp.wait %q : <!shard> -> !shard
+  fsdp.update "h.0" line 0(%g) lr %lr step %lr {rule = #train.sgd<momentum = 0.0, decay = 0.0>} : (!shard, tensor<f32>, tensor<f32>) -> ()
+  %s = fsdp.shards "h.0" line 0 : !shard
+  // expected-error @+1 {{gathers unit 'h.0' after its update (fsdp_v8)}}
+  %p = fsdp.all_gather_start "h.0" line 0(%s) over ["shard"] : (!shard) -> !fsdp.pending<tensor<4xf32>>
+  %w = fsdp.wait %p : <tensor<4xf32>> -> tensor<4xf32>
+  fsdp.release "h.0" line 0(%w) : tensor<4xf32>
   return
 }
