@@ -30,7 +30,7 @@ struct OverlapReductions
       return signalPassFailure();
     if (inFlight < 0) {
       getOperation().emitError("in-flight is ")
-          << inFlight << ", expected 0 or more";
+          << int64_t(inFlight) << ", expected 0 or more";
       return signalPassFailure();
     }
     // The lines of a unit are reduced together.
