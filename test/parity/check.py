@@ -74,6 +74,7 @@ class Checker:
             command += ["--clip-grad-norm", str(golden["clip_grad_norm"])]
         if golden.get("momentum"):
             command += ["--momentum", str(golden["momentum"])]
+        command += ["--loss-mean", golden.get("loss_mean", "global")]
         for pattern in golden.get("no_decay", []):
             command += ["--no-decay", entry["prefix"] + pattern.replace("*", "**")]
         for name in entry["frozen"]:
@@ -168,11 +169,12 @@ def goldens_of(entry, kinds, worlds):
     """(golden file, world) of the runs that hold for this file."""
     folder = os.path.join(HERE, "goldens")
     for kind in kinds:
-        suffix = kind if "-" in kind else kind
+        optimizer, _, special = kind.partition("-")
         for world in worlds:
             batch = entry["static_batch"] * world if entry["static_batch"] else 24
-            optimizer, _, special = suffix.partition("-")
-            name = f"{entry['golden']}.{optimizer}-b{batch}{'-' + special if special else ''}.json"
+            name = f"{entry['golden']}.{optimizer}-b{batch}{'-' + special if special else ''}"
+            # The mean of the ranks' means depends on the number of ranks.
+            name += f"-w{world}.json" if special == "rankmean" else ".json"
             path = os.path.join(folder, name)
             if os.path.exists(path):
                 yield path, world
@@ -182,7 +184,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bin", default="build/bin", help="folder of fsdp-compile and fsdp-run")
     parser.add_argument("--worlds", default="1,2,3,4,8", help="numbers of ranks")
-    parser.add_argument("--kinds", default="adamw", help="adamw, sgd, adamw-labels, adamw-nodecay")
+    parser.add_argument("--kinds", default="adamw", help="adamw, sgd, adamw-labels, adamw-nodecay, adamw-rankmean")
     parser.add_argument("--comm", default="thread", help="fsdp-run's --comm")
     parser.add_argument("--compile-args", default="", help="further options of fsdp-compile")
     parser.add_argument("patterns", nargs="*", default=["*"], help="shell patterns of files")
