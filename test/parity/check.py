@@ -98,10 +98,9 @@ class Checker:
             command += ["--labels", os.path.join(HERE, golden["labels"])]
         if "weights.safetensors" in entry["weights"] and not entry["weights"].startswith("external"):
             command += ["--weights", os.path.join(HERE, "fixtures", entry["model"], "weights.safetensors")]
-        if save:
-            command += ["--save", save]
-            if entry["prefix"]:
-                command += ["--strip-prefix", entry["prefix"]]
+        command += ["--save", save]
+        if entry["prefix"]:
+            command += ["--strip-prefix", entry["prefix"]]
         return run(command)
 
     def check(self, entry, golden_path, world):
@@ -111,13 +110,16 @@ class Checker:
         status, output = self.compile(entry, golden, world, batch)
         if status:
             return self.report(what, "fsdp-compile: " + last_error(output))
-        save = os.path.join(self.folder, "saved.safetensors") if golden["optimizer"] == "sgd" else None
+        save = os.path.join(self.folder, "saved.safetensors")
         status, output = self.train(entry, golden, world, save)
         if status:
             return self.report(what, "fsdp-run: " + last_error(output))
-        self.report(what, self.compare(golden, golden_path, save))
+        error = self.compare_metrics(golden) or self.compare_names(entry, save)
+        if not error and golden["optimizer"] == "sgd":
+            error = self.compare_parameters(golden_path, save)
+        self.report(what, error)
 
-    def compare(self, golden, golden_path, save):
+    def compare_metrics(self, golden):
         steps = [json.loads(line) for line in open(os.path.join(self.folder, "metrics.jsonl"))]
         if len(steps) != golden["steps"]:
             return f"{len(steps)} steps, expected {golden['steps']}"
@@ -129,14 +131,24 @@ class Checker:
         for step in steps:
             if step["measured_peak_bytes"] != step["planned_peak_bytes"]:
                 return f"measured peak {step['measured_peak_bytes']}, planned {step['planned_peak_bytes']}"
-        if not save:
-            return ""
+        return ""
+
+    def compare_names(self, entry, save):
+        """What a strict load_state_dict would complain about."""
+        saved = {name: list(tensor.shape) for name, tensor in load_safetensors(save).items()}
+        state = {name.removeprefix(entry["prefix"]): dims
+                 for name, dims, *_ in entry["parameters"] + entry["buffers"]}
+        missing, unexpected = sorted(state.keys() - saved.keys()), sorted(saved.keys() - state.keys())
+        if missing or unexpected:
+            return f"load_state_dict: missing {missing}, unexpected {unexpected}"
+        for name, dims in state.items():
+            if saved[name] != dims:
+                return f"load_state_dict: {name} has shape {saved[name]}, expected {dims}"
+        return ""
+
+    def compare_parameters(self, golden_path, save):
         saved, wanted = load_safetensors(save), load_safetensors(golden_path[:-5] + ".safetensors")
         for name, want in wanted.items():
-            if name not in saved:
-                return f"{name} was not saved"
-            if saved[name].shape != want.shape:
-                return f"{name} has shape {saved[name].shape}, expected {want.shape}"
             worst = np.abs(saved[name] - want).max() / max(np.abs(want).max(), 1e-30)
             self.worst["parameters"] = max(worst, self.worst.get("parameters", 0))
             if not worst <= TOLERANCE:

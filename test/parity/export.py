@@ -326,6 +326,7 @@ def entry(name, variant_name, proto):
         "weights": weights_of(spec, variant),
         "golden": golden_of(name),
         "parameters": [[n, list(p.shape)] for n, p in models.state_names(module)],
+        "buffers": models.persistent_buffers(module),
         "ties": tied,
         "frozen": [n for n, p in models.state_names(module) if not p.requires_grad],
         "unused": ["spare"] if name == "nanogpt-hard" else [],

@@ -297,6 +297,18 @@ def state_names(model):
     return list(model.named_parameters(remove_duplicate=False))
 
 
+def persistent_buffers(model):
+    """What `state_dict` has besides the parameters: [name, dims, dtype]."""
+    state = model.state_dict()
+    parameters = {name for name, _ in state_names(model)}
+    assert parameters <= state.keys(), "a parameter that state_dict has not"
+    return [
+        [name, list(t.shape), str(t.dtype).removeprefix("torch.")]
+        for name, t in state.items()
+        if name not in parameters
+    ]
+
+
 def ties(model):
     """Each second name of a shared parameter, with the first."""
     first = {}
