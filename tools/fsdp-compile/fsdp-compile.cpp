@@ -3,6 +3,7 @@
 #include "passes/Kernel/Compile.h"
 #include "passes/Lower/Program.h"
 #include "passes/Pipeline/Pipeline.h"
+#include "tools/Diagnostics.h"
 #include "tools/ImportFlags.h"
 #include "tools/Register.h"
 
@@ -13,7 +14,6 @@
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/InitLLVM.h"
 #include "llvm/Support/Process.h"
-#include "llvm/Support/SourceMgr.h"
 #include "llvm/TargetParser/Host.h"
 
 #include <cctype>
@@ -256,8 +256,7 @@ int main(int argc, char **argv) {
   registerAll(registry);
   MLIRContext context(registry);
   context.printOpOnDiagnostic(false);
-  llvm::SourceMgr sources;
-  SourceMgrDiagnosticHandler diagnostics(sources, &context);
+  ModelDiagnostics diagnostics(&context);
   return succeeded(compile(context, importFlags, pipelineOptions(beta1, beta2)))
              ? 0
              : 1;
