@@ -80,12 +80,19 @@ class Checker:
         for name in entry["frozen"]:
             command += ["--freeze", name]
         command += self.compile_args
+        if entry["exporter"] == "legacy":
+            for name, row in entry["padding_idx"].items():
+                command += ["--padding-idx", f"{name}={row}"]
+            # This exporter does not tell buffers from parameters.
+            for name, *_ in entry["buffers"]:
+                command += ["--freeze", name]
         if any(i["name"] == "attention_mask" for i in entry["inputs"]):
             command += ["--bind", "attention_mask=1"]
         if entry["weights"].startswith("initializers without"):
             command += ["--init"]
         if entry["weights"].startswith("graph inputs"):
-            command += ["--init"] + [x for name, _ in entry["parameters"] for x in ("--param", name)]
+            command += ["--init"] + [x for name, _ in entry["parameters"] if name not in entry["ties"]
+                                   for x in ("--param", name)]
         return run(command)
 
     def train(self, entry, golden, world, save):
