@@ -96,6 +96,7 @@ PLAN = {
     "tower": ["dynamo18-dyn-raw", "dynamo18-dyn-opt", "dynamo23-dyn-raw"],
     "hand-tied": ["dynamo18-dyn-raw", "dynamo18-dyn-opt", "legacy17", "legacy17-nofold"],
     "scaled": ["dynamo18-dyn-raw", "dynamo18-dyn-opt"],
+    "scaled-zeros": ["dynamo18-dyn-opt"],
     "gpt2": [*ALL, "dynamo18-dyn-raw-mask"],
     "gpt2-eager": ["dynamo18-dyn-raw", "dynamo18-dyn-opt"],
     "gpt2-loss": FEW,

@@ -261,9 +261,10 @@ LogicalResult SignatureRecovery::refuseComputed() {
   return mlir::emitError(loc)
          << "node '" << first.node->name << "' reads initializer '"
          << first.record->name
-         << "', which the exporter computed ahead from parameter '"
+         << "', which the exporter computed ahead, from parameter '"
          << first.parameter->target
-         << "': as a constant it would not be trained; export with "
+         << "' or one equal to it: as a constant it would not be trained; "
+            "export with "
             "optimize=False, which keeps parameters as they are";
 }
 
@@ -307,6 +308,14 @@ LogicalResult SignatureRecovery::assign(const Node &node, unsigned operand,
            << "', which the exporter computed ahead and which may come from a "
               "parameter: export with optimize=False, which keeps parameters "
               "as they are";
+  // Equal initializers are one: what the call reads may be computed from this
+  // parameter, or from another with the same contents (zeros, ones).
+  if (argument.known && ownLine && !argument.value.empty() &&
+      !placeholders.contains(argument.value) &&
+      countElements(record.dims) != 1) {
+    computed.push_back({&node, operand, &record, ownLine, false});
+    return success();
+  }
   if (argument.known || !ownLine)
     return success();
   // No role: the call must at least read the parameter of that name.
