@@ -24,18 +24,6 @@ func::FuncOp fsdp::getFunction(ModuleOp module, StringRef name) {
   return func;
 }
 
-std::string fsdp::nearestNames(StringRef name,
-                               ArrayRef<std::string> candidates) {
-  SmallVector<std::pair<unsigned, StringRef>> ranked;
-  for (const std::string &candidate : candidates)
-    ranked.push_back({name.edit_distance(candidate), candidate});
-  llvm::sort(ranked);
-  std::string text;
-  for (auto [distance, candidate] : ArrayRef(ranked).take_front(3))
-    text += (text.empty() ? "'" : ", '") + candidate.str() + "'";
-  return text;
-}
-
 Value fsdp::addArgument(func::FuncOp func, Type type, StringRef role) {
   MLIRContext *context = func.getContext();
   auto attrs = DictionaryAttr::get(context, {{StringAttr::get(context, kRole),
