@@ -32,6 +32,7 @@ private:
   FailureOr<std::optional<size_t>> sameContents(const TensorRecord &record);
   void addReaderAlias(const Node &node, Parameter &parameter);
   std::string moduleOf(const Node &product);
+  void warnOfBuffers();
   size_t declare(StringRef name, const TensorRecord &record, bool transposed);
 
   const Graph &graph;
@@ -201,6 +202,23 @@ LogicalResult NameRecovery::bindFolded(const Node &node, unsigned operand,
   return success();
 }
 
+/// The file does not say which float tensors are buffers, which nothing trains.
+void NameRecovery::warnOfBuffers() {
+  std::string names;
+  for (const Parameter &parameter : table.parameters) {
+    StringRef name = parameter.name;
+    bool wanted = matchesAny(name, options.paramPatterns) ||
+                  matchesAny(name, options.freezePatterns);
+    if (!wanted && !name.ends_with("weight") && !name.ends_with("bias"))
+      names += (names.empty() ? "'" : ", '") + parameter.name + "'";
+  }
+  if (!names.empty())
+    mlir::emitWarning(loc)
+        << "taken as parameters: " << names
+        << "; this exporter does not tell them from buffers: --freeze those "
+           "that are buffers, --param the others, or export with dynamo=True";
+}
+
 LogicalResult NameRecovery::run() {
   for (const Node &node : graph.nodes)
     for (const std::string &input : node.inputs)
@@ -238,6 +256,7 @@ LogicalResult NameRecovery::run() {
         isFloatData(entry.second->dataType))
       declare(name, *entry.second, false);
   }
+  warnOfBuffers();
   if (unknown.empty())
     return success();
   auto diagnostic = mlir::emitError(loc);
