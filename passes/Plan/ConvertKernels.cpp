@@ -30,6 +30,27 @@ LogicalResult PhaseConverter::launch(train::KernelOp kernel,
   return success();
 }
 
+/// The buffer of an operand that `result` may be computed in place of: one of
+/// `operands`, if nothing reads it afterwards.
+std::optional<Slice> PhaseConverter::takeOver(train::KernelOp op, Value result,
+                                              ArrayRef<unsigned> operands,
+                                              ArrayRef<Slice> ins) {
+  if (placed.contains(result))
+    return std::nullopt;
+  for (unsigned operand : operands) {
+    Slice candidate = ins[operand];
+    // Another operand in the same buffer may be read at other places.
+    bool shared = false;
+    for (unsigned i = 0; i < ins.size(); ++i)
+      shared |=
+          ins[i].buffer == candidate.buffer && !llvm::is_contained(operands, i);
+    if (!shared && candidate.bytes == byteSize(result.getType()) &&
+        diesAt(op.getInputs()[operand], op))
+      return candidate;
+  }
+  return std::nullopt;
+}
+
 LogicalResult PhaseConverter::convert(train::KernelOp op) {
   StringRef unit = program.unitOfScope(onnx::getScope(op));
   SmallVector<Slice> ins, outs;
@@ -38,26 +59,14 @@ LogicalResult PhaseConverter::convert(train::KernelOp op) {
   SmallVector<SmallVector<unsigned>> inPlace = inPlaceOperands(op);
   llvm::SmallDenseSet<int64_t> taken;
   for (auto [i, result] : llvm::enumerate(op.getOutputs())) {
-    Slice slice;
-    for (unsigned operand : inPlace[i]) {
-      Slice candidate = ins[operand];
-      // Another operand in the same buffer may be read at other places.
-      bool shared = llvm::any_of(llvm::enumerate(ins), [&](auto in) {
-        return in.value().buffer == candidate.buffer &&
-               !llvm::is_contained(inPlace[i], unsigned(in.index()));
-      });
-      if (placed.contains(result) || shared ||
-          candidate.bytes != byteSize(result.getType()) ||
-          !diesAt(op.getInputs()[operand], op) ||
-          !taken.insert(candidate.buffer).second)
-        continue;
-      slice = candidate;
-      ++program.numInPlace;
-      break;
-    }
-    if (slice.buffer < 0)
-      slice = resultSlice(result, op.getName(), unit);
-    outs.push_back(slice);
+    std::optional<Slice> slice = takeOver(op, result, inPlace[i], ins);
+    if (slice && !taken.insert(slice->buffer).second)
+      slice.reset();
+    outs.push_back(slice ? *slice : resultSlice(result, op.getName(), unit));
+    program.numInPlace += llvm::any_of(inPlace[i], [&](unsigned operand) {
+      return ins[operand].buffer == outs.back().buffer &&
+             ins[operand].begin == outs.back().begin;
+    });
   }
   for (auto [result, slice] : llvm::zip(op.getOutputs(), outs))
     assign(result, slice);

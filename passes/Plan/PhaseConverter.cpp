@@ -74,25 +74,6 @@ void PhaseConverter::findLastUses() {
   }
 }
 
-/// A gradient is computed where the reduce-scatter reads it, unless it is a
-/// whole other value's view, an argument, or wanted in two places.
-void PhaseConverter::placeGradients() {
-  for (auto start : block.getOps<ReduceScatterStartOp>()) {
-    const LineBuffers &line = program.getLine(start.getUnit(), start.getLine());
-    LayoutAttr layout = line.layout();
-    Slice buffer =
-        createWork((start.getUnit() + " gradients").str(),
-                   rt::BufferKind::Gradient, line.fullBytes(), start.getUnit());
-    gradientLines[start] = buffer;
-    for (auto [i, grad] : llvm::enumerate(start.getGrads())) {
-      Value source = viewSource(grad);
-      Operation *def = source.getDefiningOp();
-      if (def && isa<train::KernelOp, onnx::MatMulOp>(def))
-        placed.try_emplace(source, parameterSlice(layout, i, buffer));
-    }
-  }
-}
-
 Slice PhaseConverter::createWork(StringRef name, rt::BufferKind kind,
                                  int64_t bytes, StringRef unit) {
   return program.buffers.create({name.str(), unit.str(), kind, bytes,

@@ -1,8 +1,8 @@
 //===- PhaseConverter.h - One function to one phase -------------*- C++ -*-===//
 //
 // The ops of a function by kind, a file each: ConvertKernels.cpp,
-// ConvertCollectives.cpp, ConvertOptimizer.cpp; the rest, and where values
-// lie, in PhaseConverter.cpp.
+// ConvertCollectives.cpp, ConvertOptimizer.cpp; where gradients lie in
+// PlaceGradients.cpp, the rest in PhaseConverter.cpp.
 //
 //===----------------------------------------------------------------------===//
 #ifndef FSDP_PASSES_PLAN_PHASECONVERTER_H
@@ -33,6 +33,7 @@ private:
   void findLastUses();
   mlir::LogicalResult checkLines();
   void placeGradients();
+  void placeOperandOfSum(mlir::Value sum, int64_t lineBytes, int64_t &begin);
   Slice createWork(llvm::StringRef name, rt::BufferKind kind, int64_t bytes,
                    llvm::StringRef unit);
   Slice resultSlice(mlir::Value result, llvm::StringRef name,
@@ -57,6 +58,9 @@ private:
   void writeResults();
 
   // Dispatches.
+  std::optional<Slice> takeOver(train::KernelOp op, mlir::Value result,
+                                llvm::ArrayRef<unsigned> operands,
+                                llvm::ArrayRef<Slice> ins);
   mlir::LogicalResult launch(train::KernelOp kernel, llvm::ArrayRef<Slice> ins,
                              llvm::ArrayRef<Slice> outs, llvm::StringRef unit);
   mlir::LogicalResult launchFlat(
