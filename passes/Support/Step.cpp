@@ -17,6 +17,9 @@ func::FuncOp fsdp::getFunction(ModuleOp module, StringRef name) {
   if (!func) {
     module.emitError("module has no function '")
         << name << "', which this stage works on";
+  } else if (func.isDeclaration()) {
+    func.emitError("function '") << name << "' is declared, but has no body";
+    return nullptr;
   } else if (!llvm::hasSingleElement(func.getBody())) {
     func.emitError("function '") << name << "' is not one straight line of ops";
     return nullptr;

@@ -73,6 +73,11 @@ struct BuildUpdate : public fsdp::impl::TrainBuildUpdateBase<BuildUpdate> {
     if (gradients.empty())
       return func.emitError("'step' has no gradients: run "
                             "--train-build-backward");
+    if (func.getNumResults() != 2)
+      return func.emitError("'step' returns ")
+             << func.getNumResults()
+             << " values, expected the loss and the number of valid tokens: "
+                "run --train-build-backward";
     OpBuilder builder(block.getTerminator());
     Location loc = func.getLoc();
     Type scalar = RankedTensorType::get({}, builder.getF32Type());
