@@ -19,6 +19,11 @@ ImportFlags::ImportFlags()
              cl::value_desc("pattern"), cl::cat(category)),
       freeze("freeze", cl::desc("Parameters that are not trained (pattern)"),
              cl::value_desc("pattern"), cl::cat(category)),
+      paddings(
+          "padding-idx",
+          cl::desc("Row of an embedding's table that gets no gradient from it, "
+                   "or none, where the file does not say (legacy exporter)"),
+          cl::value_desc("name=row"), cl::cat(category)),
       untie("untie",
             cl::desc("Keep a head apart from an embedding with the same "
                      "contents"),
@@ -42,10 +47,29 @@ static bool parsePairs(StringRef flag, const cl::list<std::string> &given,
   return true;
 }
 
+/// "wte.weight=3" or "wte.weight=none".
+static bool parsePaddings(const cl::list<std::string> &given,
+                          onnx::ImportOptions &options) {
+  for (StringRef text : given) {
+    auto [name, value] = text.rsplit('=');
+    int64_t row = 0;
+    bool none = value == "none";
+    if (name.empty() || (!none && (value.getAsInteger(10, row) || row < 0))) {
+      errs() << "error: --padding-idx '" << text
+             << "' is not of the form name=row or name=none\n";
+      return false;
+    }
+    options.paddingRows.emplace_back(
+        name.str(), none ? std::nullopt : std::optional<int64_t>(row));
+  }
+  return true;
+}
+
 mlir::FailureOr<onnx::ImportOptions> ImportFlags::get() const {
   onnx::ImportOptions options;
   if (!parsePairs("dim", dims, options.dims) ||
-      !parsePairs("bind", binds, options.binds))
+      !parsePairs("bind", binds, options.binds) ||
+      !parsePaddings(paddings, options))
     return mlir::failure();
   options.paramPatterns.assign(params.begin(), params.end());
   options.freezePatterns.assign(freeze.begin(), freeze.end());

@@ -1,6 +1,9 @@
 //===- Glob.cpp - Patterns of parameter and module names ------------------===//
 #include "dialects/Onnx/Glob.h"
 
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/SmallVector.h"
+
 using llvm::StringRef;
 
 bool fsdp::matchesGlob(StringRef pattern, StringRef name) {
@@ -21,4 +24,16 @@ bool fsdp::matchesGlob(StringRef pattern, StringRef name) {
       (pattern.front() != '?' && pattern.front() != name.front()))
     return false;
   return matchesGlob(pattern.drop_front(), name.drop_front());
+}
+
+std::string fsdp::nearestNames(StringRef name,
+                               llvm::ArrayRef<std::string> candidates) {
+  llvm::SmallVector<std::pair<unsigned, StringRef>> ranked;
+  for (const std::string &candidate : candidates)
+    ranked.push_back({name.edit_distance(candidate), candidate});
+  llvm::sort(ranked);
+  std::string text;
+  for (auto [distance, candidate] : llvm::ArrayRef(ranked).take_front(3))
+    text += (text.empty() ? "'" : ", '") + candidate.str() + "'";
+  return text;
 }

@@ -1,6 +1,7 @@
 //===- Compile.cpp - LLVM modules to objects ------------------------------===//
 #include "passes/Kernel/Compile.h"
 #include "passes/Kernel/ParallelLoops.h"
+#include "passes/Kernel/StackBound.h"
 
 #include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
@@ -164,9 +165,20 @@ static FailureOr<std::string> undefinedSymbols(StringRef object) {
 LogicalResult fsdp::compileKernel(ModuleOp kernel, const KernelTarget &target,
                                   SmallVectorImpl<char> &object) {
   llvm::LLVMContext context;
+  StackExcess excess;
   auto module = translateKernel(kernel, context);
+  if (succeeded(module))
+    watchStack(**module, excess);
   if (failed(module) || failed(compileToObject(**module, target, object)))
     return kernel.emitError("cannot generate code for the kernel");
+  if (!excess.function.empty())
+    return kernel.emitError("the kernel '")
+           << excess.function << "' takes " << excess.bytes
+           << " bytes of stack, expected at most " << kMaxStackBytes;
+  if (std::string name = findDynamicStack(**module); !name.empty())
+    return kernel.emitError("the kernel '")
+           << name << "' takes stack of a size known only when it runs, "
+           << "expected tiles of at most " << kMaxStackBytes << " bytes";
   FailureOr<std::string> undefined =
       undefinedSymbols(StringRef(object.data(), object.size()));
   if (failed(undefined))

@@ -31,7 +31,8 @@ mlir::LogicalResult compileToObject(llvm::Module &module,
                                     llvm::SmallVectorImpl<char> &object);
 
 /// Both at once for a kernel's module. Fails, with an error, when the object
-/// leaves a symbol undefined: a kernel calls neither libm nor memcpy.
+/// leaves a symbol undefined (a kernel calls neither libm nor memcpy), or takes
+/// more stack than StackBound.h allows.
 mlir::LogicalResult compileKernel(mlir::ModuleOp kernel,
                                   const KernelTarget &target,
                                   llvm::SmallVectorImpl<char> &object);

@@ -33,29 +33,7 @@ namespace fsdp {
 using namespace mlir;
 using namespace fsdp;
 
-StringRef Program::unitOfScope(StringRef scope) {
-  StringRef found;
-  for (auto unit : module.getOps<sharding::UnitOp>()) {
-    StringRef name = unit.getSymName();
-    bool inside =
-        scope == name || (scope.starts_with(name) && scope[name.size()] == '.');
-    if (inside && name.size() > found.size())
-      found = name;
-  }
-  return found;
-}
-
 namespace {
-/// The optimizer's persistent states, each of a line's size.
-SmallVector<StringRef> stateNames(Attribute rule) {
-  if (isa_and_nonnull<train::AdamWAttr>(rule))
-    return {"exp_avg", "exp_avg_sq"};
-  auto sgd = dyn_cast_or_null<train::SgdAttr>(rule);
-  if (sgd && sgd.getMomentum().getValueAsDouble() != 0)
-    return {"momentum_buffer"};
-  return {};
-}
-
 struct ConvertFsdpToFsdpRt
     : public fsdp::impl::ConvertFsdpToFsdpRtBase<ConvertFsdpToFsdpRt> {
   using ConvertFsdpToFsdpRtBase::ConvertFsdpToFsdpRtBase;
@@ -64,11 +42,13 @@ struct ConvertFsdpToFsdpRt
     ModuleOp module = getOperation();
     Program program(module);
     func::FuncOp init = getFunction(module, kInit);
-    func::FuncOp step = getFunction(module, kStep);
-    func::FuncOp save = getFunction(module, kExport);
-    if (!init || !step || !save)
+    func::FuncOp step = init ? getFunction(module, kStep) : nullptr;
+    func::FuncOp save = step ? getFunction(module, kExport) : nullptr;
+    if (!save) // one error: the first that is missing
       return signalPassFailure();
-    createLines(program, init);
+    if (failed(checkSignatures(step, {init, save})) ||
+        failed(createLines(program, init)))
+      return signalPassFailure();
     createRoles(program, step);
     createConstants(program, step);
     OpBuilder builder = OpBuilder::atBlockEnd(module.getBody());
@@ -86,19 +66,50 @@ struct ConvertFsdpToFsdpRt
     numCopies = program.numCopies;
   }
 
+  /// Each input and result of the step is a tensor of known size with a role;
+  /// the other phases have none.
+  LogicalResult checkSignatures(func::FuncOp step,
+                                ArrayRef<func::FuncOp> others) {
+    for (func::FuncOp func : others)
+      if (func.getNumArguments() + func.getNumResults() != 0)
+        return func.emitError("'")
+               << func.getSymName() << "' has type " << func.getFunctionType()
+               << ", expected no arguments and no results";
+    auto check = [&](StringRef what, unsigned i, DictionaryAttr attrs,
+                     Type type) -> LogicalResult {
+      auto tensor = dyn_cast<RankedTensorType>(type);
+      if (!tensor || !tensor.hasStaticShape() ||
+          !tensor.getElementType().isIntOrFloat())
+        return step.emitError("'step' has ")
+               << what << " " << i << " of type " << type
+               << ", expected a tensor of numbers with static shape";
+      if (!attrs || !attrs.getAs<StringAttr>(kRole))
+        return step.emitError("'step' has ")
+               << what << " " << i << " without '" << kRole
+               << "': run --train-attach-loss, --train-build-backward and "
+                  "--train-build-update";
+      return success();
+    };
+    for (auto [i, type] : llvm::enumerate(step.getArgumentTypes()))
+      if (failed(check("argument", i, step.getArgAttrDict(i), type)))
+        return failure();
+    for (auto [i, type] : llvm::enumerate(step.getResultTypes()))
+      if (failed(check("result", i, step.getResultAttrDict(i), type)))
+        return failure();
+    return success();
+  }
+
   /// Shards and optimizer states, from what `init` loads.
-  void createLines(Program &program, func::FuncOp init) {
+  LogicalResult createLines(Program &program, func::FuncOp init) {
     llvm::StringMap<int64_t> unitIndex;
     for (auto [i, unit] :
          llvm::enumerate(getOperation().getOps<sharding::UnitOp>()))
       unitIndex[unit.getSymName()] = i;
-    init.walk([&](sharding::LoadOp load) {
+    for (auto load : init.getBody().front().getOps<sharding::LoadOp>()) {
       auto line = lookupLine(load, load.getUnit(), load.getLine());
       if (failed(line))
-        return;
-      LineBuffers &buffers = program.getLine(load.getUnit(), load.getLine());
-      buffers.line = *line;
-      buffers.unitIndex = unitIndex[load.getUnit()];
+        return failure();
+      LineBuffers buffers{*line, unitIndex[load.getUnit()], {}, {}};
       int64_t bytes = byteSize(buffers.shardType());
       auto create = [&](StringRef name, rt::BufferKind kind) {
         return program.buffers.create({(load.getUnit() + " " + name).str(),
@@ -108,7 +119,9 @@ struct ConvertFsdpToFsdpRt
       buffers.shard = create("parameters", rt::BufferKind::Shard);
       for (StringRef name : stateNames(load.getRuleAttr()))
         buffers.states.push_back(create(name, rt::BufferKind::Optimizer));
-    });
+      program.addLine(std::move(buffers));
+    }
+    return success();
   }
 
   /// Inputs, scalars and results that the runtime writes or reads.

@@ -1,51 +1,99 @@
 //===- PhaseConverter.h - One function to one phase -------------*- C++ -*-===//
+//
+// The ops of a function by kind, a file each: ConvertKernels.cpp,
+// ConvertCollectives.cpp, ConvertOptimizer.cpp; where gradients lie in
+// PlaceGradients.cpp, the rest in PhaseConverter.cpp.
+//
+//===----------------------------------------------------------------------===//
 #ifndef FSDP_PASSES_PLAN_PHASECONVERTER_H
 #define FSDP_PASSES_PLAN_PHASECONVERTER_H
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
-#include "passes/Plan/Buffers.h"
-#include "passes/Plan/Kernels.h"
 #include "passes/Plan/PhaseBuilder.h"
-#include "passes/Shard/Lines.h"
-#include "llvm/ADT/MapVector.h"
+#include "passes/Plan/Program.h"
 
 namespace fsdp {
-/// What persists of a line on one rank.
-struct LineBuffers {
-  LineRef line;
-  int64_t unitIndex = 0;
-  Slice shard;
-  llvm::SmallVector<Slice> states; ///< optimizer states, each like the shard
-
-  sharding::LayoutAttr layout() const { return line.get().getLayout(); }
-  mlir::RankedTensorType shardType() const {
-    return mlir::RankedTensorType::get({layout().getShardElements()},
-                                       layout().getElementType());
-  }
+/// A collective under way: its event, and the buffer that its results are in.
+struct Pending {
+  mlir::Value event;
+  Slice buffer;
 };
 
-/// What all phases of a program share.
-struct Program {
-  explicit Program(mlir::ModuleOp module) : module(module), kernels(module) {}
+class PhaseConverter {
+public:
+  PhaseConverter(Program &program, mlir::OpBuilder &builder,
+                 mlir::func::FuncOp func, llvm::StringRef runs)
+      : program(program), func(func), block(func.getBody().front()),
+        phase(builder, func.getLoc(), func.getSymName(), runs) {}
 
-  mlir::ModuleOp module;
-  BufferTable buffers;
-  KernelTable kernels;
-  llvm::StringMap<LineBuffers> lines; ///< by lineKey
-  llvm::MapVector<mlir::Attribute, Slice> constants;
-  llvm::StringMap<Slice> roles; ///< inputs, scalars and results
-  unsigned numInPlace = 0;
-  unsigned numCopies = 0;
+  mlir::LogicalResult run();
 
-  static std::string lineKey(llvm::StringRef unit, int64_t line) {
-    return (unit + "/" + llvm::Twine(line)).str();
-  }
-  LineBuffers &getLine(llvm::StringRef unit, int64_t line) {
-    return lines[lineKey(unit, line)];
-  }
-  /// The unit whose module holds `scope`.
-  llvm::StringRef unitOfScope(llvm::StringRef scope);
+private:
+  // Values and buffers.
+  void findLastUses();
+  mlir::LogicalResult checkLines();
+  void placeGradients();
+  void placeOperandOfSum(mlir::Value sum, int64_t lineBytes, int64_t &begin);
+  Slice createWork(llvm::StringRef name, rt::BufferKind kind, int64_t bytes,
+                   llvm::StringRef unit);
+  Slice resultSlice(mlir::Value result, llvm::StringRef name,
+                    llvm::StringRef unit);
+  Slice sliceOf(mlir::Value value) { return slices.lookup(value); }
+  bool diesAt(mlir::Value value, mlir::Operation *op);
+  void assign(mlir::Value value, Slice slice);
+
+  // Ops.
+  mlir::LogicalResult convert(mlir::Operation *op);
+  mlir::LogicalResult convert(train::KernelOp op);
+  mlir::LogicalResult convert(onnx::MatMulOp op);
+  void convert(sharding::AllGatherStartOp op);
+  void convert(sharding::ReduceScatterStartOp op);
+  void convert(sharding::WaitOp op);
+  void convert(sharding::AllReduceOp op);
+  mlir::LogicalResult convert(sharding::SumOfSquaresOp op);
+  mlir::LogicalResult convert(sharding::UpdateOp op);
+  void convert(sharding::LoadOp op);
+  void convert(sharding::StoreOp op);
+  void writeConstants();
+  void writeResults();
+
+  // Dispatches.
+  std::optional<Slice> takeOver(train::KernelOp op, mlir::Value result,
+                                llvm::ArrayRef<unsigned> operands,
+                                llvm::ArrayRef<Slice> ins);
+  mlir::LogicalResult launch(train::KernelOp kernel, llvm::ArrayRef<Slice> ins,
+                             llvm::ArrayRef<Slice> outs, llvm::StringRef unit);
+  mlir::LogicalResult launchFlat(
+      mlir::Operation *at, llvm::StringRef name, llvm::StringRef unit,
+      mlir::TypeRange inputs,
+      llvm::function_ref<mlir::ValueRange(mlir::OpBuilder &, mlir::Block *)>
+          buildBody,
+      llvm::ArrayRef<Slice> ins, llvm::ArrayRef<Slice> outs);
+  void copy(Slice from, Slice to, llvm::StringRef name, llvm::StringRef unit);
+  void fill(Slice slice, llvm::StringRef name, llvm::StringRef unit);
+  void zeroGaps(const LineBuffers &line, Slice buffer);
+
+  Program &program;
+  mlir::func::FuncOp func;
+  mlir::Block &block;
+  PhaseBuilder phase;
+  llvm::DenseMap<mlir::Value, Slice> slices;
+  llvm::DenseMap<mlir::Value, Slice>
+      placed; ///< gradients: where they must be computed
+  llvm::DenseMap<mlir::Value, Pending> pendings;
+  llvm::DenseMap<mlir::Operation *, Slice> gradientLines;
+  llvm::DenseMap<mlir::Value, int64_t> lastUse; ///< place in the block
+  llvm::DenseMap<int64_t, int64_t>
+      lastUseOf; ///< of a buffer, by any value in it
+  llvm::DenseMap<mlir::Operation *, int64_t> placeOf;
 };
+
+/// The value that `value` is a view of.
+mlir::Value viewSource(mlir::Value value);
+
+/// The range that parameter `index` takes in the line held by `buffer`.
+Slice parameterSlice(sharding::LayoutAttr layout, size_t index,
+                     const Slice &buffer);
 
 /// Converts `func` to a phase at `builder`'s insertion point.
 mlir::LogicalResult convertPhase(Program &program, mlir::OpBuilder &builder,

@@ -17,23 +17,14 @@ func::FuncOp fsdp::getFunction(ModuleOp module, StringRef name) {
   if (!func) {
     module.emitError("module has no function '")
         << name << "', which this stage works on";
+  } else if (func.isDeclaration()) {
+    func.emitError("function '") << name << "' is declared, but has no body";
+    return nullptr;
   } else if (!llvm::hasSingleElement(func.getBody())) {
     func.emitError("function '") << name << "' is not one straight line of ops";
     return nullptr;
   }
   return func;
-}
-
-std::string fsdp::nearestNames(StringRef name,
-                               ArrayRef<std::string> candidates) {
-  SmallVector<std::pair<unsigned, StringRef>> ranked;
-  for (const std::string &candidate : candidates)
-    ranked.push_back({name.edit_distance(candidate), candidate});
-  llvm::sort(ranked);
-  std::string text;
-  for (auto [distance, candidate] : ArrayRef(ranked).take_front(3))
-    text += (text.empty() ? "'" : ", '") + candidate.str() + "'";
-  return text;
 }
 
 Value fsdp::addArgument(func::FuncOp func, Type type, StringRef role) {

@@ -46,11 +46,6 @@ template <typename Op> Op findOp(mlir::Block &block) {
   return nullptr;
 }
 
-/// Up to three of `candidates` nearest to `name` by edit distance, as
-/// "'a', 'b', 'c'".
-std::string nearestNames(llvm::StringRef name,
-                         llvm::ArrayRef<std::string> candidates);
-
 /// Appends an argument with a role to `func`.
 mlir::Value addArgument(mlir::func::FuncOp func, mlir::Type type,
                         llvm::StringRef role);

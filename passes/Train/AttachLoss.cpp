@@ -107,8 +107,9 @@ struct AttachLoss : public fsdp::impl::TrainAttachLossBase<AttachLoss> {
     SmallVector<unsigned> candidates;
     std::vector<std::string> names;
     for (unsigned i = 0; i < values.size(); ++i) {
-      auto type = cast<RankedTensorType>(values[i].getType());
-      if (type.getRank() < 2 || !isa<FloatType>(type.getElementType()))
+      auto type = dyn_cast<RankedTensorType>(values[i].getType());
+      if (!type || !type.hasStaticShape() || type.getRank() < 2 ||
+          !isa<FloatType>(type.getElementType()))
         continue;
       StringRef name = nameOf(func.getResultAttrDict(i));
       names.push_back(name.str());

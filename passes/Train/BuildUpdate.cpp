@@ -47,7 +47,7 @@ struct BuildUpdate : public fsdp::impl::TrainBuildUpdateBase<BuildUpdate> {
                                     << ", expected a number of at least 0";
     std::vector<std::string> names;
     for (auto parameter : getOperation().getOps<onnx::ParameterOp>())
-      names.push_back(parameter.getSymName().str());
+      llvm::append_range(names, namesOf(parameter));
     for (const std::string &pattern : noDecay)
       if (llvm::none_of(names, [&](const std::string &name) {
             return matchesGlob(pattern, name);
@@ -58,12 +58,26 @@ struct BuildUpdate : public fsdp::impl::TrainBuildUpdateBase<BuildUpdate> {
     return success();
   }
 
+  /// A tied parameter goes by each of its names.
+  static std::vector<std::string> namesOf(onnx::ParameterOp parameter) {
+    std::vector<std::string> names = {parameter.getSymName().str()};
+    if (ArrayAttr aliases = parameter.getAliasesAttr())
+      for (auto alias : aliases.getAsValueRange<StringAttr>())
+        names.push_back(alias.str());
+    return names;
+  }
+
   LogicalResult build(func::FuncOp func) {
     Block &block = func.getBody().front();
     SmallVector<train::GradientOp> gradients(block.getOps<train::GradientOp>());
     if (gradients.empty())
       return func.emitError("'step' has no gradients: run "
                             "--train-build-backward");
+    if (func.getNumResults() != 2)
+      return func.emitError("'step' returns ")
+             << func.getNumResults()
+             << " values, expected the loss and the number of valid tokens: "
+                "run --train-build-backward";
     OpBuilder builder(block.getTerminator());
     Location loc = func.getLoc();
     Type scalar = RankedTensorType::get({}, builder.getF32Type());
@@ -94,8 +108,12 @@ struct BuildUpdate : public fsdp::impl::TrainBuildUpdateBase<BuildUpdate> {
   }
 
   Attribute ruleFor(StringRef parameter) {
+    std::vector<std::string> names =
+        namesOf(getOperation().lookupSymbol<onnx::ParameterOp>(parameter));
     bool decays = llvm::none_of(noDecay, [&](const std::string &pattern) {
-      return matchesGlob(pattern, parameter);
+      return llvm::any_of(names, [&](const std::string &name) {
+        return matchesGlob(pattern, name);
+      });
     });
     Builder b(&getContext());
     FloatAttr decay = b.getF64FloatAttr(decays ? weightDecay : 0.0);

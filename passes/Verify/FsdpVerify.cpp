@@ -154,6 +154,8 @@ struct FsdpVerify : public fsdp::impl::FsdpVerifyBase<FsdpVerify> {
     if (failed(verifyUnits()))
       return signalPassFailure();
     for (auto func : getOperation().getOps<func::FuncOp>()) {
+      if (func.isDeclaration())
+        continue;
       FunctionVerifier verifier(getOperation(), func, maxGathered);
       if (failed(verifier.verify()) ||
           (func.getSymName() == kStep && failed(verifyLines(verifier))))

@@ -27,8 +27,12 @@ class Flags(ToolTest):
         self.refused(["transformer.hh.*", "'transformer.h.0'"], "--unit", "transformer.hh.*")
         self.refused(["'nope'", "nearest"], "--freeze", "nope")
         self.refused(["'nope'", "nearest"], "--no-decay", "nope")
+        self.refused(["'nope'", "nearest"], "--param", "nope")
         self.refused(["'nope'", "'logits'"], "--logits", "nope")
         self.refused(["'nope'"], "--bind", "nope=1")
+
+    def test_either_name_of_a_tied_parameter_is_a_name(self):
+        self.program("head.fsdp", "--no-decay", "lm_head.weight", "--freeze", "lm_head.weight")
 
     def test_values_nobody_knows(self):
         self.refused(["shard=0"], "--mesh", "shard=0")

@@ -130,7 +130,8 @@ TEST_F(GradientRules, PowOfNegativeAndZeroBases) {
   for (int i : {0, 1, 2})
     EXPECT_EQ(grads[1][i], 0);
   EXPECT_NEAR(grads[1][3], 4 * std::log(2), 1e-12);
-  for (auto [exponent, factor] : {std::pair(2.0, 2.0), {3.0, 3.0}}) {
+  for (auto [exponent, factor] :
+       {std::pair(0.0, 0.0), {1.0, 1.0}, {2.0, 2.0}, {3.0, 3.0}}) {
     std::string text = std::to_string(exponent);
     auto constant = gradients(
         "%a: " + kTwo, kTwo,
@@ -139,7 +140,7 @@ TEST_F(GradientRules, PowOfNegativeAndZeroBases) {
             ", tensor<f64> -> " + kTwo,
         {{-1.5, 0}});
     EXPECT_NEAR(constant[0][0], factor * std::pow(-1.5, exponent - 1), 1e-12);
-    EXPECT_EQ(constant[0][1], 0);
+    EXPECT_EQ(constant[0][1], exponent == 1 ? 1 : 0);
   }
 }
 

@@ -20,6 +20,9 @@ def arguments(entry):
     names = [given["name"] for given in entry["inputs"]]
     if "attention_mask" in names:
         flags += ["--bind", "attention_mask=1"]
+    if entry["exporter"] == "legacy":
+        for name, row in entry["padding_idx"].items():
+            flags += ["--padding-idx", f"{name}={row}"]
     if entry["weights"] == "inputs" or entry["variant"].endswith("-inputs"):
         flags += ["--param", "**.weight", "--param", "**.bias"]
     return flags
@@ -49,14 +52,16 @@ def check(entry, run):
     parameters, ties = imported(run.stdout)
     wanted = dict(map(tuple, entry["parameters"]))
     if entry["exporter"] == "legacy":
-        # This exporter leaves no trace of what is not read.
+        # This exporter does not tell buffers from parameters.
+        wanted.update({name: dims for name, dims, _ in entry["buffers"]})
+        # It leaves no trace of what is not read.
         wanted = {n: s for n, s in wanted.items() if n not in entry["unused"] or n in parameters}
     if parameters != wanted:
         differ = {n for n in {*parameters, *wanted} if parameters.get(n) != wanted.get(n)}
         return f"parameters differ: {sorted(differ)}"
     if ties != entry["ties"]:
         return f"ties {ties}, expected {entry['ties']}"
-    padding = len([name for name in entry["padding_idx"] if not name.startswith(".")])
+    padding = len(entry["padding_idx"])
     if run.stdout.count("padding_idx = ") != padding:
         return f"{run.stdout.count('padding_idx = ')} padding rows, expected {padding}"
     if "onnx.node" in run.stdout:

@@ -157,6 +157,17 @@ def positions():
     )
 
 
+def padding():
+    table = ramp(5, 4) + 1
+    table[3] = 0
+    return model(
+        [node("Gather", ["wte.weight", "x"], ["y"], "wte")],
+        [value("x", ["batch", 2], INT64)],
+        [value("y", ["batch", 2, 4])],
+        [weight("wte.weight", table)],
+    )
+
+
 def dropout():
     return model(
         [node("Dropout", ["x", "ratio", "training"], ["y"], "drop")],

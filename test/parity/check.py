@@ -74,17 +74,25 @@ class Checker:
             command += ["--clip-grad-norm", str(golden["clip_grad_norm"])]
         if golden.get("momentum"):
             command += ["--momentum", str(golden["momentum"])]
+        command += ["--loss-mean", golden.get("loss_mean", "global")]
         for pattern in golden.get("no_decay", []):
             command += ["--no-decay", entry["prefix"] + pattern.replace("*", "**")]
         for name in entry["frozen"]:
             command += ["--freeze", name]
         command += self.compile_args
+        if entry["exporter"] == "legacy":
+            for name, row in entry["padding_idx"].items():
+                command += ["--padding-idx", f"{name}={row}"]
+            # This exporter does not tell buffers from parameters.
+            for name, *_ in entry["buffers"]:
+                command += ["--freeze", name]
         if any(i["name"] == "attention_mask" for i in entry["inputs"]):
             command += ["--bind", "attention_mask=1"]
         if entry["weights"].startswith("initializers without"):
             command += ["--init"]
         if entry["weights"].startswith("graph inputs"):
-            command += ["--init"] + [x for name, _ in entry["parameters"] for x in ("--param", name)]
+            command += ["--init"] + [x for name, _ in entry["parameters"] if name not in entry["ties"]
+                                   for x in ("--param", name)]
         return run(command)
 
     def train(self, entry, golden, world, save):
@@ -97,10 +105,9 @@ class Checker:
             command += ["--labels", os.path.join(HERE, golden["labels"])]
         if "weights.safetensors" in entry["weights"] and not entry["weights"].startswith("external"):
             command += ["--weights", os.path.join(HERE, "fixtures", entry["model"], "weights.safetensors")]
-        if save:
-            command += ["--save", save]
-            if entry["prefix"]:
-                command += ["--strip-prefix", entry["prefix"]]
+        command += ["--save", save]
+        if entry["prefix"]:
+            command += ["--strip-prefix", entry["prefix"]]
         return run(command)
 
     def check(self, entry, golden_path, world):
@@ -110,13 +117,16 @@ class Checker:
         status, output = self.compile(entry, golden, world, batch)
         if status:
             return self.report(what, "fsdp-compile: " + last_error(output))
-        save = os.path.join(self.folder, "saved.safetensors") if golden["optimizer"] == "sgd" else None
+        save = os.path.join(self.folder, "saved.safetensors")
         status, output = self.train(entry, golden, world, save)
         if status:
             return self.report(what, "fsdp-run: " + last_error(output))
-        self.report(what, self.compare(golden, golden_path, save))
+        error = self.compare_metrics(golden) or self.compare_names(entry, save)
+        if not error and golden["optimizer"] == "sgd":
+            error = self.compare_parameters(golden_path, save)
+        self.report(what, error)
 
-    def compare(self, golden, golden_path, save):
+    def compare_metrics(self, golden):
         steps = [json.loads(line) for line in open(os.path.join(self.folder, "metrics.jsonl"))]
         if len(steps) != golden["steps"]:
             return f"{len(steps)} steps, expected {golden['steps']}"
@@ -128,14 +138,24 @@ class Checker:
         for step in steps:
             if step["measured_peak_bytes"] != step["planned_peak_bytes"]:
                 return f"measured peak {step['measured_peak_bytes']}, planned {step['planned_peak_bytes']}"
-        if not save:
-            return ""
+        return ""
+
+    def compare_names(self, entry, save):
+        """What a strict load_state_dict would complain about."""
+        saved = {name: list(tensor.shape) for name, tensor in load_safetensors(save).items()}
+        state = {name.removeprefix(entry["prefix"]): dims
+                 for name, dims, *_ in entry["parameters"] + entry["buffers"]}
+        missing, unexpected = sorted(state.keys() - saved.keys()), sorted(saved.keys() - state.keys())
+        if missing or unexpected:
+            return f"load_state_dict: missing {missing}, unexpected {unexpected}"
+        for name, dims in state.items():
+            if saved[name] != dims:
+                return f"load_state_dict: {name} has shape {saved[name]}, expected {dims}"
+        return ""
+
+    def compare_parameters(self, golden_path, save):
         saved, wanted = load_safetensors(save), load_safetensors(golden_path[:-5] + ".safetensors")
         for name, want in wanted.items():
-            if name not in saved:
-                return f"{name} was not saved"
-            if saved[name].shape != want.shape:
-                return f"{name} has shape {saved[name].shape}, expected {want.shape}"
             worst = np.abs(saved[name] - want).max() / max(np.abs(want).max(), 1e-30)
             self.worst["parameters"] = max(worst, self.worst.get("parameters", 0))
             if not worst <= TOLERANCE:
@@ -168,11 +188,12 @@ def goldens_of(entry, kinds, worlds):
     """(golden file, world) of the runs that hold for this file."""
     folder = os.path.join(HERE, "goldens")
     for kind in kinds:
-        suffix = kind if "-" in kind else kind
+        optimizer, _, special = kind.partition("-")
         for world in worlds:
             batch = entry["static_batch"] * world if entry["static_batch"] else 24
-            optimizer, _, special = suffix.partition("-")
-            name = f"{entry['golden']}.{optimizer}-b{batch}{'-' + special if special else ''}.json"
+            name = f"{entry['golden']}.{optimizer}-b{batch}{'-' + special if special else ''}"
+            # The mean of the ranks' means depends on the number of ranks.
+            name += f"-w{world}.json" if special == "rankmean" else ".json"
             path = os.path.join(folder, name)
             if os.path.exists(path):
                 yield path, world
@@ -182,7 +203,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bin", default="build/bin", help="folder of fsdp-compile and fsdp-run")
     parser.add_argument("--worlds", default="1,2,3,4,8", help="numbers of ranks")
-    parser.add_argument("--kinds", default="adamw", help="adamw, sgd, adamw-labels, adamw-nodecay")
+    parser.add_argument("--kinds", default="adamw", help="adamw, sgd, adamw-labels, adamw-nodecay, adamw-rankmean")
     parser.add_argument("--comm", default="thread", help="fsdp-run's --comm")
     parser.add_argument("--compile-args", default="", help="further options of fsdp-compile")
     parser.add_argument("patterns", nargs="*", default=["*"], help="shell patterns of files")

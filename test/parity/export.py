@@ -30,6 +30,7 @@ from no_weights import export_without_weights, strip_traces
 HERE = Path(__file__).resolve().parent
 FIXTURES = HERE / "fixtures"
 GRAPH_SIGNATURE = "pkg.torch.export.ExportedProgram.graph_signature"
+FOLDED_FROM = "pkg.onnxscript.optimizer.folded_from"
 FX_NODE = "pkg.torch.onnx.fx_node"
 
 
@@ -93,6 +94,9 @@ PLAN = {
         "dynamo18-dyn-opt",
     ],
     "tower": ["dynamo18-dyn-raw", "dynamo18-dyn-opt", "dynamo23-dyn-raw"],
+    "hand-tied": ["dynamo18-dyn-raw", "dynamo18-dyn-opt", "legacy17", "legacy17-nofold"],
+    "scaled": ["dynamo18-dyn-raw", "dynamo18-dyn-opt"],
+    "scaled-zeros": ["dynamo18-dyn-opt"],
     "gpt2": [*ALL, "dynamo18-dyn-raw-mask"],
     "gpt2-eager": ["dynamo18-dyn-raw", "dynamo18-dyn-opt"],
     "gpt2-loss": FEW,
@@ -126,7 +130,7 @@ def subject(name, variant):
 
 
 def takes_mask(name, variant):
-    return variant.mask and not name.startswith("nanogpt")
+    return variant.mask and is_transformer(models.build(name))
 
 
 def example(spec, variant, masked):
@@ -279,15 +283,34 @@ def lost_parameters(proto):
     return [target for place, target in parameters if target not in present and place not in read]
 
 
+def computed_parameters(proto):
+    """Parameters that the optimizer computed something from but a transpose.
+
+    The result is a constant of the file; a transpose can be turned back.
+    """
+    names = {t.name for t in proto.graph.initializer}
+    signature = metadata(proto.graph, GRAPH_SIGNATURE)
+    parameters = re.findall(r"PARAMETER target='([^']+)'", signature)
+    sources = [
+        re.findall(r"'([^']+)'", metadata(v, FOLDED_FROM))
+        for v in proto.graph.value_info
+        if v.name in names
+    ]
+    return [p for p in parameters if any(p in s and len(s) > 1 for s in sources)]
+
+
 def folded_initializers(proto):
     """Float tensors that the legacy exporter's folding left without a name.
 
-    The module of a transposed weight is told by the MatMul that reads it.
+    The module of a transposed weight is told by the MatMul that reads it, if it
+    is in one.
     """
+    in_module = {i for n in proto.graph.node if n.name.count("/") > 1 for i in n.input}
     return [
         t.name
         for t in proto.graph.initializer
-        if t.name.startswith("onnx::") and not t.name.startswith("onnx::MatMul")
+        if t.name.startswith("onnx::")
+        and not (t.name.startswith("onnx::MatMul") and t.name in in_module)
         and t.data_type == onnx.TensorProto.FLOAT and t.dims
     ]
 
@@ -304,6 +327,8 @@ def entry(name, variant_name, proto):
     elif lost:
         remedy = "export with optimize=False" if variant.optimize else "add it as an initializer"
         expected = f"refused: no record of {', '.join(lost)}: {remedy}"
+    elif computed := computed_parameters(proto):
+        expected = f"refused: computed from {', '.join(computed)}: export with optimize=False"
     elif variant.legacy and (unknown := folded_initializers(proto)):
         expected = f"refused: no record of what {', '.join(unknown)} is: do_constant_folding=False"
     parameters = {n for n, _ in models.state_names(module)}
@@ -326,6 +351,7 @@ def entry(name, variant_name, proto):
         "weights": weights_of(spec, variant),
         "golden": golden_of(name),
         "parameters": [[n, list(p.shape)] for n, p in models.state_names(module)],
+        "buffers": models.persistent_buffers(module),
         "ties": tied,
         "frozen": [n for n, p in models.state_names(module) if not p.requires_grad],
         "unused": ["spare"] if name == "nanogpt-hard" else [],
@@ -364,7 +390,7 @@ def paddings(module):
     return {
         f"{name}.weight": m.padding_idx
         for name, m in module.named_modules()
-        if getattr(m, "padding_idx", None) is not None
+        if isinstance(m, torch.nn.Embedding) and m.padding_idx is not None
     }
 
 

@@ -25,6 +25,7 @@ HERE = Path(__file__).resolve().parent
 GOLDENS = HERE / "goldens"
 STEPS = 20
 CLIP = 1.0
+IGNORE = -100
 GLOBAL_BATCH = 24
 WORLDS = [1, 2, 3, 4, 8]
 
@@ -36,10 +37,14 @@ class Run:
     labels: bool = False
     # Name patterns of the parameters without weight decay.
     no_decay: tuple = ()
+    # The ranks whose means are averaged; 0: the mean over all valid targets.
+    mean_of_ranks: int = 0
 
     @property
     def name(self):
         special = "-labels" if self.labels else "-nodecay" if self.no_decay else ""
+        if self.mean_of_ranks:
+            special = f"-rankmean-w{self.mean_of_ranks}"
         return f"{self.optimizer}-b{self.batch}{special}"
 
 
@@ -52,6 +57,8 @@ def runs(name):
         found.append(Run(labels=True))
     if name == "gpt2":
         found.append(Run(no_decay=("*.bias", "*.ln_*.weight")))
+    if name == "nanogpt-uneven":
+        found += [Run(labels=True, mean_of_ranks=world) for world in (2, 3, 4)]
     return found
 
 
@@ -73,7 +80,24 @@ def loss_of(model, spec, x, y):
         return model(input_ids=x, labels=x).loss
     logits = model(input_ids=x)
     logits = getattr(logits, "logits", logits)
-    return F.cross_entropy(logits.flatten(0, 1), y.flatten(), ignore_index=-100)
+    return F.cross_entropy(logits.flatten(0, 1), y.flatten(), ignore_index=IGNORE)
+
+
+def rank_losses(model, spec, run, step):
+    """Terms whose sum is the loss of the step.
+
+    FSDP2 takes the mean over the ranks of each rank's own mean; a rank whose
+    labels are all ignored has none (0 / 0) and contributes 0.
+    """
+    x, y = windows(spec, run, step)
+    if not run.mean_of_ranks:
+        return [loss_of(model, spec, x, y)]
+    shares = zip(x.chunk(run.mean_of_ranks), y.chunk(run.mean_of_ranks))
+    return [
+        loss_of(model, spec, xs, ys) / run.mean_of_ranks
+        for xs, ys in shares
+        if (ys != IGNORE).any()
+    ]
 
 
 def settings(name, run):
@@ -115,7 +139,7 @@ def train(name, run, dtype):
     optimizer = kind(groups(model, run), foreach=False, **settings(name, run))
     losses, norms = [], []
     for step in range(STEPS):
-        loss = loss_of(model, spec, *windows(spec, run, step))
+        loss = sum(rank_losses(model, spec, run, step))
         optimizer.zero_grad()
         loss.backward()
         norm = gradient_norm(trained)
@@ -142,7 +166,9 @@ def record(name, run, losses, norms, exact):
         "steps": STEPS,
         "seq": spec.seq,
         "global_batch": run.batch,
-        "worlds": [w for w in WORLDS if run.batch % w == 0],
+        "worlds": [run.mean_of_ranks] if run.mean_of_ranks
+        else [w for w in WORLDS if run.batch % w == 0],
+        "loss_mean": "rank" if run.mean_of_ranks else "global",
         "static_batch_world": (
             run.batch // spec.batch
             if run.batch % spec.batch == 0 and run.batch // spec.batch in WORLDS

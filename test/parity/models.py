@@ -126,6 +126,45 @@ class Tower(nn.Module):
         return self.readout(self.last(x))
 
 
+class HandTied(nn.Module):
+    """A head written as `x @ embedding.T`, a padding row, a persistent buffer."""
+
+    def __init__(self, vocab=131, width=24):
+        super().__init__()
+        self.table = nn.Embedding(vocab, width, padding_idx=3)
+        self.norm = nn.LayerNorm(width)
+        self.mix = nn.Linear(width, width)
+        self.register_buffer("levels", torch.linspace(0.5, 1.5, width))
+
+    def forward(self, input_ids):
+        x = self.table(input_ids)
+        x = x + torch.tanh(self.mix(self.norm(x))) * self.levels
+        return x @ self.table.weight.T
+
+
+class Scaled(HandTied):
+    """Reads a parameter twice, once through an expression of it alone."""
+
+    def __init__(self):
+        super().__init__()
+        del self.mix, self.levels
+
+    def forward(self, input_ids):
+        x = self.table(input_ids) * self.norm.weight
+        return self.norm(x) * (self.norm.weight * 2) @ self.table.weight.T
+
+
+class ScaledZeros(HandTied):
+    """Reads a bias of zeros twice, once times two: the same zeros."""
+
+    def __init__(self):
+        super().__init__(width=8)
+        del self.mix, self.levels
+
+    def forward(self, input_ids):
+        return (self.norm(self.table(input_ids)) + self.norm.bias * 2) @ self.table.weight.T
+
+
 class Wrapped(nn.Module):
     """Returns bare logits, and puts `model.` in front of every name."""
 
@@ -251,6 +290,11 @@ MODELS = {
         32,
     ),
     "tower": Model(Tower, 131, 32),
+    "hand-tied": Model(HandTied, 131, 32),
+    "scaled": Model(Scaled, 131, 32),
+    "scaled-zeros": Model(
+        ScaledZeros, 131, 32, refused="computed from norm.bias: export with optimize=False"
+    ),
     "gpt2": Model(gpt2, 131, 32),
     "gpt2-eager": Model(lambda: gpt2(attn="eager"), 131, 32, golden="gpt2"),
     "gpt2-loss": Model(lambda: gpt2(), 131, 32, loss_inside=True),
@@ -295,6 +339,18 @@ def build(name):
 def state_names(model):
     """Every parameter under every name, in state_dict order: (name, tensor)."""
     return list(model.named_parameters(remove_duplicate=False))
+
+
+def persistent_buffers(model):
+    """What `state_dict` has besides the parameters: [name, dims, dtype]."""
+    state = model.state_dict()
+    parameters = {name for name, _ in state_names(model)}
+    assert parameters <= state.keys(), "a parameter that state_dict has not"
+    return [
+        [name, list(t.shape), str(t.dtype).removeprefix("torch.")]
+        for name, t in state.items()
+        if name not in parameters
+    ]
 
 
 def ties(model):

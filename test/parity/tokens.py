@@ -5,6 +5,7 @@
 Tokens follow a skewed bigram process, so that a model can learn something. The
 labels are the tokens with many of them masked (-100), unevenly over the rows of
 a batch: for a global batch of 24 on 8 ranks the first rank has no valid label.
+Those of the larger vocabulary leave whole ranks without one on fewer ranks too.
 """
 
 from pathlib import Path
@@ -30,15 +31,19 @@ def skewed_bigrams(vocab, count, seed):
     return tokens
 
 
-def uneven_labels(tokens, seq, batch, seed):
-    """One label a token; a window's targets are the tokens behind its inputs."""
+def uneven_labels(tokens, seq, batch, seed, empty=()):
+    """One label a token; a window's targets are the tokens behind its inputs.
+
+    The windows in `empty` get no valid label.
+    """
     generator = np.random.default_rng(seed)
     labels = tokens.astype(np.int32)
     masked = np.empty(len(tokens), dtype=bool)
     masked[0] = True
     for window in range((len(tokens) - 1) // seq + 1):
         row = window % batch
-        share = 1.0 if row < batch // 8 else 0.9 if row < batch // 2 else 0.2
+        none = row < batch // 8 or window in empty
+        share = 1.0 if none else 0.9 if row < batch // 2 else 0.2
         targets = masked[window * seq + 1 : window * seq + seq + 1]
         targets[:] = generator.random(len(targets)) < share
     labels[masked] = IGNORE
@@ -50,7 +55,12 @@ def main():
     small = skewed_bigrams(131, 9901, seed=1)
     small.tofile(HERE / "tokens-131.u16")
     uneven_labels(small, seq=32, batch=24, seed=2).tofile(HERE / "labels-131.i32")
-    skewed_bigrams(1009, 7001, seed=3).tofile(HERE / "tokens-1009.u16")
+    large = skewed_bigrams(1009, 7001, seed=3)
+    large.tofile(HERE / "tokens-1009.u16")
+    # In the fourth step the first half of the rows: whole ranks, of 2, 3 and 4.
+    empty = range(3 * 24, 3 * 24 + 12)
+    labels = uneven_labels(large, seq=24, batch=24, seed=4, empty=empty)
+    labels.tofile(HERE / "labels-1009.i32")
 
 
 if __name__ == "__main__":

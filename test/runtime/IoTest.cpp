@@ -298,6 +298,13 @@ TEST(ParameterLoader, NamesMissingAndShortFiles) {
                {{{"model.gain", FSDPRT_F32, {}}, std::vector<char>(4)}});
   EXPECT_THAT(messageFor(makeManifest(1), folder / "few.safetensors"),
               HasSubstr("lacks 3 of 5 parameters: 'model.embedding.weight'"));
+  // "weight" is the end of the name of three parameters.
+  writeTensors(folder / "one.safetensors", {{{"weight", FSDPRT_F32, {256, 12}},
+                                             std::vector<char>(4 * 256 * 12)}});
+  EXPECT_THAT(messageFor(makeManifest(1), folder / "one.safetensors"),
+              testing::AllOf(HasSubstr("'model.embedding.weight' and '"),
+                             HasSubstr("both match one tensor of"),
+                             HasSubstr("store each under its own")));
   writeTensors(folder / "shape.safetensors",
                {{{"embedding.weight", FSDPRT_F32, {2}}, std::vector<char>(8)}});
   EXPECT_THAT(messageFor(makeManifest(1), folder / "shape.safetensors"),

@@ -110,6 +110,32 @@ TEST(TokenData, AModelThatShiftsGetsItsInputsAsLabels) {
   EXPECT_EQ(rows(manifest, *data, 0, 2), rows(manifest, *data, 1, 2));
 }
 
+/// Tests that -100 in a labels file becomes the number that the program's loss
+/// ignores, and that this number itself is no label of a file.
+TEST(TokenData, MarksIgnoredLabelsAsTheLossDoes) {
+  TemporaryFolder folder;
+  std::vector<int32_t> labels(200);
+  for (int i = 0; i < 200; ++i)
+    labels[i] = i % 3 ? i : -100;
+  writeFile(folder / "t.u16", bytesOf(std::vector<uint16_t>(200, 7)));
+  writeFile(folder / "y.i32", bytesOf(labels));
+  Json json = makeManifest(1);
+  json["ignore_index"] = -1;
+  Manifest manifest = manifestOf(json);
+  auto read = [&](int row) {
+    auto data = openTokens(
+        manifest, {folder / "t.u16", "", folder / "y.i32", 0, false, 0, 1});
+    std::vector<int64_t> to(manifest.batch * manifest.seq);
+    Status status = data->fill(manifest.inputs[1], 0, to.data());
+    return std::pair(status.message(), to[row]);
+  };
+  EXPECT_EQ(read(5), std::pair(std::string(), int64_t(-1))); // of token 6
+  EXPECT_EQ(read(6), std::pair(std::string(), int64_t(7)));
+  labels[6] = -1;
+  writeFile(folder / "y.i32", bytesOf(labels));
+  EXPECT_THAT(read(5).first, HasSubstr("label -1 at position 6"));
+}
+
 TEST(TokenData, ReadsTokenFilesAndLabels) {
   TemporaryFolder folder;
   std::vector<uint16_t> tokens(200);

@@ -2,6 +2,7 @@
 #include "Options.h"
 #include "Report.h"
 #include "passes/Verify/Passes.h"
+#include "tools/Diagnostics.h"
 #include "tools/Register.h"
 
 #include "mlir/Parser/Parser.h"
@@ -9,7 +10,6 @@
 #include "llvm/Support/Format.h"
 #include "llvm/Support/InitLLVM.h"
 #include "llvm/Support/Process.h"
-#include "llvm/Support/SourceMgr.h"
 
 #include <chrono>
 
@@ -65,10 +65,9 @@ OwningOpRef<ModuleOp> plan(MLIRContext &context,
 }
 
 /// Reads what --emit-ir wrote; null after a message.
-OwningOpRef<ModuleOp> readPlan(MLIRContext &context, llvm::SourceMgr &sources,
-                               llvm::StringRef path) {
+OwningOpRef<ModuleOp> readPlan(MLIRContext &context, llvm::StringRef path) {
   Stage stage("read");
-  auto module = parseSourceFile<ModuleOp>(path, sources, &context);
+  auto module = parseSourceFile<ModuleOp>(path, &context);
   if (!module)
     return nullptr;
   PassManager manager(&context);
@@ -86,10 +85,9 @@ LogicalResult writeIr(ModuleOp module, llvm::StringRef path) {
   return success();
 }
 
-LogicalResult compile(MLIRContext &context, llvm::SourceMgr &sources,
-                      CompileOptions &options) {
+LogicalResult compile(MLIRContext &context, CompileOptions &options) {
   OwningOpRef<ModuleOp> module = options.isPlanned()
-                                     ? readPlan(context, sources, options.input)
+                                     ? readPlan(context, options.input)
                                      : plan(context, options);
   if (!module ||
       (!options.emitIr.empty() && failed(writeIr(*module, options.emitIr))))
@@ -116,7 +114,6 @@ int main(int argc, char **argv) {
   registerAll(registry);
   MLIRContext context(registry);
   context.printOpOnDiagnostic(false);
-  llvm::SourceMgr sources;
-  SourceMgrDiagnosticHandler diagnostics(sources, &context);
-  return succeeded(compile(context, sources, *options)) ? 0 : 1;
+  ModelDiagnostics diagnostics(&context);
+  return succeeded(compile(context, *options)) ? 0 : 1;
 }

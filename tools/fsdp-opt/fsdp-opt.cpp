@@ -1,4 +1,5 @@
 //===- fsdp-opt.cpp - Reads .mlir and .onnx, runs passes ------------------===//
+#include "tools/Diagnostics.h"
 #include "tools/ImportFlags.h"
 #include "tools/Register.h"
 
@@ -7,7 +8,6 @@
 #include "mlir/Support/FileUtilities.h"
 #include "mlir/Tools/mlir-opt/MlirOptMain.h"
 #include "llvm/Support/InitLLVM.h"
-#include "llvm/Support/SourceMgr.h"
 #include "llvm/Support/ToolOutputFile.h"
 
 using namespace mlir;
@@ -20,8 +20,7 @@ static LogicalResult runOnModel(StringRef path, StringRef outputPath,
   if (failed(options))
     return failure();
   MLIRContext context(registry);
-  llvm::SourceMgr sources;
-  SourceMgrDiagnosticHandler diagnostics(sources, &context);
+  fsdp::ModelDiagnostics diagnostics(&context);
   auto module = fsdp::onnx::importOnnx(path, *options, &context);
   if (!module)
     return failure();

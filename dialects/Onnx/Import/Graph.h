@@ -64,6 +64,9 @@ struct ValueRecord {
   int32_t dataType = 0;
   /// Absent where the file says nothing of the shape.
   std::optional<std::vector<Dim>> shape;
+  /// For an initializer that PyTorch's exporter computed ahead: the values it
+  /// was computed from.
+  std::vector<std::string> foldedFrom;
 };
 
 struct Graph {

@@ -4,6 +4,7 @@
 
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/OwningOpRef.h"
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -19,6 +20,9 @@ struct ImportOptions {
   std::vector<std::string> paramPatterns;
   /// Patterns of parameters that are not trained.
   std::vector<std::string> freezePatterns;
+  /// Rows of embeddings that get no gradient, by the table's name (nothing:
+  /// all rows get one), where the file does not say.
+  std::vector<std::pair<std::string, std::optional<int64_t>>> paddingRows;
   /// Keep a head apart from an embedding with the same contents.
   bool untie = false;
   /// Initialise parameters whose external file is not there.

@@ -32,7 +32,7 @@ private:
   FailureOr<std::optional<size_t>> sameContents(const TensorRecord &record);
   void addReaderAlias(const Node &node, Parameter &parameter);
   std::string moduleOf(const Node &product);
-  LogicalResult findPaddingRow(const Node &node, const TensorRecord &record);
+  void warnOfBuffers();
   size_t declare(StringRef name, const TensorRecord &record, bool transposed);
 
   const Graph &graph;
@@ -116,42 +116,6 @@ void NameRecovery::addReaderAlias(const Node &node, Parameter &parameter) {
     parameter.aliases.push_back(alias);
 }
 
-/// This exporter records no padding_idx. Torch sets that row to zero and never
-/// trains it, so the one row of zeros of an embedding is it.
-LogicalResult NameRecovery::findPaddingRow(const Node &node,
-                                           const TensorRecord &record) {
-  auto axis = node.attributes.find("axis");
-  if (record.dims.size() != 2 || !record.dims[0] ||
-      (axis != node.attributes.end() && axis->second.i))
-    return success();
-  if (record.external) {
-    auto file = data.externalFile(record);
-    if (failed(file))
-      return failure();
-    if (file->empty())
-      return success();
-  }
-  auto bytes = data.bytes(record);
-  if (failed(bytes))
-    return failure();
-  int64_t width = record.bytes / record.dims[0], found = -1;
-  for (int64_t row = 0; row < record.dims[0]; ++row) {
-    StringRef content = bytes->substr(row * width, width);
-    if (content.find_first_not_of('\0') != StringRef::npos)
-      continue;
-    if (found >= 0)
-      return success();
-    found = row;
-  }
-  if (found < 0)
-    return success();
-  table.paddingRows[&node] = found;
-  mlir::emitWarning(loc) << "row " << found << " of '" << node.inputs[0]
-                         << "' is zero and is taken as its padding_idx, which "
-                            "gets no gradient from the embedding";
-  return success();
-}
-
 LogicalResult NameRecovery::bindNamed(const Node &node, unsigned operand,
                                       const TensorRecord &record) {
   StringRef name = node.inputs[operand];
@@ -162,8 +126,6 @@ LogicalResult NameRecovery::bindNamed(const Node &node, unsigned operand,
                        operand == 1;
   addReaderAlias(node, parameter);
   table.use(node, operand, index, false);
-  if (node.opType == "Gather" && operand == 0)
-    return findPaddingRow(node, record);
   return success();
 }
 
@@ -171,30 +133,13 @@ LogicalResult NameRecovery::bindNamed(const Node &node, unsigned operand,
 /// its weight with the embedding.
 FailureOr<std::optional<size_t>>
 NameRecovery::sameContents(const TensorRecord &record) {
-  if (record.external) {
-    auto file = data.externalFile(record);
-    if (failed(file))
-      return failure();
-    if (file->empty())
-      return std::optional<size_t>();
-  }
   for (auto [i, parameter] : llvm::enumerate(table.parameters)) {
-    if (parameter.transposed || parameter.shape.size() != 2 ||
-        !parameter.source || parameter.source->dataType != record.dataType ||
-        parameter.shape[0] != record.dims[1] ||
-        parameter.shape[1] != record.dims[0])
+    if (parameter.transposed || !parameter.source)
       continue;
-    auto theirs = data.bytes(*parameter.source), ours = data.bytes(record);
-    if (failed(theirs) || failed(ours))
+    FailureOr<bool> equal = isTransposeOf(record, *parameter.source, data);
+    if (failed(equal))
       return failure();
-    int64_t rows = record.dims[0], cols = record.dims[1];
-    int64_t width = rows * cols ? record.bytes / (rows * cols) : 0;
-    bool equal = true;
-    for (int64_t r = 0; r < rows && equal; ++r)
-      for (int64_t c = 0; c < cols && equal; ++c)
-        equal = ours->substr((r * cols + c) * width, width) ==
-                theirs->substr((c * rows + r) * width, width);
-    if (equal)
+    if (*equal)
       return std::optional<size_t>(i);
   }
   return std::optional<size_t>();
@@ -257,6 +202,23 @@ LogicalResult NameRecovery::bindFolded(const Node &node, unsigned operand,
   return success();
 }
 
+/// The file does not say which float tensors are buffers, which nothing trains.
+void NameRecovery::warnOfBuffers() {
+  std::string names;
+  for (const Parameter &parameter : table.parameters) {
+    StringRef name = parameter.name;
+    bool wanted = matchesAny(name, options.paramPatterns) ||
+                  matchesAny(name, options.freezePatterns);
+    if (!wanted && !name.ends_with("weight") && !name.ends_with("bias"))
+      names += (names.empty() ? "'" : ", '") + parameter.name + "'";
+  }
+  if (!names.empty())
+    mlir::emitWarning(loc)
+        << "taken as parameters: " << names
+        << "; this exporter does not tell them from buffers: --freeze those "
+           "that are buffers, --param the others, or export with dynamo=True";
+}
+
 LogicalResult NameRecovery::run() {
   for (const Node &node : graph.nodes)
     for (const std::string &input : node.inputs)
@@ -294,6 +256,7 @@ LogicalResult NameRecovery::run() {
         isFloatData(entry.second->dataType))
       declare(name, *entry.second, false);
   }
+  warnOfBuffers();
   if (unknown.empty())
     return success();
   auto diagnostic = mlir::emitError(loc);

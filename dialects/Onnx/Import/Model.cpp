@@ -6,6 +6,7 @@
 #include "dialects/Onnx/Import/FunctionInliner.h"
 #include "dialects/Onnx/Import/Graph.h"
 #include "dialects/Onnx/Import/ProtoTypes.h"
+#include "dialects/Onnx/Import/Records.h"
 
 #include "mlir/IR/Diagnostics.h"
 #include "onnx-ml.pb.h"
@@ -271,6 +272,9 @@ FailureOr<Node> Converter::convertNode(const pb::NodeProto &node) {
 ValueRecord Converter::convertValue(const pb::ValueInfoProto &value) {
   ValueRecord result;
   result.name = value.name();
+  for (const auto &entry : value.metadata_props())
+    if (entry.key() == "pkg.onnxscript.optimizer.folded_from")
+      result.foldedFrom = parseFoldedFrom(entry.value());
   if (!value.type().has_tensor_type())
     return result;
   const auto &type = value.type().tensor_type();

@@ -15,8 +15,60 @@ static constexpr const char *signatureKey =
 bool fsdp::onnx::matchesAny(StringRef name,
                             const std::vector<std::string> &patterns) {
   return llvm::any_of(patterns, [&](const std::string &pattern) {
-    return matchesGlob(pattern, name);
+    return fsdp::matchesGlob(pattern, name);
   });
+}
+
+/// The bytes of a tensor; nothing where its file is not there.
+static FailureOr<std::optional<StringRef>> bytesOf(const TensorRecord &record,
+                                                   TensorData &data) {
+  if (record.external) {
+    auto file = data.externalFile(record);
+    if (failed(file))
+      return failure();
+    if (file->empty())
+      return std::optional<StringRef>();
+  }
+  auto bytes = data.bytes(record);
+  if (failed(bytes))
+    return failure();
+  return std::optional<StringRef>(*bytes);
+}
+
+FailureOr<bool> fsdp::onnx::isTransposeOf(const TensorRecord &a,
+                                          const TensorRecord &b,
+                                          TensorData &data) {
+  if (a.dataType != b.dataType || a.dims.size() != 2 || b.dims.size() != 2 ||
+      a.dims[0] != b.dims[1] || a.dims[1] != b.dims[0])
+    return false;
+  auto ours = bytesOf(a, data), theirs = bytesOf(b, data);
+  if (failed(ours) || failed(theirs))
+    return failure();
+  if (!*ours || !*theirs)
+    return false;
+  int64_t rows = a.dims[0], cols = a.dims[1];
+  int64_t width = rows * cols ? a.bytes / (rows * cols) : 0;
+  for (int64_t r = 0; r < rows; ++r)
+    for (int64_t c = 0; c < cols; ++c)
+      if ((*ours)->substr((r * cols + c) * width, width) !=
+          (*theirs)->substr((c * rows + r) * width, width))
+        return false;
+  return true;
+}
+
+/// Each of the patterns has to match one of the names.
+static LogicalResult checkPatterns(StringRef flag,
+                                   ArrayRef<std::string> patterns,
+                                   ArrayRef<std::string> names, StringRef what,
+                                   Location loc) {
+  for (const std::string &pattern : patterns)
+    if (llvm::none_of(names, [&](const std::string &name) {
+          return fsdp::matchesGlob(pattern, name);
+        }))
+      return mlir::emitError(loc)
+             << "--" << flag << " '" << pattern << "' matches no " << what
+             << "; nearest: " << fsdp::nearestNames(pattern, names);
+  return success();
 }
 
 bool fsdp::onnx::isFloatData(int32_t dataType) {
@@ -26,6 +78,19 @@ bool fsdp::onnx::isFloatData(int32_t dataType) {
 LogicalResult fsdp::onnx::declareInputParameters(Graph &graph,
                                                  const ImportOptions &options,
                                                  Location loc) {
+  std::vector<std::string> names;
+  for (const ValueRecord &input : graph.inputs)
+    names.push_back(input.name);
+  for (const TensorRecord &record : graph.initializers)
+    names.push_back(record.name);
+  // Of equal parameters the exporter keeps one, the others are its Identities.
+  for (const Node &node : graph.nodes)
+    if (node.opType == "Identity" && node.inputs.size() == 1 &&
+        llvm::is_contained(names, node.inputs[0]))
+      llvm::append_range(names, node.outputs);
+  if (failed(checkPatterns("param", options.paramPatterns, names,
+                           "input or initializer", loc)))
+    return failure();
   llvm::StringSet<> targets;
   auto signature = graph.metadata.find(signatureKey);
   if (signature != graph.metadata.end())
@@ -59,6 +124,10 @@ LogicalResult fsdp::onnx::declareInputParameters(Graph &graph,
   }
   graph.inputs = std::move(kept);
   return success();
+}
+
+bool fsdp::onnx::hasSignature(const Graph &graph) {
+  return graph.metadata.count(signatureKey);
 }
 
 /// One error for all parameters that are not f32.
@@ -106,10 +175,10 @@ LogicalResult fsdp::onnx::recoverParameters(const Graph &graph,
       table.weights[node.outputs[0]] = it->second;
   }
   LogicalResult recovered =
-      graph.metadata.count(signatureKey)
-          ? recoverBySignature(graph, loc, table)
-          : recoverByNames(graph, options, data, loc, table);
-  if (failed(recovered))
+      hasSignature(graph) ? recoverBySignature(graph, data, loc, table)
+                          : recoverByNames(graph, options, data, loc, table);
+  if (failed(recovered) ||
+      failed(findPaddingRows(graph, options, data, loc, table)))
     return failure();
   for (const Parameter &parameter : table.parameters)
     if (!parameter.buffer && parameter.source &&
@@ -210,28 +279,16 @@ static LogicalResult setData(ParameterOp op, const Graph &graph,
             "them with --weights";
 }
 
-static LogicalResult checkPatterns(const ParameterTable &table,
-                                   const ImportOptions &options, Location loc) {
-  for (const std::string &pattern : options.freezePatterns) {
-    StringRef nearest;
-    unsigned best = ~0u;
-    bool found = false;
-    for (const Parameter &parameter : table.parameters) {
-      found |= matchesAny(parameter.name, {pattern});
-      for (const std::string &alias : parameter.aliases)
-        found |= matchesAny(alias, {pattern});
-      unsigned distance = StringRef(parameter.name).edit_distance(pattern);
-      if (distance < best) {
-        best = distance;
-        nearest = parameter.name;
-      }
-    }
-    if (!found)
-      return mlir::emitError(loc) << "--freeze '" << pattern
-                                  << "' matches no parameter (the nearest "
-                                  << "name is '" << nearest << "')";
+static LogicalResult checkFreezePatterns(const ParameterTable &table,
+                                         const ImportOptions &options,
+                                         Location loc) {
+  std::vector<std::string> names;
+  for (const Parameter &parameter : table.parameters) {
+    names.push_back(parameter.name);
+    llvm::append_range(names, parameter.aliases);
   }
-  return success();
+  return checkPatterns("freeze", options.freezePatterns, names, "parameter",
+                       loc);
 }
 
 LogicalResult fsdp::onnx::emitParameters(const Graph &graph,
@@ -239,7 +296,7 @@ LogicalResult fsdp::onnx::emitParameters(const Graph &graph,
                                          TensorData &data, OpBuilder &builder,
                                          Location loc,
                                          const ParameterTable &table) {
-  if (failed(checkPatterns(table, options, loc)))
+  if (failed(checkFreezePatterns(table, options, loc)))
     return failure();
   std::vector<const Parameter *> ordered;
   for (const Parameter &parameter : table.parameters)

@@ -48,7 +48,7 @@ struct ParameterTable {
   /// Values that are initializers: these and the Identities of them.
   llvm::StringMap<const TensorRecord *> weights;
 
-  /// Rows of embeddings that get no gradient, where data alone tell them.
+  /// Rows of embeddings that get no gradient, where no record tells them.
   llvm::DenseMap<const Node *, int64_t> paddingRows;
   /// For scopes read from node paths.
   ContainerPrefixes containers;
@@ -65,18 +65,28 @@ llvm::LogicalResult declareInputParameters(Graph &graph,
                                            const ImportOptions &options,
                                            mlir::Location loc);
 
+/// Whether the file has the graph signature of PyTorch's dynamo exporter.
+bool hasSignature(const Graph &graph);
+
 llvm::LogicalResult recoverParameters(const Graph &graph,
                                       const ImportOptions &options,
                                       TensorData &data, mlir::Location loc,
                                       ParameterTable &table);
 /// By the records of PyTorch's dynamo exporter.
-llvm::LogicalResult recoverBySignature(const Graph &graph, mlir::Location loc,
+llvm::LogicalResult recoverBySignature(const Graph &graph, TensorData &data,
+                                       mlir::Location loc,
                                        ParameterTable &table);
 /// By the names of the legacy exporter, and for files without records.
 llvm::LogicalResult recoverByNames(const Graph &graph,
                                    const ImportOptions &options,
                                    TensorData &data, mlir::Location loc,
                                    ParameterTable &table);
+/// The rows that embeddings spare the gradient, where no record tells them: by
+/// `--padding-idx`, without which a table with rows of zeros is refused.
+llvm::LogicalResult findPaddingRows(const Graph &graph,
+                                    const ImportOptions &options,
+                                    TensorData &data, mlir::Location loc,
+                                    ParameterTable &table);
 
 /// Declares the parameters as `onnx.parameter`s.
 llvm::LogicalResult emitParameters(const Graph &graph,
@@ -89,6 +99,11 @@ llvm::LogicalResult emitParameters(const Graph &graph,
 bool matchesAny(llvm::StringRef name, const std::vector<std::string> &patterns);
 
 bool isFloatData(int32_t dataType);
+
+/// Whether matrix `a` holds the transpose of matrix `b`; no where the data of
+/// one are not there.
+llvm::FailureOr<bool> isTransposeOf(const TensorRecord &a,
+                                    const TensorRecord &b, TensorData &data);
 } // namespace fsdp::onnx
 
 #endif // FSDP_DIALECTS_ONNX_IMPORT_PARAMETERS_H

@@ -26,6 +26,16 @@ std::vector<SignatureLine> fsdp::onnx::parseSignature(StringRef text) {
   return lines;
 }
 
+std::vector<std::string> fsdp::onnx::parseFoldedFrom(StringRef text) {
+  std::vector<std::string> names;
+  while (text.contains('\'')) {
+    StringRef name;
+    std::tie(name, text) = text.split('\'').second.split('\'');
+    names.push_back(name.str());
+  }
+  return names;
+}
+
 /// Splits at commas outside brackets and quotes.
 static std::vector<std::string> splitArguments(StringRef text) {
   std::vector<std::string> parts;

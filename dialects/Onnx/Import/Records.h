@@ -26,6 +26,10 @@ struct CallRecord {
 };
 CallRecord parseCall(llvm::StringRef text);
 
+/// The names of a record of what a value was folded from:
+/// `['table', 'permute']`.
+std::vector<std::string> parseFoldedFrom(llvm::StringRef text);
+
 /// The module path of a node: the last module of its name_scopes, or the path
 /// in a node name of the legacy exporter
 /// (`/model/layers.0/self_attn/q_proj/MatMul`).

@@ -85,17 +85,33 @@ bool holdsTranspose(const CallRecord &call, const Node &node,
 
 class SignatureRecovery {
 public:
-  SignatureRecovery(const Graph &graph, Location loc, ParameterTable &table)
-      : graph(graph), loc(loc), table(table) {}
+  SignatureRecovery(const Graph &graph, TensorData &data, Location loc,
+                    ParameterTable &table)
+      : graph(graph), data(data), loc(loc), table(table) {}
   LogicalResult run();
 
 private:
+  /// An operand whose initializer was computed from a parameter.
+  struct Computed {
+    const Node *node;
+    unsigned operand;
+    const TensorRecord *record;
+    const SignatureLine *parameter;
+    /// Whether the call reads the value that the initializer is named after.
+    /// Equal initializers are one: it may be another.
+    bool sameValue;
+  };
+
   void readSignature();
   LogicalResult assign(const Node &node, unsigned operand,
                        const CallRecord &call);
   LogicalResult bind(const Node &node, unsigned operand,
                      const SignatureLine &line, const TensorRecord &record,
                      bool transposed, bool isScale);
+  const SignatureLine *foldedParameter(const TensorRecord &record);
+  FailureOr<bool> isTransposed(const Computed &operand);
+  LogicalResult bindTransposes();
+  LogicalResult refuseComputed();
   void restoreBias(const CallRecord &call, ArrayRef<const Node *> nodes);
   LogicalResult accountForAll();
   bool isAlias(const SignatureLine &line);
@@ -106,12 +122,13 @@ private:
   }
 
   const Graph &graph;
+  TensorData &data;
   Location loc;
   ParameterTable &table;
   std::vector<SignatureLine> lines;
   /// Lines of parameters.
   llvm::StringMap<size_t> byPlaceholder, byTarget;
-  llvm::StringSet<> bufferTargets;
+  llvm::StringSet<> bufferTargets, placeholders;
   /// Index in the table of each declared placeholder.
   llvm::StringMap<size_t> declared;
   struct Reader {
@@ -119,6 +136,7 @@ private:
     size_t parameter;
   };
   std::vector<Reader> readers;
+  std::vector<Computed> computed;
 };
 } // namespace
 
@@ -127,6 +145,7 @@ void SignatureRecovery::readSignature() {
       graph.metadata.find("pkg.torch.export.ExportedProgram.graph_signature")
           ->second);
   for (auto [i, line] : llvm::enumerate(lines)) {
+    placeholders.insert(line.placeholder);
     if (line.kind == "PARAMETER") {
       byPlaceholder[line.placeholder] = i;
       byTarget[line.target] = i;
@@ -184,6 +203,71 @@ LogicalResult SignatureRecovery::bind(const Node &node, unsigned operand,
   return success();
 }
 
+/// A parameter that an initializer was computed from, or null.
+const SignatureLine *
+SignatureRecovery::foldedParameter(const TensorRecord &record) {
+  auto value = graph.values.find(record.name);
+  if (value == graph.values.end() || byTarget.count(record.name))
+    return nullptr;
+  for (const std::string &name : value->second.foldedFrom)
+    if (auto line = byTarget.find(name); line != byTarget.end())
+      return &lines[line->second];
+  return nullptr;
+}
+
+/// A head written as x @ embedding.T: its transpose is an initializer of its
+/// own, and the embedding still is one too. The names say what was computed
+/// from what, and the data have to agree.
+FailureOr<bool> SignatureRecovery::isTransposed(const Computed &operand) {
+  static const char *const calls[] = {"permute", "transpose", "t", "numpy_t"};
+  StringRef value = operand.record->name, call = value.rtrim("0123456789");
+  if (call != value)
+    call.consume_back("_");
+  if (!operand.sameValue || !llvm::is_contained(calls, call) ||
+      graph.values.find(value)->second.foldedFrom.size() != 1)
+    return false;
+  const TensorRecord *source = graph.initializer(operand.parameter->target);
+  // Equal initializers are one: a name may stand for other parameters too.
+  bool merged = llvm::any_of(table.parameters, [&](const Parameter &other) {
+    return other.source == source && other.name != operand.parameter->target;
+  });
+  if (!source || merged)
+    return false;
+  return isTransposeOf(*operand.record, *source, data);
+}
+
+/// What is not a transpose stays in `computed`.
+LogicalResult SignatureRecovery::bindTransposes() {
+  std::vector<Computed> others;
+  for (const Computed &operand : computed) {
+    FailureOr<bool> transposed = isTransposed(operand);
+    if (failed(transposed))
+      return failure();
+    if (!*transposed)
+      others.push_back(operand);
+    else if (failed(bind(*operand.node, operand.operand, *operand.parameter,
+                         *operand.record, /*transposed=*/true,
+                         /*isScale=*/false)))
+      return failure();
+  }
+  computed = std::move(others);
+  return success();
+}
+
+LogicalResult SignatureRecovery::refuseComputed() {
+  if (computed.empty())
+    return success();
+  const Computed &first = computed.front();
+  return mlir::emitError(loc)
+         << "node '" << first.node->name << "' reads initializer '"
+         << first.record->name
+         << "', which the exporter computed ahead, from parameter '"
+         << first.parameter->target
+         << "' or one equal to it: as a constant it would not be trained; "
+            "export with "
+            "optimize=False, which keeps parameters as they are";
+}
+
 LogicalResult SignatureRecovery::assign(const Node &node, unsigned operand,
                                         const CallRecord &call) {
   auto it = table.weights.find(node.inputs[operand]);
@@ -195,9 +279,12 @@ LogicalResult SignatureRecovery::assign(const Node &node, unsigned operand,
       own == byTarget.end() ? nullptr : &lines[own->second];
   if (!isFloatData(record.dataType) && !ownLine)
     return success();
+  const SignatureLine *foldedLine = foldedParameter(record);
   if (!call.valid()) {
     if (ownLine)
       return bind(node, operand, *ownLine, record, false, false);
+    if (foldedLine)
+      computed.push_back({&node, operand, &record, foldedLine, false});
     return success();
   }
   Argument argument = argumentFor(call, node, operand);
@@ -205,6 +292,11 @@ LogicalResult SignatureRecovery::assign(const Node &node, unsigned operand,
     return bind(node, operand, *line, record,
                 argument.known && holdsTranspose(call, node, operand),
                 argument.isScale);
+  if (foldedLine) {
+    bool sameValue = argument.value == record.name;
+    computed.push_back({&node, operand, &record, foldedLine, sameValue});
+    return success();
+  }
   if (argument.known && !ownLine && record.dims.size() == 2 &&
       (node.opType == "MatMul" || node.opType == "Gemm") &&
       !bufferTargets.contains(record.name))
@@ -216,6 +308,14 @@ LogicalResult SignatureRecovery::assign(const Node &node, unsigned operand,
            << "', which the exporter computed ahead and which may come from a "
               "parameter: export with optimize=False, which keeps parameters "
               "as they are";
+  // Equal initializers are one: what the call reads may be computed from this
+  // parameter, or from another with the same contents (zeros, ones).
+  if (argument.known && ownLine && !argument.value.empty() &&
+      !placeholders.contains(argument.value) &&
+      countElements(record.dims) != 1) {
+    computed.push_back({&node, operand, &record, ownLine, false});
+    return success();
+  }
   if (argument.known || !ownLine)
     return success();
   // No role: the call must at least read the parameter of that name.
@@ -342,9 +442,11 @@ LogicalResult SignatureRecovery::run() {
       if (failed(assign(node, i, call)))
         return failure();
   }
+  if (failed(bindTransposes()))
+    return failure();
   for (auto &[text, nodes] : calls)
     restoreBias(parseCall(text), nodes);
-  if (failed(accountForAll()))
+  if (failed(accountForAll()) || failed(refuseComputed()))
     return failure();
   // A tied parameter goes by the first of its names, as in PyTorch.
   for (Parameter &parameter : table.parameters)
@@ -358,7 +460,8 @@ LogicalResult SignatureRecovery::run() {
   return success();
 }
 
-LogicalResult fsdp::onnx::recoverBySignature(const Graph &graph, Location loc,
+LogicalResult fsdp::onnx::recoverBySignature(const Graph &graph,
+                                             TensorData &data, Location loc,
                                              ParameterTable &table) {
-  return SignatureRecovery(graph, loc, table).run();
+  return SignatureRecovery(graph, data, loc, table).run();
 }

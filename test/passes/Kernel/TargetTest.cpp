@@ -82,16 +82,11 @@ INSTANTIATE_TEST_SUITE_P(Cpus, Target,
                            return name;
                          });
 
-/// Tests that a kernel that calls libm is refused and the function named.
-TEST(KernelContract, RefusesCalls) {
+/// The error that a kernel in the LLVM dialect is refused with; "" when it is
+/// not.
+std::string refusal(const std::string &text) {
   auto context = createContext();
-  auto module = parseSourceString<ModuleOp>(R"(
-    llvm.func @expf(f32) -> f32
-    llvm.func @k(%x: f32) -> f32 {
-      %y = llvm.call @expf(%x) : (f32) -> f32
-      llvm.return %y : f32
-    })",
-                                            context.get());
+  auto module = parseSourceString<ModuleOp>(text, context.get());
   std::string message;
   ScopedDiagnosticHandler handler(context.get(), [&](Diagnostic &diagnostic) {
     message = diagnostic.str();
@@ -99,7 +94,56 @@ TEST(KernelContract, RefusesCalls) {
   });
   FailureOr<KernelTarget> target = getKernelTarget("native");
   SmallVector<char, 0> object;
-  EXPECT_TRUE(failed(compileKernel(*module, *target, object)));
-  EXPECT_NE(message.find("'expf'"), std::string::npos) << message;
+  LogicalResult result = compileKernel(*module, *target, object);
+  EXPECT_EQ(failed(result), !message.empty());
+  return message;
+}
+
+/// Tests that a kernel that calls libm is refused and the function named.
+TEST(KernelContract, RefusesCalls) {
+  EXPECT_NE(refusal(R"(
+    llvm.func @expf(f32) -> f32
+    llvm.func @k(%x: f32) -> f32 {
+      %y = llvm.call @expf(%x) : (f32) -> f32
+      llvm.return %y : f32
+    })")
+                .find("'expf'"),
+            std::string::npos);
+}
+
+/// A kernel with a tile of `count` floats that no optimiser can remove.
+std::string withTile(const std::string &count) {
+  return R"(
+    llvm.func @k7(%x: f32, %n: i64) -> f32 {
+      %c = )" +
+         count + R"(
+      %t = llvm.alloca %c x f32 : (i64) -> !llvm.ptr
+      %p = llvm.getelementptr %t[%n] : (!llvm.ptr, i64) -> !llvm.ptr, f32
+      llvm.store volatile %x, %t : f32, !llvm.ptr
+      %y = llvm.load volatile %p : !llvm.ptr -> f32
+      llvm.return %y : f32
+    })";
+}
+
+std::string floats(int64_t count) {
+  return "llvm.mlir.constant(" + std::to_string(count) + " : i64) : i64";
+}
+
+/// Tests that a kernel whose frame is above 64 KiB is refused and named, and
+/// one below is not.
+TEST(KernelContract, RefusesLargeStackTiles) {
+  EXPECT_EQ(refusal(withTile(floats(15 * 1024))), "");
+  std::string message = refusal(withTile(floats(17 * 1024)));
+  EXPECT_EQ(message.find("the kernel 'k7' takes 69"), 0u) << message;
+  EXPECT_NE(message.find("bytes of stack, expected at most 65536"),
+            std::string::npos)
+      << message;
+}
+
+TEST(KernelContract, RefusesStackOfUnknownSize) {
+  std::string message = refusal(withTile("llvm.add %n, %n : i64"));
+  EXPECT_EQ(message.find("the kernel 'k7' takes stack of a size known only"),
+            0u)
+      << message;
 }
 } // namespace

@@ -105,6 +105,25 @@ TEST_F(Update, ClipCoefficientIsTorchs) {
                {std::min(1.0, 1.0 / (norm + 1e-6))}, 2e-7);
 }
 
+/// Tests both sides of the bound, and the norm that the 1e-6 in torch's formula
+/// makes exactly 1: no scale above 1, and none below it too early.
+TEST_F(Update, ClipCoefficientAtTheBound) {
+  const double max = 1, atOne = float(max - 1e-6);
+  for (double norm : {double(std::nextafter(float(atOne), 0.0f)), atOne, max,
+                      double(std::nextafter(float(max), 2.0f))}) {
+    Tensor clip = run("(%n: tensor<f32>) -> tensor<f32>",
+                      "%c = train.clip_coefficient %n max 1.0 : tensor<f32> -> "
+                      "tensor<f32>",
+                      "%c : tensor<f32>", {{norm}})[0];
+    EXPECT_LE(clip.get(0), 1);
+    EXPECT_NEAR(clip.get(0), std::min(1.0, max / (norm + 1e-6)), 6e-8);
+    if (norm < atOne)
+      EXPECT_EQ(clip.get(0), 1);
+    if (norm >= max)
+      EXPECT_LT(clip.get(0), 1);
+  }
+}
+
 TEST_F(Update, BooleansAndBroadcastsInOneChain) {
   int64_t b = 3, s = 17, d = 21;
   Values x = random(b * s * d, -1, 1), bias = random(d, -1, 1),

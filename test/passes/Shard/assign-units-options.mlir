@@ -1,6 +1,9 @@
 // RUN: fsdp-opt %s --fsdp-assign-units="mesh=shard=4 units=tower.*.experts.*,tower.1" | FileCheck %s
 // RUN: not fsdp-opt %s --fsdp-assign-units="units=tower.layers.*" 2>&1 | FileCheck %s --check-prefix=PATTERN
 // RUN: not fsdp-opt %s --fsdp-assign-units="mesh=shard=0" 2>&1 | FileCheck %s --check-prefix=SIZE
+// RUN: not fsdp-opt %s --fsdp-assign-units="mesh=shard=65537" 2>&1 | FileCheck %s --check-prefix=LARGE
+// RUN: not fsdp-opt %s --fsdp-assign-units="mesh=shard=99999999999999999999" 2>&1 | FileCheck %s --check-prefix=HUGE
+// RUN: fsdp-opt %s --fsdp-assign-units="mesh=shard=65536" | FileCheck %s --check-prefix=MOST
 // RUN: not fsdp-opt %s --fsdp-assign-units="mesh=eight" 2>&1 | FileCheck %s --check-prefix=MESH
 // RUN: not fsdp-opt %s --fsdp-assign-units="mesh=replicate=2,shard=2" 2>&1 | FileCheck %s --check-prefix=AXES
 
@@ -11,6 +14,9 @@
 // CHECK: fsdp.unit @tower.1 lines [{{.*}}parameters = ["tower.1.w"]
 // PATTERN: error: --unit 'tower.layers.*' matches no module; nearest: 'tower.{{.*}}'
 // SIZE: error: cannot read mesh axis 'shard=0', expected NAME=SIZE with a size from 1 to 65536, as in shard=8
+// LARGE: error: cannot read mesh axis 'shard=65537', expected NAME=SIZE with a size from 1 to 65536
+// HUGE: error: cannot read mesh axis 'shard=99999999999999999999', expected NAME=SIZE with a size from 1 to 65536
+// MOST: #fsdp.mesh<"shard" = 65536>
 // MESH: error: cannot read mesh axis 'eight', expected NAME=SIZE
 // AXES: error: mesh 'replicate=2,shard=2' has 2 axes, expected one: parameters are sharded over all ranks
 onnx.parameter @"tower.0.w" : tensor<4xf32>

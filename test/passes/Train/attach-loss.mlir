@@ -55,6 +55,18 @@ func.func @forward(%ids: tensor<2x3xi64> {onnx.name = "input_ids"},
 
 // -----
 
+// Tests that the name decides which input is tokens, not the order: the mask
+// before them is the one that is refused.
+// expected-error @+1 {{input 'attention_mask' of type 'tensor<2x3xi64>' is neither tokens nor labels: fix it with --bind attention_mask=VALUE}}
+func.func @forward(%mask: tensor<2x3xi64> {onnx.name = "attention_mask"},
+                   %ids: tensor<2x3xi64> {onnx.name = "input_ids"},
+                   %l: tensor<2x3x16xf32> {train.role = "other"})
+    -> (tensor<2x3x16xf32> {onnx.name = "logits"}) {
+  return %l : tensor<2x3x16xf32>
+}
+
+// -----
+
 // Tests that a module without a forward function is refused.
 // expected-error @+1 {{module has no function 'forward'}}
 module {

@@ -28,6 +28,17 @@ func.func @step(%dw: tensor<4x4xf32>, %db: tensor<4xf32>, %loss: tensor<f32>, %n
 
 // -----
 
+// Tests that a tied parameter is meant by each of its names.
+// CHECK-LABEL: func.func @step(
+// CLIP: train.update @e.w, {{.*}}decay = 0.000000e+00 : f64>
+onnx.parameter @"e.w" : tensor<4x4xf32> {aliases = ["h.b"]}
+func.func @step(%dw: tensor<4x4xf32>, %loss: tensor<f32>, %n: tensor<f32>) -> (tensor<f32>, tensor<f32>) {
+  train.gradient @"e.w", %dw : tensor<4x4xf32>
+  return %loss, %n : tensor<f32>, tensor<f32>
+}
+
+// -----
+
 // Tests that a pattern without a match is refused, with the nearest names.
 // expected-error @+2 {{--no-decay '*.b' matches no parameter; nearest: 'l.w'}}
 onnx.parameter @"l.w" : tensor<4x4xf32>

@@ -1,0 +1,108 @@
+//===- ConvertCollectives.cpp - Gathers, reductions, their waits ----------===//
+#include "passes/Plan/PhaseConverter.h"
+
+using namespace mlir;
+using namespace fsdp;
+using namespace fsdp::sharding;
+
+/// Zeroes what lies between and behind the parameters of a gradient line: the
+/// norm counts it and the update reads it.
+void PhaseConverter::zeroGaps(const LineBuffers &line, Slice buffer) {
+  LayoutAttr layout = line.layout();
+  int64_t end = 0;
+  auto zeroUpTo = [&](int64_t begin) {
+    if (begin > end)
+      fill({buffer.buffer, end, begin - end}, "zero_padding",
+           line.line.unitName());
+  };
+  for (size_t i = 0; i < layout.getTypes().size(); ++i) {
+    Slice parameter = parameterSlice(layout, i, {buffer.buffer, 0, 0});
+    zeroUpTo(parameter.begin);
+    end = parameter.begin + parameter.bytes;
+  }
+  zeroUpTo(buffer.bytes);
+}
+
+void PhaseConverter::convert(AllGatherStartOp op) {
+  const LineBuffers &line = program.getLine(op.getUnit(), op.getLine());
+  LayoutAttr layout = line.layout();
+  Slice full =
+      createWork((op.getUnit() + " gathered").str(), rt::BufferKind::Gathered,
+                 line.fullBytes(), op.getUnit());
+  OpBuilder &b = phase.getBuilder();
+  int64_t element = layout.getElementType().getIntOrFloatBitWidth() / 8;
+  Value event = phase.dispatch<rt::AllGatherOp>(
+      "all_gather", rt::Stream::Gather,
+      {phase.arg(rt::Access::Read, line.shard),
+       phase.arg(rt::Access::Write, full)},
+      op.getUnit(), "", TypeAttr::get(layout.getElementType()),
+      b.getI64IntegerAttr(layout.getShardElements()),
+      b.getI64IntegerAttr(layout.getNumElements() * element));
+  pendings[op.getPending()] = {event, full};
+}
+
+void PhaseConverter::convert(ReduceScatterStartOp op) {
+  const LineBuffers &line = program.getLine(op.getUnit(), op.getLine());
+  LayoutAttr layout = line.layout();
+  Slice buffer = gradientLines.lookup(op);
+  for (auto [i, grad] : llvm::enumerate(op.getGrads())) {
+    Slice wanted = parameterSlice(layout, i, buffer), have = sliceOf(grad);
+    if (have.buffer != wanted.buffer || have.begin != wanted.begin) {
+      copy(have, wanted, "copy_gradient", op.getUnit());
+      ++program.numCopies;
+    }
+  }
+  zeroGaps(line, buffer);
+  StringRef unit = op.getUnit();
+  Slice shard = createWork((unit + " reduced").str(), rt::BufferKind::Reduced,
+                           line.shard.bytes, unit);
+  Slice scratch = createWork((unit + " reduce scratch").str(),
+                             rt::BufferKind::Scratch, buffer.bytes, unit);
+  OpBuilder &b = phase.getBuilder();
+  int64_t element = layout.getElementType().getIntOrFloatBitWidth() / 8;
+  Value event = phase.dispatch<rt::ReduceScatterOp>(
+      "reduce_scatter", rt::Stream::Reduce,
+      {phase.arg(rt::Access::Read, buffer), phase.arg(rt::Access::Write, shard),
+       phase.arg(rt::Access::Scratch, scratch)},
+      unit, "", TypeAttr::get(layout.getElementType()),
+      b.getI64IntegerAttr(layout.getShardElements()),
+      b.getI64IntegerAttr(layout.getNumElements() * element));
+  pendings[op.getPending()] = {event, shard};
+}
+
+void PhaseConverter::convert(WaitOp op) {
+  Pending pending = pendings.lookup(op.getPending());
+  phase.need(pending.event);
+  for (auto [i, value] : llvm::enumerate(op.getValues())) {
+    auto sharded = dyn_cast<ShardedType>(value.getType());
+    if (sharded) { // reduced: all shards of a line are one buffer
+      slices[value] = pending.buffer;
+      continue;
+    }
+    auto start = op.getPending().getDefiningOp<AllGatherStartOp>();
+    const LineBuffers &line = program.getLine(start.getUnit(), start.getLine());
+    assign(value, parameterSlice(line.layout(), i, pending.buffer));
+  }
+}
+
+void PhaseConverter::convert(AllReduceOp op) {
+  Slice slice = sliceOf(op.getX());
+  if (!diesAt(op.getX(), op)) {
+    Slice own =
+        createWork("all_reduce", rt::BufferKind::Activation, slice.bytes, "");
+    copy(slice, own, "copy_scalar", "");
+    ++program.numCopies;
+    slice = own;
+  }
+  assign(op.getY(), slice);
+  auto type = cast<RankedTensorType>(op.getX().getType());
+  Slice scratch = createWork("all_reduce scratch", rt::BufferKind::Scratch,
+                             slice.bytes * program.world, "");
+  Value event = phase.dispatch<rt::AllReduceOp>(
+      "all_reduce", rt::Stream::Reduce,
+      {phase.arg(rt::Access::ReadWrite, slice),
+       phase.arg(rt::Access::Scratch, scratch)},
+      "", "", TypeAttr::get(type.getElementType()),
+      phase.getBuilder().getI64IntegerAttr(type.getNumElements()));
+  phase.need(event);
+}

@@ -1,0 +1,97 @@
+//===- ConvertKernels.cpp - Kernels and matrix products -------------------===//
+#include "passes/Plan/Gemm.h"
+#include "passes/Plan/PhaseConverter.h"
+
+using namespace mlir;
+using namespace fsdp;
+using namespace fsdp::sharding;
+
+LogicalResult PhaseConverter::launch(train::KernelOp kernel,
+                                     ArrayRef<Slice> ins, ArrayRef<Slice> outs,
+                                     StringRef unit) {
+  FailureOr<KernelTable::Kernel> compiled = program.kernels.get(kernel);
+  if (failed(compiled))
+    return failure();
+  SmallVector<Attribute> args;
+  for (const Slice &slice : ins)
+    args.push_back(phase.arg(rt::Access::Read, slice));
+  for (const Slice &slice : outs)
+    args.push_back(phase.arg(rt::Access::Write, slice));
+  int64_t scratch = compiled->info.scratchBytes;
+  if (scratch)
+    args.push_back(phase.arg(
+        rt::Access::Scratch,
+        createWork("scratch", rt::BufferKind::Scratch, scratch, unit)));
+  OpBuilder &b = phase.getBuilder();
+  phase.dispatch<rt::LaunchOp>(kernel.getName(), rt::Stream::Compute, args,
+                               unit, onnx::getScope(kernel), compiled->symbol,
+                               b.getI64IntegerAttr(compiled->info.extent),
+                               b.getI64IntegerAttr(scratch));
+  return success();
+}
+
+/// The buffer of an operand that `result` may be computed in place of: one of
+/// `operands`, if nothing reads it afterwards.
+std::optional<Slice> PhaseConverter::takeOver(train::KernelOp op, Value result,
+                                              ArrayRef<unsigned> operands,
+                                              ArrayRef<Slice> ins) {
+  if (placed.contains(result))
+    return std::nullopt;
+  for (unsigned operand : operands) {
+    Slice candidate = ins[operand];
+    // Another operand in the same buffer may be read at other places.
+    bool shared = false;
+    for (unsigned i = 0; i < ins.size(); ++i)
+      shared |=
+          ins[i].buffer == candidate.buffer && !llvm::is_contained(operands, i);
+    if (!shared && candidate.bytes == byteSize(result.getType()) &&
+        diesAt(op.getInputs()[operand], op))
+      return candidate;
+  }
+  return std::nullopt;
+}
+
+LogicalResult PhaseConverter::convert(train::KernelOp op) {
+  StringRef unit = program.unitOfScope(onnx::getScope(op));
+  SmallVector<Slice> ins, outs;
+  for (Value input : op.getInputs())
+    ins.push_back(sliceOf(input));
+  SmallVector<SmallVector<unsigned>> inPlace = inPlaceOperands(op);
+  llvm::SmallDenseSet<int64_t> taken;
+  for (auto [i, result] : llvm::enumerate(op.getOutputs())) {
+    std::optional<Slice> slice = takeOver(op, result, inPlace[i], ins);
+    if (slice && !taken.insert(slice->buffer).second)
+      slice.reset();
+    outs.push_back(slice ? *slice : resultSlice(result, op.getName(), unit));
+    program.numInPlace += llvm::any_of(inPlace[i], [&](unsigned operand) {
+      return ins[operand].buffer == outs.back().buffer &&
+             ins[operand].begin == outs.back().begin;
+    });
+  }
+  for (auto [result, slice] : llvm::zip(op.getOutputs(), outs))
+    assign(result, slice);
+  return launch(op, ins, outs, unit);
+}
+
+LogicalResult PhaseConverter::convert(onnx::MatMulOp op) {
+  FailureOr<GemmShape> gemm = getGemmShape(op);
+  if (failed(gemm))
+    return failure();
+  StringRef unit = program.unitOfScope(op.getScope());
+  Slice result = resultSlice(op.getY(), "matmul", unit);
+  OpBuilder &b = phase.getBuilder();
+  phase.dispatch<rt::GemmOp>(
+      "matmul", rt::Stream::Compute,
+      {phase.arg(rt::Access::Read, sliceOf(op.getLhs())),
+       phase.arg(rt::Access::Read, sliceOf(op.getRhs())),
+       phase.arg(rt::Access::Write, result)},
+      unit, op.getScope(),
+      TypeAttr::get(
+          cast<RankedTensorType>(op.getY().getType()).getElementType()),
+      b.getBoolAttr(false), b.getI64IntegerAttr(gemm->m),
+      b.getI64IntegerAttr(gemm->n), b.getI64IntegerAttr(gemm->k),
+      b.getDenseI64ArrayAttr(gemm->batch), b.getDenseI64ArrayAttr(gemm->a),
+      b.getDenseI64ArrayAttr(gemm->b), b.getDenseI64ArrayAttr(gemm->c));
+  assign(op.getY(), result);
+  return success();
+}

@@ -1,0 +1,105 @@
+//===- ConvertOptimizer.cpp - Norm and update of shards -------------------===//
+#include "passes/Plan/PhaseConverter.h"
+
+using namespace mlir;
+using namespace fsdp;
+using namespace fsdp::sharding;
+
+/// Launches a kernel over flat buffers that no tensor value stands for: the
+/// kernel is built on placeholders and erased again.
+LogicalResult PhaseConverter::launchFlat(
+    Operation *at, StringRef name, StringRef unit, TypeRange inputs,
+    llvm::function_ref<ValueRange(OpBuilder &, Block *)> buildBody,
+    ArrayRef<Slice> ins, ArrayRef<Slice> outs) {
+  OpBuilder builder(at);
+  auto operands = builder.create<UnrealizedConversionCastOp>(
+      at->getLoc(), inputs, ValueRange());
+  auto body = std::make_unique<Region>();
+  Block *entry = &body->emplaceBlock();
+  for (Type type : inputs)
+    entry->addArgument(type, at->getLoc());
+  builder.setInsertionPointToStart(entry);
+  ValueRange results = buildBody(builder, entry);
+  builder.create<train::YieldOp>(at->getLoc(), results);
+  builder.setInsertionPoint(at);
+  auto kernel =
+      builder.create<train::KernelOp>(at->getLoc(), results.getTypes(), name,
+                                      operands.getResults(), "optimizer");
+  kernel.getBody().takeBody(*body);
+  LogicalResult result = launch(kernel, ins, outs, unit);
+  kernel.erase();
+  operands.erase();
+  return result;
+}
+
+LogicalResult PhaseConverter::convert(SumOfSquaresOp op) {
+  SmallVector<Slice> ins;
+  SmallVector<Type> types;
+  llvm::SmallDenseSet<int64_t> seen;
+  for (Value shard : op.getShards()) {
+    Slice slice = sliceOf(shard);
+    if (!seen.insert(slice.buffer).second)
+      continue;
+    LayoutAttr layout = cast<ShardedType>(shard.getType()).getLayout();
+    ins.push_back(slice);
+    types.push_back(RankedTensorType::get({layout.getShardElements()},
+                                          layout.getElementType()));
+  }
+  Slice result = resultSlice(op.getSum(), "sum_of_squares", "");
+  assign(op.getSum(), result);
+  return launchFlat(op, "sum_of_squares", "", types,
+                    [&](OpBuilder &b, Block *body) -> ValueRange {
+                      return b
+                          .create<train::SumOfSquaresOp>(
+                              op.getLoc(), op.getSum().getType(),
+                              body->getArguments(), "optimizer")
+                          ->getResults();
+                    },
+                    ins, {result});
+}
+
+LogicalResult PhaseConverter::convert(UpdateOp op) {
+  const LineBuffers &line = program.getLine(op.getUnit(), op.getLine());
+  Type shard = line.shardType();
+  SmallVector<Slice> ins = {line.shard, sliceOf(op.getGrads().front())};
+  SmallVector<Slice> outs = {line.shard};
+  llvm::append_range(ins, line.states);
+  llvm::append_range(outs, line.states);
+  SmallVector<Type> types(ins.size(), shard);
+  auto addInput = [&](Slice slice, Type type) {
+    ins.push_back(slice);
+    types.push_back(type);
+  };
+  bool isAdamW = isa<train::AdamWAttr>(op.getRule());
+  addInput(sliceOf(op.getLr()), op.getLr().getType());
+  if (isAdamW)
+    addInput(sliceOf(op.getStep()), op.getStep().getType());
+  if (op.getClip())
+    addInput(sliceOf(op.getClip()), op.getClip().getType());
+  addInput(program.roles.lookup("rank"),
+           RankedTensorType::get({}, IntegerType::get(op.getContext(), 64)));
+  int64_t decay = line.line.get().getDecayElements();
+  auto build = [&](OpBuilder &b, Block *body) -> ValueRange {
+    SmallVector<Value> args(body->getArguments());
+    auto next = args.begin();
+    Value p = *next++, g = *next++;
+    Value m = line.states.empty() ? Value() : *next++;
+    Value v = isAdamW ? *next++ : Value();
+    Value lr = *next++, step = isAdamW ? *next++ : Value();
+    Value clip = op.getClip() ? *next++ : Value();
+    Value rank = *next++;
+    if (isAdamW)
+      return b
+          .create<train::FlatAdamWOp>(
+              op.getLoc(), shard, shard, shard, p, g, m, v, lr, step, clip,
+              rank, cast<train::AdamWAttr>(op.getRule()), decay, "optimizer")
+          ->getResults();
+    return b
+        .create<train::FlatSgdOp>(
+            op.getLoc(), shard, m ? shard : Type(), p, g, m, lr, clip, rank,
+            cast<train::SgdAttr>(op.getRule()), decay, "optimizer")
+        ->getResults();
+  };
+  return launchFlat(op, isAdamW ? "adamw" : "sgd", op.getUnit(), types, build,
+                    ins, outs);
+}

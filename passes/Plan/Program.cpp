@@ -1,0 +1,52 @@
+//===- Program.cpp - What the phases of a program share -------------------===//
+#include "passes/Plan/Program.h"
+
+using namespace mlir;
+using namespace fsdp;
+
+int64_t LineBuffers::fullBytes() const {
+  return layout().getShardElements() * layout().getNumShards() *
+         (layout().getElementType().getIntOrFloatBitWidth() / 8);
+}
+
+static std::string lineKey(StringRef unit, int64_t line) {
+  return (unit + "/" + Twine(line)).str();
+}
+
+void Program::addLine(LineBuffers line) {
+  world = line.layout().getNumShards(); // one mesh: the same for all lines
+  std::string key = lineKey(line.line.unitName(), line.line.index);
+  lines.insert_or_assign(key, std::move(line));
+}
+
+const LineBuffers *Program::findLine(StringRef unit, int64_t line) const {
+  auto it = lines.find(lineKey(unit, line));
+  return it == lines.end() ? nullptr : &it->second;
+}
+
+const LineBuffers &Program::getLine(StringRef unit, int64_t line) const {
+  const LineBuffers *found = findLine(unit, line);
+  assert(found && "phases are checked before they are converted");
+  return *found;
+}
+
+StringRef Program::unitOfScope(StringRef scope) {
+  StringRef found;
+  for (auto unit : module.getOps<sharding::UnitOp>()) {
+    StringRef name = unit.getSymName();
+    bool inside =
+        scope == name || (scope.starts_with(name) && scope[name.size()] == '.');
+    if (inside && name.size() > found.size())
+      found = name;
+  }
+  return found;
+}
+
+SmallVector<StringRef> fsdp::stateNames(Attribute rule) {
+  if (isa_and_nonnull<train::AdamWAttr>(rule))
+    return {"exp_avg", "exp_avg_sq"};
+  auto sgd = dyn_cast_or_null<train::SgdAttr>(rule);
+  if (sgd && sgd.getMomentum().getValueAsDouble() != 0)
+    return {"momentum_buffer"};
+  return {};
+}

@@ -1,0 +1,56 @@
+//===- Program.h - What the phases of a program share -----------*- C++ -*-===//
+#ifndef FSDP_PASSES_PLAN_PROGRAM_H
+#define FSDP_PASSES_PLAN_PROGRAM_H
+
+#include "passes/Plan/Buffers.h"
+#include "passes/Plan/Kernels.h"
+#include "passes/Shard/Lines.h"
+#include "llvm/ADT/MapVector.h"
+
+namespace fsdp {
+/// What persists of a line on one rank.
+struct LineBuffers {
+  LineRef line;
+  int64_t unitIndex = 0;
+  Slice shard;
+  llvm::SmallVector<Slice> states; ///< optimizer states, each like the shard
+
+  sharding::LayoutAttr layout() const { return line.get().getLayout(); }
+  /// Of the whole line, as it is gathered and reduced.
+  int64_t fullBytes() const;
+  mlir::RankedTensorType shardType() const {
+    return mlir::RankedTensorType::get({layout().getShardElements()},
+                                       layout().getElementType());
+  }
+};
+
+/// What all phases of a program share.
+struct Program {
+  explicit Program(mlir::ModuleOp module) : module(module), kernels(module) {}
+
+  mlir::ModuleOp module;
+  BufferTable buffers;
+  KernelTable kernels;
+  llvm::MapVector<mlir::Attribute, Slice> constants;
+  llvm::StringMap<Slice> roles; ///< inputs, scalars and results
+  int64_t world = 1;            ///< number of ranks
+  unsigned numInPlace = 0;
+  unsigned numCopies = 0;
+
+  void addLine(LineBuffers line);
+  /// Line `line` of `unit`, or null when nothing loads it.
+  const LineBuffers *findLine(llvm::StringRef unit, int64_t line) const;
+  /// The same for a line that is known to be loaded.
+  const LineBuffers &getLine(llvm::StringRef unit, int64_t line) const;
+  /// The unit whose module holds `scope`.
+  llvm::StringRef unitOfScope(llvm::StringRef scope);
+
+private:
+  llvm::StringMap<LineBuffers> lines; ///< by "unit/line"
+};
+
+/// The optimizer's persistent states under `rule`, each of a shard's size.
+llvm::SmallVector<llvm::StringRef> stateNames(mlir::Attribute rule);
+} // namespace fsdp
+
+#endif // FSDP_PASSES_PLAN_PROGRAM_H

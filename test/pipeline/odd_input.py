@@ -1,0 +1,49 @@
+"""Runs every pass of the compiler on every part of a split .mlir file.
+
+    odd_input.py FILE
+
+Each part must go through or be refused with one error, by each pass.
+"""
+import re
+import subprocess
+import sys
+
+PASSES = [
+    "train-attach-loss", "train-attach-loss=loss=cross_entropy", "train-build-backward",
+    "train-build-update=optimizer=adamw", "train-verify",
+    "fsdp-assign-units", "fsdp-insert-gathers", "fsdp-insert-reductions", "fsdp-build-phases", "fsdp-prefetch",
+    "fsdp-overlap-reductions", "fsdp-hoist-updates", "fsdp-verify",
+    "kernel-form-groups", "convert-fsdp-to-fsdprt", "plan-assign-offsets", "fsdprt-verify",
+]
+ERROR = re.compile(r"^within split at \S+:(\d+) offset .*? error: (.*)", re.M)
+OWN = re.compile(r"^ {6}--((?:train|fsdp|kernel|convert|plan|fsdprt)-[\w-]+) ", re.M)
+
+
+def problem(name, path):
+    """What is wrong with pass `name`, or None."""
+    done = subprocess.run(["fsdp-opt", path, "--split-input-file", f"--{name}"],
+                          capture_output=True, text=True)
+    if done.returncode not in (0, 1):
+        return f"ends with status {done.returncode}\n{done.stderr}"
+    parts = [part for part, _ in ERROR.findall(done.stderr)]
+    if len(set(parts)) != len(parts):
+        return f"has several errors for one input\n{done.stderr}"
+    if bool(parts) != bool(done.returncode):
+        return f"ends with status {done.returncode} and {len(parts)} errors\n{done.stderr}"
+    return None
+
+
+def main():
+    listed = subprocess.run(["fsdp-opt", "--help"], capture_output=True, text=True).stdout
+    missing = set(OWN.findall(listed)) - {name.split("=")[0] for name in PASSES}
+    problems = [f"--{name} is not tested here" for name in sorted(missing)]
+    for name in PASSES:
+        found = problem(name, sys.argv[1])
+        if found:
+            problems.append(f"--{name} {found}")
+    if problems:
+        sys.exit("\n".join(problems))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,50 @@
+//===- Diagnostics.cpp - How the tools print errors -----------------------===//
+#include "tools/Diagnostics.h"
+
+#include "mlir/IR/BuiltinAttributes.h"
+#include "mlir/IR/Location.h"
+#include "llvm/Support/raw_ostream.h"
+
+using namespace mlir;
+using namespace fsdp;
+
+static StringRef nameOf(DiagnosticSeverity severity) {
+  switch (severity) {
+  case DiagnosticSeverity::Note:
+    return "note";
+  case DiagnosticSeverity::Warning:
+    return "warning";
+  case DiagnosticSeverity::Error:
+    return "error";
+  case DiagnosticSeverity::Remark:
+    return "remark";
+  }
+  return "";
+}
+
+static void print(const Diagnostic &diagnostic, llvm::raw_ostream &os) {
+  LocationAttr loc = diagnostic.getLocation();
+  if (auto file = loc.findInstanceOf<FileLineColLoc>()) {
+    os << file.getFilename().getValue();
+    if (file.getLine())
+      os << ":" << file.getLine() << ":" << file.getColumn();
+    os << ": ";
+  }
+  std::string message = diagnostic.str();
+  os << nameOf(diagnostic.getSeverity()) << ": " << message;
+  // Most messages name the node or parameter themselves.
+  if (auto named = loc.findInstanceOf<NameLoc>())
+    if (StringRef name = named.getName(); !StringRef(message).contains(name))
+      os << " (at '" << name << "')";
+  os << "\n";
+}
+
+ModelDiagnostics::ModelDiagnostics(MLIRContext *context)
+    : ScopedDiagnosticHandler(context) {
+  setHandler([](Diagnostic &diagnostic) {
+    print(diagnostic, llvm::errs());
+    for (const Diagnostic &note : diagnostic.getNotes())
+      print(note, llvm::errs());
+    return success();
+  });
+}
