@@ -74,6 +74,7 @@ static void addScheduleStage(OpPassManager &manager,
   FsdpOverlapReductionsOptions overlap;
   overlap.inFlight = options.reduceInFlight;
   manager.addPass(createFsdpOverlapReductions(overlap));
+  manager.addPass(createFsdpSinkGradients());
   manager.addPass(createFsdpHoistUpdates());
   manager.addPass(createFsdpVerify());
 }
