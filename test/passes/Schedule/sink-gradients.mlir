@@ -18,13 +18,12 @@
 !w = tensor<64x64xf32>
 !b = tensor<64xf32>
 !x = tensor<4x64xf32>
-func.func @step(%a: !x, %p: !fsdp.pending<!w, !b>) -> (!x, !x) {
+func.func @step(%x: !x, %a: !x, %p: !fsdp.pending<!w, !b>) -> (!x, !x) {
   train.backward_begin
-  %x = onnx.exp %a : !x -> !x
   %dy = onnx.neg %a : !x -> !x
   %w:2 = fsdp.wait %p : !fsdp.pending<!w, !b> -> !w, !b
   %dw = onnx.matmul %x, %dy {transA} : !x, !x -> !w
-  %db = onnx.reduce_sum %dy axes [0] : !x -> !b
+  %db = onnx.reduce_sum %dy [0] keepdims false : !x -> !b
   %dx = onnx.matmul %dy, %w#0 {transB} : !x, !w -> !x
   %dz = onnx.mul %dx, %w#1 : !x, !b -> !x
   fsdp.release "h.0" line 0(%w#0, %w#1) : !w, !b
@@ -49,9 +48,8 @@ func.func @step(%a: !x, %p: !fsdp.pending<!w, !b>) -> (!x, !x) {
 !s0 = !fsdp.sharded<tensor<8x8xf32>, #layout, 0>
 !w = tensor<8x8xf32>
 !x = tensor<64x8xf32>
-func.func @step(%a: !x, %p: !fsdp.pending<!w>) -> (!x, !x) {
+func.func @step(%x: !x, %a: !x, %p: !fsdp.pending<!w>) -> (!x, !x) {
   train.backward_begin
-  %x = onnx.exp %a : !x -> !x
   %dy = onnx.neg %a : !x -> !x
   %w = fsdp.wait %p : !fsdp.pending<!w> -> !w
   %dw = onnx.matmul %x, %dy {transA} : !x, !x -> !w
