@@ -88,5 +88,8 @@ void fsdp::buildPipeline(OpPassManager &manager,
   manager.addPass(createKernelFormGroups());
   manager.addPass(createConvertFsdpToFsdpRt());
   manager.addPass(createPlanAssignOffsets());
+  PlanCheckMemoryOptions memory;
+  memory.limit = options.memoryLimit;
+  manager.addPass(createPlanCheckMemory(memory));
   manager.addPass(createFsdpRtVerify());
 }
