@@ -72,4 +72,5 @@ void fsdp::buildPipeline(OpPassManager &manager,
   manager.addPass(createConvertFsdpToFsdpRt());
   manager.addPass(createPlanAssignOffsets());
   manager.addPass(createFsdpRtVerify());
+  manager.addPass(createProgramVerify());
 }
