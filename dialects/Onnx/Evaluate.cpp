@@ -247,6 +247,18 @@ std::optional<int64_t> divideInt(Binary kind, int64_t a, int64_t b) {
   return rest;
 }
 
+/// The power modulo 2^64, as kernels compute it: with a negative exponent it
+/// rounds to 0, but for bases 1 and -1.
+int64_t powerInt(int64_t base, int64_t exponent) {
+  if (exponent < 0 && base != 1 && base != -1)
+    return 0;
+  uint64_t result = 1, square = base, rest = exponent;
+  for (; rest; rest >>= 1, square *= square)
+    if (rest & 1)
+      result *= square;
+  return int64_t(result);
+}
+
 std::optional<int64_t> binaryInt(Binary kind, int64_t a, int64_t b) {
   switch (kind) {
   case Binary::Add:
@@ -260,7 +272,7 @@ std::optional<int64_t> binaryInt(Binary kind, int64_t a, int64_t b) {
   case Binary::FMod:
     return divideInt(kind, a, b);
   case Binary::Pow:
-    return int64_t(std::pow(double(a), double(b)));
+    return powerInt(a, b);
   case Binary::Max:
     return std::max(a, b);
   case Binary::Min:
@@ -373,7 +385,9 @@ MaybeTensor fsdp::onnx::evaluate(Binary kind, const Tensor &a,
     auto value = binaryInt(kind, a.ints[atA.place()], b.ints[atB.place()]);
     if (!value)
       return std::nullopt;
-    result.ints[i] = *value;
+    // Integers are modulo their width; a truth value is 0 or 1.
+    unsigned width = result.elementType.getIntOrFloatBitWidth();
+    result.ints[i] = width > 1 ? llvm::SignExtend64(*value, width) : *value;
   }
   return result;
 }

@@ -50,22 +50,17 @@ Value integerPower(OpBuilder &b, Location loc, Value x, int64_t n) {
   return result;
 }
 
-/// x^n of integers, modulo their width, by squaring without branches. From 64
-/// on only x in {-1, 0, 1} is left, which the parity of n decides; below 0 the
-/// result rounds to 0.
+/// x^n of integers, modulo 2^width, by squaring without branches. Below 0 the
+/// result rounds to 0, but for x = 1 and x = -1, where parity decides: the sign
+/// bit left out, n keeps it.
 Value wholePower(OpBuilder &b, Location loc, Value x, Value n) {
   Type type = x.getType();
   Value zero = number(b, loc, type, 0), one = number(b, loc, type, 1);
   auto compare = [&](arith::CmpIPredicate predicate, Value l, Value r) {
     return b.create<arith::CmpIOp>(loc, predicate, l, r);
   };
-  Value parity = b.create<arith::AndIOp>(loc, n, one);
-  Value large = b.create<arith::AddIOp>(loc, parity, number(b, loc, type, 62));
-  Value isLarge =
-      compare(arith::CmpIPredicate::sgt, n, number(b, loc, type, 63));
-  Value rest = b.create<arith::SelectOp>(loc, isLarge, large, n);
-  Value result = one, square = x;
-  for (int bit = 0; bit < 6; ++bit) {
+  Value result = one, square = x, rest = n;
+  for (unsigned bit = 0; bit + 1 < type.getIntOrFloatBitWidth(); ++bit) {
     Value isSet = compare(arith::CmpIPredicate::ne,
                           b.create<arith::AndIOp>(loc, rest, one), zero);
     Value product = b.create<arith::MulIOp>(loc, result, square);
@@ -73,8 +68,12 @@ Value wholePower(OpBuilder &b, Location loc, Value x, Value n) {
     square = b.create<arith::MulIOp>(loc, square, square);
     rest = b.create<arith::ShRUIOp>(loc, rest, one);
   }
+  Value isUnit = b.create<arith::OrIOp>(
+      loc, compare(arith::CmpIPredicate::eq, x, one),
+      compare(arith::CmpIPredicate::eq, x, number(b, loc, type, -1)));
   Value isNegative = compare(arith::CmpIPredicate::slt, n, zero);
-  return b.create<arith::SelectOp>(loc, isNegative, zero, result);
+  Value fraction = b.create<arith::SelectOp>(loc, isUnit, result, zero);
+  return b.create<arith::SelectOp>(loc, isNegative, fraction, result);
 }
 } // namespace
 

@@ -95,7 +95,7 @@ struct FormGroups : public fsdp::impl::KernelFormGroupsBase<FormGroups> {
     }
     std::vector<Group> groups;
     DenseMap<Operation *, size_t> groupOf;
-    // Consumers first: a producer then finds the group of its only user.
+    // Consumers first: a producer then finds the group that holds its users.
     for (Operation &op : llvm::reverse(block)) {
       if (!belongsInKernel(&op))
         continue;

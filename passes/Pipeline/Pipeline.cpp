@@ -92,4 +92,5 @@ void fsdp::buildPipeline(OpPassManager &manager,
   memory.limit = options.memoryLimit;
   manager.addPass(createPlanCheckMemory(memory));
   manager.addPass(createFsdpRtVerify());
+  manager.addPass(createProgramVerify());
 }

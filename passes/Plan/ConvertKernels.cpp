@@ -31,16 +31,20 @@ LogicalResult PhaseConverter::launch(train::KernelOp kernel,
 }
 
 /// The buffer of an operand that `result` may be computed in place of: one of
-/// `operands`, if nothing reads it afterwards.
+/// `operands`, if nothing reads it afterwards and no earlier result has it.
 std::optional<Slice> PhaseConverter::takeOver(train::KernelOp op, Value result,
                                               ArrayRef<unsigned> operands,
-                                              ArrayRef<Slice> ins) {
+                                              ArrayRef<Slice> ins,
+                                              ArrayRef<Slice> taken) {
   if (placed.contains(result))
     return std::nullopt;
   for (unsigned operand : operands) {
     Slice candidate = ins[operand];
-    // Another operand in the same buffer may be read at other places.
-    bool shared = false;
+    // Another operand in the same buffer may be read at other places, and an
+    // earlier result may have been given it.
+    bool shared = llvm::any_of(taken, [&](const Slice &slice) {
+      return slice.buffer == candidate.buffer;
+    });
     for (unsigned i = 0; i < ins.size(); ++i)
       shared |=
           ins[i].buffer == candidate.buffer && !llvm::is_contained(operands, i);
@@ -57,11 +61,8 @@ LogicalResult PhaseConverter::convert(train::KernelOp op) {
   for (Value input : op.getInputs())
     ins.push_back(sliceOf(input));
   SmallVector<SmallVector<unsigned>> inPlace = inPlaceOperands(op);
-  llvm::SmallDenseSet<int64_t> taken;
   for (auto [i, result] : llvm::enumerate(op.getOutputs())) {
-    std::optional<Slice> slice = takeOver(op, result, inPlace[i], ins);
-    if (slice && !taken.insert(slice->buffer).second)
-      slice.reset();
+    std::optional<Slice> slice = takeOver(op, result, inPlace[i], ins, outs);
     outs.push_back(slice ? *slice : resultSlice(result, op.getName(), unit));
     program.numInPlace += llvm::any_of(inPlace[i], [&](unsigned operand) {
       return ins[operand].buffer == outs.back().buffer &&

@@ -51,6 +51,8 @@ LogicalResult PhaseConverter::checkLines() {
           check(reduce, layoutOf(reduce.getPending().getType().getTypes()));
     else if (auto store = dyn_cast<StoreOp>(op))
       result = check(store, nullptr);
+    else if (auto load = dyn_cast<LoadOp>(op))
+      result = check(load, nullptr);
     else if (auto update = dyn_cast<UpdateOp>(op))
       result = check(update, layoutOf(update.getGrads().getTypes()));
     if (failed(result))
@@ -205,6 +207,7 @@ LogicalResult PhaseConverter::run() {
   phase.dispatch<rt::JoinOp>("join", rt::Stream::Compute, {}, "", "");
   return success();
 }
+
 LogicalResult fsdp::convertPhase(Program &program, OpBuilder &builder,
                                  func::FuncOp func, StringRef runs) {
   return PhaseConverter(program, builder, func, runs).run();

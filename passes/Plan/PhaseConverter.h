@@ -60,7 +60,8 @@ private:
   // Dispatches.
   std::optional<Slice> takeOver(train::KernelOp op, mlir::Value result,
                                 llvm::ArrayRef<unsigned> operands,
-                                llvm::ArrayRef<Slice> ins);
+                                llvm::ArrayRef<Slice> ins,
+                                llvm::ArrayRef<Slice> taken);
   mlir::LogicalResult launch(train::KernelOp kernel, llvm::ArrayRef<Slice> ins,
                              llvm::ArrayRef<Slice> outs, llvm::StringRef unit);
   mlir::LogicalResult launchFlat(

@@ -78,14 +78,19 @@ struct BuildUpdate : public fsdp::impl::TrainBuildUpdateBase<BuildUpdate> {
              << func.getNumResults()
              << " values, expected the loss and the number of valid tokens: "
                 "run --train-build-backward";
+    SmallVector<Value> grads;
+    for (train::GradientOp gradient : gradients) {
+      if (!getOperation().lookupSymbol<onnx::ParameterOp>(
+              gradient.getParameter()))
+        return gradient.emitOpError("is that of @")
+               << gradient.getParameter() << ", which is no parameter";
+      grads.push_back(gradient.getGrad());
+    }
     OpBuilder builder(block.getTerminator());
     Location loc = func.getLoc();
     Type scalar = RankedTensorType::get({}, builder.getF32Type());
     Value lr = addArgument(func, scalar, "lr");
     Value step = addArgument(func, scalar, "step");
-    SmallVector<Value> grads;
-    for (train::GradientOp gradient : gradients)
-      grads.push_back(gradient.getGrad());
     Value norm =
         builder.create<train::GlobalNormOp>(loc, scalar, grads, kScope);
     Value clip;

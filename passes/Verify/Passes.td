@@ -40,3 +40,15 @@ def FsdpRtVerify : Pass<"fsdprt-verify", "::mlir::ModuleOp"> {
     - (fsdprt_v5) every phase ends by joining all streams.
   }];
 }
+
+def ProgramVerify : Pass<"program-verify", "::mlir::ModuleOp"> {
+  let summary = "checks that a planned program has what the runtime needs";
+  let description = [{
+    - (program_v1) its phases run once, each step or when parameters are saved,
+      and the first two exist.
+    - (program_v2) every role is one that the runtime fills or reads, with a
+      type, and one buffer has the tokens [batch, seq].
+    - (program_v3) every kernel that is launched is in the program.
+    - (program_v4) every line of every unit is loaded once.
+  }];
+}

@@ -4,7 +4,7 @@ import os
 import re
 import unittest
 
-from harness import COMPILE, DIMS, LOSS, NANOGPT, ToolTest, content, execute
+from harness import COMPILE, DIMS, LOSS, NANOGPT, OPT, ToolTest, content, execute
 
 
 class Flags(ToolTest):
@@ -68,6 +68,11 @@ class Flags(ToolTest):
         self.assertOneError(execute(COMPILE, broken, "-o", self.path("b.fsdp")), "fsdprt_v2", output="b.fsdp")
         self.write("broken.mlir", text[:len(text) // 2])
         self.assertOneError(execute(COMPILE, broken, "-o", self.path("b.fsdp")), "broken.mlir", output="b.fsdp")
+        self.write("broken.mlir", re.sub(rb"@k0 extent", b"@k999 extent", text, count=1))
+        self.assertOneError(execute(COMPILE, broken, "-o", self.path("b.fsdp")), "@k999", "program_v3", output="b.fsdp")
+        imported = execute(OPT, NANOGPT, *DIMS)[1]
+        self.write("broken.mlir", imported.encode())
+        self.assertOneError(execute(COMPILE, broken, "-o", self.path("b.fsdp")), "--emit-ir", output="b.fsdp")
         self.assertOneError(execute(COMPILE, self.path("none.mlir"), "-o", self.path("b.fsdp")), "none.mlir")
 
     def test_target(self):

@@ -13,6 +13,7 @@ FIXTURES = os.path.join(PARITY, "fixtures")
 BIN = os.environ.get("FSDP_BIN", os.path.join(ROOT, "build", "bin"))
 COMPILE = os.path.join(BIN, "fsdp-compile")
 RUN = os.path.join(BIN, "fsdp-run")
+OPT = os.path.join(BIN, "fsdp-opt")
 TOKENS = os.path.join(PARITY, "tokens-131.u16")
 NANOGPT = os.path.join(FIXTURES, "nanogpt", "dynamo18-dyn-raw.onnx")
 DIMS = ["--dim", "batch=2", "--dim", "seq=32"]

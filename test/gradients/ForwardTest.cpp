@@ -4,6 +4,7 @@
 // compiled values against formulas written apart from the compiler.
 //
 //===----------------------------------------------------------------------===//
+#include "dialects/Onnx/Evaluate.h"
 #include "test/passes/Kernel/KernelTestBase.h"
 
 #include <cmath>
@@ -131,6 +132,45 @@ TEST_F(Forward, ComparisonsAndIntegersAreExact) {
   expectBinary(quotient, "i64", "i64", true, 0);
   Case power{"pow", [](double x, double y) { return std::pow(x, y); }, 0, 6};
   expectBinary(power, "i64", "i64", true, 0);
+}
+
+/// Tests that a power of integers is the same, modulo its width, whether it is
+/// computed or folded. In two halves, as the test's values are doubles.
+TEST_F(Forward, PowersOfIntegersAgreeWithTheirFold) {
+  std::vector<int64_t> bases = {-3, -2, -1, 0, 1, 2, 3, 10},
+                       exponents = {-65, -64, -3, -2, -1, 0,  1,   2,
+                                    31,  32,  62, 63, 64, 65, 101, 1234567891};
+  int64_t rows = bases.size(), columns = exponents.size();
+  Values xs(bases.begin(), bases.end()), ns(exponents.begin(), exponents.end());
+  for (unsigned width : {32, 64}) {
+    SCOPED_TRACE(width);
+    std::string dtype = "i" + std::to_string(width);
+    Type element = IntegerType::get(context.get(), width);
+    auto folded = onnx::evaluate(
+        onnx::Binary::Pow, onnx::Tensor::ofInts(element, {rows, 1}, bases),
+        onnx::Tensor::ofInts(element, {columns}, exponents));
+    ASSERT_TRUE(folded);
+    int64_t half = int64_t(1) << width / 2;
+    Values high, low;
+    for (int64_t value : folded->ints) {
+      high.push_back(value / half);
+      low.push_back(value % half);
+    }
+    std::string a = type({rows, 1}, dtype.c_str()),
+                b = type({columns}, dtype.c_str()),
+                t = type({rows, columns}, dtype.c_str()),
+                s = type({}, dtype.c_str()), with = " : " + t + ", ";
+    auto results =
+        run("(%a: " + a + ", %b: " + b + ") -> (" + t + ", " + t + ")",
+            "%p = onnx.pow %a, %b : " + a + ", " + b + " -> " + t +
+                "\n%c = onnx.constant dense<" + std::to_string(half) +
+                "> : " + s + " : " + s + "\n%h = onnx.div %p, %c" + with + s +
+                " -> " + t + "\n%m = onnx.mul %h, %c" + with + s + " -> " + t +
+                "\n%l = onnx.sub %p, %m" + with + t + " -> " + t,
+            "%h, %l : " + t + ", " + t, {xs, ns});
+    expectNear(results[0], high, 0);
+    expectNear(results[1], low, 0);
+  }
 }
 
 TEST_F(Forward, CastsBetweenAllTypes) {

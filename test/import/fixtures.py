@@ -23,6 +23,8 @@ def arguments(entry):
     if entry["exporter"] == "legacy":
         for name, row in entry["padding_idx"].items():
             flags += ["--padding-idx", f"{name}={row}"]
+        for name, *_ in entry["buffers"]:
+            flags += ["--freeze", name]
     if entry["weights"] == "inputs" or entry["variant"].endswith("-inputs"):
         flags += ["--param", "**.weight", "--param", "**.bias"]
     return flags

@@ -261,6 +261,60 @@ def input_parameter():
     return proto
 
 
+def recorded(node, call):
+    """The node with the record of the call that PyTorch's exporter made it of:
+    `result = target(arguments)`."""
+    result, rest = call.split(" = ", 1)
+    target, arguments = rest[:-1].split("(", 1)
+    arguments, _, alpha = arguments.partition(", alpha=")
+    kwargs = f"alpha: {alpha}" if alpha else ""
+    node.metadata_props.add(
+        key="pkg.torch.onnx.fx_node",
+        value=f"%{result} : [num_users=1] = call_function[target=torch.ops.aten."
+        f"{target}.default](args = ({arguments}), kwargs = {{{kwargs}}})",
+    )
+    return node
+
+
+def signed(proto, **parameters):
+    """The model with the graph signature that calls these initializers so."""
+    lines = [f"{place}: PARAMETER target='{name}'" for place, name in parameters.items()]
+    proto.graph.metadata_props.add(
+        key="pkg.torch.export.ExportedProgram.graph_signature",
+        value="\n".join(["# inputs", *lines, "x: USER_INPUT", "# outputs", ""]),
+    )
+    return proto
+
+
+def merged(op="Max", call="z = maximum(%y, %mul)", extent="4", twice=""):
+    """y = x + bias, then a call that reads the initializer of the bias too."""
+    dims = [int(extent)] if extent else []
+    first = recorded(node("Add", ["x", "bias"], ["y"]), "y = add(%x, %p_bias)")
+    axis = {"axis": 0} if op == "Concat" else {}
+    inputs = ["bias"] if op == "Exp" else ["y", "bias"]
+    nodes = [first, recorded(node(op, inputs, ["z"], **axis), call)]
+    if twice:
+        nodes.append(recorded(node("Mul", ["z", "bias"], ["u"]), twice))
+    proto = model(
+        nodes, [value("x", [4])], [value(nodes[-1].output[0], None)],
+        [weight("bias", np.zeros(dims, np.float32))],
+    )
+    return signed(proto, p_bias="bias")
+
+
+def merged_transpose():
+    """A call reads what was merged with the transpose of a weight."""
+    product = node("MatMul", ["x", "val_0"], ["y"])
+    return signed(
+        model(
+            [recorded(product, "y = linear(%x, %p_weight)"),
+             recorded(node("Max", ["y", "val_0"], ["z"]), "z = maximum(%y, %mul)")],
+            [value("x", [4, 4])], [value("z", [4, 4])], [weight("val_0", ramp(4, 4))],
+        ),
+        p_weight="weight",
+    )
+
+
 def main():
     name, *rest = sys.argv[1:]
     arguments = dict(entry.split("=", 1) for entry in rest)

@@ -38,14 +38,13 @@ def lives(accesses):
 
 def bound(records):
     phase = next(p for p in records["phases"] if p["name"] == "step")
-    persistent, work = 0, collections.defaultdict(list)
-    state_end = collections.defaultdict(int)
+    work, state = collections.defaultdict(list), collections.defaultdict(list)
     for p in records["phases"]:
         for op in p["operations"]:
             for a in op["accesses"]:
                 if a["arena"] == 0:
-                    state_end[a["buffer"], a["offset"]] = a["bytes"]
-    persistent = sum(state_end.values())
+                    state[a["buffer"]].append((0, a["offset"], a["offset"] + a["bytes"], "write"))
+    persistent = sum(size for accesses in state.values() for size, own in segments(accesses) if own)
     for number, op in enumerate(phase["operations"]):
         for a in op["accesses"]:
             if a["arena"] != 0:

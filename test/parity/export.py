@@ -315,22 +315,30 @@ def folded_initializers(proto):
     ]
 
 
+def refusal(spec, variant, proto, tied):
+    """Why a file cannot be trained ("" if it can), what the message must name,
+    and what it must tell to export with.
+    """
+    if spec.refused:
+        return spec.refused, list(spec.names), spec.option
+    lost = [n for n in lost_parameters(proto) if n not in tied and n not in tied.values()]
+    if lost:
+        # Unoptimised, only the version converter drops a parameter: an unused one.
+        option = "optimize=False" if variant.optimize else "opset_version"
+        return f"no record of {', '.join(lost)}", lost, option
+    if computed := computed_parameters(proto):
+        return f"computed from {', '.join(computed)}", computed, "optimize=False"
+    if variant.legacy and (unknown := folded_initializers(proto)):
+        return f"no record of what {', '.join(unknown)} is", unknown, "do_constant_folding=False"
+    return "", [], ""
+
+
 def entry(name, variant_name, proto):
     """What a test needs to know about one file."""
     spec, variant = MODELS[name], VARIANTS[variant_name]
     module = subject(name, variant)
     tied = models.ties(module)
-    lost = [n for n in lost_parameters(proto) if n not in tied and n not in tied.values()]
-    expected = "trains"
-    if spec.refused:
-        expected = f"refused: {spec.refused}"
-    elif lost:
-        remedy = "export with optimize=False" if variant.optimize else "add it as an initializer"
-        expected = f"refused: no record of {', '.join(lost)}: {remedy}"
-    elif computed := computed_parameters(proto):
-        expected = f"refused: computed from {', '.join(computed)}: export with optimize=False"
-    elif variant.legacy and (unknown := folded_initializers(proto)):
-        expected = f"refused: no record of what {', '.join(unknown)} is: do_constant_folding=False"
+    reason, names, option = refusal(spec, variant, proto, tied)
     parameters = {n for n, _ in models.state_names(module)}
     return {
         "model": name,
@@ -356,7 +364,8 @@ def entry(name, variant_name, proto):
         "frozen": [n for n, p in models.state_names(module) if not p.requires_grad],
         "unused": ["spare"] if name == "nanogpt-hard" else [],
         "padding_idx": paddings(module),
-        "expected": expected,
+        "expected": f"refused: {reason}" if reason else "trains",
+        **({"names": names, "option": option} if reason else {}),
     }
 
 

@@ -266,8 +266,11 @@ class Model:
     # Where the weights are: in the exported files, in one file that they share,
     # or nowhere.
     weights: str = "inline"
-    # Why no export of this model can be trained, if so.
+    # Why no export of this model can be trained, if so; what the message has to
+    # name, and the option of the export that helps.
     refused: str = ""
+    names: tuple = ()
+    option: str = ""
     # The model with the same weights and goldens, if there is one.
     golden: str = ""
     # The learning rate of the SGD goldens, small enough to be stable.
@@ -293,7 +296,12 @@ MODELS = {
     "hand-tied": Model(HandTied, 131, 32),
     "scaled": Model(Scaled, 131, 32),
     "scaled-zeros": Model(
-        ScaledZeros, 131, 32, refused="computed from norm.bias: export with optimize=False"
+        ScaledZeros,
+        131,
+        32,
+        refused="computed from norm.bias",
+        names=("norm.bias",),
+        option="optimize=False",
     ),
     "gpt2": Model(gpt2, 131, 32),
     "gpt2-eager": Model(lambda: gpt2(attn="eager"), 131, 32, golden="gpt2"),
@@ -316,12 +324,16 @@ MODELS = {
         131,
         32,
         refused="dropout in training mode",
+        names=("Dropout", "transformer.drop"),
+        option="eval()",
     ),
     "llama-bf16": Model(
         lambda: llama().to(torch.bfloat16),
         131,
         32,
-        refused="parameters of type bfloat16: export with dtype=torch.float32",
+        refused="parameters of type bfloat16",
+        names=("bf16", "model.embed_tokens.weight"),
+        option="dtype=torch.float32",
     ),
 }
 

@@ -160,3 +160,25 @@ fsdprt.buffer 0 "b0" shard unit "h.0" phase "" bytes 64 arena 0 at 0
 fsdprt.phase @step runs "step" {
   %e = fsdprt.join "join" on compute [] unit "" scope ""
 }
+
+// -----
+
+// A gradient of no parameter.
+func.func @step(%y: tensor<4xf32>, %n: tensor<f32>) -> (tensor<f32>, tensor<f32>) {
+  train.gradient @nope, %y : tensor<4xf32>
+  return %n, %n : tensor<f32>, tensor<f32>
+}
+
+// -----
+
+// A line that the step loads and init does not.
+#mesh = #fsdp.mesh<"shard" = 2>
+#layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>
+onnx.parameter @"h.0.w" : tensor<4xf32>
+fsdp.unit @"h.0" lines [#fsdp.line<layout = #layout, parameters = ["h.0.w"], trainable = true, decay_elements = 0>]
+func.func @init() { return }
+func.func @step(%y: tensor<4xf32> {train.role = "tokens"}) {
+  fsdp.load "h.0" line 0
+  return
+}
+func.func @export() { return }

@@ -72,6 +72,7 @@ OwningOpRef<ModuleOp> readPlan(MLIRContext &context, llvm::StringRef path) {
     return nullptr;
   PassManager manager(&context);
   manager.addPass(createFsdpRtVerify());
+  manager.addPass(createProgramVerify());
   return succeeded(manager.run(*module)) ? std::move(module) : nullptr;
 }
 

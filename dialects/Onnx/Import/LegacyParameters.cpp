@@ -32,7 +32,7 @@ private:
   FailureOr<std::optional<size_t>> sameContents(const TensorRecord &record);
   void addReaderAlias(const Node &node, Parameter &parameter);
   std::string moduleOf(const Node &product);
-  void warnOfBuffers();
+  LogicalResult checkBuffers();
   size_t declare(StringRef name, const TensorRecord &record, bool transposed);
 
   const Graph &graph;
@@ -203,20 +203,22 @@ LogicalResult NameRecovery::bindFolded(const Node &node, unsigned operand,
 }
 
 /// The file does not say which float tensors are buffers, which nothing trains.
-void NameRecovery::warnOfBuffers() {
+LogicalResult NameRecovery::checkBuffers() {
   std::string names;
   for (const Parameter &parameter : table.parameters) {
-    StringRef name = parameter.name;
-    bool wanted = matchesAny(name, options.paramPatterns) ||
+    StringRef name = parameter.name, leaf = splitName(name).second;
+    bool isSaid = matchesAny(name, options.paramPatterns) ||
                   matchesAny(name, options.freezePatterns);
-    if (!wanted && !name.ends_with("weight") && !name.ends_with("bias"))
+    if (!isSaid && leaf != "weight" && leaf != "bias")
       names += (names.empty() ? "'" : ", '") + parameter.name + "'";
   }
-  if (!names.empty())
-    mlir::emitWarning(loc)
-        << "taken as parameters: " << names
-        << "; this exporter does not tell them from buffers: --freeze those "
-           "that are buffers, --param the others, or export with dynamo=True";
+  if (names.empty() || graph.producer != "pytorch")
+    return success();
+  return mlir::emitError(loc)
+         << "cannot tell whether " << names
+         << " are parameters or buffers, which this exporter does not write: "
+            "--param those that are trained, --freeze the others, or export "
+            "with dynamo=True, which writes it";
 }
 
 LogicalResult NameRecovery::run() {
@@ -256,9 +258,8 @@ LogicalResult NameRecovery::run() {
         isFloatData(entry.second->dataType))
       declare(name, *entry.second, false);
   }
-  warnOfBuffers();
   if (unknown.empty())
-    return success();
+    return checkBuffers();
   auto diagnostic = mlir::emitError(loc);
   diagnostic << "cannot tell whether";
   for (auto [i, name] : llvm::enumerate(unknown)) {

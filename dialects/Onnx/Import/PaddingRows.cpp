@@ -10,6 +10,7 @@
 #include "dialects/Onnx/Import/Parameters.h"
 
 #include "llvm/ADT/MapVector.h"
+#include "llvm/ADT/SmallSet.h"
 
 using namespace mlir;
 using namespace fsdp::onnx;
@@ -83,6 +84,7 @@ static LogicalResult takeOptions(const ImportOptions &options, Location loc,
   std::vector<std::string> names;
   for (auto &[index, nodes] : embeddings)
     llvm::append_range(names, namesOf(table.parameters[index]));
+  llvm::SmallSet<size_t, 4> given;
   for (const auto &[name, row] : options.paddingRows) {
     auto *named = llvm::find_if(embeddings, [&, &name = name](auto &embedding) {
       return llvm::is_contained(namesOf(table.parameters[embedding.first]),
@@ -93,7 +95,12 @@ static LogicalResult takeOptions(const ImportOptions &options, Location loc,
              << "--padding-idx '" << name
              << "' names no table that an embedding reads; nearest: "
              << fsdp::nearestNames(name, names);
-    int64_t rows = table.parameters[named->first].shape[0];
+    const Parameter &parameter = table.parameters[named->first];
+    if (!given.insert(named->first).second)
+      return mlir::emitError(loc)
+             << "--padding-idx is given twice for table '" << parameter.name
+             << "', the second time as '" << name << "': give it once";
+    int64_t rows = parameter.shape[0];
     if (row && *row >= rows)
       return mlir::emitError(loc)
              << "--padding-idx " << name << "=" << *row << " is no row of '"
@@ -101,8 +108,9 @@ static LogicalResult takeOptions(const ImportOptions &options, Location loc,
     if (row)
       for (const Node *node : named->second)
         table.paddingRows[node] = *row;
-    embeddings.erase(named->first);
   }
+  embeddings.remove_if(
+      [&](const auto &embedding) { return given.contains(embedding.first); });
   return success();
 }
 

@@ -75,6 +75,24 @@ bool fsdp::onnx::isFloatData(int32_t dataType) {
   return dataType == 1 || dataType == 10 || dataType == 11 || dataType == 16;
 }
 
+/// A graph signature tells which initializers are parameters: there `--param`
+/// is for inputs only.
+static LogicalResult checkNamesInputs(const Graph &graph,
+                                      const ImportOptions &options,
+                                      Location loc) {
+  if (!hasSignature(graph))
+    return success();
+  for (const std::string &pattern : options.paramPatterns)
+    if (llvm::none_of(graph.inputs, [&](const ValueRecord &input) {
+          return fsdp::matchesGlob(pattern, input.name);
+        }))
+      return mlir::emitError(loc)
+             << "--param '" << pattern
+             << "' matches no input: which initializers are parameters this "
+                "file's graph signature tells, leave the option out";
+  return success();
+}
+
 LogicalResult fsdp::onnx::declareInputParameters(Graph &graph,
                                                  const ImportOptions &options,
                                                  Location loc) {
@@ -89,7 +107,8 @@ LogicalResult fsdp::onnx::declareInputParameters(Graph &graph,
         llvm::is_contained(names, node.inputs[0]))
       llvm::append_range(names, node.outputs);
   if (failed(checkPatterns("param", options.paramPatterns, names,
-                           "input or initializer", loc)))
+                           "input or initializer", loc)) ||
+      failed(checkNamesInputs(graph, options, loc)))
     return failure();
   llvm::StringSet<> targets;
   auto signature = graph.metadata.find(signatureKey);

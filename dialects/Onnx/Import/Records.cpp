@@ -1,6 +1,7 @@
 //===- Records.cpp - What PyTorch's exporter writes about a graph ---------===//
 #include "dialects/Onnx/Import/Records.h"
 
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringSet.h"
 
 using namespace fsdp::onnx;
@@ -68,6 +69,25 @@ StringRef CallRecord::value(int i) const {
     return "";
   StringRef text = args[i];
   return text.consume_front("%") ? text : "";
+}
+
+/// Adds the names behind `%` in the text of an argument.
+static void addValues(StringRef text, std::vector<std::string> &names) {
+  while (text.contains('%')) {
+    text = text.split('%').second;
+    StringRef name = text.take_while(
+        [](char c) { return llvm::isAlnum(c) || c == '_' || c == '.'; });
+    names.push_back(name.str());
+  }
+}
+
+std::vector<std::string> CallRecord::values() const {
+  std::vector<std::string> names;
+  for (const std::string &text : args)
+    addValues(text, names);
+  for (const auto &entry : kwargs)
+    addValues(entry.second, names);
+  return names;
 }
 
 CallRecord fsdp::onnx::parseCall(StringRef text) {

@@ -23,6 +23,8 @@ struct CallRecord {
   bool valid() const { return !target.empty(); }
   /// The name behind `%` if argument `i` is a value, else "".
   llvm::StringRef value(int i) const;
+  /// All values that it reads, those in lists and by keyword included.
+  std::vector<std::string> values() const;
 };
 CallRecord parseCall(llvm::StringRef text);
 

@@ -6,83 +6,15 @@
 // call, never by contents or count.
 //
 //===----------------------------------------------------------------------===//
-#include "dialects/Onnx/Import/Parameters.h"
-#include "dialects/Onnx/Import/Records.h"
+#include "dialects/Onnx/Import/CallRoles.h"
+#include "dialects/Onnx/Import/ComputedParameters.h"
 
 #include "llvm/ADT/MapVector.h"
-#include "llvm/ADT/StringSet.h"
 
 using namespace mlir;
 using namespace fsdp::onnx;
 
 namespace {
-struct Role {
-  const char *target, *opType;
-  /// Operand of the node, -1 for any; argument of the call.
-  int operand, argument;
-  bool isScale = false;
-};
-const Role roles[] = {
-    {"embedding", "Gather", 0, 0},
-    {"linear", "MatMul", 1, 1},
-    {"linear", "Gemm", 1, 1},
-    {"linear", "Gemm", 2, 2},
-    {"linear", "Transpose", 0, 1},
-    {"linear", "Add", -1, 2},
-    {"addmm", "MatMul", 0, 1},
-    {"addmm", "MatMul", 1, 2},
-    {"addmm", "Gemm", 0, 1},
-    {"addmm", "Gemm", 1, 2},
-    {"addmm", "Gemm", 2, 0},
-    {"addmm", "Add", -1, 0},
-    {"layer_norm", "LayerNormalization", 1, 2, true},
-    {"layer_norm", "LayerNormalization", 2, 3},
-    {"layer_norm", "Mul", -1, 2, true},
-    {"layer_norm", "Add", -1, 3},
-    {"native_layer_norm", "LayerNormalization", 1, 2, true},
-    {"native_layer_norm", "LayerNormalization", 2, 3},
-    {"rms_norm", "RMSNormalization", 1, 2, true},
-    {"rms_norm", "Mul", -1, 2, true},
-};
-// Calls that are one node, operand by operand.
-const char *const sameOrder[] = {"mul", "add",    "sub", "div",  "pow",
-                                 "mm",  "matmul", "bmm", "where"};
-
-struct Argument {
-  /// Whether the table knows the operand's role.
-  bool known = false;
-  StringRef value;
-  bool isScale = false;
-};
-
-Argument argumentFor(const CallRecord &call, const Node &node,
-                     unsigned operand) {
-  for (const Role &role : roles)
-    if (call.target == role.target && node.opType == role.opType &&
-        (role.operand < 0 || unsigned(role.operand) == operand))
-      return {true, call.value(role.argument), role.isScale};
-  // A fused norm keeps the record of its last multiplication.
-  if (call.target == "mul" && node.opType == "RMSNormalization") {
-    bool first = call.value(0).starts_with("p_");
-    return {operand == 1, call.value(first ? 0 : 1), true};
-  }
-  if (llvm::is_contained(sameOrder, call.target))
-    return {true, call.value(operand)};
-  return {false, call.value(operand)};
-}
-
-/// Whether an operand in the role of a weight holds its transpose.
-bool holdsTranspose(const CallRecord &call, const Node &node,
-                    unsigned operand) {
-  if (operand != 1)
-    return false;
-  auto transB = node.attributes.find("transB");
-  bool gemmT = transB != node.attributes.end() && transB->second.i;
-  if (call.target == "linear")
-    return node.opType == "MatMul" || (node.opType == "Gemm" && !gemmT);
-  return call.target == "addmm" && node.opType == "Gemm" && gemmT;
-}
-
 class SignatureRecovery {
 public:
   SignatureRecovery(const Graph &graph, TensorData &data, Location loc,
@@ -91,15 +23,13 @@ public:
   LogicalResult run();
 
 private:
-  /// An operand whose initializer was computed from a parameter.
-  struct Computed {
-    const Node *node;
-    unsigned operand;
-    const TensorRecord *record;
-    const SignatureLine *parameter;
-    /// Whether the call reads the value that the initializer is named after.
-    /// Equal initializers are one: it may be another.
-    bool sameValue;
+  /// An operand that is a weight; the lines are those that its name and its
+  /// record of folding lead to, or null.
+  struct Operand {
+    const Node &node;
+    unsigned index;
+    const TensorRecord &record;
+    const SignatureLine *ownLine, *foldedLine;
   };
 
   void readSignature();
@@ -109,9 +39,14 @@ private:
                      const SignatureLine &line, const TensorRecord &record,
                      bool transposed, bool isScale);
   const SignatureLine *foldedParameter(const TensorRecord &record);
-  FailureOr<bool> isTransposed(const Computed &operand);
+  LogicalResult assignByRole(const Operand &operand, const CallRecord &call,
+                             const Argument &argument);
+  LogicalResult assignWithoutRole(const Operand &operand,
+                                  const CallRecord &call);
+  void suspect(const Operand &operand, const CallRecord &call,
+               std::optional<int> argument);
+  void findMerged();
   LogicalResult bindTransposes();
-  LogicalResult refuseComputed();
   void restoreBias(const CallRecord &call, ArrayRef<const Node *> nodes);
   LogicalResult accountForAll();
   bool isAlias(const SignatureLine &line);
@@ -128,7 +63,8 @@ private:
   std::vector<SignatureLine> lines;
   /// Lines of parameters.
   llvm::StringMap<size_t> byPlaceholder, byTarget;
-  llvm::StringSet<> bufferTargets, placeholders;
+  llvm::StringSet<> bufferTargets;
+  std::optional<FoldedValues> folded;
   /// Index in the table of each declared placeholder.
   llvm::StringMap<size_t> declared;
   struct Reader {
@@ -137,6 +73,8 @@ private:
   };
   std::vector<Reader> readers;
   std::vector<Computed> computed;
+  /// Constants, unless their initializer proves to be that of a parameter.
+  std::vector<Computed> suspects;
 };
 } // namespace
 
@@ -145,7 +83,6 @@ void SignatureRecovery::readSignature() {
       graph.metadata.find("pkg.torch.export.ExportedProgram.graph_signature")
           ->second);
   for (auto [i, line] : llvm::enumerate(lines)) {
-    placeholders.insert(line.placeholder);
     if (line.kind == "PARAMETER") {
       byPlaceholder[line.placeholder] = i;
       byTarget[line.target] = i;
@@ -153,6 +90,7 @@ void SignatureRecovery::readSignature() {
       bufferTargets.insert(line.target);
     }
   }
+  folded.emplace(graph, lines);
 }
 
 size_t SignatureRecovery::declare(const SignatureLine &line) {
@@ -215,32 +153,11 @@ SignatureRecovery::foldedParameter(const TensorRecord &record) {
   return nullptr;
 }
 
-/// A head written as x @ embedding.T: its transpose is an initializer of its
-/// own, and the embedding still is one too. The names say what was computed
-/// from what, and the data have to agree.
-FailureOr<bool> SignatureRecovery::isTransposed(const Computed &operand) {
-  static const char *const calls[] = {"permute", "transpose", "t", "numpy_t"};
-  StringRef value = operand.record->name, call = value.rtrim("0123456789");
-  if (call != value)
-    call.consume_back("_");
-  if (!operand.sameValue || !llvm::is_contained(calls, call) ||
-      graph.values.find(value)->second.foldedFrom.size() != 1)
-    return false;
-  const TensorRecord *source = graph.initializer(operand.parameter->target);
-  // Equal initializers are one: a name may stand for other parameters too.
-  bool merged = llvm::any_of(table.parameters, [&](const Parameter &other) {
-    return other.source == source && other.name != operand.parameter->target;
-  });
-  if (!source || merged)
-    return false;
-  return isTransposeOf(*operand.record, *source, data);
-}
-
 /// What is not a transpose stays in `computed`.
 LogicalResult SignatureRecovery::bindTransposes() {
   std::vector<Computed> others;
   for (const Computed &operand : computed) {
-    FailureOr<bool> transposed = isTransposed(operand);
+    FailureOr<bool> transposed = isTransposed(operand, graph, data, table);
     if (failed(transposed))
       return failure();
     if (!*transposed)
@@ -254,18 +171,70 @@ LogicalResult SignatureRecovery::bindTransposes() {
   return success();
 }
 
-LogicalResult SignatureRecovery::refuseComputed() {
-  if (computed.empty())
-    return success();
-  const Computed &first = computed.front();
-  return mlir::emitError(loc)
-         << "node '" << first.node->name << "' reads initializer '"
-         << first.record->name
-         << "', which the exporter computed ahead, from parameter '"
-         << first.parameter->target
-         << "' or one equal to it: as a constant it would not be trained; "
-            "export with "
-            "optimize=False, which keeps parameters as they are";
+/// Notes an operand that is no parameter by its call: it may be a constant, or
+/// a value that the exporter merged with a parameter of the same contents.
+void SignatureRecovery::suspect(const Operand &operand, const CallRecord &call,
+                                std::optional<int> argument) {
+  std::optional<std::string> value =
+      folded->standsFor(call, operand.record, argument);
+  if (value)
+    suspects.push_back({&operand.node, operand.index, &operand.record,
+                        operand.ownLine, /*sameValue=*/false, /*merged=*/true,
+                        *value});
+}
+
+/// Only now is it known which initializers are those of parameters.
+void SignatureRecovery::findMerged() {
+  llvm::DenseMap<const TensorRecord *, const SignatureLine *> sources;
+  for (const Parameter &parameter : table.parameters)
+    if (parameter.source)
+      sources[parameter.source] = &lines[parameter.order];
+  for (Computed &operand : suspects) {
+    if (!operand.parameter)
+      operand.parameter = sources.lookup(operand.record);
+    if (operand.parameter)
+      computed.push_back(operand);
+  }
+}
+
+LogicalResult SignatureRecovery::assignByRole(const Operand &operand,
+                                              const CallRecord &call,
+                                              const Argument &argument) {
+  const auto &[node, index, record, ownLine, foldedLine] = operand;
+  if (!ownLine && record.dims.size() == 2 &&
+      (node.opType == "MatMul" || node.opType == "Gemm") &&
+      !bufferTargets.contains(record.name))
+    // A matrix that the exporter computed, perhaps from a parameter (a head
+    // written as x @ embedding.T): as a constant it would not be trained.
+    return mlir::emitError(loc)
+           << "node '" << node.name << "' multiplies by initializer '"
+           << record.name
+           << "', which the exporter computed ahead and which may come from a "
+              "parameter: export with optimize=False, which keeps parameters "
+              "as they are";
+  suspect(operand, call, argument.index);
+  return success();
+}
+
+/// The call must at least read the parameter of the initializer's name.
+LogicalResult SignatureRecovery::assignWithoutRole(const Operand &operand,
+                                                   const CallRecord &call) {
+  const auto &[node, index, record, ownLine, foldedLine] = operand;
+  bool reads = false, readsOther = false;
+  for (const std::string &value : call.values()) {
+    reads |= ownLine && value == ownLine->placeholder;
+    readsOther |= parameterLine(value) != nullptr;
+  }
+  if (reads && folded->firstOf(call).empty())
+    return bind(node, index, *ownLine, record, false, false);
+  if (ownLine && !reads && readsOther)
+    return mlir::emitError(loc)
+           << "cannot tell which parameter node '" << node.name << "' ("
+           << node.opType << " of call '" << call.target
+           << "') reads through initializer '" << record.name
+           << "': export with optimize=False, which keeps parameters apart";
+  suspect(operand, call, std::nullopt);
+  return success();
 }
 
 LogicalResult SignatureRecovery::assign(const Node &node, unsigned operand,
@@ -284,55 +253,28 @@ LogicalResult SignatureRecovery::assign(const Node &node, unsigned operand,
     if (ownLine)
       return bind(node, operand, *ownLine, record, false, false);
     if (foldedLine)
-      computed.push_back({&node, operand, &record, foldedLine, false});
+      computed.push_back({&node, operand, &record, foldedLine});
     return success();
   }
   Argument argument = argumentFor(call, node, operand);
-  if (const SignatureLine *line = parameterLine(argument.value))
-    return bind(node, operand, *line, record,
-                argument.known && holdsTranspose(call, node, operand),
-                argument.isScale);
+  StringRef value = call.value(argument.index);
+  const SignatureLine *line = parameterLine(value);
+  bool transposed = argument.known && holdsTranspose(call, node, operand);
+  if (line &&
+      ((foldedLine && !transposed) || isScaledAddend(call, argument.index))) {
+    computed.push_back({&node, operand, &record, line});
+    return success();
+  }
+  if (line)
+    return bind(node, operand, *line, record, transposed, argument.isScale);
   if (foldedLine) {
-    bool sameValue = argument.value == record.name;
-    computed.push_back({&node, operand, &record, foldedLine, sameValue});
+    computed.push_back(
+        {&node, operand, &record, foldedLine, value == record.name});
     return success();
   }
-  if (argument.known && !ownLine && record.dims.size() == 2 &&
-      (node.opType == "MatMul" || node.opType == "Gemm") &&
-      !bufferTargets.contains(record.name))
-    // A matrix that the exporter computed, perhaps from a parameter (a head
-    // written as x @ embedding.T): as a constant it would not be trained.
-    return mlir::emitError(loc)
-           << "node '" << node.name << "' multiplies by initializer '"
-           << record.name
-           << "', which the exporter computed ahead and which may come from a "
-              "parameter: export with optimize=False, which keeps parameters "
-              "as they are";
-  // Equal initializers are one: what the call reads may be computed from this
-  // parameter, or from another with the same contents (zeros, ones).
-  if (argument.known && ownLine && !argument.value.empty() &&
-      !placeholders.contains(argument.value) &&
-      countElements(record.dims) != 1) {
-    computed.push_back({&node, operand, &record, ownLine, false});
-    return success();
-  }
-  if (argument.known || !ownLine)
-    return success();
-  // No role: the call must at least read the parameter of that name.
-  bool reads = false, readsOther = false;
-  for (int i = 0; i < int(call.args.size()); ++i) {
-    reads |= call.value(i) == ownLine->placeholder;
-    readsOther |= parameterLine(call.value(i)) != nullptr;
-  }
-  if (reads)
-    return bind(node, operand, *ownLine, record, false, false);
-  if (readsOther)
-    return mlir::emitError(loc)
-           << "cannot tell which parameter node '" << node.name << "' ("
-           << node.opType << " of call '" << call.target
-           << "') reads through initializer '" << record.name
-           << "': export with optimize=False, which keeps parameters apart";
-  return success();
+  Operand weight = {node, operand, record, ownLine, foldedLine};
+  return argument.known ? assignByRole(weight, call, argument)
+                        : assignWithoutRole(weight, call);
 }
 
 /// The nodes of one call hold no operand for its bias: it was zero, and the
@@ -442,11 +384,12 @@ LogicalResult SignatureRecovery::run() {
       if (failed(assign(node, i, call)))
         return failure();
   }
+  findMerged();
   if (failed(bindTransposes()))
     return failure();
   for (auto &[text, nodes] : calls)
     restoreBias(parseCall(text), nodes);
-  if (failed(accountForAll()) || failed(refuseComputed()))
+  if (failed(accountForAll()) || failed(refuseComputed(computed, loc)))
     return failure();
   // A tied parameter goes by the first of its names, as in PyTorch.
   for (Parameter &parameter : table.parameters)

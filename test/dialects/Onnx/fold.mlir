@@ -101,3 +101,20 @@ func.func @reads() -> tensor<2xf32> {
   %c = onnx.add %a, %b : tensor<2xf32>, tensor<2xf32> -> tensor<2xf32>
   return %c : tensor<2xf32>
 }
+
+// -----
+
+// Tests that powers of integers are modulo their width, and that a negative
+// exponent rounds to 0 but for bases 1 and -1.
+// CHECK-LABEL: func.func @integer_power
+func.func @integer_power() -> (tensor<7xi64>, tensor<2xi32>) {
+  // CHECK-DAG: dense<[1, -1, 1, 0, 0, 0, 8733086111712066817]>
+  // CHECK-DAG: dense<[-2147483648, 0]>
+  %x = onnx.constant dense<[1, -1, -1, 2, 0, 2, 3]> : tensor<7xi64> : tensor<7xi64>
+  %n = onnx.constant dense<[-1, -1, -2, -1, -3, 64, 64]> : tensor<7xi64> : tensor<7xi64>
+  %p = onnx.pow %x, %n : tensor<7xi64>, tensor<7xi64> -> tensor<7xi64>
+  %y = onnx.constant dense<2> : tensor<2xi32> : tensor<2xi32>
+  %m = onnx.constant dense<[31, 32]> : tensor<2xi32> : tensor<2xi32>
+  %q = onnx.pow %y, %m : tensor<2xi32>, tensor<2xi32> -> tensor<2xi32>
+  return %p, %q : tensor<7xi64>, tensor<2xi32>
+}

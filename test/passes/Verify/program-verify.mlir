@@ -1,0 +1,86 @@
+// RUN: fsdp-opt %s --program-verify --split-input-file --verify-diagnostics -o %t.mlir
+
+// Tests that a program that has what the runtime needs is accepted.
+#mesh = #fsdp.mesh<"shard" = 2>
+#line = #fsdp.line<layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>, parameters = ["w"], trainable = true, decay_elements = 0>
+onnx.parameter @w : tensor<4xf32>
+fsdp.unit @"(root)" root lines [#line]
+fsdprt.buffer 0 "p" shard unit "(root)" phase "" bytes 64 arena 0 at 0
+fsdprt.buffer 1 "ids" input unit "" phase "" bytes 64 arena 0 at 64 {role = "tokens", type = tensor<2x4xi64>}
+fsdprt.phase @init runs "once" {
+  %0 = fsdprt.load "load" 0 line 0 on compute [#fsdprt.arg<write 0 [0 : 64]>] unit "(root)" scope ""
+  %1 = fsdprt.join "join" on compute [] unit "" scope ""
+}
+fsdprt.phase @step runs "step" {
+  %0 = fsdprt.launch "add" @k0 extent 4 scratch 0 on compute [#fsdprt.arg<read 0 [0 : 64]>] unit "" scope ""
+  %1 = fsdprt.join "join" on compute [] unit "" scope ""
+}
+module @k0 {}
+
+// -----
+
+// Tests that program_v1 rejects this: there are no phases.
+// expected-error @+1 {{is no planned program: it has no phases that run once and each step (program_v1); fsdp-compile --emit-ir writes one}}
+module {}
+
+// -----
+
+// Tests that program_v1 rejects this: nobody would run the phase.
+// expected-error @+1 {{runs 'never', expected once, step or save (program_v1)}}
+fsdprt.phase @init runs "never" {
+  %1 = fsdprt.join "join" on compute [] unit "" scope ""
+}
+
+// -----
+
+// Tests that program_v2 rejects this: nothing takes the tokens.
+// expected-error @+1 {{no buffer has the role of tokens [batch, seq] (program_v2)}}
+module {
+  fsdprt.phase @init runs "once" {
+    %1 = fsdprt.join "join" on compute [] unit "" scope ""
+  }
+  fsdprt.phase @step runs "step" {
+    %1 = fsdprt.join "join" on compute [] unit "" scope ""
+  }
+}
+
+// -----
+
+// Tests that program_v2 rejects this: the runtime does not know the role.
+// expected-error @+1 {{has role 'tokns' and a tensor type, expected a role that the runtime fills or reads}}
+fsdprt.buffer 1 "ids" input unit "" phase "" bytes 64 arena 0 at 64 {role = "tokns", type = tensor<2x4xi64>}
+fsdprt.phase @init runs "once" {
+  %1 = fsdprt.join "join" on compute [] unit "" scope ""
+}
+fsdprt.phase @step runs "step" {
+  %1 = fsdprt.join "join" on compute [] unit "" scope ""
+}
+
+// -----
+
+// Tests that program_v3 rejects this: a kernel is not there.
+fsdprt.buffer 1 "ids" input unit "" phase "" bytes 64 arena 0 at 64 {role = "tokens", type = tensor<2x4xi64>}
+fsdprt.phase @init runs "once" {
+  %1 = fsdprt.join "join" on compute [] unit "" scope ""
+}
+fsdprt.phase @step runs "step" {
+  // expected-error @+1 {{launches kernel @k0, which the program does not have (program_v3)}}
+  %0 = fsdprt.launch "add" @k0 extent 4 scratch 0 on compute [#fsdprt.arg<read 1 [0 : 64]>] unit "" scope ""
+  %1 = fsdprt.join "join" on compute [] unit "" scope ""
+}
+
+// -----
+
+// Tests that program_v4 rejects this: a line has no shard.
+#mesh = #fsdp.mesh<"shard" = 2>
+#line = #fsdp.line<layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>, parameters = ["w"], trainable = true, decay_elements = 0>
+onnx.parameter @w : tensor<4xf32>
+// expected-error @+1 {{has 1 lines, of which 0 are loaded (program_v4)}}
+fsdp.unit @"(root)" root lines [#line]
+fsdprt.buffer 1 "ids" input unit "" phase "" bytes 64 arena 0 at 64 {role = "tokens", type = tensor<2x4xi64>}
+fsdprt.phase @init runs "once" {
+  %1 = fsdprt.join "join" on compute [] unit "" scope ""
+}
+fsdprt.phase @step runs "step" {
+  %1 = fsdprt.join "join" on compute [] unit "" scope ""
+}
