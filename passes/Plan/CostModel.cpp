@@ -27,7 +27,7 @@ FailureOr<CostModel> fsdp::parseCostModel(StringRef text,
   SmallVector<StringRef> parts;
   text.split(parts, ',', -1, /*KeepEmpty=*/false);
   for (StringRef part : parts) {
-    auto [name, value] = part.split('=');
+    StringRef name = part.split('=').first, value = part.split('=').second;
     const NamedNumber *known = llvm::find_if(
         kNumbers, [&](const NamedNumber &entry) { return entry.name == name; });
     double number = 0;
