@@ -188,8 +188,8 @@ private:
     for (const Span &span : run.dispatches)
       dispatches.push_back(Array{seconds(span.begin), seconds(span.end)});
     for (const Span &span : run.waits)
-      waits.push_back(
-          Array{seconds(span.begin), seconds(span.end), span.name.str()});
+      waits.push_back(Array{seconds(span.begin), seconds(span.end),
+                            span.name.str(), span.index});
     return Object{{"step", step},
                   {"steps", int64_t(runs.size())},
                   {"seconds", seconds(run.phase.end)},

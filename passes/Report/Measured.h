@@ -10,8 +10,9 @@
 namespace fsdp {
 /// Reads a trace of `fsdp-run --trace` and lays it over `report`
 /// (ReportData.h): for each phase that was traced
-///   {phase: {step, steps, seconds, blocked, dispatches: [[start, end] by
-///     dispatch], waits: [[start, end, name]],
+///   {phase: {step, steps, seconds, blocked,
+///     dispatches: [[start, end] by dispatch],
+///     waits: [[start, end, name, dispatch]],
 ///     ranks: [{rank, seconds, blocked}]}}
 /// in seconds from the phase's start, of rank 0 and the step of median length;
 /// `ranks` has each rank's mean over the steps. Fails, with what is wrong in

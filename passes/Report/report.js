@@ -25,7 +25,11 @@ const color = name => getComputedStyle(document.documentElement).getPropertyValu
 const sum = values => values.reduce((a, b) => a + b, 0);
 const escape = text => String(text).replace(/[&<>"]/g, c => ({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;"})[c]);
 const count = n => n.toLocaleString("en");
-const percent = x => (100 * x).toFixed(x < 0.0995 ? 1 : 0) + " %";
+// 100 % is all of it, 0 % nothing.
+function percent(x) {
+  if (x > 0.995 && x < 1) return Math.min(99.9, 100 * x).toFixed(1) + " %";
+  return (100 * x).toFixed(x > 0 && x < 0.0995 ? 1 : 0) + " %";
+}
 const fullName = d => d.unit ? d.unit + " " + d.name : d.name;
 
 function bytes(n) {
@@ -41,18 +45,19 @@ function time(s) {
   return (value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2)) + " " + unit;
 }
 
-/** Round steps that divide [0, top] into about `parts`. */
-function ticks(top, parts, base) {
+/** Round numbers that divide [from, top] into about `parts`. */
+function ticks(top, parts, base = 10, from = 0) {
+  const length = top - from;
   let step = 1;
   if (base === 2) {
-    step = 2 ** Math.floor(Math.log2(top / parts));
-    while (top / step > parts * 1.5) step *= 2;
+    step = 2 ** Math.floor(Math.log2(length / parts));
+    while (length / step > parts * 1.5) step *= 2;
   } else {
-    const raw = top / parts, power = 10 ** Math.floor(Math.log10(raw));
+    const raw = length / parts, power = 10 ** Math.floor(Math.log10(raw));
     step = [1, 2, 5, 10].map(f => f * power).find(s => s >= raw);
   }
   const all = [];
-  for (let at = 0; at <= top * 1.0001; at += step) all.push(at);
+  for (let i = Math.ceil(from / step - 1e-6); i * step <= top + length * 1e-6; ++i) all.push(i * step);
   return all;
 }
 
@@ -108,7 +113,7 @@ function showSplit() {
     `<span><i style="background:var(--${g.color})"></i>${g.name}<em>${bytes(parts[i])}</em></span>`).join("");
 }
 
-const memoryBox = {left: 74, right: 12, top: 26, bottom: 26, height: 340};
+const memoryBox = {left: 74, right: 12, top: 40, bottom: 26, height: 354};
 
 function showMemory() {
   const svg = byId("memory"), width = svg.parentNode.clientWidth, box = memoryBox;
@@ -157,9 +162,10 @@ function arenaMark(x, y, width) {
 
 function peakMark(x, y, width) {
   const at = x(phase.peak.at + 0.5), high = y(phase.peak.bytes), right = at > width * 0.6;
+  const nearArenas = high - y(plan.peak_bytes) < 18; // where their label is
   return `<line class="peak" x1="${at}" x2="${at}" y1="${high}" y2="${memoryBox.height - memoryBox.bottom}"/>` +
     `<circle cx="${at}" cy="${high}" r="4" fill="var(--text)"/>` +
-    `<text class="peak-text" x="${at + (right ? -8 : 8)}" y="${Math.max(high - 6, 12)}" text-anchor="${right ? "end" : "start"}">alive ${bytes(phase.peak.bytes)}</text>`;
+    `<text class="peak-text" x="${at + (right ? -8 : 8)}" y="${high - 6 - (nearArenas ? 16 : 0)}" text-anchor="${right ? "end" : "start"}">alive ${bytes(phase.peak.bytes)}</text>`;
 }
 
 const aliveAt = i => plan.buffers.filter(b => b.phase === "" || (b.phase === phase.name && b.first <= i && i <= b.last));
@@ -217,7 +223,7 @@ function makeBlocks() {
   blocks = [makeBlock("planned", planned, waits)];
   blocks[0].factor = stretch;
   if (measured) {
-    blocks.push(makeBlock("measured", measured.dispatches, measured.waits.map(([begin, end, name]) => ({begin, end, name}))));
+    blocks.push(makeBlock("measured", measured.dispatches, measured.waits.map(([begin, end, name, i]) => ({begin, end, name, i}))));
     blocks[1].factor = 1;
   }
   whole = Math.max(...blocks.map(b => b.length)) || 1;
@@ -240,11 +246,11 @@ function drawStreams() {
   const span = view[1] - view[0];
   c.fillStyle = color("muted");
   c.strokeStyle = color("line");
-  for (const tick of ticks(span, width < 600 ? 4 : 9)) {
-    const at = Math.round(x(view[0] + tick)) + 0.5;
+  for (const tick of ticks(view[1], width < 600 ? 4 : 9, 10, view[0])) {
+    const at = Math.round(x(tick)) + 0.5;
     c.beginPath(); c.moveTo(at, 0); c.lineTo(at, height - axisHeight); c.stroke();
     c.textAlign = tick === 0 ? "left" : "center";
-    if (at < width - 20) c.fillText(time(view[0] + tick), at, height - 7);
+    if (at < width - 20) c.fillText(time(tick), at, height - 7);
   }
   blocks.forEach((block, i) => drawBlock(c, block, i * blockHeight, x, width));
   if (drag && drag.to !== undefined) {
@@ -355,30 +361,34 @@ function showStreamText() {
 
 /** Sums of a unit over the phase that is shown. */
 function unitSums(name) {
-  const sums = {gathered: 0, reduced: 0, planned: 0, waiting: 0, measured: 0, peak: 0};
+  const sums = {gathered: 0, reduced: 0, compute: 0, comm: 0, waiting: 0, measuredCompute: 0, measuredComm: 0, measuredWaiting: 0};
   phase.dispatches.forEach((d, i) => {
     if (d.unit !== name) return;
     if (d.op === "all_gather") sums.gathered += d.payload;
     if (d.op === "reduce_scatter") sums.reduced += d.payload;
-    if (d.stream !== 0 || d.op === "join") return;
-    sums.planned += d.end - d.start;
-    sums.waiting += d.start - d.issued;
-    if (measured) sums.measured += measured.dispatches[i][1] - measured.dispatches[i][0];
+    if (d.op === "join") return;
+    const what = d.stream === 0 ? "compute" : "comm";
+    sums[what] += d.end - d.start;
+    if (d.stream === 0) sums.waiting += d.start - d.issued;
+    if (measured) sums[d.stream === 0 ? "measuredCompute" : "measuredComm"] += measured.dispatches[i][1] - measured.dispatches[i][0];
   });
+  if (measured)
+    for (const [begin, end, , i] of measured.waits)
+      if (phase.dispatches[i].unit === name) sums.measuredWaiting += end - begin;
   sums.peak = sum(aliveAt(phase.peak.at).filter(b => b.unit === name).map(b => b.bytes));
   return sums;
 }
 
 function showUnits() {
-  const heads = ["unit", "parameters", "elements", "gathered / " + phase.name, "reduced / " + phase.name, "shard", "optimizer", "alive at the peak", "", "planned compute", "planned waiting"];
-  if (measured) heads.push("measured compute");
+  const heads = ["unit", "parameters", "elements", "gathered / " + phase.name, "reduced / " + phase.name, "shard", "optimizer", "alive at the peak", "", "compute", "other streams", "waiting"];
+  if (measured) heads.push("measured compute", "other streams", "waiting");
   const known = new Set(plan.units.map(u => u.name));
   const others = [...new Set(phase.dispatches.map(d => d.unit))].filter(u => !known.has(u));
   const rows = [...plan.units, ...others.map(name => ({name, parameters: 0, elements: 0, shard_bytes: 0, optimizer_bytes: 0}))].map(u => {
     const s = unitSums(u.name);
     const cells = [escape(u.name || "(no unit)"), count(u.parameters), count(u.elements), bytes(s.gathered), bytes(s.reduced), bytes(u.shard_bytes),
-      bytes(u.optimizer_bytes), bytes(s.peak), percent(s.peak / phase.peak.bytes), time(s.planned), time(s.waiting)];
-    if (measured) cells.push(time(s.measured));
+      bytes(u.optimizer_bytes), bytes(s.peak), percent(s.peak / phase.peak.bytes), time(s.compute), time(s.comm), time(s.waiting)];
+    if (measured) cells.push(time(s.measuredCompute), time(s.measuredComm), time(s.measuredWaiting));
     return "<tr>" + cells.map(c => `<td>${c}</td>`).join("") + "</tr>";
   });
   byId("units").innerHTML = "<tr>" + heads.map(h => `<th>${h}</th>`).join("") + "</tr>" + rows.join("");

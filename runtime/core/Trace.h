@@ -14,6 +14,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <new>
 #include <string>
 #include <vector>
 
@@ -43,7 +44,9 @@ public:
             ::operator new(capacity * sizeof(TraceSpan)))),
         capacity(capacity) {}
 
-  void add(const TraceSpan &span) { spans.get()[count++ % capacity] = span; }
+  void add(const TraceSpan &span) {
+    new (&spans.get()[count++ % capacity]) TraceSpan(span);
+  }
   int64_t lost() const { return count > capacity ? count - capacity : 0; }
   /// What is left, oldest first.
   std::vector<TraceSpan> take() const;
