@@ -168,18 +168,20 @@ private:
   }
 
   static Object summarise(int64_t rank, const Runs &runs) {
-    double seconds = 0, blocked = 0;
+    double seconds = 0, blocked = 0, number = double(runs.size());
     for (auto &[step, run] : runs) {
-      seconds += (run.phase.end - run.phase.begin) / 1e6 / runs.size();
-      blocked += run.blocked() / 1e6 / runs.size();
+      seconds += (run.phase.end - run.phase.begin) / 1e6;
+      blocked += run.blocked() / 1e6;
     }
-    return Object{{"rank", rank}, {"seconds", seconds}, {"blocked", blocked}};
+    return Object{{"rank", rank},
+                  {"seconds", seconds / number},
+                  {"blocked", blocked / number}};
   }
 
   static Object describeMedian(const Runs &runs) {
     std::vector<std::pair<double, int64_t>> lengths;
     for (auto &[step, run] : runs)
-      lengths.push_back({run.phase.end - run.phase.begin, step});
+      lengths.emplace_back(run.phase.end - run.phase.begin, step);
     llvm::sort(lengths);
     int64_t step = lengths[lengths.size() / 2].second;
     const Run &run = runs.at(step);

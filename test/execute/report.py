@@ -6,7 +6,7 @@ import json
 import os
 import unittest
 
-from harness import DIMS, LOSS, NANOGPT, COMPILE, TOKENS, RUN, ToolTest, content, execute
+from harness import COMPILE, DIMS, LOSS, NANOGPT, ToolTest, content, execute
 
 TIMES = 1e-9  # seconds: rounding of printed numbers
 
@@ -151,6 +151,13 @@ class Report(ToolTest):
         self.assertEqual(result[0], 0, result[2])
         self.assertEqual(os.listdir(self.folder), ["plan.html"])
 
+    def test_the_planned_program_has_the_same_page(self):
+        plan = self.path("plan.mlir")
+        _, data, _ = self.page("--mesh", "shard=2", "--emit-ir", plan)
+        result = execute(COMPILE, plan, "--report", self.path("again.html"))
+        self.assertEqual(result[0], 0, result[2])
+        self.assertEqual(embedded(self.path("again.html")), data)
+
     def measure(self, *flags):
         program, trace = self.program("q.fsdp", *flags), self.path("trace.json")
         self.train(program, "--comm", "thread", "--steps", "5", "--trace", trace)
@@ -175,6 +182,8 @@ class Report(ToolTest):
             self.assertAlmostEqual(begin, (event["ts"] - origin) / 1e6, delta=1e-8)
             self.assertAlmostEqual(end - begin, event["dur"] / 1e6, delta=1e-8)
         self.assertAlmostEqual(measured["seconds"], events["phase", None]["dur"] / 1e6, delta=1e-8)
+        waits = [(events["wait", place]["name"], place) for kind, place in events if kind == "wait"]
+        self.assertEqual(sorted((name, place) for _, _, name, place in measured["waits"]), sorted(waits))
 
     def test_bad_input(self):
         def failing(*flags, words):
