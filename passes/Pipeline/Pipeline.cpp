@@ -74,6 +74,7 @@ static void addScheduleStage(OpPassManager &manager,
   FsdpOverlapReductionsOptions overlap;
   overlap.inFlight = options.reduceInFlight;
   manager.addPass(createFsdpOverlapReductions(overlap));
+  manager.addPass(createFsdpSinkGradients());
   manager.addPass(createFsdpHoistUpdates());
   manager.addPass(createFsdpVerify());
 }
@@ -87,5 +88,8 @@ void fsdp::buildPipeline(OpPassManager &manager,
   manager.addPass(createKernelFormGroups());
   manager.addPass(createConvertFsdpToFsdpRt());
   manager.addPass(createPlanAssignOffsets());
+  PlanCheckMemoryOptions memory;
+  memory.limit = options.memoryLimit;
+  manager.addPass(createPlanCheckMemory(memory));
   manager.addPass(createFsdpRtVerify());
 }

@@ -14,6 +14,7 @@ struct PipelineOptions {
   /// "N" or "PATTERN=N": gathers that a unit starts ahead.
   std::vector<std::string> prefetchForward, prefetchBackward;
   int64_t reduceInFlight = 1; ///< reduce-scatters beside backward
+  std::string memoryLimit;    ///< of a rank, such as "2GiB"; empty: none
   std::string loss, logits, labelsShift, lossMean = "global";
   std::string optimizer = "adamw";
   double beta1 = 0.9, beta2 = 0.999, eps = 1e-8;

@@ -42,3 +42,13 @@ def PlanAssignOffsets : Pass<"plan-assign-offsets", "::mlir::ModuleOp"> {
     Statistic<"liveBytes", "live-bytes", "most bytes alive at once">];
   let dependentDialects = ["::fsdp::rt::FsdpRtDialect"];
 }
+
+def PlanCheckMemory : Pass<"plan-check-memory", "::mlir::ModuleOp"> {
+  let summary = "refuses a plan that needs more memory than there is";
+  let description = [{
+    The sum of the arenas is what a rank needs. An error names the dispatch at
+    the peak and what is in memory there, by kind and unit, the largest first.
+  }];
+  let options = [Option<"limit", "limit", "std::string", "",
+                        "bytes a rank may use, such as 2GiB; empty: any">];
+}

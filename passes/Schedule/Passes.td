@@ -44,3 +44,15 @@ def FsdpHoistUpdates : Fsdp_SchedulePass<"fsdp-hoist-updates"> {
     reduced gradients, or, where gradients are clipped, the clip factor.
   }];
 }
+
+def FsdpSinkGradients : Fsdp_SchedulePass<"fsdp-sink-gradients"> {
+  let summary = "computes gradients of weights as late as memory likes";
+  let description = [{
+    A line's buffer of gradients, as large as the gathered line, is alive from
+    its first gradient on. The first of the ops that lead to a reduce-scatter
+    alone are moved down in their order: as far as the operands that they hold
+    meanwhile are smaller than the line; else behind the release of the gathered
+    line where that makes the most that is in memory together smaller; else they
+    stay.
+  }];
+}

@@ -12,8 +12,8 @@ PASSES = [
     "train-attach-loss", "train-attach-loss=loss=cross_entropy", "train-build-backward",
     "train-build-update=optimizer=adamw", "train-verify",
     "fsdp-assign-units", "fsdp-insert-gathers", "fsdp-insert-reductions", "fsdp-build-phases", "fsdp-prefetch",
-    "fsdp-overlap-reductions", "fsdp-hoist-updates", "fsdp-verify",
-    "kernel-form-groups", "convert-fsdp-to-fsdprt", "plan-assign-offsets", "fsdprt-verify",
+    "fsdp-sink-gradients", "fsdp-overlap-reductions", "fsdp-hoist-updates", "fsdp-verify",
+    "kernel-form-groups", "convert-fsdp-to-fsdprt", "plan-assign-offsets", "plan-check-memory=limit=1B", "fsdprt-verify",
 ]
 ERROR = re.compile(r"^within split at \S+:(\d+) offset .*? error: (.*)", re.M)
 OWN = re.compile(r"^ {6}--((?:train|fsdp|kernel|convert|plan|fsdprt)-[\w-]+) ", re.M)

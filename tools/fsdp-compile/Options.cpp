@@ -95,6 +95,11 @@ cl::opt<unsigned>
                             "goes on (default 1)"),
                    cl::value_desc("N"), cl::init(1), cl::cat(shardOptions));
 
+cl::opt<std::string> memoryLimit(
+    "memory-limit",
+    cl::desc("Refuse a plan that needs more memory a rank (default: none)"),
+    cl::value_desc("2GiB"), cl::cat(shardOptions));
+
 cl::opt<std::string> output("o", cl::desc("Program to write"),
                             cl::value_desc("model.fsdp"),
                             cl::cat(outputOptions));
@@ -201,6 +206,7 @@ PipelineOptions pipelineOptions(double beta1, double beta2) {
   options.prefetchForward = prefetchForward;
   options.prefetchBackward = prefetchBackward;
   options.reduceInFlight = reduceInFlight;
+  options.memoryLimit = memoryLimit;
   options.loss = loss;
   options.logits = logits;
   options.labelsShift = labelsShift;

@@ -2,23 +2,12 @@
 #include "Report.h"
 #include "dialects/Fsdp/Fsdp.h"
 #include "dialects/FsdpRt/FsdpRt.h"
+#include "passes/Plan/Bytes.h"
 
 #include "llvm/Support/Format.h"
 
 using namespace mlir;
 using namespace fsdp;
-
-std::string fsdp::formatBytes(int64_t bytes) {
-  const char *units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
-  double value = bytes;
-  size_t unit = 0;
-  for (; value >= 1024 && unit + 1 < std::size(units); ++unit)
-    value /= 1024;
-  std::string text;
-  llvm::raw_string_ostream(text)
-      << llvm::format(unit ? "%.2f %s" : "%.0f %s", value, units[unit]);
-  return text;
-}
 
 void fsdp::reportParameters(ModuleOp module, llvm::raw_ostream &os) {
   int64_t trainable = 0, frozen = 0, trainableElements = 0, frozenElements = 0;

@@ -6,9 +6,6 @@
 #include "llvm/Support/raw_ostream.h"
 
 namespace fsdp {
-/// "1.50 GiB", "12.0 MiB", "512 B".
-std::string formatBytes(int64_t bytes);
-
 /// How many parameters are trainable, frozen and without a gradient.
 void reportParameters(mlir::ModuleOp module, llvm::raw_ostream &os);
 

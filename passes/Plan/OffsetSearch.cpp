@@ -1,0 +1,150 @@
+//===- OffsetSearch.cpp - Places for buffers with known lives -------------===//
+#include "passes/Plan/OffsetSearch.h"
+
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/Support/MathExtras.h"
+
+#include <map>
+#include <numeric>
+
+using namespace mlir;
+using namespace fsdp;
+
+int64_t fsdp::liveBytes(ArrayRef<Occupant> occupants) {
+  std::map<int64_t, int64_t> change;
+  for (const Occupant &occupant : occupants) {
+    change[occupant.life.first] += occupant.bytes;
+    change[occupant.life.last + 1] -= occupant.bytes;
+  }
+  int64_t live = 0, most = 0;
+  for (auto [point, delta] : change)
+    most = std::max(most, live += delta);
+  return most;
+}
+
+namespace {
+using Order = SmallVector<size_t>;
+
+class Search {
+public:
+  explicit Search(ArrayRef<Occupant> occupants)
+      : occupants(occupants), least(liveBytes(occupants)) {}
+
+  std::pair<SmallVector<int64_t>, int64_t> run() {
+    for (bool lowest : {false, true}) {
+      takeLowest = lowest;
+      tryOrders();
+    }
+    takeLowest = bestTakesLowest;
+    improve();
+    return {bestOffsets, bestEnd};
+  }
+
+private:
+  void tryOrders() {
+    tryOrder(sortedBy([](const Occupant &o) { return o.bytes; }));
+    tryOrder(sortedBy([](const Occupant &o) { return span(o); }));
+    tryOrder(sortedBy([](const Occupant &o) {
+      return std::pair(int64_t(llvm::Log2_64(span(o))), o.bytes);
+    }));
+    tryOrder(sortedBy([](const Occupant &o) { return o.bytes * span(o); }));
+  }
+
+  static int64_t span(const Occupant &occupant) {
+    return occupant.life.last - occupant.life.first + 1;
+  }
+
+  /// Largest key first.
+  template <typename Key> Order sortedBy(Key key) {
+    Order order(occupants.size());
+    std::iota(order.begin(), order.end(), 0);
+    llvm::stable_sort(order, [&](size_t a, size_t b) {
+      return key(occupants[a]) > key(occupants[b]);
+    });
+    return order;
+  }
+
+  /// Whether `order` is better than all before.
+  bool tryOrder(const Order &order) {
+    SmallVector<int64_t> offsets;
+    int64_t end = place(order, offsets);
+    if (end >= bestEnd)
+      return false;
+    bestEnd = end;
+    bestOffsets = offsets;
+    bestOrder = order;
+    bestTakesLowest = takeLowest;
+    return true;
+  }
+
+  /// Moves what ends highest to the front, again and again; also from orders
+  /// that were no better, so as not to stay in the first valley.
+  void improve() {
+    constexpr int64_t kWork = 200'000'000; // pairs of occupants compared
+    int64_t pairs = std::max<int64_t>(1, occupants.size() * occupants.size());
+    int64_t tries = std::min<int64_t>(64, kWork / pairs);
+    Order order = bestOrder;
+    SmallVector<int64_t> offsets = bestOffsets;
+    for (; tries > 0 && bestEnd > int64_t(llvm::alignTo(least, kAlignment));
+         --tries) {
+      auto highest = llvm::max_element(order, [&](size_t a, size_t b) {
+        return offsets[a] + occupants[a].bytes <
+               offsets[b] + occupants[b].bytes;
+      });
+      if (highest == order.begin())
+        return;
+      std::rotate(order.begin(), highest, std::next(highest));
+      tryOrder(order);
+      place(order, offsets);
+    }
+  }
+
+  /// Places the occupants in `order`, each into a gap that holds it between
+  /// those in use with it; returns the highest end.
+  int64_t place(const Order &order, SmallVectorImpl<int64_t> &offsets) {
+    int64_t end = 0;
+    offsets.assign(occupants.size(), 0);
+    SmallVector<std::pair<int64_t, int64_t>> taken; // [begin, end)
+    for (size_t i = 0; i < order.size(); ++i) {
+      const Occupant &occupant = occupants[order[i]];
+      taken.clear();
+      for (size_t other : ArrayRef(order).take_front(i))
+        if (occupant.life.first <= occupants[other].life.last &&
+            occupants[other].life.first <= occupant.life.last)
+          taken.push_back(
+              {offsets[other], offsets[other] + occupants[other].bytes});
+      llvm::sort(taken);
+      offsets[order[i]] = findGap(taken, occupant.bytes);
+      end = std::max(end, offsets[order[i]] + occupant.bytes);
+    }
+    return end;
+  }
+
+  /// The smallest (or lowest) gap of at least `bytes` between `taken`, or their
+  /// end.
+  int64_t findGap(ArrayRef<std::pair<int64_t, int64_t>> taken, int64_t bytes) {
+    int64_t cursor = 0, best = -1, bestGap = INT64_MAX;
+    for (auto [begin, finish] : taken) {
+      int64_t gap = begin - cursor;
+      if (gap >= bytes && gap < bestGap && !(takeLowest && best >= 0)) {
+        best = cursor;
+        bestGap = gap;
+      }
+      cursor = std::max<int64_t>(cursor, llvm::alignTo(finish, kAlignment));
+    }
+    return best >= 0 ? best : cursor;
+  }
+
+  ArrayRef<Occupant> occupants;
+  const int64_t least;
+  Order bestOrder;
+  bool takeLowest = false, bestTakesLowest = false;
+  SmallVector<int64_t> bestOffsets;
+  int64_t bestEnd = INT64_MAX;
+};
+} // namespace
+
+std::pair<SmallVector<int64_t>, int64_t>
+fsdp::searchOffsets(ArrayRef<Occupant> occupants) {
+  return Search(occupants).run();
+}
