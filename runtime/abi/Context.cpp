@@ -35,6 +35,9 @@ fsdprt_context::create(const Manifest &manifest, Communicator &communicator,
   if (options.checked)
     context->planPoison();
   context->slot = flight ? flight->slotOfRank(communicator.rank()) : nullptr;
+  if (options.traceFirst < options.traceEnd)
+    context->trace =
+        std::make_unique<Trace>(options.traceFirst, options.traceEnd);
   fsdprt_context *self = context.get();
   auto onThreadStart = [self] {
     setFloatEnvironment();
@@ -49,6 +52,7 @@ fsdprt_context::create(const Manifest &manifest, Communicator &communicator,
   streamOptions.slot = context->slot;
   streamOptions.timeoutSeconds = options.timeoutSeconds;
   streamOptions.delaySeconds = options.commDelaySeconds;
+  streamOptions.trace = context->trace.get();
   streamOptions.onThreadStart = onThreadStart;
   context->streams = std::make_unique<Streams>(communicator, streamOptions);
   return context;
@@ -86,6 +90,13 @@ void fsdprt_context::beginPhase(const std::string &name, int64_t number) {
   recorder.beginPhase(name);
   streams->beginPhase();
   enterPhase(slot, name.c_str(), number);
+  if (trace)
+    trace->beginPhase(name, number);
+}
+
+void fsdprt_context::endPhase() {
+  if (trace)
+    trace->endPhase();
 }
 
 char *fsdprt_context::hostAccess(const Place &place) {

@@ -21,6 +21,7 @@ struct fsdprt_context {
     bool checked = false;
     double timeoutSeconds = 60;
     double commDelaySeconds = 0;
+    int64_t traceFirst = 0, traceEnd = 0; // steps to trace: [first, end)
   };
 
   /// Reserves the arenas and starts the rank's threads. `communicator`,
@@ -32,6 +33,8 @@ struct fsdprt_context {
 
   /// Streams are idle, the issue order starts at 0.
   void beginPhase(const std::string &name, int64_t step);
+  /// All streams are idle again.
+  void endPhase();
 
   /// Memory of a place of the manifest; recorded as touched.
   char *hostAccess(const fsdprt::Place &place);
@@ -49,6 +52,7 @@ struct fsdprt_context {
   fsdprt::FlightSlot *slot = nullptr;
   std::vector<fsdprt::Arena> arenas;
   fsdprt::Recorder recorder;
+  std::unique_ptr<fsdprt::Trace> trace; // null: nothing is measured
   std::unique_ptr<fsdprt::WorkerPool> workers;
   std::unique_ptr<fsdprt::GemmLibrary> gemm;
   std::unique_ptr<fsdprt::Streams> streams;

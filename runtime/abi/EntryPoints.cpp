@@ -54,6 +54,9 @@ public:
 
   fsdprt_status finish(const Status &status) const;
 
+  /// In a trace: compute was blocked from `begin` to `end`.
+  void traceWait(int64_t begin, int64_t end) const;
+
 private:
   Status resolve(const fsdprt_arg &arg, int number);
   Streams::Task makeTask() const;
@@ -117,6 +120,13 @@ void Operation::poisonDead() {
         {context.arenas[buffer->arena].base() + buffer->offset, buffer->bytes});
 }
 
+void Operation::traceWait(int64_t begin, int64_t end) const {
+  if (context.trace && context.trace->active() &&
+      end - begin >= Trace::leastWait)
+    context.trace->add(Trace::Program, TraceSpan::Kind::Wait, &op, index, begin,
+                       end);
+}
+
 Status Operation::dispatch(std::function<Status()> work) {
   if (op.stream != FSDPRT_STREAM_COMPUTE) {
     Streams::Task task = makeTask();
@@ -125,10 +135,19 @@ Status Operation::dispatch(std::function<Status()> work) {
     poisonDead();
     return Status();
   }
+  bool isTraced = context.trace && context.trace->active();
+  int64_t issued = isTraced ? Trace::now() : 0;
   markOperation(context.slot, op, index, OperationState::Issued);
   FSDPRT_RETURN_IF_ERROR(context.streams->waitFor(op.waits, op.num_waits));
   markOperation(context.slot, op, index, OperationState::Started);
+  int64_t begin = isTraced ? Trace::now() : 0;
   FSDPRT_RETURN_IF_ERROR(work());
+  if (isTraced) {
+    if (op.num_waits > 0)
+      traceWait(issued, begin);
+    context.trace->add(Trace::Program, TraceSpan::Kind::Dispatch, &op, index,
+                       begin, Trace::now());
+  }
   markOperation(context.slot, op, index, OperationState::Ended);
   poisonDead();
   context.streams->recordEvent(op.record);
@@ -376,6 +395,11 @@ fsdprt_status fsdprt_store(fsdprt_context *context,
 fsdprt_status fsdprt_join(fsdprt_context *context,
                           const fsdprt_join_desc *desc) {
   return enter(context, desc, [&](Operation &operation) {
-    return operation.dispatch([&] { return context->streams->drain(); });
+    return operation.dispatch([&]() -> Status {
+      int64_t begin = Trace::now();
+      FSDPRT_RETURN_IF_ERROR(context->streams->drain());
+      operation.traceWait(begin, Trace::now());
+      return Status();
+    });
   });
 }

@@ -84,6 +84,8 @@ void Streams::issue(Task task) {
   {
     std::lock_guard<std::mutex> lock(mutex);
     mark(task, OperationState::Issued);
+    if (isTraced(task))
+      task.issued = Trace::now();
     queues[task.op ? task.op->stream : numQueues - 1].tasks.push_back(
         std::move(task));
     changed.notify_all();
@@ -171,6 +173,16 @@ void Streams::mark(const Task &task, OperationState state) {
     markOperation(options.slot, *task.op, task.index, state);
 }
 
+/// Compute waits for its own collectives from the moment it issues them.
+void Streams::trace(const Task &task, int64_t begin, int64_t end) {
+  if (task.op->stream == FSDPRT_STREAM_COMPUTE && task.op->num_waits > 0 &&
+      begin - task.issued >= Trace::leastWait)
+    options.trace->add(Trace::Communication, TraceSpan::Kind::Wait, task.op,
+                       task.index, task.issued, begin);
+  options.trace->add(Trace::Communication, TraceSpan::Kind::Dispatch, task.op,
+                     task.index, begin, end);
+}
+
 void Streams::fail(Status status) {
   std::lock_guard<std::mutex> lock(mutex);
   if (error.ok())
@@ -184,6 +196,8 @@ void Streams::complete(int index) {
   Task task = std::move(queue.tasks.front());
   queue.tasks.pop_front();
   queue.inFlight = false;
+  if (isTraced(task))
+    trace(task, queue.traceBegin, Trace::now());
   for (const Range &range : task.poison)
     if (!isUsed(range))
       std::memset(range.first, 0xff, range.second);
@@ -238,6 +252,8 @@ bool Streams::advance(int index) {
       if (!eventsRecorded(task->op))
         return false;
       mark(*task, OperationState::Started);
+      if (isTraced(*task))
+        queue.traceBegin = Trace::now();
     }
   }
   if (!queue.inFlight && !task->transfers.empty()) {

@@ -15,6 +15,7 @@
 
 #include "comm/Communicator.h"
 #include "core/FlightRecord.h"
+#include "core/Trace.h"
 
 #include <condition_variable>
 #include <deque>
@@ -40,6 +41,7 @@ public:
     std::function<Status()> finish;
     std::vector<Range> uses;   // in checked mode: the arguments
     std::vector<Range> poison; // when this is done and no other uses them
+    int64_t issued = 0;        // when traced: time
   };
 
   struct Options {
@@ -49,6 +51,7 @@ public:
     /// Least time from an exchange's start to its end, spent asleep: a slow
     /// network for measuring overlap.
     double delaySeconds = 0;
+    Trace *trace = nullptr;              // null: nothing is measured
     std::function<void()> onThreadStart; // float environment
   };
 
@@ -87,6 +90,7 @@ private:
     std::deque<Task> tasks; // the front one may be in flight
     bool inFlight = false;
     std::chrono::steady_clock::time_point started;
+    int64_t traceBegin = 0;
   };
   /// Waits, on the issuing thread, until `condition` holds.
   template <typename Condition>
@@ -105,6 +109,10 @@ private:
   bool idle() const;              // with the mutex
   bool isUsed(Range range) const; // with the mutex
   void mark(const Task &task, OperationState state);
+  bool isTraced(const Task &task) const {
+    return options.trace && task.op && options.trace->active();
+  }
+  void trace(const Task &task, int64_t begin, int64_t end);
 
   Communicator &communicator;
   const Options options;

@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include <charconv>
 #include <cmath>
 #include <cstdio>
 
@@ -59,7 +60,8 @@ static void addTrainingOptions(CLI::App &app, RunOptions &options) {
       ->group("Training");
 }
 
-static void addFileOptions(CLI::App &app, RunOptions &options) {
+static void addFileOptions(CLI::App &app, RunOptions &options,
+                           std::string &traceSteps) {
   app.add_option("--weights", options.weights,
                  "start from a .safetensors file, or a Hugging Face index")
       ->type_name("FILE")
@@ -79,6 +81,15 @@ static void addFileOptions(CLI::App &app, RunOptions &options) {
                  "every argument of every operation as JSON; of rank r > 0 to "
                  "FILE.r")
       ->type_name("FILE")
+      ->group("Reports");
+  app.add_option("--trace", options.trace,
+                 "when each operation ran on which stream of which rank, for "
+                 "ui.perfetto.dev and fsdp-compile --measured")
+      ->type_name("FILE")
+      ->group("Reports");
+  app.add_option("--trace-steps", traceSteps,
+                 "steps to trace: A to B - 1, from 0 (default: the last 3)")
+      ->type_name("A:B")
       ->group("Reports");
   app.add_flag("--check-plan", options.checkPlan,
                "compare the records with the memory plan at the end")
@@ -136,6 +147,34 @@ static std::string checkTogether(const RunOptions &options) {
   return "";
 }
 
+/// Which steps to trace. "" if all is well.
+static std::string parseTraceSteps(const std::string &text,
+                                   RunOptions &options) {
+  if (options.trace.empty())
+    return text.empty() ? "" : "--trace-steps is for --trace";
+  if (options.steps == 0)
+    return "--trace needs --steps";
+  options.traceFirst = std::max<int64_t>(0, options.steps - 3);
+  options.traceEnd = options.steps;
+  if (text.empty())
+    return "";
+  const char *end = text.data() + text.size();
+  auto first = std::from_chars(text.data(), end, options.traceFirst);
+  if (first.ec != std::errc() || first.ptr == end || *first.ptr != ':')
+    return "cannot read --trace-steps '" + text +
+           "', expected two numbers: 10:12";
+  auto last = std::from_chars(first.ptr + 1, end, options.traceEnd);
+  if (last.ec != std::errc() || last.ptr != end)
+    return "cannot read --trace-steps '" + text +
+           "', expected two numbers: 10:12";
+  if (options.traceFirst < 0 || options.traceFirst >= options.traceEnd ||
+      options.traceEnd > options.steps)
+    return "--trace-steps is " + text +
+           ", expected A < B <= --steps, which is " +
+           std::to_string(options.steps);
+  return "";
+}
+
 std::optional<RunOptions> fsdprt::parseCommandLine(int argc, char **argv,
                                                    int &exitCode) {
   CLI::App app("Trains a program that fsdp-compile made.\n\n"
@@ -145,13 +184,13 @@ std::optional<RunOptions> fsdprt::parseCommandLine(int argc, char **argv,
                "them.",
                "fsdp-run");
   RunOptions options;
-  std::string shuffle = "on";
+  std::string shuffle = "on", traceSteps;
   app.add_option("program", options.program, "folder made by fsdp-compile")
       ->type_name("MODEL.fsdp")
       ->required();
   addTrainingOptions(app, options);
   addDataOptions(app, options, shuffle);
-  addFileOptions(app, options);
+  addFileOptions(app, options, traceSteps);
   addMachineOptions(app, options);
   try {
     app.parse(argc, argv);
@@ -166,7 +205,10 @@ std::optional<RunOptions> fsdprt::parseCommandLine(int argc, char **argv,
     return std::nullopt;
   }
   options.shuffle = shuffle == "on";
-  if (std::string problem = checkTogether(options); !problem.empty()) {
+  std::string problem = checkTogether(options);
+  if (problem.empty())
+    problem = parseTraceSteps(traceSteps, options);
+  if (!problem.empty()) {
     std::fprintf(stderr, "fsdp-run: error: %s; see fsdp-run --help\n",
                  problem.c_str());
     exitCode = 2;

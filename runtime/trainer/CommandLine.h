@@ -24,7 +24,8 @@ struct RunOptions {
   int64_t warmup = 0;
 
   std::string weights, save, stripPrefix;
-  std::string metrics, records;
+  std::string metrics, records, trace;
+  int64_t traceFirst = 0, traceEnd = 0; // steps [first, end) are traced
   bool checkPlan = false, checked = false;
   int threads = 0; // 0: cores divided by the ranks of the host
   double timeoutSeconds = 60;

@@ -227,5 +227,7 @@ Status Program::run(fsdprt_context &context, const PhaseSpec &phase,
                ? failure("phase '", phase.name, "' failed with status ", status)
                : context.error;
   // A program that forgot to join must not leave work behind.
-  return context.streams->drain();
+  FSDPRT_RETURN_IF_ERROR(context.streams->drain());
+  context.endPhase();
+  return Status();
 }

@@ -4,10 +4,12 @@
 
 #include "abi/Context.h"
 #include "core/PlanCheck.h"
+#include "io/Safetensors.h"
 #include "io/TokenData.h"
 #include "trainer/Metrics.h"
 #include "trainer/Program.h"
 #include "trainer/Resident.h"
+#include "trainer/TraceFile.h"
 
 #include <chrono>
 #include <cmath>
@@ -44,6 +46,8 @@ Status fsdprt::checkInput(const RunOptions &options, const Manifest &manifest) {
   if (!options.save.empty())
     FSDPRT_RETURN_IF_ERROR(
         CheckpointSaver::check(manifest, options.save, options.stripPrefix));
+  if (!options.trace.empty())
+    FSDPRT_RETURN_IF_ERROR(checkOutput(options.trace, 0));
   return Status();
 }
 
@@ -129,6 +133,8 @@ Status Trainer::loadProgram() {
                                : std::max(1, cores / setup.ranksOnHost);
   contextOptions.checked = options.checked;
   contextOptions.timeoutSeconds = options.timeoutSeconds;
+  contextOptions.traceFirst = options.traceFirst;
+  contextOptions.traceEnd = options.traceEnd;
   contextOptions.commDelaySeconds = options.commDelayMilliseconds / 1000;
   auto created = fsdprt_context::create(manifest, *setup.communicator,
                                         setup.flight, contextOptions);
@@ -266,6 +272,9 @@ Status Trainer::run() {
   FSDPRT_RETURN_IF_ERROR(loadProgram());
   FSDPRT_RETURN_IF_ERROR(runPhases("once", -1));
   FSDPRT_RETURN_IF_ERROR(train());
+  if (context->trace)
+    FSDPRT_RETURN_IF_ERROR(writeTrace(*context->trace, *context->streams, rank,
+                                      manifest, options.trace));
   FSDPRT_RETURN_IF_ERROR(save());
   FSDPRT_RETURN_IF_ERROR(checkRecords());
   return summarise();

@@ -111,6 +111,24 @@ cl::opt<std::string> emitIr("emit-ir",
                             cl::value_desc("file.mlir"),
                             cl::cat(outputOptions));
 
+cl::opt<std::string> report("report",
+                            cl::desc("Also write the plan as a page for the "
+                                     "browser: memory, streams, units"),
+                            cl::value_desc("plan.html"),
+                            cl::cat(outputOptions));
+cl::opt<std::string> measured("measured",
+                              cl::desc("Trace (fsdp-run --trace) to lay over "
+                                       "the plan in the report"),
+                              cl::value_desc("trace.json"),
+                              cl::cat(outputOptions));
+cl::opt<std::string>
+    costModel("cost-model",
+              cl::desc("What the report predicts times from, in units a "
+                       "second and seconds (default "
+                       "gemm=1e11,gemm-bf16=4e11,memory=8e9,network=2e9,"
+                       "latency=5e-5,launch=2e-6)"),
+              cl::value_desc("NAME=X,..."), cl::cat(outputOptions));
+
 std::nullopt_t fail(const llvm::Twine &message) {
   llvm::errs() << "fsdp-compile: error: " << message << "\n";
   return std::nullopt;
@@ -126,7 +144,7 @@ bool parseBetas(double &beta1, double &beta2) {
 
 /// What can be said before the model is read: "" if all is well.
 std::string checkOptions() {
-  if (output.empty())
+  if (output.empty() && report.empty())
     return "nowhere to write to: give -o model.fsdp; see fsdp-compile --help";
   const std::pair<const NumberOption *, bool> numbers[] = {
       {&eps, eps >= 0},
@@ -165,6 +183,20 @@ std::nullopt_t failUsage(llvm::StringRef complaints) {
   if (!message.empty())
     message[0] = std::tolower(message[0]);
   return fail(message + "; see fsdp-compile --help");
+}
+
+/// What is wrong with the report's options; "" if all is well.
+std::string readReportOptions(ReportOptions &options) {
+  if (report.empty() && measured.getNumOccurrences())
+    return "--measured is for --report";
+  if (report.empty() && costModel.getNumOccurrences())
+    return "--cost-model is for --report";
+  std::string problem;
+  FailureOr<CostModel> cost = parseCostModel(costModel, problem);
+  if (failed(cost))
+    return "--cost-model: " + problem;
+  options = {report, measured, *cost};
+  return "";
 }
 
 PipelineOptions pipelineOptions(double beta1, double beta2) {
@@ -227,6 +259,8 @@ std::optional<CompileOptions> fsdp::parseCommandLine(int argc, char **argv) {
   if (std::string problem = checkOptions(); !problem.empty())
     return fail(problem);
   CompileOptions options;
+  if (std::string problem = readReportOptions(options.report); !problem.empty())
+    return fail(problem);
   options.input = modelPath;
   options.output = output;
   options.emitIr = emitIr;

@@ -5,6 +5,7 @@
 #include "dialects/Onnx/Import/Import.h"
 #include "passes/Lower/Program.h"
 #include "passes/Pipeline/Pipeline.h"
+#include "passes/Report/ReportPage.h"
 
 #include <optional>
 
@@ -12,11 +13,12 @@ namespace fsdp {
 /// What the command line asks for.
 struct CompileOptions {
   std::string input;  ///< an ONNX model, or a planned program as MLIR
-  std::string output; ///< folder of the program
+  std::string output; ///< folder of the program; "": only reports
   std::string emitIr; ///< where to write the planned program; "": nowhere
   onnx::ImportOptions import;
   PipelineOptions pipeline;
   ProgramOptions program;
+  ReportOptions report; ///< without a path: none
 
   /// Whether `input` is a planned program, which is only lowered.
   bool isPlanned() const { return llvm::StringRef(input).ends_with(".mlir"); }

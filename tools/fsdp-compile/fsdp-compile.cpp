@@ -93,7 +93,10 @@ LogicalResult compile(MLIRContext &context, CompileOptions &options) {
   if (!module ||
       (!options.emitIr.empty() && failed(writeIr(*module, options.emitIr))))
     return failure();
-  {
+  if (!options.report.path.empty() &&
+      failed(writeReport(*module, options.report)))
+    return failure();
+  if (!options.output.empty()) {
     Stage stage("code");
     options.program.onKernel = [&](size_t done, size_t all) {
       stage.progress(done, all);

@@ -1,0 +1,58 @@
+//===- ReportPage.cpp - The plan as a page --------------------------------===//
+#include "passes/Report/ReportPage.h"
+#include "ReportParts.h"
+#include "passes/Report/Measured.h"
+
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/raw_ostream.h"
+
+using namespace mlir;
+using namespace fsdp;
+using llvm::json::Object;
+
+/// JSON in an HTML script element: nothing in it may end the element.
+static std::string embeddable(Object data) {
+  std::string text, safe;
+  llvm::raw_string_ostream(text) << llvm::json::Value(std::move(data));
+  for (char c : text)
+    safe += c == '<' ? std::string("\\u003c") : std::string(1, c);
+  return safe;
+}
+
+/// The page's parts in the places that report.html names.
+static void writePage(llvm::raw_ostream &os, const std::string &data) {
+  const std::pair<StringRef, StringRef> parts[] = {
+      {"{{style}}", kReportCss}, {"{{data}}", data}, {"{{script}}", kReportJs}};
+  StringRef rest = kReportHtml;
+  for (auto [place, part] : parts) {
+    auto [before, after] = rest.split(place);
+    os << before << part;
+    rest = after;
+  }
+  os << rest;
+}
+
+LogicalResult fsdp::writeReport(ModuleOp module, const ReportOptions &options) {
+  auto fail = [&](const llvm::Twine &message) {
+    return emitError(UnknownLoc::get(module.getContext())) << message;
+  };
+  FailureOr<Object> data = buildReportData(module, options.cost);
+  if (failed(data))
+    return failure();
+  if (!options.measured.empty()) {
+    std::string problem;
+    FailureOr<Object> measured = readMeasured(options.measured, *data, problem);
+    if (failed(measured))
+      return fail(problem);
+    (*data)["measured"] = std::move(*measured);
+  }
+  std::string text = embeddable(std::move(*data));
+  if (llvm::Error error = llvm::writeToOutput(
+          options.path, [&](llvm::raw_ostream &os) -> llvm::Error {
+            writePage(os, text);
+            return llvm::Error::success();
+          }))
+    return fail("cannot write the report '" + options.path +
+                "': " + llvm::toString(std::move(error)));
+  return success();
+}
