@@ -249,9 +249,9 @@ FailureOr<SmallVector<Type>>
 fsdp::onnx::inferAttention(std::optional<Location> loc, Value q, Value k,
                            Value v, Value mask, bool causal) {
   RankedTensorType type = tensorType(q);
-  StringRef rule = brokenAttentionRule(
-      type, tensorType(k), tensorType(v),
-      mask ? tensorType(mask) : RankedTensorType(), causal);
+  StringRef rule =
+      brokenAttentionRule(type, tensorType(k), tensorType(v),
+                          mask ? tensorType(mask) : RankedTensorType(), causal);
   if (!rule.empty())
     return emitOptionalError(loc, "q, k and v of types ", type, ", ",
                              k.getType(), " and ", v.getType(),
@@ -259,8 +259,8 @@ fsdp::onnx::inferAttention(std::optional<Location> loc, Value q, Value k,
   SmallVector<int64_t> shape(type.getShape());
   shape.back() = tensorType(v).getShape().back();
   Type y = RankedTensorType::get(shape, type.getElementType());
-  Type row = RankedTensorType::get(type.getShape().drop_back(),
-                                   type.getElementType());
+  Type row =
+      RankedTensorType::get(type.getShape().drop_back(), type.getElementType());
   return SmallVector<Type>{y, row, row};
 }
 

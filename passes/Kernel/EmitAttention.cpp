@@ -60,17 +60,16 @@ Value addressOf(Emitter &e, const Tile &tile) {
 /// The declaration of fsdprt_tile_gemm in the kernel's module.
 LLVM::LLVMFuncOp tileGemm(Emitter &e) {
   constexpr StringLiteral name = "fsdprt_tile_gemm";
-  auto module = e.b.getInsertionBlock()
-                    ->getParentOp()
-                    ->getParentOfType<ModuleOp>();
+  auto module =
+      e.b.getInsertionBlock()->getParentOp()->getParentOfType<ModuleOp>();
   if (auto known = module.lookupSymbol<LLVM::LLVMFuncOp>(name))
     return known;
   OpBuilder::InsertionGuard guard(e.b);
   e.b.setInsertionPointToStart(module.getBody());
   Type i64 = e.b.getI64Type(), f32 = e.b.getF32Type();
   Type pointer = LLVM::LLVMPointerType::get(e.b.getContext());
-  Type types[] = {e.b.getI32Type(), i64, i64,     i64, f32,    pointer,
-                  i64,              pointer, i64, pointer, i64};
+  Type types[] = {e.b.getI32Type(), i64, i64,     i64, f32, pointer, i64,
+                  pointer,          i64, pointer, i64};
   return e.b.create<LLVM::LLVMFuncOp>(
       e.loc, name, LLVM::LLVMFunctionType::get(e.b.getI32Type(), types));
 }
@@ -130,8 +129,7 @@ void emitLoops(Emitter &e, const Extents &x, double alpha, const Tile &a,
 /// c = alpha op(a) op(b) (+ c with `add`).
 void product(Emitter &e, const Extents &x, double alpha, const Tile &a,
              const Tile &b, const Tile &c, bool add = false) {
-  bool isF32 =
-      cast<MemRefType>(c.memref.getType()).getElementType().isF32();
+  bool isF32 = cast<MemRefType>(c.memref.getType()).getElementType().isF32();
   (isF32 ? callLibrary : emitLoops)(e, x, alpha, a, b, c, add);
 }
 
@@ -162,10 +160,10 @@ struct Attention {
 
   /// One block of rows of one head.
   struct Block {
-    Value batch, head;   ///< of q
-    Value matrix, keys;  ///< number of q's matrix and of k's
-    Value first, rows;   ///< in the matrix
-    Value columns;       ///< that any of the rows sees
+    Value batch, head;  ///< of q
+    Value matrix, keys; ///< number of q's matrix and of k's
+    Value first, rows;  ///< in the matrix
+    Value columns;      ///< that any of the rows sees
   };
   Block block(Value batch, Value head, Value number) const;
   Value visible(const Block &at, Value i) const;
@@ -184,15 +182,14 @@ Attention::Block Attention::block(Value batch, Value head, Value number) const {
   at.batch = batch;
   at.head = head;
   at.matrix = addIndex(e, scaleIndex(e, batch, H), head);
-  Value shared =
-      e.b.create<arith::DivUIOp>(e.loc, head, e.index(H / Hk));
+  Value shared = e.b.create<arith::DivUIOp>(e.loc, head, e.index(H / Hk));
   at.keys = addIndex(e, scaleIndex(e, batch, Hk), shared);
   at.first = scaleIndex(e, number, kBlock);
   Value left = e.b.create<arith::SubIOp>(e.loc, e.index(S), at.first);
   at.rows = e.b.create<arith::MinSIOp>(e.loc, left, e.index(kBlock));
-  at.columns = causal ? addIndex(e, addIndex(e, at.first, at.rows),
-                                 e.index(T - S))
-                      : e.index(T);
+  at.columns = causal
+                   ? addIndex(e, addIndex(e, at.first, at.rows), e.index(T - S))
+                   : e.index(T);
   return at;
 }
 
@@ -246,8 +243,7 @@ LogicalResult emit(Emitter &e, onnx::AttentionOp op) {
   Value y = e.outs[0];
   Value most = e.view(e.outs[1], {a.B * a.H * a.S});
   Value sums = e.view(e.outs[2], {a.B * a.H * a.S});
-  Value low =
-      e.number(a.element, -std::numeric_limits<double>::infinity());
+  Value low = e.number(a.element, -std::numeric_limits<double>::infinity());
   e.extent = a.B * a.H * a.blocks;
   e.loop(e.begin, e.end, [&](Value iteration) {
     SmallVector<Value> at = e.delinearize(iteration, {a.B, a.H, a.blocks});
@@ -258,8 +254,7 @@ LogicalResult emit(Emitter &e, onnx::AttentionOp op) {
     product(e, {block.rows, block.columns, e.index(a.D)}, a.scale,
             a.tile(a.q, block.matrix, a.S, a.D, block.first),
             a.tile(a.k, block.keys, a.T, a.D, zero).t(), scores);
-    Value rowOfAll =
-        addIndex(e, scaleIndex(e, block.matrix, a.S), block.first);
+    Value rowOfAll = addIndex(e, scaleIndex(e, block.matrix, a.S), block.first);
     e.loop(zero, block.rows, [&](Value i) {
       Value count = a.visible(block, i);
       Value row = a.scoreRow(block, i, count);
@@ -283,8 +278,8 @@ LogicalResult emit(Emitter &e, onnx::AttentionOp op) {
     product(e, {block.rows, e.index(a.Dv), block.columns}, 1, scores,
             a.tile(a.v, block.keys, a.T, a.Dv, zero), out);
     e.loop(zero, block.rows, [&](Value i) {
-      Value factor = e.div(e.number(a.element, 1),
-                           e.load(sums, addIndex(e, rowOfAll, i)));
+      Value factor =
+          e.div(e.number(a.element, 1), e.load(sums, addIndex(e, rowOfAll, i)));
       Value row = line(e, out, i, e.index(a.Dv));
       e.map({row}, row,
             [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
@@ -321,11 +316,10 @@ void emitScoreGradients(const Attention &a, const Attention::Block &block,
                     [](OpBuilder &b, Location loc, ValueRange args) -> Value {
                       return b.create<arith::MulFOp>(loc, args[0], args[1]);
                     });
-  e.map({p, dp}, dp,
-        [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
-          return b.create<arith::MulFOp>(
-              loc, args[0], b.create<arith::SubFOp>(loc, args[1], dot));
-        });
+  e.map({p, dp}, dp, [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
+    return b.create<arith::MulFOp>(loc, args[0],
+                                   b.create<arith::SubFOp>(loc, args[1], dot));
+  });
   clearRest(a, a.scores(1), i, count, block.columns);
 }
 

@@ -23,10 +23,9 @@ LogicalResult PhaseConverter::launch(train::KernelOp kernel,
   int64_t scratch = compiled->info.scratchBytes;
   if (scratch) {
     int64_t workers = std::min(kMaxScratchWorkers, compiled->info.extent);
-    args.push_back(phase.arg(
-        rt::Access::Scratch,
-        createWork("scratch", rt::BufferKind::Scratch, workers * scratch,
-                   unit)));
+    args.push_back(phase.arg(rt::Access::Scratch,
+                             createWork("scratch", rt::BufferKind::Scratch,
+                                        workers * scratch, unit)));
   }
   OpBuilder &b = phase.getBuilder();
   phase.dispatch<rt::LaunchOp>(kernel.getName(), rt::Stream::Compute, args,

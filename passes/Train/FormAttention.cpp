@@ -235,8 +235,7 @@ Value Attention::transposed(OpBuilder &builder, Value value) {
   Location loc = softmax.getLoc();
   if (auto reshape = value.getDefiningOp<onnx::ReshapeOp>()) {
     ArrayRef<int64_t> from = typeOf(reshape.getX()).getShape();
-    if (from.size() >= 2 &&
-        from.take_back(2) == type.getShape().take_back(2)) {
+    if (from.size() >= 2 && from.take_back(2) == type.getShape().take_back(2)) {
       Value inner = transposed(builder, reshape.getX());
       return builder.create<onnx::ReshapeOp>(
           loc, RankedTensorType::get(shape, type.getElementType()), inner,
@@ -287,7 +286,8 @@ Value Attention::buildKeys(OpBuilder &builder) {
 onnx::AttentionOp Attention::build(OpBuilder &builder, MaskTest hidesFuture) {
   Value q = stripNumber(scores.getLhs(), scale), k = buildKeys(builder);
   Value v = product.getRhs();
-  Value fewKeys = withoutCopies(builder, k), fewValues = withoutCopies(builder, v);
+  Value fewKeys = withoutCopies(builder, k),
+        fewValues = withoutCopies(builder, v);
   if (typeOf(fewKeys).getDimSize(1) == typeOf(fewValues).getDimSize(1)) {
     k = fewKeys;
     v = fewValues;
@@ -322,9 +322,8 @@ struct FormAttention
       if (failed(found))
         continue;
       OpBuilder builder(found->product);
-      auto attention =
-          found->build(builder, [&](DenseElementsAttr mask, int64_t rows,
-                                    int64_t columns) {
+      auto attention = found->build(
+          builder, [&](DenseElementsAttr mask, int64_t rows, int64_t columns) {
             return hidesFuture(mask, rows, columns);
           });
       found->product.getY().replaceAllUsesWith(attention.getY());

@@ -24,8 +24,8 @@ private:
   struct Entries {
     void (*set)(int) = reinterpret_cast<void (*)(int)>(
         ::dlsym(RTLD_DEFAULT, "omp_set_num_threads"));
-    int (*get)() = reinterpret_cast<int (*)()>(
-        ::dlsym(RTLD_DEFAULT, "omp_get_max_threads"));
+    int (*get)() = reinterpret_cast<int (*)()>(::dlsym(RTLD_DEFAULT,
+                                                       "omp_get_max_threads"));
   };
   static const Entries &entries() {
     static const Entries found;

@@ -208,10 +208,11 @@ const Case kCases[] = {
     {"attention_mask",
      "%q: " T("2x1x2x2") ", %k: " T("2x1x3x2") ", %v: " T("2x1x3x2"),
      "%m = onnx.constant dense<[[0.5, -1.0e30, -0.5], [-2.0e38, 1.0, "
-     "-0.25]]> : " T("2x3") " : " T("2x3") "\n"
-     "%y, %max, %sum = onnx.attention %q, %k, %v mask %m scale 0.7 : (" T(
-         "2x1x2x2") ", " T("2x1x3x2") ", " T("2x1x3x2") ", " T(
-         "2x3") ") -> (" T("2x1x2x2") ", " T("2x1x2") ", " T("2x1x2") ")",
+     "-0.25]]> : " T("2x3") " : " T(
+         "2x3") "\n"
+                "%y, %max, %sum = onnx.attention %q, %k, %v mask %m scale 0.7 "
+                ": (" T("2x1x2x2") ", " T("2x1x3x2") ", " T("2x1x3x2") ", " T(
+                    "2x3") ") -> (" T("2x1x2x2") ", " T("2x1x2") ", " T("2x1x2") ")",
      T("2x1x2x2")},
     {"layer_norm", "%a: " T("2x5") ", %s: " T("5") ", %b: " T("5"),
      "%y, %m, %r = onnx.layer_normalization %a, %s, %b epsilon 1.0e-5 : "

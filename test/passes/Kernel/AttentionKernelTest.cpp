@@ -55,8 +55,8 @@ protected:
       return 0;
     int64_t places[] = {b, h, i, j}, at = 0;
     for (size_t d = 0; d < c.mask.size(); ++d)
-      at = at * c.mask[d] +
-           (c.mask[d] == 1 ? 0 : places[d + 4 - c.mask.size()]);
+      at =
+          at * c.mask[d] + (c.mask[d] == 1 ? 0 : places[d + 4 - c.mask.size()]);
     return values[at];
   }
 
@@ -67,11 +67,9 @@ protected:
                  const Values &masks, const Values &dy) const;
 };
 
-AttentionKernel::Wanted AttentionKernel::compute(const Values &qs,
-                                                 const Values &ks,
-                                                 const Values &vs,
-                                                 const Values &masks,
-                                                 const Values &dy) const {
+AttentionKernel::Wanted
+AttentionKernel::compute(const Values &qs, const Values &ks, const Values &vs,
+                         const Values &masks, const Values &dy) const {
   Wanted w;
   w.y.resize(c.B * c.H * c.S * c.Dv);
   w.dq.resize(qs.size());
@@ -127,8 +125,8 @@ TEST_P(AttentionKernel, MatchesDouble) {
   std::vector<Values> inputs = {qs, ks, vs, dy};
   if (!c.mask.empty())
     inputs.push_back(masks);
-  std::string results = "(" + y + ", " + row + ", " + row + ", " + q + ", " +
-                        k + ", " + v + ")";
+  std::string results =
+      "(" + y + ", " + row + ", " + row + ", " + q + ", " + k + ", " + v + ")";
   auto got = run(
       "(%q: " + q + ", %k: " + k + ", %v: " + v + ", %g: " + y +
           (c.mask.empty() ? "" : ", %m: " + mask) + ") -> " + results,

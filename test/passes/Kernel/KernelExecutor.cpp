@@ -125,9 +125,9 @@ extern "C" fsdprt_status fsdprt_tile_gemm(int32_t flags, int64_t m, int64_t n,
     for (int64_t j = 0; j < n; ++j) {
       double sum = 0;
       for (int64_t l = 0; l < k; ++l)
-        sum += double(a[flags & FSDPRT_TILE_TRANS_A ? l * lda + i
-                                                    : i * lda + l]) *
-               b[flags & FSDPRT_TILE_TRANS_B ? j * ldb + l : l * ldb + j];
+        sum +=
+            double(a[flags & FSDPRT_TILE_TRANS_A ? l * lda + i : i * lda + l]) *
+            b[flags & FSDPRT_TILE_TRANS_B ? j * ldb + l : l * ldb + j];
       float before = flags & FSDPRT_TILE_ADD ? c[i * ldc + j] : 0;
       c[i * ldc + j] = float(before + alpha * sum);
     }
@@ -224,8 +224,8 @@ static int32_t invoke(int32_t (*function)(void *const *, void *, int64_t,
 
 bool KernelExecutor::call(const Kernel &kernel, ArrayRef<Tensor> ins,
                           ArrayRef<Tensor> outs, int64_t begin, int64_t end) {
-  int32_t status = invoke(kernel.function, kernel.info.scratchBytes, ins, outs,
-                          begin, end);
+  int32_t status =
+      invoke(kernel.function, kernel.info.scratchBytes, ins, outs, begin, end);
   if (status != 0)
     return fail("kernel returned status " + llvm::Twine(status));
   return true;
