@@ -27,6 +27,13 @@ llvm::StringRef getScope(mlir::Operation *op);
 /// 1 stretched); fails when they do not agree.
 mlir::FailureOr<llvm::SmallVector<int64_t>>
 broadcastShapes(llvm::ArrayRef<int64_t> a, llvm::ArrayRef<int64_t> b);
+
+/// Types of y, max and sum of an attention over these operands (`mask` may be
+/// null); fails with a message at `loc` where they break a rule of
+/// `onnx.attention`.
+mlir::FailureOr<llvm::SmallVector<mlir::Type>>
+inferAttention(std::optional<mlir::Location> loc, mlir::Value q, mlir::Value k,
+               mlir::Value v, mlir::Value mask, bool causal);
 } // namespace fsdp::onnx
 
 #include "dialects/Onnx/OnnxInterfaces.h.inc"

@@ -34,6 +34,47 @@ def Onnx_SoftmaxOp : Onnx_InferredOp<"softmax", [
   let assemblyFormat = "$x attr-dict `:` type($x) `->` type($y)";
 }
 
+def Onnx_AttentionOp : Onnx_InferredOp<"attention", [
+    DeclareOpInterfaceMethods<DifferentiableOpInterface>]> {
+  let summary = "softmax(scale q k^T + mask) v, without the matrix in memory";
+  let description = [{
+    q of shape [B, H, S, D], k [B, Hk, T, D], v [B, Hk, T, Dv]; head h of q
+    reads head h / (H / Hk) of k and v (grouped queries). With
+    s = scale q k^T + mask, a row of T scores each: max = max(s),
+    sum = sum(e^(s - max)), y = e^(s - max) v / sum. `mask` is broadcast to
+    [B, H, S, T]; with `causal` row i sees columns j <= i + T - S only. y of
+    shape [B, H, S, Dv]; max and sum of shape [B, H, S] are kept for the
+    gradient, which computes the scores again (FlashAttention-2,
+    arXiv 2307.08691, algorithms 1 and 2). The paper keeps max + log(sum): where
+    a mask puts -3e38 on a whole row, that sum loses the logarithm.
+
+    Scores of 128 rows at a time are kept in scratch. The op is made by
+    `--train-form-attention`.
+
+    ```mlir
+    %y, %max, %sum = onnx.attention %q, %k, %v scale 1.250000e-01 {causal}
+      : (tensor<2x4x16x8xf32>, tensor<2x2x16x8xf32>, tensor<2x2x16x8xf32>)
+      -> (tensor<2x4x16x8xf32>, tensor<2x4x16xf32>, tensor<2x4x16xf32>)
+    ```
+
+    **Constraints**
+    - (attention_c1) all operands have one element type; q, k and v rank 4.
+    - (attention_c2) k and v agree in B, Hk and T, q and k in B and D.
+    - (attention_c3) H is a multiple of Hk.
+    - (attention_c4) mask has rank <= 4 and broadcasts to [B, H, S, T].
+    - (attention_c5) causal: S <= T, so that each row sees a column.
+  }];
+  let args = (ins Onnx_FloatTensor:$q, Onnx_FloatTensor:$k, Onnx_FloatTensor:$v,
+                  Optional<Onnx_FloatTensor>:$mask, F64Attr:$scale,
+                  UnitAttr:$causal);
+  let results = (outs Onnx_FloatTensor:$y, Onnx_FloatTensor:$max,
+                      Onnx_FloatTensor:$sum);
+  let assemblyFormat = [{
+    $q `,` $k `,` $v (`mask` $mask^)? `scale` $scale attr-dict
+    `:` functional-type(operands, results)
+  }];
+}
+
 def Onnx_LayerNormalizationOp : Onnx_InferredOp<"layer_normalization", [
     DeclareOpInterfaceMethods<DifferentiableOpInterface>]> {
   let summary = "layer normalisation over the last dimension";

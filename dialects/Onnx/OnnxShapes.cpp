@@ -218,6 +218,63 @@ INFER(MatMulOp) {
   return success();
 }
 
+/// Whether operands of these types can be an attention's; the label of the
+/// first rule that they break, or "".
+static StringRef brokenAttentionRule(RankedTensorType q, RankedTensorType k,
+                                     RankedTensorType v, RankedTensorType mask,
+                                     bool causal) {
+  for (RankedTensorType type : {q, k, v})
+    if (type.getRank() != 4 || type.getElementType() != q.getElementType())
+      return "operands of one element type and rank 4 (attention_c1)";
+  if (mask && mask.getElementType() != q.getElementType())
+    return "operands of one element type and rank 4 (attention_c1)";
+  if (k.getShape().drop_back() != v.getShape().drop_back() ||
+      q.getDimSize(0) != k.getDimSize(0) || q.getDimSize(3) != k.getDimSize(3))
+    return "[B, H, S, D], [B, Hk, T, D] and [B, Hk, T, Dv] (attention_c2)";
+  if (k.getDimSize(1) == 0 || q.getDimSize(1) % k.getDimSize(1) != 0)
+    return "a multiple of k's heads in q (attention_c3)";
+  SmallVector<int64_t> scores = {q.getDimSize(0), q.getDimSize(1),
+                                 q.getDimSize(2), k.getDimSize(2)};
+  if (mask) {
+    auto joined = broadcastShapes(scores, mask.getShape());
+    if (mask.getRank() > 4 || failed(joined) || *joined != scores)
+      return "a mask that broadcasts to [B, H, S, T] (attention_c4)";
+  }
+  if (causal && scores[2] > scores[3])
+    return "at most T rows where causal (attention_c5)";
+  return "";
+}
+
+FailureOr<SmallVector<Type>>
+fsdp::onnx::inferAttention(std::optional<Location> loc, Value q, Value k,
+                           Value v, Value mask, bool causal) {
+  RankedTensorType type = tensorType(q);
+  StringRef rule =
+      brokenAttentionRule(type, tensorType(k), tensorType(v),
+                          mask ? tensorType(mask) : RankedTensorType(), causal);
+  if (!rule.empty())
+    return emitOptionalError(loc, "q, k and v of types ", type, ", ",
+                             k.getType(), " and ", v.getType(),
+                             mask ? " with a mask" : "", ", expected ", rule);
+  SmallVector<int64_t> shape(type.getShape());
+  shape.back() = tensorType(v).getShape().back();
+  Type y = RankedTensorType::get(shape, type.getElementType());
+  Type row =
+      RankedTensorType::get(type.getShape().drop_back(), type.getElementType());
+  return SmallVector<Type>{y, row, row};
+}
+
+INFER(AttentionOp) {
+  Adaptor adaptor(operands, attributes, properties, regions);
+  auto inferred =
+      inferAttention(loc, adaptor.getQ(), adaptor.getK(), adaptor.getV(),
+                     adaptor.getMask(), adaptor.getCausal());
+  if (failed(inferred))
+    return failure();
+  llvm::append_range(types, *inferred);
+  return success();
+}
+
 INFER(LayerNormalizationOp) {
   RankedTensorType x = tensorType(operands[0]);
   if (x.getRank() < 1)

@@ -39,3 +39,17 @@ LogicalResult KernelOp::verify() {
              << op.getName() << "', which has side effects";
   return success();
 }
+
+LogicalResult AttentionGradOp::verify() {
+  auto types = fsdp::onnx::inferAttention(getLoc(), getQ(), getK(), getV(),
+                                          getMask(), getCausal());
+  if (failed(types))
+    return failure();
+  Value saved[] = {getDy(), getMax(), getSum()};
+  for (auto [value, type] : llvm::zip_equal(saved, *types))
+    if (value.getType() != type)
+      return emitOpError("operand type ")
+             << value.getType() << " does not match the attention's result "
+             << type << " (attention_grad_c1)";
+  return success();
+}

@@ -8,6 +8,36 @@ def Train_SoftmaxGradOp : Train_PureOp<"softmax_grad",
   let assemblyFormat = "$y `,` $dy attr-dict `:` type($dx)";
 }
 
+def Train_AttentionGradOp : Train_PureOp<"attention_grad",
+    [AllTypesMatch<["q", "dq"]>, AllTypesMatch<["k", "dk"]>,
+     AllTypesMatch<["v", "dv"]>]> {
+  let summary = "gradients of attention with respect to q, k and v";
+  let description = [{
+    Operands and attributes as those of `onnx.attention`, and its saved max and
+    sum. With s the scores, computed again, a row each:
+    p = e^(s - max) / sum, dp = dy v^T, ds = p (dp - sum(p dp)),
+    dq = scale ds k, dk = scale ds^T q, dv = p^T dy; dk and dv are summed over
+    the heads of q that share them (FlashAttention-2, arXiv 2307.08691,
+    algorithm 2; there sum(p dp) is written as sum(dy y), which would keep y
+    alive).
+
+    **Constraints**
+    - (attention_grad_c1) q, k, v and mask are operands of an `onnx.attention`
+      (attention_c1 to c5), max, sum and dy have its results' types.
+  }];
+  let args = (ins Onnx_FloatTensor:$q, Onnx_FloatTensor:$k, Onnx_FloatTensor:$v,
+                  Onnx_FloatTensor:$max, Onnx_FloatTensor:$sum,
+                  Onnx_FloatTensor:$dy, Optional<Onnx_FloatTensor>:$mask,
+                  F64Attr:$scale, UnitAttr:$causal);
+  let results = (outs Onnx_FloatTensor:$dq, Onnx_FloatTensor:$dk,
+                      Onnx_FloatTensor:$dv);
+  let assemblyFormat = [{
+    $q `,` $k `,` $v `saved` $max `,` $sum `grad` $dy (`mask` $mask^)?
+    `scale` $scale attr-dict `:` functional-type(operands, results)
+  }];
+  let hasVerifier = 1;
+}
+
 def Train_LayerNormGradOp : Train_PureOp<"layer_norm_grad",
     [AllTypesMatch<["x", "dy", "dx"]>]> {
   let summary = "gradient of layer normalisation with respect to x";

@@ -10,6 +10,7 @@
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Pass/PassManager.h"
 #include "llvm/ADT/TypeSwitch.h"
+#include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 using namespace fsdp;
@@ -56,7 +57,26 @@ LogicalResult emitOp(Emitter &e, Operation *op) {
             train::CountValidOp>([&](auto) { return emitLoss(e, op); })
       .Case<train::SumOfSquaresOp, train::ClipCoefficientOp, train::FlatAdamWOp,
             train::FlatSgdOp>([&](auto) { return emitUpdate(e, op); })
+      .Case<onnx::AttentionOp, train::AttentionGradOp>(
+          [&](auto) { return emitAttention(e, op); })
       .Default([&](Operation *) { return emitMove(e, op); });
+}
+
+/// A worker's scratch in the kernel; null when it needs none.
+MemRefType scratchOf(train::KernelOp kernel) {
+  for (Operation &op : kernel.getBody().front())
+    if (MemRefType type = scratchOfAttention(&op))
+      return type;
+  return nullptr;
+}
+
+/// Of a worker, padded so that the next worker's is aligned.
+int64_t scratchBytesOf(train::KernelOp kernel) {
+  MemRefType type = scratchOf(kernel);
+  return type ? llvm::alignTo(type.getNumElements() *
+                                  type.getElementTypeBitWidth() / 8,
+                              64)
+              : 0;
 }
 
 /// What the emitters expect for each operand of the kernel's op: a block
@@ -82,7 +102,7 @@ LogicalResult emitBody(Emitter &e, train::KernelOp kernel) {
   return emitOp(e, op);
 }
 
-/// `func @symbol_body(memrefs..., begin, end) -> i32`.
+/// `func @symbol_body(memrefs..., scratch if any, begin, end) -> i32`.
 FailureOr<Emitter> emitFunction(train::KernelOp kernel, ModuleOp dest,
                                 OpBuilder &b, StringRef symbol) {
   Location loc = kernel.getLoc();
@@ -91,6 +111,9 @@ FailureOr<Emitter> emitFunction(train::KernelOp kernel, ModuleOp dest,
     types.push_back(memrefOf(type));
   for (Type type : kernel.getOutputs().getTypes())
     types.push_back(memrefOf(type));
+  MemRefType scratch = scratchOf(kernel);
+  if (scratch)
+    types.push_back(scratch);
   types.append(2, b.getI64Type());
   b.setInsertionPointToEnd(dest.getBody());
   auto func = b.create<func::FuncOp>(loc, (symbol + "_body").str(),
@@ -101,7 +124,9 @@ FailureOr<Emitter> emitFunction(train::KernelOp kernel, ModuleOp dest,
   size_t inputs = kernel.getInputs().size();
   auto args = entry->getArguments();
   e.ins.assign(args.begin(), args.begin() + inputs);
-  e.outs.assign(args.begin() + inputs, args.end() - 2);
+  e.outs.assign(args.begin() + inputs, args.end() - (scratch ? 3 : 2));
+  if (scratch)
+    e.scratch = args[args.size() - 3];
   e.begin = e.toIndex(args[args.size() - 2]);
   e.end = e.toIndex(args[args.size() - 1]);
   e.status =
@@ -114,7 +139,8 @@ FailureOr<Emitter> emitFunction(train::KernelOp kernel, ModuleOp dest,
 }
 
 /// The function with the runtime's signature, which unpacks the arguments.
-void emitEntry(OpBuilder &b, ModuleOp dest, StringRef symbol, size_t numArgs) {
+void emitEntry(OpBuilder &b, ModuleOp dest, StringRef symbol, size_t numArgs,
+               bool hasScratch) {
   Location loc = dest.getLoc();
   auto body = dest.lookupSymbol<LLVM::LLVMFuncOp>((symbol + "_body").str());
   body.setLinkage(LLVM::Linkage::Internal);
@@ -134,6 +160,8 @@ void emitEntry(OpBuilder &b, ModuleOp dest, StringRef symbol, size_t numArgs) {
                               ArrayRef<LLVM::GEPArg>{int32_t(i)});
     operands.push_back(b.create<LLVM::LoadOp>(loc, pointer, slot));
   }
+  if (hasScratch)
+    operands.push_back(entry->getArgument(1));
   operands.push_back(entry->getArgument(2));
   operands.push_back(entry->getArgument(3));
   auto call = b.create<LLVM::CallOp>(loc, body, operands);
@@ -150,8 +178,9 @@ fsdp::emitKernel(train::KernelOp kernel, ModuleOp dest, StringRef symbol) {
   if (failed(lowerKernel(dest)))
     return kernel.emitOpError("cannot be lowered");
   emitEntry(b, dest, symbol,
-            kernel.getInputs().size() + kernel.getOutputs().size());
-  return CompiledKernelInfo{e->extent, 0};
+            kernel.getInputs().size() + kernel.getOutputs().size(),
+            bool(scratchOf(kernel)));
+  return CompiledKernelInfo{e->extent, scratchBytesOf(kernel)};
 }
 
 //===----------------------------------------------------------------------===//
@@ -162,6 +191,10 @@ fsdp::emitKernel(train::KernelOp kernel, ModuleOp dest, StringRef symbol) {
 static SmallVector<Value> overwritable(Operation *op) {
   return llvm::TypeSwitch<Operation *, SmallVector<Value>>(op)
       .Case([](onnx::SoftmaxOp o) { return SmallVector<Value>{o.getX()}; })
+      .Case([](onnx::AttentionOp o) { return SmallVector<Value>{o.getQ()}; })
+      .Case([](train::AttentionGradOp o) {
+        return SmallVector<Value>{o.getQ(), o.getDy()};
+      })
       .Case([](onnx::LayerNormalizationOp o) {
         return SmallVector<Value>{o.getX()};
       })

@@ -31,6 +31,7 @@ public:
   llvm::SmallVector<mlir::Value> ins, outs; ///< memrefs of the tensors' shapes
   mlir::Value begin, end;                   ///< index
   mlir::Value status;                       ///< memref<i32>, 0 at first
+  mlir::Value scratch; ///< a worker's own, one-dimensional; null: none
 
   int64_t extent = 1;
 
@@ -113,6 +114,10 @@ mlir::LogicalResult emitReduction(Emitter &e, mlir::Operation *op);
 mlir::LogicalResult emitRows(Emitter &e, mlir::Operation *op);
 mlir::LogicalResult emitLoss(Emitter &e, mlir::Operation *op);
 mlir::LogicalResult emitUpdate(Emitter &e, mlir::Operation *op);
+mlir::LogicalResult emitAttention(Emitter &e, mlir::Operation *op);
+
+/// A worker's scratch in the kernel of `op`; null when it needs none.
+mlir::MemRefType scratchOfAttention(mlir::Operation *op);
 } // namespace fsdp
 
 #endif // FSDP_PASSES_KERNEL_EMITTER_H

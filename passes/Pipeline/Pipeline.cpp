@@ -35,6 +35,9 @@ static void addTrainStage(OpPassManager &manager,
   loss.labelsShift = options.labelsShift;
   manager.addPass(createTrainAttachLoss(loss));
   addCleanup(manager);
+  // Before the backward pass: the gradient then computes the scores again.
+  manager.addPass(createTrainFormAttention());
+  addCleanup(manager);
   TrainBuildBackwardOptions backward;
   backward.lossMean = options.lossMean;
   manager.addPass(createTrainBuildBackward(backward));

@@ -6,6 +6,9 @@ using namespace mlir;
 using namespace fsdp;
 using namespace fsdp::sharding;
 
+/// Workers that the scratch of a launch is planned for; more do not help it.
+static constexpr int64_t kMaxScratchWorkers = 8;
+
 LogicalResult PhaseConverter::launch(train::KernelOp kernel,
                                      ArrayRef<Slice> ins, ArrayRef<Slice> outs,
                                      StringRef unit) {
@@ -18,10 +21,12 @@ LogicalResult PhaseConverter::launch(train::KernelOp kernel,
   for (const Slice &slice : outs)
     args.push_back(phase.arg(rt::Access::Write, slice));
   int64_t scratch = compiled->info.scratchBytes;
-  if (scratch)
-    args.push_back(phase.arg(
-        rt::Access::Scratch,
-        createWork("scratch", rt::BufferKind::Scratch, scratch, unit)));
+  if (scratch) {
+    int64_t workers = std::min(kMaxScratchWorkers, compiled->info.extent);
+    args.push_back(phase.arg(rt::Access::Scratch,
+                             createWork("scratch", rt::BufferKind::Scratch,
+                                        workers * scratch, unit)));
+  }
   OpBuilder &b = phase.getBuilder();
   phase.dispatch<rt::LaunchOp>(kernel.getName(), rt::Stream::Compute, args,
                                unit, onnx::getScope(kernel), compiled->symbol,

@@ -24,6 +24,23 @@ def TrainAttachLoss : Pass<"train-attach-loss", "::mlir::ModuleOp"> {
                            "::fsdp::train::TrainDialect"];
 }
 
+def TrainFormAttention : Pass<"train-form-attention", "::mlir::ModuleOp"> {
+  let summary = "products around a softmax into onnx.attention";
+  let description = [{
+    softmax(scale q k^T + mask) v becomes one `onnx.attention`: its scores never
+    lie in memory as a whole. Scalars on q, k or the scores are the scale. A
+    constant mask that hides just the columns after a row's own (0 there, at
+    most -1e4 or -inf behind it) becomes `causal`; any other stays an operand.
+    Heads of k and v that are expanded for grouped queries are read where they
+    are. Left alone: scores or probabilities with another use, a mask that
+    depends on parameters, a choice (`onnx.where`) whose condition is not
+    constant or hides a whole row, element types other than f32 and f64.
+  }];
+  let statistics = [Statistic<"numFormed", "attentions", "attentions formed">];
+  let dependentDialects = ["::fsdp::onnx::OnnxDialect",
+                           "::fsdp::train::TrainDialect"];
+}
+
 def TrainBuildBackward : Pass<"train-build-backward", "::mlir::ModuleOp"> {
   let summary = "adds loss scaling, gradients of every trainable parameter";
   let description = [{

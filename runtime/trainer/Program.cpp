@@ -125,6 +125,10 @@ static bool isAllowedImport(const std::string &name) {
   if (name == #NAME)                                                           \
     return true;
 #include "abi/functions.def"
+#define FSDPRT_KERNEL_FUNCTION(NAME, SUMMARY)                                  \
+  if (name == #NAME)                                                           \
+    return true;
+#include "abi/kernel_functions.def"
   if (allowed.count(name) || math.count(name))
     return true;
   return !name.empty() && name.back() == 'f' &&

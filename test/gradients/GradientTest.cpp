@@ -93,6 +93,12 @@ struct Case {
    "%y = onnx.matmul %a, %b " ATTRS " : " T(A) ", " T(B) " -> " T(RESULT),     \
    T(RESULT)}
 
+#define ATTENTION(NAME, Q, K, V, SUMS, Y, ATTRS)                               \
+  {"attention" NAME, "%q: " T(Q) ", %k: " T(K) ", %v: " T(V),                  \
+   "%y, %max, %sum = onnx.attention %q, %k, %v scale 0.7 " ATTRS " : (" T(     \
+       Q) ", " T(K) ", " T(V) ") -> (" T(Y) ", " T(SUMS) ", " T(SUMS) ")",     \
+   T(Y)}
+
 const Case kCases[] = {
     UNARY(neg, -2, 2),
     UNARY(abs, 0.5, 2),
@@ -192,6 +198,22 @@ const Case kCases[] = {
     MATMUL("_broadcast", "2x1x2x3", "3x3x2", "", "2x3x2x2"),
     {"softmax", "%a: " T("2x5"),
      "%y = onnx.softmax %a : " T("2x5") " -> " T("2x5"), T("2x5")},
+    ATTENTION("", "2x2x3x2", "2x2x3x2", "2x2x3x2", "2x2x3", "2x2x3x2", ""),
+    ATTENTION("_causal", "1x2x4x2", "1x2x4x2", "1x2x4x2", "1x2x4", "1x2x4x2",
+              "{causal}"),
+    ATTENTION("_causal_prefix", "1x1x2x2", "1x1x5x2", "1x1x5x3", "1x1x2",
+              "1x1x2x3", "{causal}"),
+    ATTENTION("_grouped", "1x4x2x3", "1x2x3x3", "1x2x3x2", "1x4x2", "1x4x2x2",
+              ""),
+    {"attention_mask",
+     "%q: " T("2x1x2x2") ", %k: " T("2x1x3x2") ", %v: " T("2x1x3x2"),
+     "%m = onnx.constant dense<[[0.5, -1.0e30, -0.5], [-2.0e38, 1.0, "
+     "-0.25]]> : " T("2x3") " : " T(
+         "2x3") "\n"
+                "%y, %max, %sum = onnx.attention %q, %k, %v mask %m scale 0.7 "
+                ": (" T("2x1x2x2") ", " T("2x1x3x2") ", " T("2x1x3x2") ", " T(
+                    "2x3") ") -> (" T("2x1x2x2") ", " T("2x1x2") ", " T("2x1x2") ")",
+     T("2x1x2x2")},
     {"layer_norm", "%a: " T("2x5") ", %s: " T("5") ", %b: " T("5"),
      "%y, %m, %r = onnx.layer_normalization %a, %s, %b epsilon 1.0e-5 : "
      "(" T("2x5") ", " T("5") ", " T("5") ") -> (" T("2x5") ", " T("2") ", " T(

@@ -341,6 +341,8 @@ TEST(Library, ExportsTheAbiAndItsEntryOnly) {
   std::set<std::string> expected = {"fsdprt_main"}, found;
 #define FSDPRT_FUNCTION(NAME, DESC, SUMMARY) expected.insert(#NAME);
 #include "abi/functions.def"
+#define FSDPRT_KERNEL_FUNCTION(NAME, SUMMARY) expected.insert(#NAME);
+#include "abi/kernel_functions.def"
   std::istringstream lines(result.output);
   for (std::string name; std::getline(lines, name);)
     found.insert(name);

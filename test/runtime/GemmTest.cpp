@@ -8,6 +8,7 @@
 
 #include <cmath>
 #include <set>
+#include <thread>
 
 using namespace fsdprt;
 using testing::HasSubstr;
@@ -181,6 +182,39 @@ TEST(Gemm, RejectsWhatDoesNotFit) {
               HasSubstr("matrix B reaches over 64 bytes, its argument has 60"));
   p.desc.dtype = FSDPRT_F64;
   EXPECT_THAT(checkGemm(p.desc).message(), HasSubstr("no library GEMM"));
+}
+
+/// Tests that a tile's product is right with rows wider than the matrices, in
+/// every orientation, with the same bits on another thread.
+TEST(TileGemm, EveryOrientationOnAnyThread) {
+  constexpr int64_t m = 9, n = 7, k = 5, wide = 11;
+  std::vector<float> a(wide * wide), b(wide * wide), before(wide * wide);
+  for (int64_t i = 0; i < wide * wide; ++i) {
+    a[i] = float(i % 13) - 6;
+    b[i] = float(i % 7) - 3;
+    before[i] = float(i % 5);
+  }
+  for (int32_t flags = 0; flags < 8; ++flags) {
+    std::vector<float> c = before, other = before;
+    auto multiply = [&](std::vector<float> &result) {
+      return fsdprt_tile_gemm(flags, m, n, k, 0.5f, a.data(), wide, b.data(),
+                              wide, result.data(), wide);
+    };
+    ASSERT_EQ(multiply(c), 0);
+    std::thread([&] { EXPECT_EQ(multiply(other), 0); }).join();
+    EXPECT_EQ(c, other);
+    for (int64_t i = 0; i < wide; ++i)
+      for (int64_t j = 0; j < wide; ++j) {
+        double sum = 0;
+        for (int64_t l = 0; l < k; ++l)
+          sum += double(a[flags & FSDPRT_TILE_TRANS_A ? l * wide + i
+                                                      : i * wide + l]) *
+                 b[flags & FSDPRT_TILE_TRANS_B ? j * wide + l : l * wide + j];
+        float old = before[i * wide + j];
+        double wanted = sum / 2 + (flags & FSDPRT_TILE_ADD ? old : 0);
+        EXPECT_NEAR(c[i * wide + j], i < m && j < n ? wanted : old, 1e-4);
+      }
+  }
 }
 
 TEST(WorkerPool, CoversTheRangeOnceWhateverTheWorkers) {

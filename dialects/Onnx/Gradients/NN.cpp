@@ -51,6 +51,24 @@ FSDP_GRADIENT(SoftmaxOp) {
   return success();
 }
 
+FSDP_GRADIENT(AttentionOp) {
+  if (!grads[0] || grads[1] || grads[2])
+    return emitOpError("is differentiated through its saved maximum or sum, "
+                       "which has no gradient here");
+  if (getMask() && wanted[3])
+    return emitOpError("has a mask that depends on a trainable parameter, "
+                       "which has no gradient here");
+  auto grad = builder.create<train::AttentionGradOp>(
+      getLoc(), getQ().getType(), getK().getType(), getV().getType(), getQ(),
+      getK(), getV(), getMax(), getSum(), grads[0], getMask(), getScaleAttr(),
+      getCausalAttr(), getScopeAttr());
+  for (auto [i, value] : llvm::enumerate(grad.getResults()))
+    inputGrads.push_back(wanted[i] ? value : Value());
+  if (getMask())
+    inputGrads.push_back(Value());
+  return success();
+}
+
 FSDP_GRADIENT(LayerNormalizationOp) {
   if (!grads[0] || grads[1] || grads[2])
     return emitOpError("is differentiated through its saved mean or deviation, "

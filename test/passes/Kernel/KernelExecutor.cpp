@@ -2,6 +2,7 @@
 #include "test/passes/Kernel/KernelExecutor.h"
 #include "passes/Kernel/Compile.h"
 #include "passes/Kernel/Passes.h"
+#include "runtime/abi/fsdprt.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -111,6 +112,29 @@ std::vector<double> Tensor::values() const {
 }
 
 //===----------------------------------------------------------------------===//
+// What kernels call
+//===----------------------------------------------------------------------===//
+
+/// Of the formula in fsdprt.h; the kernels find it in the test's executable.
+extern "C" fsdprt_status fsdprt_tile_gemm(int32_t flags, int64_t m, int64_t n,
+                                          int64_t k, float alpha,
+                                          const float *a, int64_t lda,
+                                          const float *b, int64_t ldb, float *c,
+                                          int64_t ldc) {
+  for (int64_t i = 0; i < m; ++i)
+    for (int64_t j = 0; j < n; ++j) {
+      double sum = 0;
+      for (int64_t l = 0; l < k; ++l)
+        sum +=
+            double(a[flags & FSDPRT_TILE_TRANS_A ? l * lda + i : i * lda + l]) *
+            b[flags & FSDPRT_TILE_TRANS_B ? j * ldb + l : l * ldb + j];
+      float before = flags & FSDPRT_TILE_ADD ? c[i * ldc + j] : 0;
+      c[i * ldc + j] = float(before + alpha * sum);
+    }
+  return 0;
+}
+
+//===----------------------------------------------------------------------===//
 // Compilation
 //===----------------------------------------------------------------------===//
 
@@ -181,21 +205,27 @@ const KernelExecutor::Kernel *KernelExecutor::compile(train::KernelOp op) {
 // Execution
 //===----------------------------------------------------------------------===//
 
+/// Scratch is full of NaN: nothing may be read there before it is written.
 static int32_t invoke(int32_t (*function)(void *const *, void *, int64_t,
                                           int64_t),
-                      ArrayRef<Tensor> ins, ArrayRef<Tensor> outs,
-                      int64_t begin, int64_t end) {
+                      int64_t scratchBytes, ArrayRef<Tensor> ins,
+                      ArrayRef<Tensor> outs, int64_t begin, int64_t end) {
+  std::unique_ptr<void, decltype(&std::free)> scratch(
+      scratchBytes ? std::aligned_alloc(64, scratchBytes) : nullptr, std::free);
+  if (scratch)
+    std::memset(scratch.get(), 0xff, scratchBytes);
   std::vector<void *> args;
   for (const Tensor &tensor : ins)
     args.push_back(tensor.data());
   for (const Tensor &tensor : outs)
     args.push_back(tensor.data());
-  return function(args.data(), nullptr, begin, end);
+  return function(args.data(), scratch.get(), begin, end);
 }
 
 bool KernelExecutor::call(const Kernel &kernel, ArrayRef<Tensor> ins,
                           ArrayRef<Tensor> outs, int64_t begin, int64_t end) {
-  int32_t status = invoke(kernel.function, ins, outs, begin, end);
+  int32_t status =
+      invoke(kernel.function, kernel.info.scratchBytes, ins, outs, begin, end);
   if (status != 0)
     return fail("kernel returned status " + llvm::Twine(status));
   return true;
@@ -206,7 +236,8 @@ int32_t KernelExecutor::launch(train::KernelOp op, ArrayRef<Tensor> inputs,
   const Kernel *kernel = compile(op);
   if (!kernel)
     return -1;
-  return invoke(kernel->function, inputs, outputs, 0, kernel->info.extent);
+  return invoke(kernel->function, kernel->info.scratchBytes, inputs, outputs, 0,
+                kernel->info.extent);
 }
 
 /// Result buffers filled with a byte that no result should keep.
