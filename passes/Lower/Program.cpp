@@ -28,7 +28,9 @@ public:
   std::error_code create() {
     std::string name = llvm::formatv("{0}.partial-{1}", path,
                                      llvm::sys::Process::getProcessId());
-    if (std::error_code error = llvm::sys::fs::create_directory(name, false))
+    // As open to others as the user's umask says.
+    if (std::error_code error = llvm::sys::fs::create_directory(
+            name, false, llvm::sys::fs::all_all))
       return error;
     staging = name;
     return {};

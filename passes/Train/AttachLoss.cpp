@@ -63,6 +63,9 @@ struct AttachLoss : public fsdp::impl::TrainAttachLossBase<AttachLoss> {
     if (shift != "data" && shift != "model")
       return func.emitError("unknown labels-shift '")
              << shift << "', expected data or model";
+    if (byModel && shift == "data")
+      return func.emitError("--labels-shift data would shift the labels twice: "
+                            "the model shifts them itself");
     getOperation()->setAttr(kLabelsShift,
                             StringAttr::get(&getContext(), shift));
     auto logitsType = cast<RankedTensorType>(op->getLogits().getType());
@@ -88,6 +91,11 @@ struct AttachLoss : public fsdp::impl::TrainAttachLossBase<AttachLoss> {
     if (loss != "cross_entropy")
       return func.emitError("unknown loss '")
              << loss << "', expected cross_entropy";
+    if (llvm::any_of(func.getBody().front().getTerminator()->getOperands(),
+                     lossBehind))
+      return func.emitError("--loss ")
+             << loss << ": the model returns a loss of its own; leave --loss "
+             << "away, or export the model without labels";
     FailureOr<Value> logitsValue = findLogits(func);
     if (failed(logitsValue))
       return failure();

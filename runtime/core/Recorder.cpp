@@ -20,7 +20,12 @@ void Recorder::beginPhase(const std::string &name) {
 }
 
 static OperationRecord describe(const fsdprt_op &op) {
-  OperationRecord record{op.name, op.unit, op.stream, {}};
+  OperationRecord record{op.name,
+                         op.unit,
+                         op.stream,
+                         op.record,
+                         {op.waits, op.waits + op.num_waits},
+                         {}};
   for (int32_t i = 0; i < op.num_args; ++i) {
     const fsdprt_arg &arg = op.args[i];
     record.accesses.push_back(
@@ -93,6 +98,8 @@ Status fsdprt::writeRecords(const Recorder &recorder, const std::string &path) {
       operations.push_back({{"name", operation.name},
                             {"unit", operation.unit},
                             {"stream", operation.stream},
+                            {"event", operation.event},
+                            {"waits", operation.waits},
                             {"accesses", std::move(accesses)}});
     }
     phases.push_back(

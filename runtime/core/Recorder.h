@@ -32,6 +32,8 @@ struct AccessRecord {
 struct OperationRecord {
   std::string name, unit;
   int32_t stream = 0;
+  int32_t event = -1;         // recorded at its end
+  std::vector<int32_t> waits; // events of earlier operations
   std::vector<AccessRecord> accesses;
 };
 

@@ -181,13 +181,17 @@ int fsdprt_main(int argc, char **argv) {
   bool isRank = environment && options->comm == "mpi";
   // Under a launcher all ranks of a host would print the same; the first one
   // speaks. Hosts differ: a file may be missing on one of them.
-  bool speaks = !isRank || environment->local == 0;
+  bool speaks = !environment || environment->local == 0;
   Expected<Manifest> manifest = loadManifest(options->program);
   Status status = manifest.status();
   if (status.ok() && options->ranks)
     status = checkRanks(*manifest, options->ranks, "-n asks for");
   if (status.ok())
     status = checkInput(*options, *manifest);
+  if (status.ok() && environment && environment->world > 1 && !isRank)
+    status = failure("--comm thread runs all ranks in one process, but ",
+                     environment->launcher, " started ", environment->world,
+                     " of them: leave one of the two away");
   if (!status.ok()) {
     if (speaks)
       reportFailure(nullptr, -1, status.message());

@@ -77,8 +77,11 @@ Progress::Progress(int64_t steps, bool terminal)
 void Progress::show(const StepMetrics &metrics) {
   int64_t done = metrics.step + 1;
   if (!terminal) {
-    if (done != 1 && done != steps && done % interval)
+    auto now = std::chrono::steady_clock::now();
+    bool isDue = now - lastShown >= std::chrono::seconds(30);
+    if (done != 1 && done != steps && done % interval && !isDue)
       return;
+    lastShown = now;
     std::printf("step %lld/%lld  loss %.4f  grad_norm %.4f  lr %.3g  %.1f ms  "
                 "%.0f tokens/s\n",
                 (long long)done, (long long)steps, metrics.loss,

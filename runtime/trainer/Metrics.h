@@ -5,6 +5,7 @@
 
 #include "core/Status.h"
 
+#include <chrono>
 #include <cstdint>
 #include <vector>
 
@@ -37,7 +38,8 @@ private:
   int fd = -1;
 };
 
-/// Tells the user: a bar on a terminal, a line now and then otherwise.
+/// Tells the user: a bar on a terminal, otherwise a line for each
+/// twentieth of the steps and for each half minute.
 class Progress {
 public:
   Progress(int64_t steps, bool terminal);
@@ -47,6 +49,7 @@ public:
 private:
   int64_t steps, interval;
   bool terminal, barShown = false;
+  std::chrono::steady_clock::time_point lastShown; // without a terminal
 };
 
 /// "12.3 MiB".

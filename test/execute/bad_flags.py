@@ -4,7 +4,7 @@ import os
 import re
 import unittest
 
-from harness import COMPILE, DIMS, LOSS, NANOGPT, OPT, ToolTest, content, execute
+from harness import COMPILE, DIMS, FIXTURES, LOSS, NANOGPT, OPT, ToolTest, content, execute
 
 
 class Flags(ToolTest):
@@ -29,7 +29,7 @@ class Flags(ToolTest):
         self.refused(["'nope'", "nearest"], "--no-decay", "nope")
         self.refused(["'nope'", "nearest"], "--param", "nope")
         self.refused(["'nope'", "'logits'"], "--logits", "nope")
-        self.refused(["'nope'"], "--bind", "nope=1")
+        self.refused(["'nope'", "'input_ids'"], "--bind", "nope=1")
 
     def test_either_name_of_a_tied_parameter_is_a_name(self):
         self.program("head.fsdp", "--no-decay", "lm_head.weight", "--freeze", "lm_head.weight")
@@ -53,6 +53,12 @@ class Flags(ToolTest):
     def test_flags_of_the_other_optimizer(self):
         self.refused(["--momentum", "sgd"], "--momentum", "0.9")
         self.refused(["--betas", "adamw"], "--optimizer", "sgd", "--betas", "0.9,0.99")
+
+    def test_a_loss_that_is_there_already(self):
+        model = os.path.join(FIXTURES, "gpt2-loss", "dynamo18-dyn-raw.onnx")
+        self.refused(["returns a loss of its own"], model=model)
+        self.refused(["twice"], "--labels-shift", "data", model=model, loss=[])
+        self.program("fits.fsdp", model=model, loss=[])
 
     def test_usage(self):
         self.refused(["--bogus", "--help"], "--bogus")

@@ -110,6 +110,11 @@ class Runs(ToolTest):
                          self.folder)
         self.refused(["No space left"], "--metrics", "/dev/full")
 
+    def test_threads_under_a_launcher(self):
+        launched = {**os.environ, "OMPI_COMM_WORLD_RANK": "0", "OMPI_COMM_WORLD_SIZE": "2"}
+        self.assertOneError(execute(RUN, self.model, "--comm", "thread", "--data", TOKENS, "--steps", "1", env=launched),
+                            "--comm thread", "mpirun started 2")
+
     def test_saving_does_not_replace_what_is_no_file(self):
         # The checkpoint is renamed into place. A pipe of our own stands for
         # devices: should this ever fail, nothing of the system's is replaced.

@@ -5,13 +5,16 @@
 
 The bound is the largest, over the operations of the step, of the bytes of every
 value written and still to be read (in this step or the next) and of every
-operand, result and scratch of the operation in progress. It is computed from the
-records of what ran, apart from the allocator: each byte range of a buffer lives
-from a write to its last read before the next write.
+operand, result and scratch of each operation in progress; a collective is in
+progress until compute has waited for its event. It is computed from the records
+of what ran, apart from the allocator: each byte range of a buffer lives from a
+write to its last read before the next write.
 """
 import collections
 import json
 import sys
+
+COMPUTE = 0  # the stream's number
 
 
 def segments(accesses):
@@ -22,18 +25,40 @@ def segments(accesses):
         yield high - low, own
 
 
-def lives(accesses):
+def ends(operations):
+    """The last operation at whose time each one may still be in progress."""
+    clocks, streams, by_event, result, running = [], {}, {}, [], []
+    for number, op in enumerate(operations):
+        known = {number} | streams.get(op["stream"], set())
+        for event in op["waits"]:
+            known |= clocks[by_event[event]]
+        clocks.append(known)
+        streams[op["stream"]] = known
+        by_event[op["event"]] = number
+        result.append(number)
+        if op["stream"] != COMPUTE:
+            running.append(number)
+            continue
+        for other in [other for other in running if other in known]:
+            result[other] = number - 1
+            running.remove(other)
+    for other in running:
+        result[other] = len(operations) - 1
+    return result
+
+
+def lives(accesses, end_of):
     """(first, last) operation of each value of one segment."""
-    first = last = None
+    first = last = end = None
     for op, access in accesses:
         writes, reads = access != "read", access in ("read", "update", "read_write")
         if writes and not reads and first is not None and op != last:
-            yield first, last
+            yield first, end
             first = None
-        first = op if first is None else first
+        first, end = (op, end_of[op]) if first is None else (first, max(end, end_of[op]))
         last = op
     if first is not None:
-        yield first, last
+        yield first, end
 
 
 def bound(records):
@@ -49,10 +74,11 @@ def bound(records):
         for a in op["accesses"]:
             if a["arena"] != 0:
                 work[a["buffer"]].append((number, a["offset"], a["offset"] + a["bytes"], a["access"]))
+    end_of = ends(phase["operations"])
     change = collections.Counter()
     for accesses in work.values():
         for size, own in segments(accesses):
-            for first, last in lives(own):
+            for first, last in lives(own, end_of):
                 change[first] += size
                 change[last + 1] -= size
     live = most = 0

@@ -1,5 +1,6 @@
 //===- Dims.cpp - Symbolic dimensions are bound ---------------------------===//
 #include "dialects/Onnx/Import/Dims.h"
+#include "dialects/Onnx/Glob.h"
 
 #include "mlir/IR/Diagnostics.h"
 #include "llvm/ADT/StringSet.h"
@@ -56,12 +57,14 @@ static LogicalResult checkOptions(const Graph &graph,
       return mlir::emitError(loc) << "--dim '" << name << "' is " << extent
                                   << ", expected a positive extent";
   }
+  std::vector<std::string> inputs;
+  for (const ValueRecord &input : graph.inputs)
+    inputs.push_back(input.name);
   for (const auto &[name, fill] : options.binds)
-    if (llvm::none_of(graph.inputs, [&, name = name](const ValueRecord &input) {
-          return input.name == name;
-        }))
+    if (!llvm::is_contained(inputs, name))
       return mlir::emitError(loc)
-             << "--bind '" << name << "' names no input of the model";
+             << "--bind '" << name << "' names no input of the model; nearest: "
+             << fsdp::nearestNames(name, inputs);
   return success();
 }
 

@@ -290,12 +290,12 @@ static LogicalResult setData(ParameterOp op, const Graph &graph,
     return mlir::emitError(loc)
            << "parameter '" << parameter.name
            << "' is an input, without data: initialise such parameters with "
-              "--init, or give them with --weights";
+              "--init; fsdp-run --weights gives them";
   return mlir::emitError(loc)
          << "external data file '" << location << "' of parameter '"
          << parameter.name
-         << "' is not there: initialise such parameters with --init, or give "
-            "them with --weights";
+         << "' is not there: initialise such parameters with --init; fsdp-run "
+            "--weights gives them";
 }
 
 static LogicalResult checkFreezePatterns(const ParameterTable &table,

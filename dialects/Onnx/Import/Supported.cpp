@@ -2,10 +2,22 @@
 #include "dialects/Onnx/Import/Import.h"
 #include "dialects/Onnx/Onnx.h"
 
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "llvm/ADT/MapVector.h"
 
 using namespace mlir;
 using namespace fsdp::onnx;
+
+/// Whether the mask is still an argument: what computes with it then stays.
+static bool hasAttentionMask(ModuleOp module) {
+  for (auto func : module.getOps<func::FuncOp>())
+    for (unsigned i = 0; i < func.getNumArguments(); ++i) {
+      auto name = func.getArgAttrOfType<StringAttr>(i, "onnx.name");
+      if (name && name.getValue() == "attention_mask")
+        return true;
+    }
+  return false;
+}
 
 LogicalResult fsdp::onnx::checkSupported(ModuleOp module) {
   struct Seen {
@@ -33,5 +45,8 @@ LogicalResult fsdp::onnx::checkSupported(ModuleOp module) {
       error << " of domain '" << seen.first.getDomain() << "'";
     error << ", scope '" << seen.first.getScope() << "'";
   }
+  if (hasAttentionMask(module))
+    error << "\n  input 'attention_mask' is not fixed: with --bind "
+             "attention_mask=1 (nothing is padded) masks fold away";
   return error;
 }
