@@ -79,7 +79,7 @@ struct Violation {
   /// Order: what another member issues there; none if it issues no more.
   /// Race: the other dispatch.
   std::optional<Place> other;
-  Touch touch;              ///< Race: the bytes of `at`
+  Touch touch;              ///< Race: bytes that both touch
   std::vector<Place> cycle; ///< Cycle: each waits for the next, the last for
                             ///< the first
 };

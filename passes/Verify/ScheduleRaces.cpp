@@ -28,8 +28,8 @@ public:
   Memory(const Schedule &schedule, const JointOrder &order)
       : schedule(schedule), order(order) {}
 
-  /// Adds an access; returns one that conflicts and may be in progress, if any.
-  std::optional<Place> access(Place place, const Touch &touch) {
+  /// Adds an access, or returns its race with another one.
+  std::optional<Violation> access(Place place, const Touch &touch) {
     if (touch.begin >= touch.end)
       return std::nullopt;
     splitAt(touch.begin);
@@ -38,7 +38,8 @@ public:
     auto last = segments.lower_bound(touch.end);
     for (auto it = first; it != last; ++it)
       if (auto other = findUnordered(it->second, place, touch.writes))
-        return other;
+        return race(place, *other,
+                    {touch.arena, it->first, it->second.end, touch.writes});
     if (touch.writes) {
       segments.erase(first, last);
       segments[touch.begin] = {touch.end, place, {}};
@@ -51,6 +52,15 @@ public:
 
 private:
   using Segments = std::map<int64_t, Segment>;
+
+  static Violation race(Place at, Place other, Touch touch) {
+    Violation found;
+    found.rule = Rule::Race;
+    found.at = at;
+    found.other = other;
+    found.touch = touch;
+    return found;
+  }
 
   void splitAt(int64_t byte) {
     auto next = segments.upper_bound(byte);
@@ -119,15 +129,8 @@ std::optional<Violation> fsdp::schedule::findRace(const Schedule &schedule,
          schedule.ranks[place.rank][place.dispatch].touches) {
       auto [memory, isNew] =
           memories.try_emplace({place.rank, touch.arena}, schedule, order);
-      auto other = memory->second.access(place, touch);
-      if (!other)
-        continue;
-      Violation found;
-      found.rule = Rule::Race;
-      found.at = place;
-      found.other = other;
-      found.touch = touch;
-      return found;
+      if (auto found = memory->second.access(place, touch))
+        return found;
     }
   return std::nullopt;
 }
