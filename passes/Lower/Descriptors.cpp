@@ -7,6 +7,7 @@
 #include "passes/Lower/Descriptors.h"
 
 #include "mlir/IR/BuiltinAttributes.h"
+#include "passes/Plan/Communicators.h"
 #include "runtime/abi/fsdprt.h"
 #include "llvm/ADT/TypeSwitch.h"
 #include "llvm/IR/Constants.h"
@@ -165,11 +166,13 @@ DescriptorBuilder::Call DescriptorBuilder::buildGemm(rt::GemmOp op) {
   return {"fsdprt_gemm", global(value, "gemm")};
 }
 
-DescriptorBuilder::Call
-DescriptorBuilder::collective(Operation *op, StringRef function, int64_t comm,
-                              Type dtype, int64_t count, int64_t payload) {
-  llvm::Constant *value = structOf(
-      {head(op), i32(comm), i32(dtypeCode(dtype)), i64(count), i64(payload)});
+DescriptorBuilder::Call DescriptorBuilder::collective(Operation *op,
+                                                      StringRef function,
+                                                      Type dtype, int64_t count,
+                                                      int64_t payload) {
+  llvm::Constant *value =
+      structOf({head(op), i32(*communicatorOf(op)), i32(dtypeCode(dtype)),
+                i64(count), i64(payload)});
   return {function, global(value, "collective")};
 }
 
@@ -190,16 +193,16 @@ DescriptorBuilder::Call DescriptorBuilder::build(Operation *op) {
       })
       .Case([&](rt::GemmOp gemm) { return buildGemm(gemm); })
       .Case([&](rt::AllGatherOp c) {
-        return collective(op, "fsdprt_all_gather", FSDPRT_COMM_GATHER,
-                          c.getDtype(), c.getCount(), c.getPayloadBytes());
+        return collective(op, "fsdprt_all_gather", c.getDtype(), c.getCount(),
+                          c.getPayloadBytes());
       })
       .Case([&](rt::ReduceScatterOp c) {
-        return collective(op, "fsdprt_reduce_scatter", FSDPRT_COMM_REDUCE,
-                          c.getDtype(), c.getCount(), c.getPayloadBytes());
+        return collective(op, "fsdprt_reduce_scatter", c.getDtype(),
+                          c.getCount(), c.getPayloadBytes());
       })
       .Case([&](rt::AllReduceOp c) {
-        return collective(op, "fsdprt_all_reduce", FSDPRT_COMM_SCALAR,
-                          c.getDtype(), c.getCount(), 0);
+        return collective(op, "fsdprt_all_reduce", c.getDtype(), c.getCount(),
+                          0);
       })
       .Case([&](rt::FillOp fill) {
         return plain("fsdprt_fill", {i32(fill.getByte()), i32(0)});

@@ -37,7 +37,7 @@ private:
   llvm::Constant *i64(int64_t value);
   llvm::Constant *i64Array(llvm::ArrayRef<int64_t> values, size_t size);
   Call buildGemm(rt::GemmOp op);
-  Call collective(mlir::Operation *op, llvm::StringRef function, int64_t comm,
+  Call collective(mlir::Operation *op, llvm::StringRef function,
                   mlir::Type dtype, int64_t count, int64_t payload);
 
   llvm::Module &module;

@@ -1,14 +1,15 @@
 //===- FsdpRtVerify.cpp - Buffers, offsets, order -------------------------===//
 //
-// The model (DESIGN: streams and events): a rank issues its dispatches in one
-// order; dispatches of a stream run in that order; a dispatch starts after the
-// events it waits for. Everything else may run at any time, so two dispatches
-// that touch the same bytes must be ordered by these rules alone.
+// Offsets and lifetimes are checked here; what several ranks may do at once is
+// checked on a model of them (ScheduleModel.h). All ranks run one program, so
+// two of them stand for any number; `peers` are programs of others.
 //
 //===----------------------------------------------------------------------===//
 #include "passes/Plan/Lifetimes.h"
-#include "passes/Plan/StreamClocks.h"
 #include "passes/Verify/Passes.h"
+#include "passes/Verify/PhaseSchedule.h"
+
+#include "mlir/Parser/Parser.h"
 
 namespace fsdp {
 #define GEN_PASS_DEF_FSDPRTVERIFY
@@ -19,77 +20,6 @@ using namespace mlir;
 using namespace fsdp;
 
 namespace {
-/// One argument's bytes in an arena.
-struct Touch {
-  Operation *op;
-  size_t stream;
-  int64_t place; ///< in its stream, from 1
-  int64_t arena, begin, end;
-  bool writes;
-};
-
-class PhaseVerifier {
-public:
-  PhaseVerifier(const DenseMap<int64_t, rt::BufferOp> &buffers)
-      : buffers(buffers) {}
-
-  /// Checks that every touch of a collective is ordered with all others: those
-  /// of the compute stream are ordered among themselves.
-  LogicalResult verify(rt::PhaseOp phase) {
-    Block &block = phase.getBody().front();
-    if (block.empty() || !isa<rt::JoinOp>(block.back()))
-      return phase.emitOpError("does not end by joining all streams "
-                               "(fsdprt_v5)");
-    for (Operation &op : block)
-      issue(op);
-    auto lateFirst = [](const Touch &t) {
-      return t.stream != size_t(rt::Stream::Compute);
-    };
-    for (auto [i, touch] : llvm::enumerate(touches)) {
-      if (!lateFirst(touch))
-        continue;
-      for (auto [j, other] : llvm::enumerate(touches))
-        if (failed(check(touch, other)))
-          return failure();
-    }
-    return success();
-  }
-
-private:
-  void issue(Operation &op) {
-    const Clock &clock = clocks.issue(op);
-    size_t stream = streamOf(op);
-    for (auto arg :
-         op.getAttrOfType<ArrayAttr>("args").getAsRange<rt::ArgAttr>()) {
-      rt::BufferOp buffer = buffers.lookup(arg.getBuffer());
-      int64_t begin = int64_t(buffer.getOffset()) + arg.getBegin();
-      touches.push_back({&op, stream, clock[stream], int64_t(buffer.getArena()),
-                         begin, begin + arg.getBytes(),
-                         arg.getAccess() != rt::Access::Read});
-    }
-  }
-
-  LogicalResult check(const Touch &a, const Touch &b) {
-    if (a.stream == b.stream || !(a.writes || b.writes) || a.arena != b.arena ||
-        a.begin >= b.end || b.begin >= a.end)
-      return success();
-    bool ordered = clocks.of(b.op)[a.stream] >= a.place ||
-                   clocks.of(a.op)[b.stream] >= b.place;
-    if (ordered)
-      return success();
-    auto diagnostic = a.op->emitOpError("touches bytes [")
-                      << a.begin << ", " << a.end << ") of arena " << a.arena
-                      << " without an event that orders it with another "
-                         "dispatch (fsdprt_v4)";
-    diagnostic.attachNote(b.op->getLoc()) << "the other dispatch: " << *b.op;
-    return diagnostic;
-  }
-
-  const DenseMap<int64_t, rt::BufferOp> &buffers;
-  std::vector<Touch> touches;
-  StreamClocks clocks;
-};
-
 struct FsdpRtVerify : public fsdp::impl::FsdpRtVerifyBase<FsdpRtVerify> {
   using FsdpRtVerifyBase::FsdpRtVerifyBase;
 
@@ -99,12 +29,57 @@ struct FsdpRtVerify : public fsdp::impl::FsdpRtVerifyBase<FsdpRtVerify> {
     if (failed(lives) || failed(verifyArenas()) ||
         failed(verifyOverlap(*lives)))
       return signalPassFailure();
-    DenseMap<int64_t, rt::BufferOp> buffers;
-    for (auto buffer : getOperation().getOps<rt::BufferOp>())
-      buffers[buffer.getId()] = buffer;
     for (auto phase : getOperation().getOps<rt::PhaseOp>())
-      if (failed(PhaseVerifier(buffers).verify(phase)))
+      if (failed(verifyJoin(phase)))
         return signalPassFailure();
+    if (failed(verifySchedules()))
+      signalPassFailure();
+  }
+
+  static LogicalResult verifyJoin(rt::PhaseOp phase) {
+    Block &block = phase.getBody().front();
+    if (block.empty() || !isa<rt::JoinOp>(block.back()))
+      return phase.emitOpError("does not end by joining all streams "
+                               "(fsdprt_v5)");
+    return success();
+  }
+
+  LogicalResult verifySchedules() {
+    SmallVector<OwningOpRef<ModuleOp>> others;
+    for (const std::string &path : peers) {
+      others.push_back(parseSourceFile<ModuleOp>(path, &getContext()));
+      if (!others.back())
+        return emitError(UnknownLoc::get(&getContext()),
+                         "cannot read the peer's program '")
+               << path << "'";
+      if (failed(computeLifetimes(*others.back())) ||
+          failed(verifySamePhases(*others.back(), path)))
+        return failure();
+    }
+    for (auto phase : getOperation().getOps<rt::PhaseOp>()) {
+      SmallVector<rt::PhaseOp> ranks = {phase};
+      for (auto &other : others)
+        ranks.push_back(other->lookupSymbol<rt::PhaseOp>(phase.getSymName()));
+      if (others.empty())
+        ranks.push_back(phase);
+      if (failed(PhaseSchedule(ranks).verify()))
+        return failure();
+    }
+    return success();
+  }
+
+  LogicalResult verifySamePhases(ModuleOp peer, StringRef path) {
+    auto namesOf = [](ModuleOp module) {
+      SmallVector<std::pair<StringRef, StringRef>> names;
+      for (auto phase : module.getOps<rt::PhaseOp>())
+        names.emplace_back(phase.getSymName(), phase.getRuns());
+      return names;
+    };
+    if (namesOf(getOperation()) == namesOf(peer))
+      return success();
+    return getOperation().emitError("does not have the phases of the peer's "
+                                    "program '")
+           << path << "' (fsdprt_v7)";
   }
 
   LogicalResult verifyArenas() {

@@ -38,7 +38,19 @@ def FsdpRtVerify : Pass<"fsdprt-verify", "::mlir::ModuleOp"> {
     - (fsdprt_v4) two dispatches that touch the same bytes, one of them writing,
       are ordered by their streams and events.
     - (fsdprt_v5) every phase ends by joining all streams.
+    - (fsdprt_v6) all collectives of a communicator are on one stream.
+    - (fsdprt_v7) all ranks issue the same collectives in the same order on each
+      communicator, in the same phases.
+    - (fsdprt_v8) no dispatch waits for itself, through whatever rank.
+
+    All ranks run one program; with `peers` the other ranks run those, which
+    tells if programs that were compiled apart can train together:
+    `fsdp-opt plan.mlir --fsdprt-verify=peers=other.mlir`.
   }];
+  let options = [
+    ListOption<"peers", "peers", "std::string",
+               "files with the programs of rank 1, 2, ...; default: the same">
+  ];
 }
 
 def ProgramVerify : Pass<"program-verify", "::mlir::ModuleOp"> {

@@ -9,6 +9,7 @@
 #include "trainer/Metrics.h"
 #include "trainer/Program.h"
 #include "trainer/Resident.h"
+#include "trainer/SameProgram.h"
 #include "trainer/TraceFile.h"
 
 #include <chrono>
@@ -142,7 +143,10 @@ Status Trainer::loadProgram() {
     return created.status();
   context = std::move(*created);
   context->loader = &*loader;
-  return Status();
+  if (setup.sharedProcess || world == 1) // they have loaded one
+    return Status();
+  return checkSameProgram(*context->streams, *setup.communicator, setup.flight,
+                          options.program);
 }
 
 Status Trainer::runPhases(const char *when, int64_t step) {

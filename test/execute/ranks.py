@@ -1,14 +1,18 @@
 #!/usr/bin/env python3
-"""A rank of a compiled model is stopped or killed in mid-step."""
+"""Ranks of a compiled model that are stopped or killed in mid-step, or run different programs."""
 import os
 import signal
 import subprocess
 import time
 import unittest
 
-from harness import RUN, TOKENS, ToolTest
+from harness import RUN, TOKENS, ToolTest, execute
 
 MPIRUN = ["mpirun", "--oversubscribe", "--bind-to", "none", "-n", "2"]
+WRAPPER = """#!/bin/sh
+# Each rank with the program of its own "host".
+exec "$0.run" "$(dirname "$0")/host$OMPI_COMM_WORLD_RANK/model.fsdp" "$@"
+"""
 if os.geteuid() == 0:
     MPIRUN.insert(1, "--allow-run-as-root")
 
@@ -79,6 +83,31 @@ class Struck(ToolTest):
 
     def test_stopped_under_mpirun(self):
         self.check(MPIRUN, signal.SIGSTOP, "is stopped")
+
+
+class Different(ToolTest):
+    def start(self, *flags):
+        """Two ranks, the second with a program that was compiled with `flags`."""
+        for rank, extra in enumerate([(), flags]):
+            os.mkdir(self.path(f"host{rank}"))
+            self.program(f"host{rank}/model.fsdp", "--mesh", "shard=2", *extra)
+        os.chmod(self.write("wrapper", WRAPPER.encode()), 0o755)
+        os.symlink(RUN, self.path("wrapper.run"))
+        return execute(*MPIRUN, self.path("wrapper"), "--data", TOKENS, "--steps", "2",
+                       "--metrics", self.path("m.jsonl"), timeout=60)
+
+    def test_the_same_program_twice(self):
+        status, _, errors = self.start()
+        self.assertEqual(status, 0, errors)
+
+    def test_other_optimizer(self):
+        said = self.assertOneError(self.start("--weight-decay", "0.3"))
+        self.assertRegex(said, "^fsdp-run: error: rank 1 runs another program than rank 0: "
+                               "copy '.*/model.fsdp' to every host$")
+        self.assertFalse(os.path.getsize(self.path("m.jsonl")), "a step was made")
+
+    def test_other_schedule(self):
+        self.assertOneError(self.start("--prefetch-forward", "0"), "rank 1 runs another program")
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@
 #include "trainer/Metrics.h"
 #include "trainer/Program.h"
 #include "trainer/RankEnvironment.h"
+#include "trainer/SameProgram.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -12,6 +13,7 @@
 #include <cmath>
 #include <limits>
 #include <map>
+#include <set>
 
 using namespace fsdprt;
 using namespace fsdprt::test;
@@ -128,6 +130,40 @@ TEST(Imports, ACutFileIsNoCrash) {
     Status status = checkImports(folder / "cut.so");
     EXPECT_FALSE(status.ok()) << length;
   }
+}
+
+//===----------------------------------------------------------------------===//
+// One program
+//===----------------------------------------------------------------------===//
+
+TEST(SameProgram, TheHashSeesEveryByteAndFile) {
+  TemporaryFolder folder;
+  auto hash = [&](const char *manifest, const char *program) {
+    writeFile(folder / "manifest.json", manifest);
+    writeFile(folder / "program.so", program);
+    auto result = hashProgram(folder / "");
+    return result.ok() ? *result : 0;
+  };
+  std::set<uint64_t> hashes = {hash("ab", "cd"), hash("ab", "ce"),
+                               hash("ac", "cd"), hash("abc", "d"),
+                               hash("", "abcd")};
+  EXPECT_EQ(hashes.size(), 5u);
+  EXPECT_EQ(hash("ab", "cd"), hash("ab", "cd"));
+  EXPECT_THAT(hashProgram(folder / "none").status().message(),
+              HasSubstr("cannot read"));
+}
+
+TEST(SameProgram, NamesTheRanksThatDiffer) {
+  EXPECT_EQ(describeOtherPrograms({7, 7, 7}, "m.fsdp"), "");
+  EXPECT_EQ(describeOtherPrograms({7, 7, 7, 8}, "m.fsdp"),
+            "rank 3 runs another program than rank 0: copy 'm.fsdp' to every "
+            "host");
+  EXPECT_THAT(describeOtherPrograms({7, 8, 7, 9}, "m.fsdp"),
+              HasSubstr("ranks 1, 3 run another program than rank 0"));
+  std::vector<int64_t> many(64, 1);
+  many[0] = 0;
+  EXPECT_THAT(describeOtherPrograms(many, "m.fsdp"),
+              HasSubstr("ranks 1, 2, 3, 4, 5, 6, 7, 8 and 55 more run"));
 }
 
 //===----------------------------------------------------------------------===//

@@ -13,6 +13,7 @@ import re
 import sys
 
 LABEL = re.compile(r"\b([a-z_]+_[cv][0-9]+)\b")
+FILECHECK = re.compile(r"// [A-Z]+: .*error: ")  # where two files are read
 
 
 def labels(text):
@@ -40,7 +41,7 @@ def main():
     expected = "\n".join(
         line
         for line in read(root, "test/dialects/**/*.mlir", "test/passes/**/*.mlir").splitlines()
-        if "expected-error" in line
+        if "expected-error" in line or FILECHECK.search(line)
     )
     wrong = []
     for label in sorted(declared - deferred):

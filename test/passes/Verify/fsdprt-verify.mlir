@@ -209,9 +209,9 @@ fsdprt.buffer 0 "b0" shard unit "h.0" phase "" bytes 64 arena 0 at 0
 fsdprt.buffer 1 "b1" gathered unit "h.0" phase "step" bytes 128 arena 1 at 0
 fsdprt.buffer 2 "b2" activation unit "h.0" phase "step" bytes 64 arena 1 at 128
 fsdprt.phase @step runs "step" {
-  // expected-error @+1 {{touches bytes [0, 128) of arena 1 without an event that orders it with another dispatch (fsdprt_v4)}}
+  // expected-note @+1 {{the other dispatch, issued before}}
   %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
-  // expected-note @+1 {{the other dispatch}}
+  // expected-error @+1 {{touches bytes [64, 128) of arena 1 without an event that orders it with another dispatch (fsdprt_v4)}}
   %e1 = fsdprt.copy "copy" on compute [#fsdprt.arg<read 1 [64 : 64]>, #fsdprt.arg<write 2 [0 : 64]>] unit "h.0" scope ""
   %e2 = fsdprt.join "join" on compute [] wait (%e1) unit "" scope ""
 }
@@ -230,7 +230,7 @@ fsdprt.phase @step runs "step" {
   %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
   // expected-note @+1 {{the other dispatch}}
   %e1 = fsdprt.copy "copy" on compute [#fsdprt.arg<read 1 [64 : 64]>, #fsdprt.arg<write 2 [0 : 64]>] wait (%e0) unit "h.0" scope ""
-  // expected-error @+1 {{touches bytes [0, 128) of arena 1 without an event}}
+  // expected-error @+1 {{touches bytes [64, 128) of arena 1 without an event}}
   %e3 = fsdprt.all_gather "next" f32 count 16 payload 128 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 3 [0 : 128]>] unit "h.0" scope ""
   %e2 = fsdprt.join "join" on compute [] wait (%e1) unit "" scope ""
 }
@@ -285,4 +285,93 @@ fsdprt.phase @step runs "step" {
 // Tests that fsdprt_v5 rejects this: an empty phase does not join either.
 // expected-error @+1 {{does not end by joining all streams (fsdprt_v5)}}
 fsdprt.phase @step runs "step" {
+}
+
+// -----
+
+// Tests that fsdprt_v3 rejects this: a gathered line is read after its release, when the next
+// line has taken its bytes.
+fsdprt.arena 0 "state" bytes 64 persistent
+fsdprt.arena 1 "work" bytes 192
+fsdprt.buffer 0 "b0" shard unit "h.0" phase "" bytes 64 arena 0 at 0
+// expected-note @+1 {{the other buffer}}
+fsdprt.buffer 1 "b1" gathered unit "h.0" phase "step" bytes 128 arena 1 at 0
+fsdprt.buffer 2 "b2" activation unit "h.0" phase "step" bytes 64 arena 1 at 128
+// expected-error @+1 {{shares bytes with buffer 1 while both are alive (fsdprt_v3)}}
+fsdprt.buffer 3 "b3" gathered unit "h.1" phase "step" bytes 128 arena 1 at 0
+fsdprt.phase @step runs "step" {
+  %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
+  %e1 = fsdprt.copy "copy" on compute [#fsdprt.arg<read 1 [64 : 64]>, #fsdprt.arg<write 2 [0 : 64]>] wait (%e0) unit "h.0" scope ""
+  %e3 = fsdprt.all_gather "next" f32 count 16 payload 128 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 3 [0 : 128]>] wait (%e1) unit "h.1" scope ""
+  %e4 = fsdprt.copy "late" on compute [#fsdprt.arg<read 1 [0 : 64]>, #fsdprt.arg<write 2 [0 : 64]>] wait (%e3) unit "h.0" scope ""
+  %e2 = fsdprt.join "join" on compute [] wait (%e4) unit "" scope ""
+}
+
+// -----
+
+// Tests that fsdprt_v4 rejects this: a gather writes to a live buffer, beside its other reader.
+fsdprt.arena 0 "state" bytes 64 persistent
+fsdprt.arena 1 "work" bytes 192
+fsdprt.buffer 0 "b0" shard unit "h.0" phase "" bytes 64 arena 0 at 0
+fsdprt.buffer 1 "b1" gathered unit "h.0" phase "step" bytes 128 arena 1 at 0
+fsdprt.buffer 2 "b2" activation unit "h.0" phase "step" bytes 64 arena 1 at 128
+fsdprt.phase @step runs "step" {
+  %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
+  %e4 = fsdprt.copy "other" on copy [#fsdprt.arg<read 1 [0 : 64]>, #fsdprt.arg<write 2 [0 : 64]>] wait (%e0) unit "h.0" scope ""
+  // expected-note @+1 {{the other dispatch, issued before}}
+  %e1 = fsdprt.copy "copy" on compute [#fsdprt.arg<read 1 [64 : 64]>, #fsdprt.arg<update 2 [0 : 64]>] wait (%e4) unit "h.0" scope ""
+  // expected-error @+1 {{touches bytes [64, 128) of arena 1 without an event}}
+  %e3 = fsdprt.all_gather "again" f32 count 16 payload 128 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] wait (%e4) unit "h.0" scope ""
+  %e2 = fsdprt.join "join" on compute [] wait (%e1) unit "" scope ""
+}
+
+// -----
+
+// Tests that MLIR itself rejects this: an event is waited for before it is recorded.
+fsdprt.arena 0 "state" bytes 64 persistent
+fsdprt.arena 1 "work" bytes 192
+fsdprt.buffer 0 "b0" shard unit "h.0" phase "" bytes 64 arena 0 at 0
+fsdprt.buffer 1 "b1" gathered unit "h.0" phase "step" bytes 128 arena 1 at 0
+fsdprt.buffer 2 "b2" activation unit "h.0" phase "step" bytes 64 arena 1 at 128
+fsdprt.phase @step runs "step" {
+  // expected-error @+1 {{operand #0 does not dominate this use}}
+  %e1 = fsdprt.copy "copy" on compute [#fsdprt.arg<scratch 1 [64 : 64]>, #fsdprt.arg<scratch 2 [0 : 64]>] wait (%e0) unit "h.0" scope ""
+  // expected-note @+1 {{operand defined here}}
+  %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
+  %e2 = fsdprt.join "join" on compute [] wait (%e1) unit "" scope ""
+}
+
+// -----
+
+// Tests that fsdprt_v6 rejects this: a communicator is used on two streams, even one after the
+// other.
+fsdprt.arena 0 "state" bytes 64 persistent
+fsdprt.arena 1 "work" bytes 192
+fsdprt.buffer 0 "b0" shard unit "h.0" phase "" bytes 64 arena 0 at 0
+fsdprt.buffer 1 "b1" gathered unit "h.0" phase "step" bytes 128 arena 1 at 0
+fsdprt.buffer 2 "b2" activation unit "h.0" phase "step" bytes 64 arena 1 at 128
+fsdprt.buffer 3 "b3" gathered unit "h.1" phase "step" bytes 128 arena 1 at 0
+fsdprt.phase @step runs "step" {
+  // expected-note @+1 {{first used by}}
+  %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
+  %e1 = fsdprt.copy "copy" on compute [#fsdprt.arg<read 1 [64 : 64]>, #fsdprt.arg<write 2 [0 : 64]>] wait (%e0) unit "h.0" scope ""
+  // expected-error @+1 {{uses the gather communicator on stream 'reduce', expected one stream for all its collectives, 'gather' (fsdprt_v6)}}
+  %e3 = fsdprt.all_gather "next" f32 count 16 payload 128 on reduce [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 3 [0 : 128]>] wait (%e1) unit "h.1" scope ""
+  %e2 = fsdprt.join "join" on compute [] wait (%e1) unit "" scope ""
+}
+
+// -----
+
+// Tests that another communicator may share the stream (fsdprt_v6).
+fsdprt.arena 0 "state" bytes 64 persistent
+fsdprt.arena 1 "work" bytes 256
+fsdprt.buffer 0 "b0" shard unit "h.0" phase "" bytes 64 arena 0 at 0
+fsdprt.buffer 1 "b1" gathered unit "h.0" phase "step" bytes 128 arena 1 at 0
+fsdprt.buffer 2 "b2" activation unit "h.0" phase "step" bytes 64 arena 1 at 128
+fsdprt.buffer 3 "b3" scratch unit "" phase "step" bytes 64 arena 1 at 192
+fsdprt.phase @step runs "step" {
+  %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
+  %e1 = fsdprt.copy "copy" on compute [#fsdprt.arg<read 1 [64 : 64]>, #fsdprt.arg<write 2 [0 : 64]>] wait (%e0) unit "h.0" scope ""
+  %e3 = fsdprt.all_reduce "sum" f32 count 4 on gather [#fsdprt.arg<update 2 [0 : 16]>, #fsdprt.arg<scratch 3 [0 : 64]>] wait (%e1) unit "" scope ""
+  %e2 = fsdprt.join "join" on compute [] wait (%e1) unit "" scope ""
 }

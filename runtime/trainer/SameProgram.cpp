@@ -1,0 +1,79 @@
+//===- SameProgram.cpp - All ranks run one program ------------------------===//
+
+#include "trainer/SameProgram.h"
+
+#include "trainer/Failure.h"
+
+#include <fstream>
+
+using namespace fsdprt;
+
+/// FNV-1a over a file, after what `hash` has seen.
+static Status addFile(const std::string &path, uint64_t &hash) {
+  std::ifstream file(path, std::ios::binary);
+  std::vector<char> piece(1 << 16);
+  uint64_t length = 0;
+  auto add = [&](unsigned char byte) { hash = (hash ^ byte) * 0x100000001b3; };
+  while (file) {
+    file.read(piece.data(), std::streamsize(piece.size()));
+    for (std::streamsize i = 0; i < file.gcount(); ++i)
+      add(static_cast<unsigned char>(piece[i]));
+    length += file.gcount();
+  }
+  if (!file.eof())
+    return failure("cannot read '", path, "'; compile the program again");
+  for (int i = 0; i < 8; ++i) // where one file ends and the next begins
+    add(static_cast<unsigned char>(length >> (8 * i)));
+  return Status();
+}
+
+Expected<uint64_t> fsdprt::hashProgram(const std::string &folder) {
+  uint64_t hash = 0xcbf29ce484222325;
+  for (const char *name : {"/manifest.json", "/program.so"})
+    FSDPRT_RETURN_IF_ERROR(addFile(folder + name, hash));
+  return hash;
+}
+
+std::string fsdprt::describeOtherPrograms(const std::vector<int64_t> &hashes,
+                                          const std::string &folder) {
+  const size_t most = 8;
+  std::vector<size_t> others;
+  for (size_t rank = 0; rank < hashes.size(); ++rank)
+    if (hashes[rank] != hashes[0])
+      others.push_back(rank);
+  if (others.empty())
+    return "";
+  std::ostringstream text;
+  text << (others.size() == 1 ? "rank " : "ranks ");
+  for (size_t i = 0; i < std::min(others.size(), most); ++i)
+    text << (i ? ", " : "") << others[i];
+  if (others.size() > most)
+    text << " and " << others.size() - most << " more";
+  text << (others.size() == 1 ? " runs" : " run")
+       << " another program than rank 0: copy '" << folder << "' to every host";
+  return text.str();
+}
+
+Status fsdprt::checkSameProgram(Streams &streams,
+                                const Communicator &communicator,
+                                const FlightFile *flight,
+                                const std::string &folder) {
+  Expected<uint64_t> hash = hashProgram(folder);
+  if (!hash.ok())
+    return hash.status();
+  Expected<std::vector<int64_t>> hashes =
+      streams.gatherValues(static_cast<int64_t>(*hash));
+  if (!hashes.ok())
+    return hashes.status();
+  std::string message = describeOtherPrograms(*hashes, folder);
+  if (message.empty())
+    return Status();
+  if (communicator.rank() == 0)
+    reportFailure(flight, -1, message);
+  // The launcher ends all ranks soon after the first has left, and those of
+  // other hosts have no part in what rank 0 prints.
+  Expected<std::vector<int64_t>> barrier = streams.gatherValues(0);
+  if (flight)
+    flight->claimReport();
+  return barrier.ok() ? failure(message) : barrier.status();
+}
