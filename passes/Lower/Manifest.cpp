@@ -241,17 +241,7 @@ private:
     Array buffers;
     for (auto buffer : module.getOps<rt::BufferOp>()) {
       Lifetime life = lives.lookup(buffer.getId());
-      buffers.push_back(
-          Object{{"id", int64_t(buffer.getId())},
-                 {"name", buffer.getName()},
-                 {"unit", buffer.getUnit()},
-                 {"kind", rt::stringifyBufferKind(buffer.getKind())},
-                 {"arena", int64_t(buffer.getArena())},
-                 {"offset", int64_t(buffer.getOffset())},
-                 {"bytes", int64_t(buffer.getBytes())},
-                 {"phase", buffer.getPhase()},
-                 {"first", life.first},
-                 {"last", life.lastUse}});
+      buffers.push_back(describeBuffer(buffer, life.first, life.lastUse));
     }
     manifest["buffers"] = std::move(buffers);
   }

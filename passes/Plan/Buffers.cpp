@@ -4,6 +4,20 @@
 using namespace mlir;
 using namespace fsdp;
 
+llvm::json::Object fsdp::describeBuffer(rt::BufferOp buffer, int64_t first,
+                                        int64_t last) {
+  return llvm::json::Object{{"id", int64_t(buffer.getId())},
+                            {"name", buffer.getName()},
+                            {"unit", buffer.getUnit()},
+                            {"kind", rt::stringifyBufferKind(buffer.getKind())},
+                            {"arena", int64_t(buffer.getArena())},
+                            {"offset", int64_t(buffer.getOffset())},
+                            {"bytes", int64_t(buffer.getBytes())},
+                            {"phase", buffer.getPhase()},
+                            {"first", first},
+                            {"last", last}};
+}
+
 int64_t fsdp::byteSize(Type type) {
   auto tensor = cast<RankedTensorType>(type);
   int64_t bits = tensor.getElementType().getIntOrFloatBitWidth();

@@ -1,10 +1,10 @@
-//===- Buffers.h - The buffers of a program before they have offsets -*- C++
-//-*-===//
+//===- Buffers.h - The buffers of a program ---------------------*- C++ -*-===//
 #ifndef FSDP_PASSES_PLAN_BUFFERS_H
 #define FSDP_PASSES_PLAN_BUFFERS_H
 
 #include "dialects/FsdpRt/FsdpRt.h"
 #include "mlir/IR/BuiltinOps.h"
+#include "llvm/Support/JSON.h"
 
 namespace fsdp {
 /// Numbers of the arenas: what lives over phases, and what lives in one.
@@ -48,6 +48,11 @@ public:
 private:
   std::vector<Buffer> buffers;
 };
+
+/// A placed buffer as the manifest and the report have it, in use over the
+/// dispatches [first, last] of its phase.
+llvm::json::Object describeBuffer(rt::BufferOp buffer, int64_t first,
+                                  int64_t last);
 
 /// Bytes of a tensor's elements, dense.
 int64_t byteSize(mlir::Type type);

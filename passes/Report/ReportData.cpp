@@ -2,6 +2,7 @@
 #include "passes/Report/ReportData.h"
 #include "dialects/Fsdp/Fsdp.h"
 #include "dialects/Onnx/Onnx.h"
+#include "passes/Plan/Buffers.h"
 #include "passes/Plan/Simulate.h"
 #include "passes/Plan/StreamClocks.h"
 #include "passes/Report/MemoryTimeline.h"
@@ -122,17 +123,7 @@ private:
       kinds.push_back(rt::stringifyBufferKind(rt::BufferKind(kind)));
     for (auto buffer : module.getOps<rt::BufferOp>()) {
       Lifetime life = lives.lookup(buffer.getId());
-      buffers.push_back(
-          Object{{"id", int64_t(buffer.getId())},
-                 {"name", buffer.getName()},
-                 {"unit", buffer.getUnit()},
-                 {"kind", rt::stringifyBufferKind(buffer.getKind())},
-                 {"arena", int64_t(buffer.getArena())},
-                 {"offset", int64_t(buffer.getOffset())},
-                 {"bytes", int64_t(buffer.getBytes())},
-                 {"phase", buffer.getPhase()},
-                 {"first", life.first},
-                 {"last", life.last}});
+      buffers.push_back(describeBuffer(buffer, life.first, life.last));
     }
     report["kinds"] = std::move(kinds);
     report["buffers"] = std::move(buffers);
