@@ -18,8 +18,10 @@
 using namespace fsdprt;
 
 static pid_t launchedProcess = -1;
+static volatile sig_atomic_t receivedSignal = 0;
 
 static void forwardSignal(int number) {
+  receivedSignal = number;
   if (launchedProcess > 0)
     ::kill(launchedProcess, number);
 }
@@ -115,6 +117,12 @@ int fsdprt::launchRanks(int ranks, int argc, char **argv) {
   int exitCode = exitCodeOf(status);
   if (exitCode == 0 || exitCode == 127)
     return exitCode;
+  if (receivedSignal) {
+    reportFailure(&*flight, -1,
+                  std::string("stopped by a signal (") +
+                      ::strsignal(receivedSignal) + "); nothing was saved");
+    return 128 + receivedSignal;
+  }
   SignalSafeText culprit;
   if (describeCulprit(*flight, -1, /*includeStuck=*/false, culprit))
     reportFailure(&*flight, -1, culprit.data());

@@ -61,6 +61,24 @@ class Struck(ToolTest):
             self.assertEqual(list(processes_of(program, rank)), [], "a rank was left behind")
         return child.returncode, errors, seconds
 
+    def test_interrupted(self):
+        """Ctrl-C: the ranks end with fsdp-run, which says so."""
+        program, metrics = self.program("p.fsdp", "--mesh", "shard=2"), self.path("m.jsonl")
+        child = subprocess.Popen([RUN, program, "--data", TOKENS, "--steps", "100000000", "--lr", "0", "--metrics", metrics],
+                                 stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        deadline = time.monotonic() + 60
+        while not (os.path.exists(metrics) and os.path.getsize(metrics) > 2000):
+            self.assertLess(time.monotonic(), deadline, "did not start to train")
+            time.sleep(0.05)
+        child.send_signal(signal.SIGINT)
+        _, errors = child.communicate(timeout=60)
+        self.assertEqual(child.returncode, 128 + signal.SIGINT, errors)
+        said = [line for line in errors.splitlines() if "error:" in line]
+        self.assertEqual(len(said), 1, errors)
+        self.assertIn("stopped by a signal (Interrupt)", said[0])
+        for rank in 0, 1:
+            self.assertEqual(list(processes_of(program, rank)), [], "a rank was left behind")
+
     def check(self, launcher, number, verdict):
         status, errors, seconds = self.strike(launcher, number)
         self.assertNotEqual(status, 0)
