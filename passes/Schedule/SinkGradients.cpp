@@ -89,15 +89,14 @@ public:
     }
     // ... or else behind the gathered line: each op is then alone with its
     // operands and one of the lines.
-    SmallVector<Operation *> early;
-    int64_t most = 0;
     Operation *place = last->getNextNode();
-    for (Operation *op : ArrayRef(ops).take_front(countMovable()))
-      if (op->isBeforeInBlock(last)) {
-        early.push_back(op);
-        most = std::max(most, heldBytes(op, place));
-      }
-    if (heldBytes(early, place) < lineBytes + most)
+    SmallVector<Operation *> early = collectBefore(place);
+    int64_t most = 0;
+    for (Operation *op : early)
+      most = std::max(most, heldBytes(op, place));
+    size_t first = countBefore();
+    if (first < ops.size() && llvm::is_contained(early, ops[first]) &&
+        heldBytes(early, place) < lineBytes + most)
       move(early, place);
   }
 
@@ -105,6 +104,21 @@ private:
   static void move(ArrayRef<Operation *> moved, Operation *place) {
     for (Operation *op : moved)
       op->moveBefore(place);
+  }
+
+  /// The movable ops before `place` that nothing else reads before it.
+  SmallVector<Operation *> collectBefore(Operation *place) {
+    SmallVector<Operation *> found;
+    for (Operation *op :
+         llvm::reverse(ArrayRef(ops).take_front(countMovable())))
+      if (op->isBeforeInBlock(place) &&
+          llvm::all_of(op->getUsers(), [&](Operation *user) {
+            return llvm::is_contained(found, user) ||
+                   !user->isBeforeInBlock(place);
+          }))
+        found.push_back(op);
+    std::reverse(found.begin(), found.end());
+    return found;
   }
 
   /// How many ops come before the first that writes into the line.

@@ -18,9 +18,16 @@ def symbols(path, which):
     return {line.split()[-1].split("@")[0] for line in output.splitlines()}
 
 
+def declared(file, macro):
+    with open(os.path.join(ROOT, "runtime", "abi", file)) as text:
+        return set(re.findall(rf"^{macro}\((\w+)", text.read(), re.MULTILINE))
+
+
 def abi():
-    with open(os.path.join(ROOT, "runtime", "abi", "functions.def")) as file:
-        return set(re.findall(r"^FSDPRT_FUNCTION\((\w+)", file.read(), re.MULTILINE))
+    """What phases call, and what kernels may: one matrix product."""
+    kernel = declared("kernel_functions.def", "FSDPRT_KERNEL_FUNCTION")
+    assert kernel == {"fsdprt_tile_gemm"}, kernel
+    return declared("functions.def", "FSDPRT_FUNCTION") | kernel
 
 
 class Symbols(ToolTest):

@@ -84,3 +84,29 @@ func.func @step(%x: !w, %p: !fsdp.pending<!w>) -> !w {
   %g = fsdp.wait %q : !fsdp.pending<!s0> -> !s0
   return %dx : !w
 }
+
+// -----
+
+// Tests that a part of a gradient stays before an op that reads it together with
+// a gathered parameter.
+// CHECK-LABEL: func.func @step(
+// CHECK: fsdp.wait
+// CHECK-NEXT: onnx.matmul {{.*}}transA
+// CHECK-NEXT: onnx.mul
+// CHECK-NEXT: onnx.matmul {{.*}}transB
+// CHECK-NEXT: fsdp.release
+#mesh = #fsdp.mesh<"shard" = 2>
+#layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<8x8xf32> at 0]>
+!s0 = !fsdp.sharded<tensor<8x8xf32>, #layout, 0>
+!w = tensor<8x8xf32>
+func.func @step(%x: !w, %p: !fsdp.pending<!w>) -> !w {
+  train.backward_begin
+  %w = fsdp.wait %p : !fsdp.pending<!w> -> !w
+  %part = onnx.matmul %x, %x {transA} : !w, !w -> !w
+  %dw = onnx.mul %part, %w : !w, !w -> !w
+  %dx = onnx.matmul %x, %w {transB} : !w, !w -> !w
+  fsdp.release "h.0" line 0(%w) : !w
+  %q = fsdp.reduce_scatter_start "h.0" line 0(%dw) over ["shard"] : (!w) -> !fsdp.pending<!s0>
+  %g = fsdp.wait %q : !fsdp.pending<!s0> -> !s0
+  return %dx : !w
+}
