@@ -90,15 +90,8 @@ public:
 
 private:
   void addArenas() {
-    Array arenas;
-    int64_t peak = 0;
-    for (auto arena : module.getOps<rt::ArenaOp>()) {
-      arenas.push_back(Object{{"name", arena.getName()},
-                              {"bytes", int64_t(arena.getBytes())}});
-      peak += arena.getBytes();
-    }
-    manifest["arenas"] = std::move(arenas);
-    manifest["planned_peak_bytes"] = peak;
+    manifest["arenas"] = describeArenas(module);
+    manifest["planned_peak_bytes"] = plannedPeak(module);
   }
 
   void addPhases() {

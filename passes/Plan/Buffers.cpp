@@ -1,4 +1,4 @@
-//===- Buffers.cpp - The buffers of a program before they have offsets ----===//
+//===- Buffers.cpp - The buffers of a program -----------------------------===//
 #include "passes/Plan/Buffers.h"
 
 using namespace mlir;
@@ -18,10 +18,19 @@ llvm::json::Object fsdp::describeBuffer(rt::BufferOp buffer, int64_t first,
                             {"last", last}};
 }
 
-int64_t fsdp::byteSize(Type type) {
-  auto tensor = cast<RankedTensorType>(type);
-  int64_t bits = tensor.getElementType().getIntOrFloatBitWidth();
-  return tensor.getNumElements() * ((bits + 7) / 8);
+llvm::json::Array fsdp::describeArenas(ModuleOp module) {
+  llvm::json::Array arenas;
+  for (auto arena : module.getOps<rt::ArenaOp>())
+    arenas.push_back(llvm::json::Object{{"name", arena.getName()},
+                                        {"bytes", int64_t(arena.getBytes())}});
+  return arenas;
+}
+
+int64_t fsdp::plannedPeak(ModuleOp module) {
+  int64_t peak = 0;
+  for (auto arena : module.getOps<rt::ArenaOp>())
+    peak += arena.getBytes();
+  return peak;
 }
 
 void BufferTable::emit(OpBuilder &builder, Location loc) const {

@@ -4,6 +4,7 @@
 
 #include "dialects/FsdpRt/FsdpRt.h"
 #include "mlir/IR/BuiltinOps.h"
+#include "passes/Support/Values.h"
 #include "llvm/Support/JSON.h"
 
 namespace fsdp {
@@ -54,8 +55,11 @@ private:
 llvm::json::Object describeBuffer(rt::BufferOp buffer, int64_t first,
                                   int64_t last);
 
-/// Bytes of a tensor's elements, dense.
-int64_t byteSize(mlir::Type type);
+/// The arenas as the manifest and the report have them.
+llvm::json::Array describeArenas(mlir::ModuleOp module);
+
+/// Bytes that a rank needs: the sum of the arenas.
+int64_t plannedPeak(mlir::ModuleOp module);
 } // namespace fsdp
 
 #endif // FSDP_PASSES_PLAN_BUFFERS_H

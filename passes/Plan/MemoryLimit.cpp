@@ -1,4 +1,5 @@
 //===- MemoryLimit.cpp - Plans that do not fit ----------------------------===//
+#include "passes/Plan/Buffers.h"
 #include "passes/Plan/Bytes.h"
 #include "passes/Plan/Lifetimes.h"
 #include "passes/Plan/Passes.h"
@@ -31,9 +32,7 @@ struct CheckMemory : public fsdp::impl::PlanCheckMemoryBase<CheckMemory> {
           << limit << "', expected bytes or a size such as 2GiB or 800MB";
       return signalPassFailure();
     }
-    int64_t needed = 0;
-    for (auto arena : getOperation().getOps<rt::ArenaOp>())
-      needed += arena.getBytes();
+    int64_t needed = plannedPeak(getOperation());
     if (limit.empty() || needed <= *bytes)
       return;
     report(needed);

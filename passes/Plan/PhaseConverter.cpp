@@ -8,12 +8,6 @@ using namespace mlir;
 using namespace fsdp;
 using namespace fsdp::sharding;
 
-Value fsdp::viewSource(Value value) {
-  while (auto reshape = value.getDefiningOp<onnx::ReshapeOp>())
-    value = reshape.getX();
-  return value;
-}
-
 Slice fsdp::parameterSlice(LayoutAttr layout, size_t index,
                            const Slice &buffer) {
   int64_t element = layout.getElementType().getIntOrFloatBitWidth() / 8;

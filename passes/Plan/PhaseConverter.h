@@ -89,9 +89,6 @@ private:
   llvm::DenseMap<mlir::Operation *, int64_t> placeOf;
 };
 
-/// The value that `value` is a view of.
-mlir::Value viewSource(mlir::Value value);
-
 /// The range that parameter `index` takes in the line held by `buffer`.
 Slice parameterSlice(sharding::LayoutAttr layout, size_t index,
                      const Slice &buffer);

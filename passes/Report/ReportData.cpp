@@ -62,15 +62,8 @@ private:
   }
 
   void addArenas() {
-    Array arenas;
-    int64_t peak = 0;
-    for (auto arena : module.getOps<rt::ArenaOp>()) {
-      arenas.push_back(Object{{"name", arena.getName()},
-                              {"bytes", int64_t(arena.getBytes())}});
-      peak += arena.getBytes();
-    }
-    report["arenas"] = std::move(arenas);
-    report["peak_bytes"] = peak;
+    report["arenas"] = describeArenas(module);
+    report["peak_bytes"] = plannedPeak(module);
   }
 
   void addParameters() {

@@ -8,6 +8,7 @@
 //===----------------------------------------------------------------------===//
 #include "passes/Schedule/Passes.h"
 #include "passes/Support/Step.h"
+#include "passes/Support/Values.h"
 
 namespace fsdp {
 #define GEN_PASS_DEF_FSDPSINKGRADIENTS
@@ -22,21 +23,13 @@ namespace {
 int64_t bytesOf(ValueRange values) {
   int64_t bytes = 0;
   for (Value value : values)
-    if (auto type = dyn_cast<RankedTensorType>(value.getType()))
-      bytes += type.getNumElements() *
-               llvm::divideCeil(type.getElementTypeBitWidth(), 8);
+    if (isa<RankedTensorType>(value.getType()))
+      bytes += byteSize(value.getType());
   return bytes;
 }
 
-/// What `value` is a view of.
-Value viewed(Value value) {
-  while (auto view = value.getDefiningOp<onnx::ReshapeOp>())
-    value = view.getX();
-  return value;
-}
-
 /// The op that computes `value`, views aside; null for an argument.
-Operation *sourceOf(Value value) { return viewed(value).getDefiningOp(); }
+Operation *sourceOf(Value value) { return viewSource(value).getDefiningOp(); }
 
 /// Whether `value` is a gathered parameter or computed from such alone.
 bool isWeight(Value value) {
@@ -165,7 +158,7 @@ private:
                  !user->isBeforeInBlock(place);
         });
         if (!isNeeded)
-          held.insert(viewed(operand));
+          held.insert(viewSource(operand));
       }
     return bytesOf(held.getArrayRef());
   }

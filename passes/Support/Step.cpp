@@ -1,5 +1,6 @@
 //===- Step.cpp - What passes over a training step share ------------------===//
 #include "passes/Support/Step.h"
+#include "passes/Support/Values.h"
 
 #include "llvm/ADT/StringRef.h"
 
@@ -7,9 +8,7 @@ using namespace mlir;
 using namespace fsdp;
 
 onnx::SoftmaxCrossEntropyLossOp fsdp::lossBehind(Value value) {
-  while (auto reshape = value.getDefiningOp<onnx::ReshapeOp>())
-    value = reshape.getX();
-  return value.getDefiningOp<onnx::SoftmaxCrossEntropyLossOp>();
+  return viewSource(value).getDefiningOp<onnx::SoftmaxCrossEntropyLossOp>();
 }
 
 func::FuncOp fsdp::getFunction(ModuleOp module, StringRef name) {

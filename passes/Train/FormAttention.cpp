@@ -10,6 +10,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "passes/Support/Step.h"
+#include "passes/Support/Values.h"
 #include "passes/Train/Passes.h"
 
 #include "mlir/Interfaces/SideEffectInterfaces.h"
@@ -62,12 +63,6 @@ Value stripNumber(Value value, double &scale) {
     scale = isMul ? scale * *number : scale / *number;
     value = rest;
   }
-  return value;
-}
-
-Value skipReshapes(Value value) {
-  while (auto reshape = value.getDefiningOp<onnx::ReshapeOp>())
-    value = reshape.getX();
   return value;
 }
 
@@ -259,7 +254,7 @@ Value Attention::transposed(OpBuilder &builder, Value value) {
 /// Heads of [B, H, T, D] that are copies for grouped queries: [B, Hk, T, D].
 Value Attention::withoutCopies(OpBuilder &builder, Value value) {
   ArrayRef<int64_t> shape = typeOf(value).getShape();
-  auto expand = skipReshapes(value).getDefiningOp<onnx::ExpandOp>();
+  auto expand = viewSource(value).getDefiningOp<onnx::ExpandOp>();
   if (!expand)
     return value;
   RankedTensorType few = typeOf(expand.getX());

@@ -2,6 +2,7 @@
 #include "Report.h"
 #include "dialects/Fsdp/Fsdp.h"
 #include "dialects/FsdpRt/FsdpRt.h"
+#include "passes/Plan/Buffers.h"
 #include "passes/Plan/Bytes.h"
 
 #include "llvm/Support/Format.h"
@@ -43,9 +44,8 @@ void fsdp::reportPlan(ModuleOp module, llvm::raw_ostream &os) {
        << llvm::right_justify(std::to_string(parameters), 12)
        << llvm::right_justify(formatBytes(gatheredBytes(unit)), 14) << "\n";
   }
-  int64_t peak = 0;
+  int64_t peak = plannedPeak(module);
   for (auto arena : module.getOps<rt::ArenaOp>()) {
-    peak += arena.getBytes();
     os << "arena " << arena.getName() << ": " << arena.getBytes() << " bytes ("
        << formatBytes(arena.getBytes()) << ")\n";
   }
