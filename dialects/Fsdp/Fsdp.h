@@ -30,10 +30,13 @@ inline constexpr int64_t kLineAlignment = 64;
 #include "dialects/Fsdp/FsdpOps.h.inc"
 
 namespace fsdp::sharding {
+/// Elements of type `element` in kLineAlignment bytes.
+int64_t lineAlignment(mlir::Type element);
+
 /// The flat layout of tensors of the given types over `axes`: each at the next
-/// multiple of 64 bytes.
+/// multiple of `align` elements.
 LayoutAttr getFlatLayout(MeshAttr mesh, llvm::ArrayRef<mlir::StringAttr> axes,
-                         llvm::ArrayRef<mlir::Type> types);
+                         llvm::ArrayRef<mlir::Type> types, int64_t align);
 } // namespace fsdp::sharding
 
 #endif // FSDP_DIALECTS_FSDP_FSDP_H

@@ -81,8 +81,7 @@ void MeshAttr::print(AsmPrinter &printer) const {
 // LayoutAttr
 //===----------------------------------------------------------------------===//
 
-/// Elements of `element` in kLineAlignment bytes.
-static int64_t alignmentElements(Type element) {
+int64_t fsdp::sharding::lineAlignment(Type element) {
   return std::max<int64_t>(1, kLineAlignment * 8 /
                                   element.getIntOrFloatBitWidth());
 }
@@ -121,33 +120,41 @@ static int64_t dim0Elements(RankedTensorType type, int64_t shards) {
 
 int64_t LayoutAttr::getShardElements() const {
   int64_t last = getTypes().size() - 1, shards = getNumShards();
-  int64_t align = alignmentElements(getElementType());
   if (getPlacement() == Placement::Dim0)
     return llvm::alignTo(
-        getOffsets()[last] + dim0Elements(getTensorType(last), shards), align);
+        getOffsets()[last] + dim0Elements(getTensorType(last), shards),
+        getAlign());
   int64_t end = getOffsets()[last] + getTensorType(last).getNumElements();
-  return llvm::alignTo(llvm::divideCeil(end, shards), align);
+  return llvm::alignTo(llvm::divideCeil(end, shards), getAlign());
+}
+
+LayoutAttr LayoutAttr::withElementType(Type element) const {
+  SmallVector<Type> types;
+  for (size_t i = 0; i < getTypes().size(); ++i)
+    types.push_back(RankedTensorType::get(getTensorType(i).getShape(), element));
+  return LayoutAttr::get(getContext(), getPlacement(), getAxes(), getMesh(), types,
+             getOffsets(), getAlign());
 }
 
 LayoutAttr fsdp::sharding::getFlatLayout(MeshAttr mesh,
                                          ArrayRef<StringAttr> axes,
-                                         ArrayRef<Type> types) {
+                                         ArrayRef<Type> types, int64_t align) {
   SmallVector<int64_t> offsets;
   int64_t end = 0;
   for (Type type : types) {
     auto tensor = cast<RankedTensorType>(type);
-    end = llvm::alignTo(end, alignmentElements(tensor.getElementType()));
+    end = llvm::alignTo(end, align);
     offsets.push_back(end);
     end += tensor.getNumElements();
   }
   return LayoutAttr::get(mesh.getContext(), Placement::Flat, axes, mesh, types,
-                         offsets);
+                         offsets, align);
 }
 
 LogicalResult LayoutAttr::verify(function_ref<InFlightDiagnostic()> emitError,
                                  Placement placement, ArrayRef<StringAttr> axes,
                                  MeshAttr mesh, ArrayRef<Type> types,
-                                 ArrayRef<int64_t> offsets) {
+                                 ArrayRef<int64_t> offsets, int64_t align) {
   int64_t shards = 1;
   for (StringAttr axis : axes) {
     if (!mesh.getSize(axis.getValue())) // layout_c1
@@ -158,6 +165,11 @@ LogicalResult LayoutAttr::verify(function_ref<InFlightDiagnostic()> emitError,
   if (types.empty())
     return emitError() << "layout holds no parameter (layout_c2)";
   Type element = getElementTypeOrSelf(types[0]);
+  if (element.isIntOrFloat() &&
+      (align < 1 || align % lineAlignment(element))) // layout_c4
+    return emitError() << "layout is aligned to " << align
+                       << " elements, expected a multiple of "
+                       << lineAlignment(element) << " (layout_c4)";
   int64_t end = 0;
   for (auto [type, offset] : llvm::zip(types, offsets)) {
     auto tensor = llvm::dyn_cast<RankedTensorType>(type);
@@ -166,10 +178,10 @@ LogicalResult LayoutAttr::verify(function_ref<InFlightDiagnostic()> emitError,
       return emitError() << "layout holds " << type
                          << ", expected a static tensor of " << element
                          << " like the first (layout_c2)";
-    if (offset < end || offset % alignmentElements(element)) // layout_c3
+    if (offset < end || offset % align) // layout_c3
       return emitError() << "layout puts " << type << " at " << offset
                          << ", expected a multiple of "
-                         << alignmentElements(element) << " from " << end
+                         << align << " from " << end
                          << " on (layout_c3)";
     end =
         offset + (placement == Placement::Flat ? tensor.getNumElements()
@@ -197,7 +209,13 @@ Attribute LayoutAttr::parse(AsmParser &parser, Type) {
       parser.parseKeyword("of") || parser.parseAttribute(mesh) ||
       parser.parseComma() ||
       parser.parseCommaSeparatedList(AsmParser::Delimiter::Square,
-                                     parseParameter) ||
+                                     parseParameter))
+    return {};
+  Type element = types.empty() ? Type() : getElementTypeOrSelf(types[0]);
+  int64_t align = element && element.isIntOrFloat() ? lineAlignment(element) : 1;
+  if ((succeeded(parser.parseOptionalComma()) &&
+       (parser.parseKeyword("align") || parser.parseEqual() ||
+        parser.parseInteger(align))) ||
       parser.parseGreater())
     return {};
   auto placement = symbolizePlacement(keyword);
@@ -207,7 +225,7 @@ Attribute LayoutAttr::parse(AsmParser &parser, Type) {
     return {};
   }
   return parser.getChecked<LayoutAttr>(parser.getContext(), *placement, axes,
-                                       mesh, types, offsets);
+                                       mesh, types, offsets, align);
 }
 
 void LayoutAttr::print(AsmPrinter &printer) const {
@@ -218,7 +236,41 @@ void LayoutAttr::print(AsmPrinter &printer) const {
       llvm::zip(getTypes(), getOffsets()), printer, [&](auto parameter) {
         printer << std::get<0>(parameter) << " at " << std::get<1>(parameter);
       });
-  printer << "]>";
+  printer << "]";
+  if (getAlign() != lineAlignment(getElementType()))
+    printer << ", align = " << getAlign();
+  printer << ">";
+}
+
+//===----------------------------------------------------------------------===//
+// LineAttr
+//===----------------------------------------------------------------------===//
+
+LayoutAttr LineAttr::getGatherLayout() const {
+  return getGather() ? getLayout().withElementType(getGather()) : getLayout();
+}
+
+LayoutAttr LineAttr::getReduceLayout() const {
+  return getReduce() ? getLayout().withElementType(getReduce()) : getLayout();
+}
+
+LogicalResult LineAttr::verify(function_ref<InFlightDiagnostic()> emitError,
+                               LayoutAttr layout, ArrayRef<StringAttr>, bool,
+                               int64_t, Type gather, Type reduce) {
+  Type element = layout.getElementType();
+  for (Type type : {gather, reduce}) {
+    if (!type)
+      continue;
+    if (!llvm::isa<FloatType>(type) || !llvm::isa<FloatType>(element) ||
+        type.getIntOrFloatBitWidth() > element.getIntOrFloatBitWidth() ||
+        layout.getAlign() % lineAlignment(type)) // line_c1
+      return emitError() << "line of " << element << " aligned to "
+                         << layout.getAlign()
+                         << " elements is gathered or reduced in " << type
+                         << ", expected a floating type not wider, and 64 "
+                            "bytes of it (line_c1)";
+  }
+  return success();
 }
 
 //===----------------------------------------------------------------------===//

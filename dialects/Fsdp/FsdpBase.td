@@ -62,7 +62,9 @@ def Fsdp_LayoutAttr : Fsdp_Attr<"Layout", "layout"> {
     `flat`: the parameters lie one after the other, each at its offset (in
     elements, a multiple of 64 bytes). With N ranks over the axes, rank r owns
     elements [rC, (r+1)C) of that line, C = ceil(end / N) rounded up to 64
-    bytes; cuts may fall inside a row. `dim0`: each parameter is cut into
+    bytes; cuts may fall inside a row. With `align = A` offsets and C are
+    multiples of A elements instead, so that copies of the line in a narrower
+    type have them too. `dim0`: each parameter is cut into
     ceil(rows / N) rows a rank, padded at the tail (FSDP2's placement);
     offsets are in the rank's own line.
 
@@ -70,14 +72,16 @@ def Fsdp_LayoutAttr : Fsdp_Attr<"Layout", "layout"> {
     - (layout_c1) every axis is one of the mesh.
     - (layout_c2) all parameters are static tensors of one integer or floating
       element type, and there is at least one.
-    - (layout_c3) offsets ascend, are multiples of 64 bytes, and parameters do
-      not overlap.
+    - (layout_c3) offsets ascend, are multiples of the alignment, and parameters
+      do not overlap.
+    - (layout_c4) the alignment is a multiple of 64 bytes.
   }];
   let parameters = (ins "::fsdp::sharding::Placement":$placement,
                         ArrayRefParameter<"::mlir::StringAttr">:$axes,
                         "::fsdp::sharding::MeshAttr":$mesh,
                         ArrayRefParameter<"::mlir::Type">:$types,
-                        ArrayRefParameter<"int64_t">:$offsets);
+                        ArrayRefParameter<"int64_t">:$offsets,
+                        "int64_t":$align);
   let hasCustomAssemblyFormat = 1;
   let genVerifyDecl = 1;
   let extraClassDeclaration = [{
@@ -89,6 +93,8 @@ def Fsdp_LayoutAttr : Fsdp_Attr<"Layout", "layout"> {
     /// Sum of the parameters' elements, padding not counted.
     int64_t getNumElements() const;
     ::mlir::RankedTensorType getTensorType(size_t i) const;
+    /// The same places with parameters of element type `element`.
+    LayoutAttr withElementType(::mlir::Type element) const;
   }];
 }
 
@@ -97,13 +103,33 @@ def Fsdp_LineAttr : Fsdp_Attr<"Line", "line"> {
   let description = [{
     `parameters` are the symbols, in the layout's order: those that decay come
     first, so that weight decay applies to the elements below `decay_elements`.
+    `gather` is the element type in which a step gathers them, where it is not
+    their own: shards of that type, the gather's source, are then kept beside
+    those of the layout, the master. `reduce` is the element type in which
+    gradients are summed over the ranks.
+
+    **Constraints**
+    - (line_c1) `gather` and `reduce` are floating types not wider than the
+      parameters', and the layout's alignment is 64 bytes in either.
   }];
   let parameters = (ins "::fsdp::sharding::LayoutAttr":$layout,
       ArrayRefParameter<"::mlir::StringAttr">:$parameters,
-      "bool":$trainable, "int64_t":$decay_elements);
+      "bool":$trainable, "int64_t":$decay_elements,
+      OptionalParameter<"::mlir::Type">:$gather,
+      OptionalParameter<"::mlir::Type">:$reduce);
   let assemblyFormat = [{
     `<` `layout` `=` $layout `,` `parameters` `=` `[` $parameters `]` `,`
-    `trainable` `=` $trainable `,` `decay_elements` `=` $decay_elements `>`
+    `trainable` `=` $trainable `,` `decay_elements` `=` $decay_elements
+    (`,` `gather` `=` $gather^)? (`,` `reduce` `=` $reduce^)? `>`
+  }];
+  let genVerifyDecl = 1;
+  let extraClassDeclaration = [{
+    /// The layout of what a step gathers.
+    LayoutAttr getGatherLayout() const;
+    /// The layout of gradients and of their shards.
+    LayoutAttr getReduceLayout() const;
+    /// Whether shards are kept in a second, narrower type for gathering.
+    bool hasSource() const { return getGatherLayout() != getLayout(); }
   }];
 }
 def Fsdp_LineArrayAttr : TypedArrayAttrBase<Fsdp_LineAttr, "lines of a unit">;

@@ -124,13 +124,14 @@ def FsdpRt_LaunchOp : FsdpRt_Dispatch<"launch",
   let summary = "runs a generated kernel over [0, extent)";
 }
 def FsdpRt_GemmOp : FsdpRt_Dispatch<"gemm", (ins
-    TypeAttr:$dtype, BoolAttr:$accumulate, I64Attr:$m, I64Attr:$n, I64Attr:$k,
+    TypeAttr:$dtype, TypeAttr:$c_dtype, BoolAttr:$accumulate, I64Attr:$m, I64Attr:$n, I64Attr:$k,
     DenseI64ArrayAttr:$batch, DenseI64ArrayAttr:$a_strides,
     DenseI64ArrayAttr:$b_strides, DenseI64ArrayAttr:$c_strides),
-    "$dtype `accumulate` $accumulate $m `x` $n `x` $k `batch` $batch `strides` $a_strides $b_strides $c_strides"> {
+    "$dtype `to` $c_dtype `accumulate` $accumulate $m `x` $n `x` $k `batch` $batch `strides` $a_strides $b_strides $c_strides"> {
   let summary = "batched matrix product by the library";
   let description = [{
-    Strides in elements: one a batch dimension, then row and column.
+    Operands of element type `dtype`, the product in `c_dtype`. Strides in
+    elements: one a batch dimension, then row and column.
   }];
 }
 def FsdpRt_AllGatherOp : FsdpRt_Dispatch<"all_gather",

@@ -23,6 +23,10 @@ struct ParameterResource
 /// none.
 llvm::StringRef getScope(mlir::Operation *op);
 
+/// The type that sums and statistics of `element`s are kept in: f32 for half
+/// precision, else its own.
+mlir::Type statisticsType(mlir::Type element);
+
 /// Shape of `a` and `b` broadcast as in ONNX (aligned at the right, extents of
 /// 1 stretched); fails when they do not agree.
 mlir::FailureOr<llvm::SmallVector<int64_t>>

@@ -52,4 +52,14 @@ class Onnx_InferredOp<string mnemonic, list<Trait> traits = []>
     : Onnx_PureOp<mnemonic,
         !listconcat([DeclareOpInterfaceMethods<InferTypeOpInterface>], traits)>;
 
+/// An inferred op that sums floats: half-precision operands may have an f32
+/// result, which is then not rounded.
+class Onnx_SummingOp<string mnemonic, list<Trait> traits = []>
+    : Onnx_InferredOp<mnemonic, traits> {
+  let extraClassDeclaration = [{
+    static bool isCompatibleReturnTypes(::mlir::TypeRange inferred,
+                                        ::mlir::TypeRange actual);
+  }];
+}
+
 #endif

@@ -139,9 +139,21 @@ OpFoldResult WhereOp::fold(FoldAdaptor adaptor) {
                 getType());
 }
 
+/// Whether every float of type `from` is one of type `to`.
+static bool isWidening(Type from, Type to) {
+  auto narrow = dyn_cast<FloatType>(from), wide = dyn_cast<FloatType>(to);
+  return narrow && wide && narrow.getWidth() < wide.getWidth();
+}
+
 OpFoldResult CastOp::fold(FoldAdaptor adaptor) {
   if (getX().getType() == getType())
     return getX();
+  // What was widened from this type before is exactly that.
+  auto before = getX().getDefiningOp<CastOp>();
+  if (before && before.getX().getType() == getType() &&
+      isWidening(typeOf(before.getX()).getElementType(),
+                 typeOf(before.getY()).getElementType()))
+    return before.getX();
   if (!mayFold(getType(), adaptor.getX()))
     return {};
   return toFold(

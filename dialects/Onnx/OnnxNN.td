@@ -1,13 +1,14 @@
 //===- OnnxNN.td - Products, normalisation, softmax, loss --*- tablegen -*-===//
 
-def Onnx_MatMulOp : Onnx_InferredOp<"matmul", [
+def Onnx_MatMulOp : Onnx_SummingOp<"matmul", [
     DeclareOpInterfaceMethods<DifferentiableOpInterface>]> {
   let summary = "batched matrix product";
   let description = [{
     numpy's matmul for operands of rank 2 and more: [..., M, K] x [..., K, N],
     leading dimensions broadcast. `transA` and `transB` exchange the last two
     dimensions of an operand first: a transposed weight costs nothing.
-    (Vectors are imported with a reshape.)
+    (Vectors are imported with a reshape.) The product of bf16 operands is
+    summed in f32 and rounded once; with a result in f32 it is not rounded.
 
     **Constraints**
     - (matmul_c1) both operands have rank >= 2 and one element type.
@@ -43,8 +44,8 @@ def Onnx_AttentionOp : Onnx_InferredOp<"attention", [
     s = scale q k^T + mask, a row of T scores each: max = max(s),
     sum = sum(e^(s - max)), y = e^(s - max) v / sum. `mask` is broadcast to
     [B, H, S, T]; with `causal` row i sees columns j <= i + T - S only. y of
-    shape [B, H, S, Dv]; max and sum of shape [B, H, S] are kept for the
-    gradient, which computes the scores again (FlashAttention-2,
+    shape [B, H, S, Dv]; max and sum of shape [B, H, S] (f32 where q is in half
+    precision, as is all arithmetic) are kept for the gradient, which computes the scores again (FlashAttention-2,
     arXiv 2307.08691, algorithms 1 and 2). The paper keeps max + log(sum): where
     a mask puts -3e38 on a whole row, that sum loses the logarithm.
 
@@ -58,7 +59,8 @@ def Onnx_AttentionOp : Onnx_InferredOp<"attention", [
     ```
 
     **Constraints**
-    - (attention_c1) all operands have one element type; q, k and v rank 4.
+    - (attention_c1) q, k and v have one element type and rank 4; the mask has
+      it too, or the type of max and sum, which is f32 for half precision.
     - (attention_c2) k and v agree in B, Hk and T, q and k in B and D.
     - (attention_c3) H is a multiple of Hk.
     - (attention_c4) mask has rank <= 4 and broadcasts to [B, H, S, T].
@@ -81,7 +83,8 @@ def Onnx_LayerNormalizationOp : Onnx_InferredOp<"layer_normalization", [
   let description = [{
     y = (x - mean) rstd scale + bias, rstd = 1 / sqrt(var + epsilon), with
     biased variance. x of shape [..., D]; scale and bias (optional) of shape
-    [D]; mean and rstd of shape [...] are kept for the gradient.
+    [D]; mean and rstd of shape [...] are kept for the gradient, in f32 where x
+    is in half precision: so is all arithmetic.
   }];
   let args = (ins Onnx_FloatTensor:$x, Onnx_FloatTensor:$scale,
                   Optional<Onnx_FloatTensor>:$bias, F64Attr:$epsilon);

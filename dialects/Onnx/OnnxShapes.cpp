@@ -26,6 +26,11 @@ fsdp::onnx::broadcastShapes(ArrayRef<int64_t> a, ArrayRef<int64_t> b) {
   return shape;
 }
 
+Type fsdp::onnx::statisticsType(Type element) {
+  bool isHalf = element.isBF16() || element.isF16();
+  return isHalf ? Float32Type::get(element.getContext()) : element;
+}
+
 namespace {
 RankedTensorType tensorType(Value v) {
   return cast<RankedTensorType>(v.getType());
@@ -189,6 +194,25 @@ INFER_REDUCE(ReduceSumOp)
 INFER_REDUCE(ReduceMeanOp)
 INFER_REDUCE(ReduceMaxOp)
 
+/// Whether `actual` is `inferred`, or the same in the type of its statistics.
+static bool isSumOf(TypeRange inferred, TypeRange actual) {
+  auto from = cast<RankedTensorType>(inferred.front());
+  auto to = dyn_cast<RankedTensorType>(actual.front());
+  Type element = from.getElementType();
+  return to && from.getShape() == to.getShape() &&
+         (to.getElementType() == element ||
+          to.getElementType() == statisticsType(element));
+}
+
+#define COMPATIBLE_SUM(OP)                                                     \
+  bool OP::isCompatibleReturnTypes(TypeRange inferred, TypeRange actual) {     \
+    return isSumOf(inferred, actual);                                          \
+  }
+COMPATIBLE_SUM(ReduceSumOp)
+COMPATIBLE_SUM(ReduceMeanOp)
+COMPATIBLE_SUM(ReduceMaxOp)
+COMPATIBLE_SUM(MatMulOp)
+
 INFER(MatMulOp) {
   Adaptor adaptor(operands, attributes, properties, regions);
   RankedTensorType a = tensorType(operands[0]), b = tensorType(operands[1]);
@@ -226,7 +250,8 @@ static StringRef brokenAttentionRule(RankedTensorType q, RankedTensorType k,
   for (RankedTensorType type : {q, k, v})
     if (type.getRank() != 4 || type.getElementType() != q.getElementType())
       return "operands of one element type and rank 4 (attention_c1)";
-  if (mask && mask.getElementType() != q.getElementType())
+  if (mask && mask.getElementType() != q.getElementType() &&
+      mask.getElementType() != statisticsType(q.getElementType()))
     return "operands of one element type and rank 4 (attention_c1)";
   if (k.getShape().drop_back() != v.getShape().drop_back() ||
       q.getDimSize(0) != k.getDimSize(0) || q.getDimSize(3) != k.getDimSize(3))
@@ -259,8 +284,8 @@ fsdp::onnx::inferAttention(std::optional<Location> loc, Value q, Value k,
   SmallVector<int64_t> shape(type.getShape());
   shape.back() = tensorType(v).getShape().back();
   Type y = RankedTensorType::get(shape, type.getElementType());
-  Type row =
-      RankedTensorType::get(type.getShape().drop_back(), type.getElementType());
+  Type row = RankedTensorType::get(type.getShape().drop_back(),
+                                   statisticsType(type.getElementType()));
   return SmallVector<Type>{y, row, row};
 }
 
@@ -284,8 +309,8 @@ INFER(LayerNormalizationOp) {
     if (operand.getType() != row)
       return emitOptionalError(loc, "scale or bias of type ", operand.getType(),
                                ", expected ", row);
-  auto stats =
-      RankedTensorType::get(x.getShape().drop_back(), x.getElementType());
+  auto stats = RankedTensorType::get(x.getShape().drop_back(),
+                                     statisticsType(x.getElementType()));
   types.append({x, stats, stats});
   return success();
 }
@@ -296,6 +321,7 @@ INFER(SoftmaxCrossEntropyLossOp) {
       logits.getShape().drop_back() != tensorType(operands[1]).getShape())
     return emitOptionalError(loc, "labels of type ", operands[1].getType(),
                              " do not match logits of type ", logits);
-  types.push_back(RankedTensorType::get({}, logits.getElementType()));
+  types.push_back(
+      RankedTensorType::get({}, statisticsType(logits.getElementType())));
   return success();
 }

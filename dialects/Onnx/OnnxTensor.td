@@ -99,7 +99,7 @@ def Onnx_GatherOp : Onnx_InferredOp<"gather", [
 }
 
 class Onnx_Reduce<string mnemonic, string what>
-    : Onnx_InferredOp<mnemonic,
+    : Onnx_SummingOp<mnemonic,
         [DeclareOpInterfaceMethods<DifferentiableOpInterface>]> {
   let summary = what # " over `axes`";
   let description = [{

@@ -97,7 +97,8 @@ def Train_CrossEntropyOp : Train_PureOp<"cross_entropy"> {
   let description = [{
     logits of shape [..., V], labels [...]. `loss` is the sum over labels that
     are not `ignore_index` of lse - logits[label]; `lse` of shape [...] is the
-    log-sum-exp of every row, kept for the gradient.
+    log-sum-exp of every row, kept for the gradient. Logits in half precision
+    are widened as they are read.
   }];
   let args = (ins Onnx_FloatTensor:$logits, Onnx_IntTensor:$labels,
                   I64Attr:$ignore_index);
@@ -106,6 +107,7 @@ def Train_CrossEntropyOp : Train_PureOp<"cross_entropy"> {
     $logits `,` $labels `ignore` $ignore_index attr-dict
     `:` type($logits) `,` type($labels) `->` type($loss) `,` type($lse)
   }];
+  let hasCanonicalizer = 1;
 }
 
 def Train_CrossEntropyGradOp : Train_PureOp<"cross_entropy_grad",
@@ -122,4 +124,5 @@ def Train_CrossEntropyGradOp : Train_PureOp<"cross_entropy_grad",
     $logits `,` $labels `,` $lse `,` $scale `ignore` $ignore_index attr-dict
     `:` type($logits) `,` type($labels) `,` type($lse) `,` type($scale)
   }];
+  let hasCanonicalizer = 1;
 }

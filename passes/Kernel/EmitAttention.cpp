@@ -2,7 +2,8 @@
 //
 // The scores of kBlock rows at a time, [rows, T], lie in scratch; what is done
 // with them between the products is a pass over each row. In f32 the products
-// are calls of fsdprt_tile_gemm, in f64, which no library has, loops.
+// are calls of fsdprt_tile_gemm, in f64, which no library has, loops. Half
+// precision is widened into scratch first: what a block of rows needs.
 //
 //===----------------------------------------------------------------------===//
 #include "passes/Kernel/Emitter.h"
@@ -142,8 +143,11 @@ struct Attention {
     auto vShape = cast<MemRefType>(v.getType()).getShape();
     B = qShape[0], H = qShape[1], S = qShape[2], D = qShape[3];
     Hk = vShape[1], T = vShape[2], Dv = vShape[3];
-    element = cast<MemRefType>(q.getType()).getElementType();
+    Type stored = cast<MemRefType>(q.getType()).getElementType();
+    element = e.computeType(stored);
+    isHalf = element != stored;
     blocks = llvm::divideCeil(S, kBlock);
+    rows = std::min(S, kBlock);
   }
 
   /// Rows [first, first + rows) of matrix `index` of a [..., width] tensor with
@@ -153,10 +157,28 @@ struct Attention {
     Value row = addIndex(e, scaleIndex(e, index, height), first);
     return {memref, scaleIndex(e, row, width), width};
   }
-  /// Score tile number `n` of the scratch.
-  Tile scores(int64_t n) const {
-    return {e.scratch, e.index(n * std::min(S, kBlock) * T), T};
+  /// The next `height` rows of `width` elements of the scratch.
+  Tile reserve(int64_t height, int64_t width) {
+    Tile tile = {e.scratch, e.index(reserved), width};
+    reserved += height * width;
+    return tile;
   }
+  /// Where a result is computed that ends in `tile`, of `height` rows at most:
+  /// there, or in scratch where it must be rounded.
+  Tile resultOf(const Tile &tile, int64_t height) {
+    return isHalf ? reserve(height, tile.stride) : tile;
+  }
+  /// `tile`, whose first `count` of `height` rows are read, in compute type.
+  Tile operand(const Tile &tile, int64_t height, Value count) {
+    Tile wide = resultOf(tile, height);
+    copyRows(tile, wide, count);
+    return wide;
+  }
+  /// Puts the first `count` rows of a result where they belong.
+  void finish(const Tile &wide, const Tile &tile, Value count) const {
+    copyRows(wide, tile, count);
+  }
+  void copyRows(const Tile &from, const Tile &to, Value count) const;
 
   /// One block of rows of one head.
   struct Block {
@@ -167,15 +189,30 @@ struct Attention {
   };
   Block block(Value batch, Value head, Value number) const;
   Value visible(const Block &at, Value i) const;
-  Value scoreRow(const Block &at, Value i, Value count) const;
+  Value scoreRow(const Tile &scores, const Block &at, Value i,
+                 Value count) const;
 
   Emitter &e;
   Value q, k, v, mask;
   double scale;
   bool causal;
   int64_t B, H, Hk, S, T, D, Dv, blocks;
-  Type element;
+  int64_t rows;         ///< of a block
+  int64_t reserved = 0; ///< elements of the scratch
+  Type element;         ///< that is computed in
+  bool isHalf;          ///< tensors are stored in half precision
 };
+
+/// Nothing to do where tensors are stored in the compute type.
+void Attention::copyRows(const Tile &from, const Tile &to, Value count) const {
+  if (!isHalf)
+    return;
+  Value width = e.index(from.stride);
+  e.loop(e.index(0), count, [&](Value i) {
+    e.map({line(e, from, i, width)}, line(e, to, i, width),
+          [](OpBuilder &, Location, ValueRange args) { return args[0]; });
+  });
+}
 
 Attention::Block Attention::block(Value batch, Value head, Value number) const {
   Block at;
@@ -199,9 +236,10 @@ Value Attention::visible(const Block &at, Value i) const {
                 : e.index(T);
 }
 
-/// Row `i` of score tile 0, `count` long, with the mask added.
-Value Attention::scoreRow(const Block &at, Value i, Value count) const {
-  Value row = line(e, scores(0), i, count);
+/// Row `i` of `scores`, `count` long, with the mask added.
+Value Attention::scoreRow(const Tile &scores, const Block &at, Value i,
+                          Value count) const {
+  Value row = line(e, scores, i, count);
   if (!mask)
     return row;
   ArrayRef<int64_t> shape = cast<MemRefType>(mask.getType()).getShape();
@@ -245,19 +283,25 @@ LogicalResult emit(Emitter &e, onnx::AttentionOp op) {
   Value sums = e.view(e.outs[2], {a.B * a.H * a.S});
   Value low = e.number(a.element, -std::numeric_limits<double>::infinity());
   e.extent = a.B * a.H * a.blocks;
+  Tile scores = a.reserve(a.rows, a.T);
   e.loop(e.begin, e.end, [&](Value iteration) {
     SmallVector<Value> at = e.delinearize(iteration, {a.B, a.H, a.blocks});
     Attention::Block block = a.block(at[0], at[1], at[2]);
     Value zero = e.index(0);
-    Tile scores = a.scores(0);
-    Tile out = a.tile(y, block.matrix, a.S, a.Dv, block.first);
-    product(e, {block.rows, block.columns, e.index(a.D)}, a.scale,
-            a.tile(a.q, block.matrix, a.S, a.D, block.first),
-            a.tile(a.k, block.keys, a.T, a.D, zero).t(), scores);
+    Tile result = a.tile(y, block.matrix, a.S, a.Dv, block.first);
+    Tile out = a.resultOf(result, a.rows);
+    Tile q = a.operand(a.tile(a.q, block.matrix, a.S, a.D, block.first), a.rows,
+                       block.rows);
+    Tile k = a.operand(a.tile(a.k, block.keys, a.T, a.D, zero), a.T,
+                       block.columns);
+    Tile v = a.operand(a.tile(a.v, block.keys, a.T, a.Dv, zero), a.T,
+                       block.columns);
+    product(e, {block.rows, block.columns, e.index(a.D)}, a.scale, q, k.t(),
+            scores);
     Value rowOfAll = addIndex(e, scaleIndex(e, block.matrix, a.S), block.first);
     e.loop(zero, block.rows, [&](Value i) {
       Value count = a.visible(block, i);
-      Value row = a.scoreRow(block, i, count);
+      Value row = a.scoreRow(scores, block, i, count);
       Value largest = e.reduce(
           {row}, low, [](OpBuilder &b, Location loc, ValueRange args) -> Value {
             return b.create<arith::MaxNumFOp>(loc, args[0], args[1],
@@ -275,8 +319,7 @@ LogicalResult emit(Emitter &e, onnx::AttentionOp op) {
       e.store(largest, most, addIndex(e, rowOfAll, i));
       e.store(total, sums, addIndex(e, rowOfAll, i));
     });
-    product(e, {block.rows, e.index(a.Dv), block.columns}, 1, scores,
-            a.tile(a.v, block.keys, a.T, a.Dv, zero), out);
+    product(e, {block.rows, e.index(a.Dv), block.columns}, 1, scores, v, out);
     e.loop(zero, block.rows, [&](Value i) {
       Value factor =
           e.div(e.number(a.element, 1), e.load(sums, addIndex(e, rowOfAll, i)));
@@ -286,15 +329,17 @@ LogicalResult emit(Emitter &e, onnx::AttentionOp op) {
               return b.create<arith::MulFOp>(loc, args[0], factor);
             });
     });
+    a.finish(out, result, block.rows);
   });
   return success();
 }
 
 /// The probabilities of row `i` from its scores and what the forward saved.
-void emitProbabilities(const Attention &a, const Attention::Block &block,
-                       Value most, Value sums, Value i, Value count) {
+void emitProbabilities(const Attention &a, const Tile &scores,
+                       const Attention::Block &block, Value most, Value sums,
+                       Value i, Value count) {
   Emitter &e = a.e;
-  Value row = a.scoreRow(block, i, count);
+  Value row = a.scoreRow(scores, block, i, count);
   Value place = addIndex(
       e, addIndex(e, scaleIndex(e, block.matrix, a.S), block.first), i);
   Value largest = e.load(most, place);
@@ -304,14 +349,15 @@ void emitProbabilities(const Attention &a, const Attention::Block &block,
         loc, b.create<arith::SubFOp>(loc, args[0], largest));
     return b.create<arith::MulFOp>(loc, power, factor);
   });
-  clearRest(a, a.scores(0), i, count, block.columns);
+  clearRest(a, scores, i, count, block.columns);
 }
 
-/// Score tile 1, dp, becomes ds = p (dp - sum(p dp)).
-void emitScoreGradients(const Attention &a, const Attention::Block &block,
+/// Row `i` of dp becomes ds = p (dp - sum(p dp)).
+void emitScoreGradients(const Attention &a, const Tile &scores,
+                        const Tile &gradients, const Attention::Block &block,
                         Value i, Value count) {
   Emitter &e = a.e;
-  Value p = line(e, a.scores(0), i, count), dp = line(e, a.scores(1), i, count);
+  Value p = line(e, scores, i, count), dp = line(e, gradients, i, count);
   Value dot = e.sum({p, dp}, a.element,
                     [](OpBuilder &b, Location loc, ValueRange args) -> Value {
                       return b.create<arith::MulFOp>(loc, args[0], args[1]);
@@ -320,7 +366,7 @@ void emitScoreGradients(const Attention &a, const Attention::Block &block,
     return b.create<arith::MulFOp>(loc, args[0],
                                    b.create<arith::SubFOp>(loc, args[1], dot));
   });
-  clearRest(a, a.scores(1), i, count, block.columns);
+  clearRest(a, gradients, i, count, block.columns);
 }
 
 /// One iteration is one head of k and v: its gradients are summed over blocks
@@ -339,37 +385,44 @@ LogicalResult emit(Emitter &e, train::AttentionGradOp op) {
            e.number(a.element, 0));
   };
   e.extent = a.B * a.Hk;
+  Tile p = a.reserve(a.rows, a.T), ds = a.reserve(a.rows, a.T);
   e.loop(e.begin, e.end, [&](Value iteration) {
     SmallVector<Value> at = e.delinearize(iteration, {a.B, a.Hk});
-    Tile dkTile = a.tile(dk, iteration, a.T, a.D, zero);
-    Tile dvTile = a.tile(dv, iteration, a.T, a.Dv, zero);
+    Value D = e.index(a.D), Dv = e.index(a.Dv), T = e.index(a.T);
+    Tile dkResult = a.tile(dk, iteration, a.T, a.D, zero);
+    Tile dvResult = a.tile(dv, iteration, a.T, a.Dv, zero);
+    Tile dkTile = a.resultOf(dkResult, a.T), dvTile = a.resultOf(dvResult, a.T);
+    Tile k = a.operand(a.tile(a.k, iteration, a.T, a.D, zero), a.T, T);
+    Tile v = a.operand(a.tile(a.v, iteration, a.T, a.Dv, zero), a.T, T);
     clear(dkTile, a.T * a.D);
     clear(dvTile, a.T * a.Dv);
     e.loop(zero, e.index(a.H / a.Hk * a.blocks), [&](Value inner) {
       SmallVector<Value> step = e.delinearize(inner, {a.H / a.Hk, a.blocks});
       Value head = addIndex(e, scaleIndex(e, at[1], a.H / a.Hk), step[0]);
       Attention::Block block = a.block(at[0], head, step[1]);
-      Tile p = a.scores(0), ds = a.scores(1);
-      Tile q = a.tile(a.q, block.matrix, a.S, a.D, block.first);
-      Tile k = a.tile(a.k, block.keys, a.T, a.D, zero);
-      Tile v = a.tile(a.v, block.keys, a.T, a.Dv, zero);
-      Tile grad = a.tile(dy, block.matrix, a.S, a.Dv, block.first);
       Value rows = block.rows, columns = block.columns;
-      Value D = e.index(a.D), Dv = e.index(a.Dv);
+      Tile dqResult = a.tile(dq, block.matrix, a.S, a.D, block.first);
+      Tile q = a.operand(a.tile(a.q, block.matrix, a.S, a.D, block.first),
+                         a.rows, rows);
+      Tile grad = a.operand(a.tile(dy, block.matrix, a.S, a.Dv, block.first),
+                            a.rows, rows);
+      Tile dqTile = a.resultOf(dqResult, a.rows);
       product(e, {rows, columns, D}, a.scale, q, k.t(), p);
       e.loop(zero, rows, [&](Value i) {
-        emitProbabilities(a, block, most, sums, i, a.visible(block, i));
+        emitProbabilities(a, p, block, most, sums, i, a.visible(block, i));
       });
       product(e, {columns, Dv, rows}, 1, p.t(), grad, dvTile, /*add=*/true);
       product(e, {rows, columns, Dv}, 1, grad, v.t(), ds);
       e.loop(zero, rows, [&](Value i) {
-        emitScoreGradients(a, block, i, a.visible(block, i));
+        emitScoreGradients(a, p, ds, block, i, a.visible(block, i));
       });
       product(e, {columns, D, rows}, a.scale, ds.t(), q, dkTile, /*add=*/true);
       // Last: dq may lie where q or dy did.
-      product(e, {rows, D, columns}, a.scale, ds, k,
-              a.tile(dq, block.matrix, a.S, a.D, block.first));
+      product(e, {rows, D, columns}, a.scale, ds, k, dqTile);
+      a.finish(dqTile, dqResult, rows);
     });
+    a.finish(dkTile, dkResult, T);
+    a.finish(dvTile, dvResult, T);
   });
   return success();
 }
@@ -378,20 +431,29 @@ LogicalResult emit(Emitter &e, train::AttentionGradOp op) {
 MemRefType fsdp::scratchOfAttention(Operation *op) {
   if (!isa<onnx::AttentionOp, train::AttentionGradOp>(op))
     return nullptr;
-  auto q = cast<RankedTensorType>(op->getOperand(0).getType());
-  auto k = cast<RankedTensorType>(op->getOperand(1).getType());
-  int64_t tiles = isa<onnx::AttentionOp>(op) ? 1 : 2;
-  return MemRefType::get(
-      {tiles * std::min(q.getDimSize(2), kBlock) * k.getDimSize(2)},
-      q.getElementType());
+  auto shapeOf = [&](unsigned operand) {
+    return cast<RankedTensorType>(op->getOperand(operand).getType()).getShape();
+  };
+  int64_t rows = std::min(shapeOf(0)[2], kBlock), T = shapeOf(1)[2];
+  int64_t D = shapeOf(0)[3], Dv = shapeOf(2)[3];
+  Type stored =
+      cast<RankedTensorType>(op->getOperand(0).getType()).getElementType();
+  Type element = onnx::statisticsType(stored);
+  bool isForward = isa<onnx::AttentionOp>(op);
+  int64_t elements = (isForward ? 1 : 2) * rows * T;
+  if (element != stored && isForward) // y, q, k, v
+    elements += (rows + T) * (D + Dv);
+  else if (element != stored) // dk, dv, k, v, q, dy, dq
+    elements += 2 * T * (D + Dv) + rows * (2 * D + Dv);
+  return MemRefType::get({elements}, element);
 }
 
 LogicalResult fsdp::emitAttention(Emitter &e, Operation *op) {
   Type element =
       cast<RankedTensorType>(op->getOperand(0).getType()).getElementType();
-  if (!element.isF32() && !element.isF64())
+  if (!element.isF32() && !element.isF64() && !element.isBF16())
     return op->emitOpError("has no kernel for element type ")
-           << element << ", expected f32 or f64";
+           << element << ", expected f32, f64 or bf16";
   return llvm::TypeSwitch<Operation *, LogicalResult>(op)
       .Case<onnx::AttentionOp, train::AttentionGradOp>(
           [&](auto typed) { return emit(e, typed); })

@@ -122,6 +122,20 @@ void updateInPlace(
       });
 }
 
+/// The gradient, widened to `type`, times `clip` where there is one.
+Value clippedGradient(OpBuilder &b, Location loc, Value grad, Value clip,
+                      Type type) {
+  grad = Emitter::convert(b, loc, grad, type);
+  return clip ? b.create<arith::MulFOp>(loc, grad, clip) : grad;
+}
+
+/// Appends `value` rounded to what `source`, a memref or null, holds.
+void appendSource(OpBuilder &b, Location loc, Value value, Value source,
+                  SmallVectorImpl<Value> &results) {
+  if (source)
+    results.push_back(Emitter::convert(b, loc, value, elementOf(source)));
+}
+
 LogicalResult emit(Emitter &e, train::FlatAdamWOp op) {
   auto in = e.ins.begin();
   Value p = *in++, g = *in++, m = *in++, v = *in++;
@@ -148,8 +162,9 @@ LogicalResult emit(Emitter &e, train::FlatAdamWOp op) {
   Value keep2 = e.number(type, beta2), b2 = e.number(type, 1 - beta2);
   Value eps = e.number(type, rule.getEps().getValueAsDouble());
   Decay decay(e, rate, op.getDecayElements(), rank, elements);
+  Value source = op.getSource() ? e.outs[3] : Value();
   updateInPlace(
-      e, {p, g, m, v}, {e.outs[0], e.outs[1], e.outs[2]},
+      e, {p, g, m, v}, e.outs,
       [&](OpBuilder &b, Location loc, ValueRange args) -> SmallVector<Value> {
         auto add = [&](Value x, Value y) -> Value {
           return b.create<arith::AddFOp>(loc, x, y);
@@ -163,14 +178,16 @@ LogicalResult emit(Emitter &e, train::FlatAdamWOp op) {
         auto sub = [&](Value x, Value y) -> Value {
           return b.create<arith::SubFOp>(loc, x, y);
         };
-        Value grad = clip ? mul(args[1], clip) : args[1];
+        Value grad = clippedGradient(b, loc, args[1], clip, type);
         Value shrunk = mul(args[0], decay.select(b, loc, shrink, one));
         Value newM = add(args[2], mul(b1, sub(grad, args[2])));
         Value newV = add(mul(args[3], keep2), mul(b2, mul(grad, grad)));
         Value root = b.create<math::SqrtOp>(loc, newV);
         Value denominator = add(div(root, root2), eps);
         Value newP = sub(shrunk, mul(stepSize, div(newM, denominator)));
-        return {newP, newM, newV};
+        SmallVector<Value> results = {newP, newM, newV};
+        appendSource(b, loc, newP, source, results);
+        return results;
       });
   return success();
 }
@@ -191,21 +208,18 @@ LogicalResult emit(Emitter &e, train::FlatSgdOp op) {
   Value momentum =
       e.number(type, op.getRule().getMomentum().getValueAsDouble());
   Decay decay(e, decayRate, op.getDecayElements(), rank, elements);
-  SmallVector<Value> ins = {p, g}, outs = {e.outs[0]};
-  if (buffer) {
+  SmallVector<Value> ins = {p, g};
+  if (buffer)
     ins.push_back(buffer);
-    outs.push_back(e.outs[1]);
-  }
+  Value source = op.getSource() ? e.outs.back() : Value();
   updateInPlace(
-      e, ins, outs,
+      e, ins, e.outs,
       [&](OpBuilder &b, Location loc, ValueRange args) -> SmallVector<Value> {
         auto fma = [&](Value x, Value y, Value z) -> Value {
           return b.create<arith::AddFOp>(loc, x,
                                          b.create<arith::MulFOp>(loc, y, z));
         };
-        Value grad = args[1];
-        if (clip)
-          grad = b.create<arith::MulFOp>(loc, grad, clip);
+        Value grad = clippedGradient(b, loc, args[1], clip, type);
         if (decayRate != 0)
           grad = fma(grad, decay.select(b, loc, rate, zero), args[0]);
         if (buffer)
@@ -215,6 +229,7 @@ LogicalResult emit(Emitter &e, train::FlatSgdOp op) {
         SmallVector<Value> results = {newP};
         if (buffer)
           results.push_back(grad);
+        appendSource(b, loc, newP, source, results);
         return results;
       });
   return success();

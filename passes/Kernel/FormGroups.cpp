@@ -35,7 +35,7 @@ bool isLibraryCall(Operation *op) {
   if (!matmul)
     return false;
   Type element =
-      cast<RankedTensorType>(matmul.getY().getType()).getElementType();
+      cast<RankedTensorType>(matmul.getLhs().getType()).getElementType();
   return element.isF32() || element.isBF16();
 }
 
@@ -137,7 +137,8 @@ struct FormGroups : public fsdp::impl::KernelFormGroupsBase<FormGroups> {
       return std::nullopt;
     Group joined = group;
     joined.ops.insert(joined.ops.begin(), op);
-    if (joined.ops.size() > kMaxOps || joined.inputs().size() > kMaxInputs)
+    auto computes = [](Operation *o) { return !isWideningCast(o); };
+    if (size_t(llvm::count_if(joined.ops, computes)) > kMaxOps || joined.inputs().size() > kMaxInputs)
       return std::nullopt;
     return it->second;
   }

@@ -14,6 +14,9 @@ namespace fsdp {
 /// Whether `op` is computed element by element: an elementwise op or an expand,
 /// whose result is its iteration space.
 bool isElementwise(mlir::Operation *op);
+
+/// Whether `op` casts a float to a wider one.
+bool isWideningCast(mlir::Operation *op);
 } // namespace fsdp
 
 #endif // FSDP_PASSES_KERNEL_PASSES_H

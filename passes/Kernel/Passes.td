@@ -1,6 +1,18 @@
 //===- Passes.td - Tensor ops to kernels -------------------*- tablegen -*-===//
 include "mlir/Pass/PassBase.td"
 
+def KernelSinkCasts : Pass<"kernel-sink-casts", "::mlir::ModuleOp"> {
+  let summary = "widens values where they are read";
+  let description = [{
+    A cast to a wider float type costs nothing inside a kernel and twice the
+    bytes as a value in memory: every elementwise op that reads one gets a cast
+    of its own, right before it, so that `--kernel-form-groups` can put it into
+    its kernel. Casts that other ops read stay, before the first of those.
+  }];
+  let statistics = [Statistic<"numSunk", "sunk", "casts put before a reader">];
+  let dependentDialects = ["::fsdp::onnx::OnnxDialect"];
+}
+
 def KernelFormGroups : Pass<"kernel-form-groups", "::mlir::ModuleOp"> {
   let summary = "puts every computation into a kernel";
   let description = [{

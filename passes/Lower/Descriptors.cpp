@@ -18,7 +18,7 @@ using namespace fsdp;
 static_assert(sizeof(fsdprt_arg) == 32, "DescriptorBuilder::args mirrors it");
 static_assert(sizeof(fsdprt_op) == 56, "DescriptorBuilder::head mirrors it");
 static_assert(sizeof(fsdprt_launch_desc) == 56 + 24, "build mirrors it");
-static_assert(sizeof(fsdprt_gemm_desc) == 56 + 8 + 8 * (4 + 4 * 4 + 5),
+static_assert(sizeof(fsdprt_gemm_desc) == 56 + 16 + 8 * (4 + 4 * 4 + 5),
               "buildGemm mirrors it");
 static_assert(sizeof(fsdprt_collective_desc) == 56 + 24,
               "collective mirrors it");
@@ -158,7 +158,8 @@ DescriptorBuilder::Call DescriptorBuilder::buildGemm(rt::GemmOp op) {
   ArrayRef<int64_t> a = op.getAStrides(), b = op.getBStrides(),
                     c = op.getCStrides();
   llvm::Constant *value = structOf(
-      {head(op), i32(dtypeCode(op.getDtype())), i32(op.getAccumulate()),
+      {head(op), i32(dtypeCode(op.getDtype())),
+       i32(dtypeCode(op.getCDtype())), i32(op.getAccumulate()), i32(0),
        i64(op.getM()), i64(op.getN()), i64(op.getK()), i64(rank),
        i64Array(op.getBatch(), FSDPRT_MAX_BATCH_DIMS), batch(a), batch(b),
        batch(c), i64(a[rank]), i64(a[rank + 1]), i64(b[rank]), i64(b[rank + 1]),

@@ -38,10 +38,19 @@ static void addTrainStage(OpPassManager &manager,
   // Before the backward pass: the gradient then computes the scores again.
   manager.addPass(createTrainFormAttention());
   addCleanup(manager);
+  TrainMixedPrecisionOptions precision;
+  precision.paramDtype = options.paramDtype;
+  precision.outputDtype = options.outputDtype;
+  precision.units = options.units;
+  manager.addPass(createTrainMixedPrecision(precision));
+  addCleanup(manager);
   TrainBuildBackwardOptions backward;
   backward.lossMean = options.lossMean;
   manager.addPass(createTrainBuildBackward(backward));
+  manager.addPass(createTrainNarrowSaved());
   addCleanup(manager);
+  if (options.reduceDtype != "bfloat16")
+    manager.addPass(createTrainWidenGradients());
   TrainBuildUpdateOptions update;
   update.optimizer = options.optimizer;
   update.beta1 = options.beta1;
@@ -60,6 +69,8 @@ static void addShardStage(OpPassManager &manager,
   FsdpAssignUnitsOptions units;
   units.mesh = options.mesh;
   units.units = options.units;
+  units.paramDtype = options.paramDtype;
+  units.reduceDtype = options.reduceDtype;
   manager.addPass(createFsdpAssignUnits(units));
   manager.addPass(createFsdpInsertGathers());
   manager.addPass(createFsdpInsertReductions());
@@ -88,6 +99,7 @@ void fsdp::buildPipeline(OpPassManager &manager,
   addTrainStage(manager, options);
   addShardStage(manager, options);
   addScheduleStage(manager, options);
+  manager.addPass(createKernelSinkCasts());
   manager.addPass(createKernelFormGroups());
   manager.addPass(createConvertFsdpToFsdpRt());
   manager.addPass(createPlanAssignOffsets());

@@ -15,6 +15,8 @@ struct PipelineOptions {
   std::vector<std::string> prefetchForward, prefetchBackward;
   int64_t reduceInFlight = 1; ///< reduce-scatters beside backward
   std::string memoryLimit;    ///< of a rank, such as "2GiB"; empty: none
+  /// As torch names dtypes; empty: those of the model.
+  std::string paramDtype, reduceDtype, outputDtype;
   std::string loss, logits, labelsShift, lossMean = "global";
   std::string optimizer = "adamw";
   double beta1 = 0.9, beta2 = 0.999, eps = 1e-8;

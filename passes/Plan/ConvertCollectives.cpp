@@ -5,10 +5,14 @@ using namespace mlir;
 using namespace fsdp;
 using namespace fsdp::sharding;
 
+static LayoutAttr layoutOf(TypeRange shards) {
+  return cast<ShardedType>(shards.front()).getLayout();
+}
+
 /// Zeroes what lies between and behind the parameters of a gradient line: the
 /// norm counts it and the update reads it.
 void PhaseConverter::zeroGaps(const LineBuffers &line, Slice buffer) {
-  LayoutAttr layout = line.layout();
+  LayoutAttr layout = line.line.get().getReduceLayout();
   int64_t end = 0;
   auto zeroUpTo = [&](int64_t begin) {
     if (begin > end)
@@ -25,16 +29,17 @@ void PhaseConverter::zeroGaps(const LineBuffers &line, Slice buffer) {
 
 void PhaseConverter::convert(AllGatherStartOp op) {
   const LineBuffers &line = program.getLine(op.getUnit(), op.getLine());
-  LayoutAttr layout = line.layout();
+  LayoutAttr layout = layoutOf(op.getShards().getTypes());
+  // A step gathers the source, a checkpoint the master.
+  Slice from = layout == line.layout() ? line.shard : line.source;
   Slice full =
       createWork((op.getUnit() + " gathered").str(), rt::BufferKind::Gathered,
-                 line.fullBytes(), op.getUnit());
+                 lineBytes(layout), op.getUnit());
   OpBuilder &b = phase.getBuilder();
   int64_t element = layout.getElementType().getIntOrFloatBitWidth() / 8;
   Value event = phase.dispatch<rt::AllGatherOp>(
       "all_gather", rt::Stream::Gather,
-      {phase.arg(rt::Access::Read, line.shard),
-       phase.arg(rt::Access::Write, full)},
+      {phase.arg(rt::Access::Read, from), phase.arg(rt::Access::Write, full)},
       op.getUnit(), "", TypeAttr::get(layout.getElementType()),
       b.getI64IntegerAttr(layout.getShardElements()),
       b.getI64IntegerAttr(layout.getNumElements() * element));
@@ -43,7 +48,7 @@ void PhaseConverter::convert(AllGatherStartOp op) {
 
 void PhaseConverter::convert(ReduceScatterStartOp op) {
   const LineBuffers &line = program.getLine(op.getUnit(), op.getLine());
-  LayoutAttr layout = line.layout();
+  LayoutAttr layout = line.line.get().getReduceLayout();
   Slice buffer = gradientLines.lookup(op);
   for (auto [i, grad] : llvm::enumerate(op.getGrads())) {
     Slice wanted = parameterSlice(layout, i, buffer), have = sliceOf(grad);
@@ -55,7 +60,7 @@ void PhaseConverter::convert(ReduceScatterStartOp op) {
   zeroGaps(line, buffer);
   StringRef unit = op.getUnit();
   Slice shard = createWork((unit + " reduced").str(), rt::BufferKind::Reduced,
-                           line.shard.bytes, unit);
+                           byteSize(LineBuffers::shardTypeOf(layout)), unit);
   Slice scratch = createWork((unit + " reduce scratch").str(),
                              rt::BufferKind::Scratch, buffer.bytes, unit);
   OpBuilder &b = phase.getBuilder();
@@ -80,8 +85,8 @@ void PhaseConverter::convert(WaitOp op) {
       continue;
     }
     auto start = op.getPending().getDefiningOp<AllGatherStartOp>();
-    const LineBuffers &line = program.getLine(start.getUnit(), start.getLine());
-    assign(value, parameterSlice(line.layout(), i, pending.buffer));
+    LayoutAttr layout = layoutOf(start.getShards().getTypes());
+    assign(value, parameterSlice(layout, i, pending.buffer));
   }
 }
 

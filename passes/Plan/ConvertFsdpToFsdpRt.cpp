@@ -109,16 +109,21 @@ struct ConvertFsdpToFsdpRt
       auto line = lookupLine(load, load.getUnit(), load.getLine());
       if (failed(line))
         return failure();
-      LineBuffers buffers{*line, unitIndex[load.getUnit()], {}, {}};
-      int64_t bytes = byteSize(buffers.shardType());
-      auto create = [&](StringRef name, rt::BufferKind kind) {
+      LineBuffers buffers{*line, unitIndex[load.getUnit()], {}, {}, {}};
+      auto create = [&](StringRef name, rt::BufferKind kind, Type type) {
         return program.buffers.create({(load.getUnit() + " " + name).str(),
-                                       load.getUnit().str(), kind, bytes, "",
-                                       "", nullptr});
+                                       load.getUnit().str(), kind,
+                                       byteSize(type), "", "", nullptr});
       };
-      buffers.shard = create("parameters", rt::BufferKind::Shard);
+      Type shard = buffers.shardType();
+      buffers.shard = create("parameters", rt::BufferKind::Shard, shard);
+      buffers.source = buffers.shard;
+      if (line->get().hasSource())
+        buffers.source = create("gather source", rt::BufferKind::Shard,
+                                buffers.sourceType());
       for (StringRef name : stateNames(load.getRuleAttr()))
-        buffers.states.push_back(create(name, rt::BufferKind::Optimizer));
+        buffers.states.push_back(
+            create(name, rt::BufferKind::Optimizer, shard));
       program.addLine(std::move(buffers));
     }
     return success();

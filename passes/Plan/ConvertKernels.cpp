@@ -79,21 +79,42 @@ LogicalResult PhaseConverter::convert(train::KernelOp op) {
   return launch(op, ins, outs, unit);
 }
 
+int64_t PhaseConverter::gemmScratch(onnx::MatMulOp op, const GemmShape &gemm) {
+  Type result = cast<RankedTensorType>(op.getY().getType()).getElementType();
+  if (!cast<RankedTensorType>(op.getLhs().getType()).getElementType().isBF16())
+    return 0;
+  // Equal ops, layer by layer, ask for the same.
+  auto key = std::make_tuple(op.getLhs().getType(), op.getRhs().getType(),
+                             op.getY().getType(),
+                             2 * op.getTransA() + op.getTransB());
+  auto [it, isNew] = program.gemmScratch.try_emplace(key, 0);
+  if (isNew)
+    it->second = getGemmScratchBytes(gemm, result, kMaxScratchWorkers);
+  return it->second;
+}
+
+static TypeAttr elementTypeOf(Value value) {
+  return TypeAttr::get(cast<RankedTensorType>(value.getType()).getElementType());
+}
+
 LogicalResult PhaseConverter::convert(onnx::MatMulOp op) {
   FailureOr<GemmShape> gemm = getGemmShape(op);
   if (failed(gemm))
     return failure();
   StringRef unit = program.unitOfScope(op.getScope());
   Slice result = resultSlice(op.getY(), "matmul", unit);
+  SmallVector<Attribute> args = {phase.arg(rt::Access::Read, sliceOf(op.getLhs())),
+                                 phase.arg(rt::Access::Read, sliceOf(op.getRhs())),
+                                 phase.arg(rt::Access::Write, result)};
+  if (int64_t bytes = gemmScratch(op, *gemm))
+    args.push_back(phase.arg(
+        rt::Access::Scratch,
+        createWork("gemm scratch", rt::BufferKind::Scratch, bytes, unit)));
   OpBuilder &b = phase.getBuilder();
   phase.dispatch<rt::GemmOp>(
       "matmul", rt::Stream::Compute,
-      {phase.arg(rt::Access::Read, sliceOf(op.getLhs())),
-       phase.arg(rt::Access::Read, sliceOf(op.getRhs())),
-       phase.arg(rt::Access::Write, result)},
-      unit, op.getScope(),
-      TypeAttr::get(
-          cast<RankedTensorType>(op.getY().getType()).getElementType()),
+      args, unit, op.getScope(),
+      elementTypeOf(op.getLhs()), elementTypeOf(op.getY()),
       b.getBoolAttr(false), b.getI64IntegerAttr(gemm->m),
       b.getI64IntegerAttr(gemm->n), b.getI64IntegerAttr(gemm->k),
       b.getDenseI64ArrayAttr(gemm->batch), b.getDenseI64ArrayAttr(gemm->a),

@@ -66,6 +66,12 @@ LogicalResult PhaseConverter::convert(UpdateOp op) {
   llvm::append_range(ins, line.states);
   llvm::append_range(outs, line.states);
   SmallVector<Type> types(ins.size(), shard);
+  types[1] = LineBuffers::shardTypeOf(line.line.get().getReduceLayout());
+  Type source; // a second result: the new parameters as they are gathered
+  if (line.hasSource()) {
+    source = line.sourceType();
+    outs.push_back(line.source);
+  }
   auto addInput = [&](Slice slice, Type type) {
     ins.push_back(slice);
     types.push_back(type);
@@ -91,12 +97,12 @@ LogicalResult PhaseConverter::convert(UpdateOp op) {
     if (isAdamW)
       return b
           .create<train::FlatAdamWOp>(
-              op.getLoc(), shard, shard, shard, p, g, m, v, lr, step, clip,
+              op.getLoc(), shard, shard, shard, source, p, g, m, v, lr, step, clip,
               rank, cast<train::AdamWAttr>(op.getRule()), decay, "optimizer")
           ->getResults();
     return b
         .create<train::FlatSgdOp>(
-            op.getLoc(), shard, m ? shard : Type(), p, g, m, lr, clip, rank,
+            op.getLoc(), shard, m ? shard : Type(), source, p, g, m, lr, clip, rank,
             cast<train::SgdAttr>(op.getRule()), decay, "optimizer")
         ->getResults();
   };

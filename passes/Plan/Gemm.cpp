@@ -1,7 +1,7 @@
 //===- Gemm.cpp - Matrix products as library calls ------------------------===//
 #include "passes/Plan/Gemm.h"
 
-#include "runtime/abi/fsdprt.h"
+#include "runtime/device/GemmProblem.h"
 
 using namespace mlir;
 using namespace fsdp;
@@ -106,4 +106,22 @@ FailureOr<GemmShape> fsdp::getGemmShape(onnx::MatMulOp op) {
            << " batch dimensions that do not merge, expected at most "
            << FSDPRT_MAX_BATCH_DIMS;
   return gemm;
+}
+
+int64_t fsdp::getGemmScratchBytes(const GemmShape &gemm, Type result,
+                                  int threads) {
+  fsdprt_gemm_desc desc = {};
+  desc.dtype = FSDPRT_BF16;
+  desc.c_dtype = result.isF32() ? FSDPRT_F32 : FSDPRT_BF16;
+  desc.m = gemm.m, desc.n = gemm.n, desc.k = gemm.k;
+  size_t rank = gemm.batch.size();
+  desc.num_batch_dims = rank;
+  llvm::copy(gemm.batch, desc.batch);
+  llvm::copy(ArrayRef(gemm.a).take_front(rank), desc.a_batch_strides);
+  llvm::copy(ArrayRef(gemm.b).take_front(rank), desc.b_batch_strides);
+  llvm::copy(ArrayRef(gemm.c).take_front(rank), desc.c_batch_strides);
+  desc.a_row_stride = gemm.a[rank], desc.a_col_stride = gemm.a[rank + 1];
+  desc.b_row_stride = gemm.b[rank], desc.b_col_stride = gemm.b[rank + 1];
+  desc.c_row_stride = gemm.c[rank];
+  return fsdprt::gemmScratchBytes(desc, threads);
 }

@@ -18,6 +18,12 @@ struct GemmShape {
 /// product. Fails, with an error on the op, when more batch dimensions are left
 /// than the library takes.
 mlir::FailureOr<GemmShape> getGemmShape(onnx::MatMulOp op);
+
+/// Bytes that the library, with `threads` threads on this host, takes as
+/// scratchpad for a product of bf16 operands with elements of type `result`.
+/// (In f32 implementations without one are as fast.)
+int64_t getGemmScratchBytes(const GemmShape &gemm, mlir::Type result,
+                            int threads);
 } // namespace fsdp
 
 #endif // FSDP_PASSES_PLAN_GEMM_H

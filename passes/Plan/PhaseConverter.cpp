@@ -22,13 +22,18 @@ Slice fsdp::parameterSlice(LayoutAttr layout, size_t index,
 /// Every line that the phase works on is loaded by `init`, with the layout and
 /// the optimizer that the op expects.
 LogicalResult PhaseConverter::checkLines() {
-  auto check = [&](auto op, LayoutAttr layout) -> LogicalResult {
+  using Layout = LayoutAttr (LineAttr::*)() const;
+  auto check = [&](auto op, LayoutAttr layout,
+                   std::initializer_list<Layout> allowed) -> LogicalResult {
     const LineBuffers *line = program.findLine(op.getUnit(), op.getLine());
     if (!line)
       return op.emitOpError("names line ")
              << op.getLine() << " of unit '" << op.getUnit()
              << "', which 'init' does not load: run --fsdp-build-phases";
-    if (layout && layout != line->layout())
+    LineAttr attr = line->line.get();
+    if (layout && llvm::none_of(allowed, [&](Layout get) {
+          return (attr.*get)() == layout;
+        }))
       return op.emitOpError("has another layout than line ")
              << op.getLine() << " of unit '" << op.getUnit() << "'";
     return success();
@@ -39,16 +44,19 @@ LogicalResult PhaseConverter::checkLines() {
   for (Operation &op : block) {
     LogicalResult result = success();
     if (auto gather = dyn_cast<AllGatherStartOp>(op))
-      result = check(gather, layoutOf(gather.getShards().getTypes()));
+      result = check(gather, layoutOf(gather.getShards().getTypes()),
+                     {&LineAttr::getLayout, &LineAttr::getGatherLayout});
     else if (auto reduce = dyn_cast<ReduceScatterStartOp>(op))
       result =
-          check(reduce, layoutOf(reduce.getPending().getType().getTypes()));
+          check(reduce, layoutOf(reduce.getPending().getType().getTypes()),
+                {&LineAttr::getReduceLayout});
     else if (auto store = dyn_cast<StoreOp>(op))
-      result = check(store, nullptr);
+      result = check(store, nullptr, {});
     else if (auto load = dyn_cast<LoadOp>(op))
-      result = check(load, nullptr);
+      result = check(load, nullptr, {});
     else if (auto update = dyn_cast<UpdateOp>(op))
-      result = check(update, layoutOf(update.getGrads().getTypes()));
+      result = check(update, layoutOf(update.getGrads().getTypes()),
+                     {&LineAttr::getReduceLayout});
     if (failed(result))
       return failure();
     auto update = dyn_cast<UpdateOp>(op);
@@ -118,7 +126,9 @@ void PhaseConverter::fill(Slice slice, StringRef name, StringRef unit) {
                              phase.getBuilder().getI64IntegerAttr(0));
 }
 
-void PhaseConverter::convert(LoadOp op) {
+/// Fills the master shard, derives the gather's source from it, and zeroes the
+/// states.
+LogicalResult PhaseConverter::convert(LoadOp op) {
   const LineBuffers &line = program.getLine(op.getUnit(), op.getLine());
   OpBuilder &b = phase.getBuilder();
   phase.dispatch<rt::LoadOp>(
@@ -127,6 +137,17 @@ void PhaseConverter::convert(LoadOp op) {
       b.getI64IntegerAttr(op.getLine()));
   for (const Slice &state : line.states)
     fill(state, "zero_state", op.getUnit());
+  if (!line.hasSource())
+    return success();
+  return launchFlat(op, "derive_source", op.getUnit(), {line.shardType()},
+                    [&](OpBuilder &b, Block *body) -> ValueRange {
+                      return b
+                          .create<onnx::CastOp>(op.getLoc(), line.sourceType(),
+                                                body->getArgument(0),
+                                                "optimizer")
+                          ->getResults();
+                    },
+                    {line.shard}, {line.source});
 }
 
 void PhaseConverter::convert(StoreOp op) {
@@ -159,9 +180,9 @@ void PhaseConverter::writeResults() {
 LogicalResult PhaseConverter::convert(Operation *op) {
   phase.setLoc(op->getLoc());
   return llvm::TypeSwitch<Operation *, LogicalResult>(op)
-      .Case<train::KernelOp, onnx::MatMulOp, SumOfSquaresOp, UpdateOp>(
+      .Case<train::KernelOp, onnx::MatMulOp, SumOfSquaresOp, UpdateOp, LoadOp>(
           [&](auto typed) { return convert(typed); })
-      .Case<AllGatherStartOp, ReduceScatterStartOp, WaitOp, AllReduceOp, LoadOp,
+      .Case<AllGatherStartOp, ReduceScatterStartOp, WaitOp, AllReduceOp,
             StoreOp>([&](auto typed) {
         convert(typed);
         return success();

@@ -9,6 +9,7 @@
 #define FSDP_PASSES_PLAN_PHASECONVERTER_H
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "passes/Plan/Gemm.h"
 #include "passes/Plan/PhaseBuilder.h"
 #include "passes/Plan/Program.h"
 
@@ -52,7 +53,7 @@ private:
   void convert(sharding::AllReduceOp op);
   mlir::LogicalResult convert(sharding::SumOfSquaresOp op);
   mlir::LogicalResult convert(sharding::UpdateOp op);
-  void convert(sharding::LoadOp op);
+  mlir::LogicalResult convert(sharding::LoadOp op);
   void convert(sharding::StoreOp op);
   void writeConstants();
   void writeResults();
@@ -70,6 +71,7 @@ private:
       llvm::function_ref<mlir::ValueRange(mlir::OpBuilder &, mlir::Block *)>
           buildBody,
       llvm::ArrayRef<Slice> ins, llvm::ArrayRef<Slice> outs);
+  int64_t gemmScratch(onnx::MatMulOp op, const GemmShape &gemm);
   void copy(Slice from, Slice to, llvm::StringRef name, llvm::StringRef unit);
   void fill(Slice slice, llvm::StringRef name, llvm::StringRef unit);
   void zeroGaps(const LineBuffers &line, Slice buffer);

@@ -31,10 +31,10 @@ static bool isReadOnceBy(Value value, Operation *op) {
 void PhaseConverter::placeGradients() {
   for (auto start : block.getOps<ReduceScatterStartOp>()) {
     const LineBuffers &line = program.getLine(start.getUnit(), start.getLine());
-    LayoutAttr layout = line.layout();
+    LayoutAttr layout = line.line.get().getReduceLayout();
     Slice buffer =
         createWork((start.getUnit() + " gradients").str(),
-                   rt::BufferKind::Gradient, line.fullBytes(), start.getUnit());
+                   rt::BufferKind::Gradient, lineBytes(layout), start.getUnit());
     gradientLines[start] = buffer;
     int64_t begin = placeOf[start];
     SmallVector<Value> sources;

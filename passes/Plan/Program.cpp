@@ -1,12 +1,12 @@
 //===- Program.cpp - What the phases of a program share -------------------===//
 #include "passes/Plan/Program.h"
+#include "passes/Support/Values.h"
 
 using namespace mlir;
 using namespace fsdp;
 
-int64_t LineBuffers::fullBytes() const {
-  return layout().getShardElements() * layout().getNumShards() *
-         (layout().getElementType().getIntOrFloatBitWidth() / 8);
+int64_t fsdp::lineBytes(sharding::LayoutAttr layout) {
+  return layout.getNumShards() * byteSize(LineBuffers::shardTypeOf(layout));
 }
 
 static std::string lineKey(StringRef unit, int64_t line) {

@@ -13,16 +13,25 @@ struct LineBuffers {
   LineRef line;
   int64_t unitIndex = 0;
   Slice shard;
+  Slice source; ///< what is gathered: the shard, or its copy in a narrower type
   llvm::SmallVector<Slice> states; ///< optimizer states, each like the shard
 
   sharding::LayoutAttr layout() const { return line.get().getLayout(); }
-  /// Of the whole line, as it is gathered and reduced.
-  int64_t fullBytes() const;
-  mlir::RankedTensorType shardType() const {
-    return mlir::RankedTensorType::get({layout().getShardElements()},
-                                       layout().getElementType());
+  bool hasSource() const { return source.buffer != shard.buffer; }
+  mlir::RankedTensorType shardType() const { return shardTypeOf(layout()); }
+  mlir::RankedTensorType sourceType() const {
+    return shardTypeOf(line.get().getGatherLayout());
+  }
+
+  /// A rank's part of a line laid out as `layout`.
+  static mlir::RankedTensorType shardTypeOf(sharding::LayoutAttr layout) {
+    return mlir::RankedTensorType::get({layout.getShardElements()},
+                                       layout.getElementType());
   }
 };
+
+/// Bytes of a whole line laid out as `layout`, padding included.
+int64_t lineBytes(sharding::LayoutAttr layout);
 
 /// What all phases of a program share.
 struct Program {
@@ -32,6 +41,9 @@ struct Program {
   BufferTable buffers;
   KernelTable kernels;
   llvm::MapVector<mlir::Attribute, Slice> constants;
+  /// Scratch of the GEMM library by operand and result types and transposition.
+  llvm::DenseMap<std::tuple<mlir::Type, mlir::Type, mlir::Type, int>, int64_t>
+      gemmScratch;
   llvm::StringMap<Slice> roles; ///< inputs, scalars and results
   int64_t world = 1;            ///< number of ranks
   unsigned numInPlace = 0;

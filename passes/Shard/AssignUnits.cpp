@@ -8,7 +8,9 @@
 //
 //===----------------------------------------------------------------------===//
 #include "passes/Shard/Passes.h"
+#include "passes/Support/DTypes.h"
 #include "passes/Support/Step.h"
+#include "passes/Support/UnitNames.h"
 
 #include "llvm/ADT/SetVector.h"
 
@@ -22,7 +24,6 @@ using namespace fsdp;
 using namespace fsdp::sharding;
 
 namespace {
-constexpr llvm::StringLiteral kRootUnit = "(root)";
 /// Far above any machine; sizes stay far below overflow.
 constexpr int64_t kMaxRanks = 1 << 16;
 
@@ -40,30 +41,12 @@ bool decays(Attribute rule) {
   return false;
 }
 
-/// "a.b.c" -> "a", "a.b" (the modules around parameter "a.b.c").
-SmallVector<StringRef> enclosingModules(StringRef name) {
-  SmallVector<StringRef> modules;
-  for (size_t i = 0; i < name.size(); ++i)
-    if (name[i] == '.')
-      modules.push_back(name.take_front(i));
-  return modules;
-}
-
-/// Whether the last component of `path` is a number: an element of a list.
-bool isListElement(StringRef path) {
-  StringRef last = path.rsplit('.').second;
-  if (last.empty())
-    last = path;
-  return !last.empty() &&
-         llvm::all_of(last, [](char c) { return c >= '0' && c <= '9'; });
-}
-
 struct AssignUnits : public fsdp::impl::FsdpAssignUnitsBase<AssignUnits> {
   using FsdpAssignUnitsBase::FsdpAssignUnitsBase;
 
   void runOnOperation() override {
     FailureOr<MeshAttr> meshAttr = parseMesh();
-    if (failed(meshAttr) || failed(checkPatterns()))
+    if (failed(meshAttr) || failed(checkPatterns()) || failed(parseTypes()))
       return signalPassFailure();
     llvm::MapVector<StringRef, SmallVector<Member>> members;
     members[kRootUnit];
@@ -104,6 +87,18 @@ struct AssignUnits : public fsdp::impl::FsdpAssignUnitsBase<AssignUnits> {
     return MeshAttr::get(&getContext(), names, sizes);
   }
 
+  LogicalResult parseTypes() {
+    FailureOr<FloatType> param =
+        parseTrainingType(getOperation(), "--param-dtype", paramDtype);
+    FailureOr<FloatType> sum =
+        parseTrainingType(getOperation(), "--reduce-dtype", reduceDtype);
+    if (failed(param) || failed(sum))
+      return failure();
+    gather = *param;
+    reduce = *sum;
+    return success();
+  }
+
   /// A pattern that matches no module is a mistake.
   LogicalResult checkPatterns() {
     llvm::SetVector<StringRef> modules;
@@ -137,49 +132,37 @@ struct AssignUnits : public fsdp::impl::FsdpAssignUnitsBase<AssignUnits> {
     return members;
   }
 
-  /// The unit of the module path `name`: the longest enclosing module that is
-  /// a unit.
-  StringRef unitOf(StringRef name) {
-    StringRef found = kRootUnit;
-    for (StringRef path : enclosingModules(name)) {
-      bool isUnit = units.empty() ? isListElement(path)
-                                  : llvm::any_of(units, [&](auto &pattern) {
-                                      return matchesGlob(pattern, path);
-                                    });
-      if (!isUnit)
-        continue;
-      found = path;
-      if (units.empty()) // the outermost list decides
-        break;
-    }
-    return found;
-  }
-
   /// The nearest unit that holds all names of a (tied) parameter.
   StringRef unitOf(onnx::ParameterOp parameter) {
-    StringRef unit = unitOf(parameter.getSymName());
+    UnitNames names(units);
+    StringRef unit = names.unitOf(parameter.getSymName());
     if (auto aliases = parameter.getAliases())
       for (auto alias : aliases->getAsValueRange<StringAttr>())
         while (unit != kRootUnit && !alias.starts_with((unit + ".").str())) {
           // The name of a parameter directly inside the next module out.
           size_t dot = unit.rfind('.');
           unit = dot == StringRef::npos ? StringRef(kRootUnit)
-                                        : unitOf(unit.take_front(dot + 1));
+                                        : names.unitOf(unit.take_front(dot + 1));
         }
     return unit;
   }
 
   void buildUnit(OpBuilder &builder, MeshAttr meshAttr, StringRef name,
                  ArrayRef<Member> list) {
-    // One line for each (dtype, updated or not), in order of appearance.
-    llvm::MapVector<std::pair<Type, int>, SmallVector<Member>> groups;
-    for (const Member &member : list)
-      groups[{onnx::ParameterOp(member.op).getTensorType().getElementType(),
-              member.rule ? 1 : 0}]
-          .push_back(member);
+    // One line for each (dtype, gathered in another or not, updated or not), in
+    // order of appearance.
+    llvm::MapVector<std::tuple<Type, Type, int>, SmallVector<Member>> groups;
+    for (const Member &member : list) {
+      onnx::ParameterOp op = member.op;
+      Type element = op.getTensorType().getElementType();
+      // Buffers are never cast.
+      Type gathered = op.getBuffer() ? Type() : narrower(element, gather);
+      groups[{element, gathered, member.rule ? 1 : 0}].push_back(member);
+    }
     SmallVector<Attribute> lines;
     for (auto &[key, group] : groups)
-      lines.push_back(buildLine(meshAttr, key.second, group));
+      lines.push_back(
+          buildLine(meshAttr, std::get<1>(key), std::get<2>(key), group));
     if (lines.empty())
       return;
     builder.create<UnitOp>(getOperation().getLoc(), name,
@@ -187,7 +170,12 @@ struct AssignUnits : public fsdp::impl::FsdpAssignUnitsBase<AssignUnits> {
     ++numUnits;
   }
 
-  LineAttr buildLine(MeshAttr meshAttr, bool trainable,
+  /// `wanted` where it is another type than f32 parameters have, else null.
+  static Type narrower(Type element, Type wanted) {
+    return element.isF32() && wanted != element ? wanted : Type();
+  }
+
+  LineAttr buildLine(MeshAttr meshAttr, Type lineGather, bool trainable,
                      MutableArrayRef<Member> group) {
     std::stable_partition(group.begin(), group.end(), [](const Member &member) {
       return decays(member.rule);
@@ -198,13 +186,24 @@ struct AssignUnits : public fsdp::impl::FsdpAssignUnitsBase<AssignUnits> {
       types.push_back(member.op.getTensorType());
       names.push_back(member.op.getSymNameAttr());
     }
-    LayoutAttr layout = getFlatLayout(meshAttr, meshAttr.getNames(), types);
+    // Where the line is stored, gathered or reduced in a narrower type, places
+    // are the same in all.
+    Type element = group.front().op.getTensorType().getElementType();
+    Type lineReduce = trainable ? narrower(element, reduce) : Type();
+    int64_t align = lineAlignment(element);
+    for (Type type : {lineGather, lineReduce})
+      align = std::max(align, type ? lineAlignment(type) : align);
+    LayoutAttr layout =
+        getFlatLayout(meshAttr, meshAttr.getNames(), types, align);
     int64_t decayEnd = 0;
     for (auto [i, member] : llvm::enumerate(group))
       if (decays(member.rule))
         decayEnd =
             layout.getOffsets()[i] + layout.getTensorType(i).getNumElements();
-    return LineAttr::get(&getContext(), layout, names, trainable, decayEnd);
+    return LineAttr::get(&getContext(), layout, names, trainable, decayEnd,
+                         lineGather, lineReduce);
   }
+
+  Type gather, reduce; ///< null: the parameter's own
 };
 } // namespace

@@ -64,6 +64,9 @@ struct InsertGathers : public fsdp::impl::FsdpInsertGathersBase<InsertGathers> {
     DenseMap<StringAttr, onnx::ReadOp> reads;
     for (auto read : block.getOps<onnx::ReadOp>())
       reads[read.getParameterAttr().getAttr()] = read;
+    for (const LineRef &line : getLines(getOperation()))
+      if (failed(readNarrow(line, reads)))
+        return signalPassFailure();
     cloneWeightChains(block, backward);
     weightValues = findWeightValues(block);
     for (const LineRef &line : getLines(getOperation()))
@@ -76,6 +79,31 @@ struct InsertGathers : public fsdp::impl::FsdpInsertGathersBase<InsertGathers> {
       }
       read.erase();
     }
+  }
+
+  /// A line that is gathered in another type is read in that type: its reads
+  /// must be cast to it before all else.
+  LogicalResult readNarrow(const LineRef &line,
+                           const DenseMap<StringAttr, onnx::ReadOp> &reads) {
+    LayoutAttr layout = line.get().getGatherLayout();
+    for (auto [i, name] : llvm::enumerate(line.get().getParameters())) {
+      onnx::ReadOp read = reads.lookup(name);
+      if (!read || read.getResult().getType() == layout.getTypes()[i])
+        continue;
+      for (Operation *user : llvm::make_early_inc_range(read->getUsers())) {
+        if (!isa<onnx::CastOp>(user) ||
+            user->getResult(0).getType() != layout.getTypes()[i])
+          return user->emitOpError("reads parameter ")
+                 << name << " as " << read.getResult().getType()
+                 << ", which is gathered as " << layout.getTypes()[i]
+                 << ": run --train-mixed-precision before "
+                    "--train-build-backward";
+        user->getResult(0).replaceAllUsesWith(read.getResult());
+        user->erase();
+      }
+      read.getResult().setType(cast<RankedTensorType>(layout.getTypes()[i]));
+    }
+    return success();
   }
 
   /// Clones pure ops on parameters (and constants) alone that backward uses:
@@ -153,7 +181,8 @@ struct InsertGathers : public fsdp::impl::FsdpInsertGathersBase<InsertGathers> {
     if (!first)
       return;
     OpBuilder builder(first);
-    ValueRange full = buildGather(builder, first->getLoc(), line);
+    ValueRange full = buildGather(builder, first->getLoc(), line,
+                                  line.get().getGatherLayout());
     ++numGathers;
     for (auto [value, gathered] : llvm::zip(values, full))
       if (value)

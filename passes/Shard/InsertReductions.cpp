@@ -84,8 +84,8 @@ struct InsertReductions
       updates.erase(name);
       if (!rule) // parameters that decay come first: theirs is the line's rule
         rule = update.getRule();
-      grads.push_back(update.getGrad());
-      Operation *def = update.getGrad().getDefiningOp();
+      grads.push_back(inReduceType(update, line));
+      Operation *def = grads.back().getDefiningOp();
       if (def && (!last || last->isBeforeInBlock(def)))
         last = def;
       if (!lastUpdate || lastUpdate->isBeforeInBlock(update))
@@ -94,10 +94,10 @@ struct InsertReductions
     if (!last)
       return update.emitOpError("has a gradient that nothing computes");
 
-    LayoutAttr layout = line.get().getLayout();
+    LayoutAttr layout = line.get().getReduceLayout();
     SmallVector<Attribute> axes(layout.getAxes().begin(),
                                 layout.getAxes().end());
-    SmallVector<Type> types = getShardedTypes(line);
+    SmallVector<Type> types = getShardedTypes(layout);
     OpBuilder builder(context);
     builder.setInsertionPointAfter(last);
     auto start = builder.create<ReduceScatterStartOp>(
@@ -114,6 +114,22 @@ struct InsertReductions
                              update.getClip(), rule);
     eraseUpdates(line, lastUpdate->getBlock());
     return success();
+  }
+
+  /// The update's gradient in the type that its line is reduced in.
+  Value inReduceType(train::UpdateOp update, const LineRef &line) {
+    Value grad = update.getGrad();
+    Type element = line.get().getReduceLayout().getElementType();
+    auto type = cast<RankedTensorType>(grad.getType());
+    if (type.getElementType() == element)
+      return grad;
+    auto wanted = RankedTensorType::get(type.getShape(), element);
+    auto widened = grad.getDefiningOp<onnx::CastOp>();
+    if (widened && widened.getX().getType() == wanted)
+      return widened.getX();
+    OpBuilder builder(update);
+    builder.setInsertionPointAfterValue(grad);
+    return builder.create<onnx::CastOp>(grad.getLoc(), wanted, grad, kScope);
   }
 
   void eraseUpdates(const LineRef &line, Block *block) {

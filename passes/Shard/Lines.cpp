@@ -23,8 +23,7 @@ FailureOr<LineRef> fsdp::lookupLine(Operation *op, StringRef unit,
   return LineRef{unitOp, index};
 }
 
-SmallVector<Type> fsdp::getShardedTypes(const LineRef &line) {
-  LayoutAttr layout = line.get().getLayout();
+SmallVector<Type> fsdp::getShardedTypes(LayoutAttr layout) {
   SmallVector<Type> types;
   for (size_t i = 0; i < layout.getTypes().size(); ++i)
     types.push_back(ShardedType::get(layout.getContext(),
@@ -33,11 +32,10 @@ SmallVector<Type> fsdp::getShardedTypes(const LineRef &line) {
 }
 
 ValueRange fsdp::buildGather(OpBuilder &builder, Location loc,
-                             const LineRef &line) {
+                             const LineRef &line, LayoutAttr layout) {
   MLIRContext *context = builder.getContext();
-  LayoutAttr layout = line.get().getLayout();
   SmallVector<Attribute> axes(layout.getAxes().begin(), layout.getAxes().end());
-  auto shards = builder.create<ShardsOp>(loc, getShardedTypes(line),
+  auto shards = builder.create<ShardsOp>(loc, getShardedTypes(layout),
                                          line.unitName(), line.index);
   auto start = builder.create<AllGatherStartOp>(
       loc, PendingType::get(context, layout.getTypes()), line.unitName(),

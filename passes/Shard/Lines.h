@@ -27,13 +27,13 @@ llvm::SmallVector<LineRef> getLines(mlir::ModuleOp module);
 mlir::FailureOr<LineRef> lookupLine(mlir::Operation *op, llvm::StringRef unit,
                                     int64_t index);
 
-/// The sharded types of a line's parameters, in its order.
-llvm::SmallVector<mlir::Type> getShardedTypes(const LineRef &line);
+/// The sharded types of all parameters of `layout`, in its order.
+llvm::SmallVector<mlir::Type> getShardedTypes(sharding::LayoutAttr layout);
 
-/// Builds shards, all-gather start and wait of `line` at `builder`'s insertion
-/// point; the full parameters, in the line's order.
+/// Builds shards, all-gather start and wait of `line`, laid out as `layout`, at
+/// `builder`'s insertion point; the full parameters, in the line's order.
 mlir::ValueRange buildGather(mlir::OpBuilder &builder, mlir::Location loc,
-                             const LineRef &line);
+                             const LineRef &line, sharding::LayoutAttr layout);
 } // namespace fsdp
 
 #endif // FSDP_PASSES_SHARD_LINES_H

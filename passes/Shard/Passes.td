@@ -12,14 +12,20 @@ def FsdpAssignUnits : Fsdp_ShardPass<"fsdp-assign-units"> {
     longest prefix of its name, a tied parameter to the nearest common one, the
     rest to the root unit. Without `units`, the elements of the outermost
     module lists are units (`transformer.h.0`). A unit's parameters of one
-    dtype and trainability form a line; those that decay come first. The step
-    is not changed.
+    dtype and trainability form a line; those that decay come first. With
+    `param-dtype` a line of f32 parameters gets shards in that type beside its
+    own, which the step gathers; with `reduce-dtype` its gradients are reduced
+    in that type. The step is not changed.
   }];
   let options = [
     Option<"mesh", "mesh", "std::string", "\"shard=1\"",
            "axes and sizes, outermost first: shard=8">,
     ListOption<"units", "units", "std::string",
-               "module paths (glob patterns) that are units">];
+               "module paths (glob patterns) that are units">,
+    Option<"paramDtype", "param-dtype", "std::string", "\"\"",
+           "float32 or bfloat16: what a step gathers f32 parameters in">,
+    Option<"reduceDtype", "reduce-dtype", "std::string", "\"\"",
+           "float32 or bfloat16: what their gradients are reduced in">];
   let statistics = [Statistic<"numUnits", "units", "units, root included">];
 }
 

@@ -98,9 +98,9 @@ struct BuildBackward
   Loss scaleLoss(OpBuilder &b, onnx::SoftmaxCrossEntropyLossOp op) {
     Location loc = op.getLoc();
     auto logitsType = cast<RankedTensorType>(op.getLogits().getType());
-    Type scalar = RankedTensorType::get({}, logitsType.getElementType());
-    Type rows = RankedTensorType::get(logitsType.getShape().drop_back(),
-                                      logitsType.getElementType());
+    Type element = onnx::statisticsType(logitsType.getElementType());
+    Type scalar = RankedTensorType::get({}, element);
+    Type rows = RankedTensorType::get(logitsType.getShape().drop_back(), element);
     Value local = b.create<train::CountValidOp>(
         loc, scalar, op.getLabels(), op.getIgnoreIndex(), kLossScope);
     Value count = b.create<train::SumOverRanksOp>(loc, local, kLossScope);
@@ -111,7 +111,7 @@ struct BuildBackward
           loc, scalar,
           DenseElementsAttr::get(
               cast<ShapedType>(scalar),
-              b.getFloatAttr(logitsType.getElementType(), 1.0)),
+              b.getFloatAttr(element, 1.0)),
           kLossScope);
       Value own = b.create<onnx::MaxOp>(loc, local, one, kLossScope);
       Value ranks = b.create<train::RankCountOp>(loc, scalar, kLossScope);

@@ -41,6 +41,62 @@ def TrainFormAttention : Pass<"train-form-attention", "::mlir::ModuleOp"> {
                            "::fsdp::train::TrainDialect"];
 }
 
+def TrainMixedPrecision : Pass<"train-mixed-precision", "::mlir::ModuleOp"> {
+  let summary = "computes the model in the parameters' compute type";
+  let description = [{
+    With `param-dtype=bfloat16` every f32 parameter is cast as it is read (the
+    sharding stage gathers it in that type instead), and what is computed from
+    parameters is stored in bf16, as under FSDP2's MixedPrecisionPolicy:
+    products, attention, moved and looked-up data are stated in bf16, as are
+    sums, products and choices of bf16 values; other elementwise ops work in f32
+    between casts. The inside of softmax, normalisation and loss is in f32;
+    means and sums over bf16 values are f32 and stay so; values that do not
+    depend on parameters (tables of positions) are f32 until they enter a unit,
+    where they are cast (cast_forward_inputs). Constants are buffers: not cast.
+    With `output-dtype=float32` the loss reads the logits in f32.
+  }];
+  let options = [
+    Option<"paramDtype", "param-dtype", "std::string", "\"\"",
+           "float32 or bfloat16; empty: as the model has them">,
+    Option<"outputDtype", "output-dtype", "std::string", "\"\"",
+           "float32 or bfloat16: what the root unit hands to the loss">,
+    ListOption<"units", "units", "std::string",
+               "module paths (glob patterns) that are units">];
+  let statistics = [Statistic<"numCasts", "casts", "values cast">];
+  let dependentDialects = ["::fsdp::onnx::OnnxDialect",
+                           "::fsdp::train::TrainDialect"];
+}
+
+def TrainNarrowSaved : Pass<"train-narrow-saved", "::mlir::ModuleOp"> {
+  let summary = "lets backward read what forward stores in a narrow type";
+  let description = [{
+    Where forward computes a value in f32 and casts it to bf16 for its readers,
+    backward reads the bf16 value too, widened: so only that one lives from
+    forward to backward. Values that forward does not cast (statistics) are left
+    as they are.
+  }];
+  let statistics = [Statistic<"numNarrowed", "narrowed",
+                              "values that backward reads narrow">];
+  let dependentDialects = ["::fsdp::onnx::OnnxDialect",
+                           "::fsdp::train::TrainDialect"];
+}
+
+def TrainWidenGradients : Pass<"train-widen-gradients", "::mlir::ModuleOp"> {
+  let summary = "computes parameter gradients in f32 where that costs nothing";
+  let description = [{
+    The gradient of a parameter that is read through a cast to bf16 ends in a
+    cast back to f32. Where the op before it sums (a product, a sum over rows, a
+    gather's gradient), its result is f32 at once instead: one rounding less,
+    and the reduce-scatter reads what it wrote. Additions, reshapes and
+    transposes in between are widened with it. Left alone: values with another
+    reader, and ops that only make bf16.
+  }];
+  let statistics = [Statistic<"numWidened", "widened",
+                              "gradients that are not rounded to bf16">];
+  let dependentDialects = ["::fsdp::onnx::OnnxDialect",
+                           "::fsdp::train::TrainDialect"];
+}
+
 def TrainBuildBackward : Pass<"train-build-backward", "::mlir::ModuleOp"> {
   let summary = "adds loss scaling, gradients of every trainable parameter";
   let description = [{

@@ -108,8 +108,10 @@ typedef struct {
  * scratchpad when num_args is 4. */
 typedef struct {
   fsdprt_op op;
-  int32_t dtype; /* FSDPRT_F32 or FSDPRT_BF16, all three matrices */
+  int32_t dtype;   /* of A and B: FSDPRT_F32 or FSDPRT_BF16 */
+  int32_t c_dtype; /* of C: the same, or FSDPRT_F32 */
   int32_t accumulate;
+  int32_t reserved;
   int64_t m, n, k;
   int64_t num_batch_dims;
   int64_t batch[FSDPRT_MAX_BATCH_DIMS];

@@ -1,6 +1,7 @@
 //===- Gemm.cpp - Matrix products by oneDNN -------------------------------===//
 
 #include "device/Gemm.h"
+#include "device/GemmProblem.h"
 
 #include "core/DType.h"
 
@@ -46,12 +47,16 @@ Status fsdprt::checkGemm(const fsdprt_gemm_desc &desc) {
   if (desc.dtype != FSDPRT_F32 && desc.dtype != FSDPRT_BF16)
     return failure("dtype number ", desc.dtype,
                    " has no library GEMM, expected f32 or bf16");
+  if (desc.c_dtype != desc.dtype && desc.c_dtype != FSDPRT_F32)
+    return failure("dtype number ", desc.c_dtype,
+                   " of the result: expected that of the operands, or f32");
   if (desc.num_batch_dims < 0 || desc.num_batch_dims > FSDPRT_MAX_BATCH_DIMS)
     return failure("expected at most ", FSDPRT_MAX_BATCH_DIMS,
                    " batch dimensions, got ", desc.num_batch_dims);
   if (desc.m <= 0 || desc.n <= 0 || desc.k <= 0)
     return failure("empty product ", desc.m, " x ", desc.n, " x ", desc.k);
   int64_t size = sizeOfDType(desc.dtype);
+  const int64_t sizes[] = {size, size, sizeOfDType(desc.c_dtype)};
   const int64_t extents[] = {
       extentOf(desc, desc.a_batch_strides, desc.m, desc.a_row_stride, desc.k,
                desc.a_col_stride),
@@ -60,8 +65,9 @@ Status fsdprt::checkGemm(const fsdprt_gemm_desc &desc) {
       extentOf(desc, desc.c_batch_strides, desc.m, desc.c_row_stride, desc.n,
                1)};
   for (int i = 0; i < 3; ++i)
-    if (desc.op.args[i].bytes < extents[i] * size)
-      return failure("matrix ", "ABC"[i], " reaches over ", extents[i] * size,
+    if (desc.op.args[i].bytes < extents[i] * sizes[i])
+      return failure("matrix ", "ABC"[i], " reaches over ",
+                     extents[i] * sizes[i],
                      " bytes, its argument has ", desc.op.args[i].bytes);
   return Status();
 }
@@ -74,32 +80,14 @@ namespace {
 
 struct Product {
   dnnl::matmul primitive;
-  memory::desc a, b, c, scratchpad;
+  GemmProblem problem;
+  memory::desc scratchpad;
 };
-
-memory::desc describe(const fsdprt_gemm_desc &desc, const int64_t *strides,
-                      int64_t rows, int64_t rowStride, int64_t columns,
-                      int64_t columnStride) {
-  memory::dims dims, steps;
-  for (int64_t d = 0; d < desc.num_batch_dims; ++d) {
-    dims.push_back(strides[d] == 0 ? 1 : desc.batch[d]); // 0 broadcasts
-    steps.push_back(strides[d]);
-  }
-  dims.insert(dims.end(), {rows, columns});
-  steps.insert(steps.end(), {rowStride, columnStride});
-  // A dimension of size 1 never moves; oneDNN still wants a sane stride there.
-  for (int d = int(dims.size()) - 1; d >= 0; --d)
-    if (dims[d] == 1)
-      steps[d] = d + 1 < int(dims.size()) ? dims[d + 1] * steps[d + 1] : 1;
-  return memory::desc(dims,
-                      desc.dtype == FSDPRT_F32 ? memory::data_type::f32
-                                               : memory::data_type::bf16,
-                      steps);
-}
 
 /// Everything of the descriptor that the primitive depends on.
 std::string keyOf(const fsdprt_gemm_desc &desc, int64_t scratchBytes) {
   std::vector<int64_t> key = {desc.dtype,
+                              desc.c_dtype,
                               desc.accumulate,
                               desc.m,
                               desc.n,
@@ -118,10 +106,6 @@ std::string keyOf(const fsdprt_gemm_desc &desc, int64_t scratchBytes) {
                      key.size() * sizeof(int64_t));
 }
 
-bool isReference(const dnnl::matmul::primitive_desc &primitive) {
-  return std::strncmp(primitive.impl_info_str(), "ref", 3) == 0;
-}
-
 } // namespace
 
 struct GemmLibrary::Implementation {
@@ -137,40 +121,22 @@ struct GemmLibrary::Implementation {
 Expected<Product>
 GemmLibrary::Implementation::create(const fsdprt_gemm_desc &desc,
                                     int64_t scratchBytes) {
-  dnnl::primitive_attr attributes;
-  attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
-  if (desc.accumulate) {
-    dnnl::post_ops sum;
-    sum.append_sum(1.0f);
-    attributes.set_post_ops(sum);
-  }
-  Product product;
-  product.a = describe(desc, desc.a_batch_strides, desc.m, desc.a_row_stride,
-                       desc.k, desc.a_col_stride);
-  product.b = describe(desc, desc.b_batch_strides, desc.k, desc.b_row_stride,
-                       desc.n, desc.b_col_stride);
-  product.c = describe(desc, desc.c_batch_strides, desc.m, desc.c_row_stride,
-                       desc.n, 1);
-  // The iterator behind next_impl() points at this description.
-  dnnl::matmul::desc problem(product.a, product.b, product.c);
-  dnnl::matmul::primitive_desc candidate(problem, attributes, engine);
-  // The library lists implementations best first; the reference one, a hundred
-  // times slower, is the last resort.
+  Product product{{}, describeGemm(desc), {}};
   int64_t smallest = INT64_MAX;
-  do {
+  auto candidates = product.problem.candidates(engine);
+  for (const dnnl::matmul::primitive_desc &candidate : candidates) {
     int64_t needed = int64_t(candidate.scratchpad_desc().get_size());
-    if (isReference(candidate) && smallest != INT64_MAX)
-      break;
     smallest = std::min(smallest, needed);
     if (needed <= scratchBytes) {
       product.scratchpad = candidate.scratchpad_desc();
       product.primitive = dnnl::matmul(candidate);
       return product;
     }
-  } while (candidate.next_impl());
+  }
   return failure("oneDNN needs a scratchpad of ", smallest,
                  " bytes here, the plan has ", scratchBytes,
-                 "; compile the program on a host like this one");
+                 "; run with fewer --threads, or compile the program on a host "
+                 "like this one");
 }
 
 Expected<const Product *>
@@ -205,9 +171,9 @@ Status GemmLibrary::run(const fsdprt_gemm_desc &desc, void *const *args) try {
   const Product &p = **product;
   const dnnl::engine &engine = implementation->engine;
   std::unordered_map<int, memory> operands = {
-      {DNNL_ARG_SRC, memory(p.a, engine, args[0])},
-      {DNNL_ARG_WEIGHTS, memory(p.b, engine, args[1])},
-      {DNNL_ARG_DST, memory(p.c, engine, args[2])}};
+      {DNNL_ARG_SRC, memory(p.problem.a, engine, args[0])},
+      {DNNL_ARG_WEIGHTS, memory(p.problem.b, engine, args[1])},
+      {DNNL_ARG_DST, memory(p.problem.c, engine, args[2])}};
   if (p.scratchpad.get_size())
     operands.emplace(DNNL_ARG_SCRATCHPAD,
                      memory(p.scratchpad, engine, args[3]));

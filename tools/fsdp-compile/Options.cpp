@@ -80,6 +80,22 @@ cl::list<std::string>
                    "elements of the outermost module lists)"),
           cl::value_desc("pattern"), cl::cat(shardOptions));
 
+cl::opt<std::string> paramDtype(
+    "param-dtype",
+    cl::desc("What a step gathers and computes in: float32 or bfloat16; "
+             "shards and optimizer states stay float32 (default: the model's)"),
+    cl::value_desc("dtype"), cl::cat(shardOptions));
+cl::opt<std::string>
+    reduceDtype("reduce-dtype",
+                cl::desc("What gradients are summed over the ranks in: float32 "
+                         "or bfloat16 (default float32)"),
+                cl::value_desc("dtype"), cl::cat(shardOptions));
+cl::opt<std::string>
+    outputDtype("output-dtype",
+                cl::desc("What the loss reads the logits in: float32 or "
+                         "bfloat16 (default: --param-dtype)"),
+                cl::value_desc("dtype"), cl::cat(shardOptions));
+
 cl::list<std::string> prefetchForward(
     "prefetch-forward",
     cl::desc("Units gathered ahead in forward: N for all, PATTERN=N for some "
@@ -162,6 +178,10 @@ std::string checkOptions() {
   if (optimizer == "sgd" &&
       (betas.getNumOccurrences() || eps.getNumOccurrences()))
     return "--betas and --eps are for --optimizer adamw; sgd has --momentum";
+  for (auto *dtype : {&paramDtype, &reduceDtype, &outputDtype})
+    if (!dtype->empty() && *dtype != "float32" && *dtype != "bfloat16")
+      return llvm::formatv("unknown --{0} '{1}', expected float32 or bfloat16",
+                           dtype->ArgStr, dtype->getValue());
   if (failed(getKernelTarget(targetCpu)))
     return llvm::formatv("unknown --target-cpu '{0}', expected native or a CPU "
                          "of this machine's architecture ({1})",
@@ -203,6 +223,9 @@ PipelineOptions pipelineOptions(double beta1, double beta2) {
   PipelineOptions options;
   options.mesh = mesh;
   options.units = units;
+  options.paramDtype = paramDtype;
+  options.reduceDtype = reduceDtype;
+  options.outputDtype = outputDtype;
   options.prefetchForward = prefetchForward;
   options.prefetchBackward = prefetchBackward;
   options.reduceInFlight = reduceInFlight;

@@ -115,6 +115,14 @@ Value keepDims(GradientBuilder &b, Value value, Value x,
   return b.reshape(value, shape);
 }
 
+/// `value` in x's shape and type: a sum may be in f32 where x is not.
+Value expand(GradientBuilder &b, Value value, Value x) {
+  auto shape = RankedTensorType::get(typeOf(x).getShape(),
+                                     typeOf(value).getElementType());
+  Value whole = b.make<ExpandOp>(shape, value);
+  return shape == typeOf(x) ? whole : b.make<CastOp>(typeOf(x), whole);
+}
+
 int64_t reducedElements(Value x, ArrayRef<int64_t> axes) {
   int64_t elements = 1;
   for (int64_t axis : axes)
@@ -125,8 +133,8 @@ int64_t reducedElements(Value x, ArrayRef<int64_t> axes) {
 
 FSDP_GRADIENT(ReduceSumOp) {
   GradientBuilder b(builder, *this);
-  inputGrads.push_back(b.make<ExpandOp>(
-      getX().getType(), keepDims(b, grads[0], getX(), getAxes())));
+  inputGrads.push_back(
+      expand(b, keepDims(b, grads[0], getX(), getAxes()), getX()));
   return success();
 }
 
@@ -135,7 +143,7 @@ FSDP_GRADIENT(ReduceMeanOp) {
   Value g = keepDims(b, grads[0], getX(), getAxes());
   Value scaled =
       b.mul(g, b.scalar(g, 1.0 / double(reducedElements(getX(), getAxes()))));
-  inputGrads.push_back(b.make<ExpandOp>(getX().getType(), scaled));
+  inputGrads.push_back(expand(b, scaled, getX()));
   return success();
 }
 

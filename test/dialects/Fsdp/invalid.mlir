@@ -288,7 +288,7 @@ func.func @update_c1_all(%a: !a, %lr: tensor<f32>) {
 onnx.parameter @w : tensor<4xf32>
 fsdp.unit @u lines [#line]
 func.func @update_c1(%a: !a, %b: !b, %lr: tensor<f32>) {
-  // expected-error @+1 {{gradients are not sharded by the layout of line 0 of unit 'u' (update_c1)}}
+  // expected-error @+1 {{gradients are not sharded as those of line 0 of unit 'u' (update_c1)}}
   fsdp.update "u" line 0(%a, %b) lr %lr step %lr {rule = #train.sgd<momentum = 0.0, decay = 0.0>} : (!a, !b, tensor<f32>, tensor<f32>) -> ()
   return
 }

@@ -19,7 +19,7 @@
 // CHECK: fsdprt.join
 // CHECK-LABEL: fsdprt.phase @step runs "step"
 // CHECK: %[[GATHER:.*]] = fsdprt.all_gather "all_gather" f32 count 16 payload 80 on gather [#fsdprt.arg<read [[SHARD]][0 : 64]>, #fsdprt.arg<write [[FULL]][0 : 128]>]
-// CHECK: fsdprt.gemm "matmul" f32 accumulate false 4 x 4 x 4 {{.*}} on compute [#fsdprt.arg<read [[X]][0 : 64]>, #fsdprt.arg<read [[FULL]][0 : 64]>, #fsdprt.arg<write {{[0-9]+}}[0 : 64]>] wait(%[[GATHER]])
+// CHECK: fsdprt.gemm "matmul" f32 to f32 accumulate false 4 x 4 x 4 {{.*}} on compute [#fsdprt.arg<read [[X]][0 : 64]>, #fsdprt.arg<read [[FULL]][0 : 64]>, #fsdprt.arg<write {{[0-9]+}}[0 : 64]>] wait(%[[GATHER]])
 // CHECK: fsdprt.gemm "matmul" {{.*}}#fsdprt.arg<write [[GRADS]][0 : 64]>
 // CHECK: fsdprt.launch {{.*}}#fsdprt.arg<write [[GRADS]][64 : 16]>
 // CHECK: %[[READY:.*]] = fsdprt.fill "zero_padding" byte 0 on compute [#fsdprt.arg<write [[GRADS]][80 : 48]>]

@@ -1,0 +1,76 @@
+//===- NarrowSaved.cpp - Backward reads what forward stored ---------------===//
+//
+//   %y = onnx.gelu %x : f32
+//   %n = onnx.cast %y : bf16         // what the next op of forward reads
+//   train.backward_begin
+//   ... reads %y ...
+// becomes
+//   ... reads onnx.cast %n : f32 ...
+//
+//===----------------------------------------------------------------------===//
+#include "passes/Support/Step.h"
+#include "passes/Train/Passes.h"
+
+namespace fsdp {
+#define GEN_PASS_DEF_TRAINNARROWSAVED
+#include "passes/Train/Passes.h.inc"
+} // namespace fsdp
+
+using namespace mlir;
+using namespace fsdp;
+
+namespace {
+unsigned bitsOf(Value value) {
+  return cast<RankedTensorType>(value.getType())
+      .getElementType()
+      .getIntOrFloatBitWidth();
+}
+
+bool isFloat(Value value) {
+  auto type = dyn_cast<RankedTensorType>(value.getType());
+  return type && isa<FloatType>(type.getElementType());
+}
+
+struct NarrowSaved : public fsdp::impl::TrainNarrowSavedBase<NarrowSaved> {
+  using TrainNarrowSavedBase::TrainNarrowSavedBase;
+
+  void runOnOperation() override {
+    func::FuncOp func = getFunction(getOperation(), kStep);
+    if (!func)
+      return signalPassFailure();
+    Block &block = func.getBody().front();
+    auto backward = findOp<train::BackwardBeginOp>(block);
+    if (!backward) {
+      func.emitError("'step' has no backward: run --train-build-backward");
+      return signalPassFailure();
+    }
+    for (auto cast : llvm::make_early_inc_range(block.getOps<onnx::CastOp>()))
+      if (cast->isBeforeInBlock(backward) && isNarrowing(cast))
+        readNarrow(cast, backward);
+  }
+
+  /// A parameter's cast is the gather's: its f32 value never exists.
+  static bool isNarrowing(onnx::CastOp cast) {
+    return isFloat(cast.getX()) && isFloat(cast.getY()) &&
+           bitsOf(cast.getX()) > bitsOf(cast.getY()) &&
+           !cast.getX().getDefiningOp<onnx::ReadOp>();
+  }
+
+  void readNarrow(onnx::CastOp narrow, Operation *backward) {
+    SmallVector<OpOperand *> uses;
+    for (OpOperand &use : narrow.getX().getUses())
+      if (backward->isBeforeInBlock(use.getOwner()))
+        uses.push_back(&use);
+    if (uses.empty())
+      return;
+    OpBuilder builder(&getContext());
+    builder.setInsertionPointAfter(backward);
+    Value widened = builder.create<onnx::CastOp>(
+        narrow.getLoc(), narrow.getX().getType(), narrow.getY(),
+        narrow.getScope());
+    for (OpOperand *use : uses)
+      use->set(widened);
+    ++numNarrowed;
+  }
+};
+} // namespace

@@ -1,0 +1,87 @@
+//===- WidenGradients.cpp - Parameter gradients that are not rounded ------===//
+//
+//   %g = onnx.matmul %x, %dy {transA} : bf16 -> bf16
+//   %w = onnx.cast %g : f32
+//   train.gradient @w, %w
+// becomes
+//   %w = onnx.matmul %x, %dy {transA} : bf16 -> f32
+//   train.gradient @w, %w
+//
+//===----------------------------------------------------------------------===//
+#include "passes/Support/Step.h"
+#include "passes/Train/Passes.h"
+
+namespace fsdp {
+#define GEN_PASS_DEF_TRAINWIDENGRADIENTS
+#include "passes/Train/Passes.h.inc"
+} // namespace fsdp
+
+using namespace mlir;
+using namespace fsdp;
+
+namespace {
+Type elementOf(Value value) {
+  return cast<RankedTensorType>(value.getType()).getElementType();
+}
+
+/// Ops whose results may be wider than their operands.
+bool mayWiden(Operation *op) {
+  return isa_and_nonnull<onnx::MatMulOp, onnx::ReduceSumOp, train::GatherGradOp,
+                         train::LayerNormParamGradOp>(op);
+}
+
+struct WidenGradients
+    : public fsdp::impl::TrainWidenGradientsBase<WidenGradients> {
+  using TrainWidenGradientsBase::TrainWidenGradientsBase;
+
+  void runOnOperation() override {
+    func::FuncOp func = getFunction(getOperation(), kStep);
+    if (!func)
+      return signalPassFailure();
+    for (auto gradient : func.getBody().front().getOps<train::GradientOp>()) {
+      auto cast = gradient.getGrad().getDefiningOp<onnx::CastOp>();
+      if (!cast || !elementOf(cast.getX()).isBF16() ||
+          !elementOf(cast.getY()).isF32() || !canWiden(cast.getX()))
+        continue;
+      cast.getY().replaceAllUsesWith(widened(cast.getX()));
+      cast.erase();
+      ++numWidened;
+    }
+  }
+
+  static bool isPassedOn(Operation *op) {
+    return isa_and_nonnull<onnx::AddOp, onnx::ReshapeOp, onnx::TransposeOp>(op);
+  }
+
+  /// Whether `value` was f32 before it was rounded.
+  static bool isRounded(Value value) {
+    auto cast = value.getDefiningOp<onnx::CastOp>();
+    return cast && elementOf(cast.getX()).isF32();
+  }
+
+  /// Whether `value`, which one op reads, can be made f32 without a cast.
+  static bool canWiden(Value value) {
+    Operation *op = value.getDefiningOp();
+    if (isRounded(value))
+      return true;
+    if (!value.hasOneUse())
+      return false;
+    return mayWiden(op) ||
+           (isPassedOn(op) && llvm::all_of(op->getOperands(), canWiden));
+  }
+
+  /// `value`, which can be widened, in f32.
+  Value widened(Value value) {
+    Operation *op = value.getDefiningOp();
+    if (isRounded(value))
+      return op->getOperand(0);
+    if (isPassedOn(op))
+      for (OpOperand &operand : op->getOpOperands())
+        operand.set(widened(operand.get()));
+    auto type = cast<RankedTensorType>(value.getType());
+    value.setType(RankedTensorType::get(type.getShape(),
+                                        Float32Type::get(&getContext())));
+    return value;
+  }
+};
+} // namespace

@@ -1,0 +1,82 @@
+//===- GemmProblem.cpp - A GEMM descriptor in oneDNN's words --------------===//
+
+#include "GemmProblem.h"
+
+#include <cstring>
+#include <dlfcn.h>
+
+using namespace fsdprt;
+
+static dnnl::memory::desc describe(const fsdprt_gemm_desc &desc, int32_t dtype,
+                      const int64_t *strides, int64_t rows, int64_t rowStride, int64_t columns,
+                      int64_t columnStride) {
+  dnnl::memory::dims dims, steps;
+  for (int64_t d = 0; d < desc.num_batch_dims; ++d) {
+    dims.push_back(strides[d] == 0 ? 1 : desc.batch[d]); // 0 broadcasts
+    steps.push_back(strides[d]);
+  }
+  dims.insert(dims.end(), {rows, columns});
+  steps.insert(steps.end(), {rowStride, columnStride});
+  // A dimension of size 1 never moves; oneDNN still wants a sane stride there.
+  for (int d = int(dims.size()) - 1; d >= 0; --d)
+    if (dims[d] == 1)
+      steps[d] = d + 1 < int(dims.size()) ? dims[d + 1] * steps[d + 1] : 1;
+  return dnnl::memory::desc(dims,
+                      dtype == FSDPRT_F32 ? dnnl::memory::data_type::f32
+                                               : dnnl::memory::data_type::bf16,
+                      steps);
+}
+
+GemmProblem fsdprt::describeGemm(const fsdprt_gemm_desc &desc) {
+  return {describe(desc, desc.dtype, desc.a_batch_strides, desc.m,
+                   desc.a_row_stride, desc.k, desc.a_col_stride),
+          describe(desc, desc.dtype, desc.b_batch_strides, desc.k,
+                   desc.b_row_stride, desc.n, desc.b_col_stride),
+          describe(desc, desc.c_dtype, desc.c_batch_strides, desc.m,
+                   desc.c_row_stride, desc.n, 1),
+          desc.accumulate != 0};
+}
+
+std::vector<dnnl::matmul::primitive_desc>
+GemmProblem::candidates(const dnnl::engine &engine) const {
+  dnnl::primitive_attr attributes;
+  attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+  if (accumulate) {
+    dnnl::post_ops sum;
+    sum.append_sum(1.0f);
+    attributes.set_post_ops(sum);
+  }
+  // The iterator behind next_impl() points at this description.
+  dnnl::matmul::desc problem(a, b, c);
+  dnnl::matmul::primitive_desc candidate(problem, attributes, engine);
+  std::vector<dnnl::matmul::primitive_desc> found;
+  do {
+    bool isReference = std::strncmp(candidate.impl_info_str(), "ref", 3) == 0;
+    if (!isReference || found.empty())
+      found.push_back(candidate);
+  } while (candidate.next_impl());
+  return found;
+}
+
+int64_t fsdprt::gemmScratchBytes(const fsdprt_gemm_desc &desc,
+                                 int threads) try {
+  // GNU OpenMP's pool, which Debian's oneDNN brings; see setGemmThreads.
+  using Set = void (*)(int);
+  using Get = int (*)();
+  auto set = reinterpret_cast<Set>(::dlsym(RTLD_DEFAULT, "omp_set_num_threads"));
+  auto get = reinterpret_cast<Get>(::dlsym(RTLD_DEFAULT, "omp_get_max_threads"));
+  int before = get ? get() : 0;
+  if (set)
+    set(threads);
+  dnnl::engine engine(dnnl::engine::kind::cpu, 0);
+  int64_t bytes = int64_t(describeGemm(desc)
+                              .candidates(engine)
+                              .front()
+                              .scratchpad_desc()
+                              .get_size());
+  if (set && before)
+    set(before);
+  return bytes;
+} catch (const dnnl::error &) {
+  return 0;
+}
