@@ -84,10 +84,12 @@ LogicalResult PhaseConverter::convert(onnx::MatMulOp op) {
   if (failed(gemm))
     return failure();
   StringRef unit = program.unitOfScope(op.getScope());
-  Slice result = resultSlice(op.getY(), "matmul", unit);
+  StringRef name =
+      op->hasAttr(train::kRecomputed) ? "recompute_matmul" : "matmul";
+  Slice result = resultSlice(op.getY(), name, unit);
   OpBuilder &b = phase.getBuilder();
   phase.dispatch<rt::GemmOp>(
-      "matmul", rt::Stream::Compute,
+      name, rt::Stream::Compute,
       {phase.arg(rt::Access::Read, sliceOf(op.getLhs())),
        phase.arg(rt::Access::Read, sliceOf(op.getRhs())),
        phase.arg(rt::Access::Write, result)},

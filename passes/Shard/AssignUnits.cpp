@@ -9,6 +9,7 @@
 //===----------------------------------------------------------------------===//
 #include "passes/Shard/Passes.h"
 #include "passes/Support/Step.h"
+#include "passes/Support/Units.h"
 
 #include "llvm/ADT/SetVector.h"
 
@@ -38,24 +39,6 @@ bool decays(Attribute rule) {
   if (auto sgd = dyn_cast_or_null<train::SgdAttr>(rule))
     return sgd.getDecay().getValueAsDouble() != 0;
   return false;
-}
-
-/// "a.b.c" -> "a", "a.b" (the modules around parameter "a.b.c").
-SmallVector<StringRef> enclosingModules(StringRef name) {
-  SmallVector<StringRef> modules;
-  for (size_t i = 0; i < name.size(); ++i)
-    if (name[i] == '.')
-      modules.push_back(name.take_front(i));
-  return modules;
-}
-
-/// Whether the last component of `path` is a number: an element of a list.
-bool isListElement(StringRef path) {
-  StringRef last = path.rsplit('.').second;
-  if (last.empty())
-    last = path;
-  return !last.empty() &&
-         llvm::all_of(last, [](char c) { return c >= '0' && c <= '9'; });
 }
 
 struct AssignUnits : public fsdp::impl::FsdpAssignUnitsBase<AssignUnits> {
@@ -137,22 +120,9 @@ struct AssignUnits : public fsdp::impl::FsdpAssignUnitsBase<AssignUnits> {
     return members;
   }
 
-  /// The unit of the module path `name`: the longest enclosing module that is
-  /// a unit.
   StringRef unitOf(StringRef name) {
-    StringRef found = kRootUnit;
-    for (StringRef path : enclosingModules(name)) {
-      bool isUnit = units.empty() ? isListElement(path)
-                                  : llvm::any_of(units, [&](auto &pattern) {
-                                      return matchesGlob(pattern, path);
-                                    });
-      if (!isUnit)
-        continue;
-      found = path;
-      if (units.empty()) // the outermost list decides
-        break;
-    }
-    return found;
+    StringRef unit = unitOfName(name, units);
+    return unit.empty() ? StringRef(kRootUnit) : unit;
   }
 
   /// The nearest unit that holds all names of a (tied) parameter.
