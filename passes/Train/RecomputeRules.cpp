@@ -65,9 +65,8 @@ RecomputedModule RecomputeRules::findRegion(StringRef scope) const {
     for (StringRef path : modulesOf(scope)) {
       if (!matchesGlob(rule.pattern, path))
         continue;
-      StringRef unit = unitOfName((scope + ".").str(), units);
-      bool isInside = unit.size() > path.size();
-      return {isInside ? scope.take_front(unit.size()) : path,
+      size_t unit = unitOfName((scope + ".").str(), units).size();
+      return {unit > path.size() ? scope.take_front(unit) : path,
               rule.elementwise};
     }
   return {};

@@ -88,6 +88,14 @@ class Memory(ToolTest):
         """The compiled kernels that dispatches called `name` run."""
         return set(re.findall(rf'fsdprt.launch "{name}" (@\w+) ', plan))
 
+    def test_units_inside_a_module_are_gathered_one_by_one(self):
+        # All six at once would be against the rule of two at a time (fsdp_v5).
+        everything, plan = self.plan("--recompute", "**")
+        units, _ = self.plan("--recompute", "**.h.*")
+        self.assertLessEqual(everything, units)
+        step = plan[plan.index("fsdprt.phase @step"):plan.index("fsdprt.phase @export")]
+        self.assertEqual(len(re.findall(r'fsdprt.all_gather .*"transformer.h.3"', step)), 2)
+
     def test_the_peak_is_smaller(self):
         plain, _ = self.plan()
         cheap, _ = self.plan("--recompute", "**.h.*=elementwise")
