@@ -33,9 +33,6 @@ template <typename Op, bool kWide> struct Expand : public OpRewritePattern<Op> {
                     .getResult());
     FloatFormulas formulas(rewriter, loc, compute);
     Value result = formula(formulas, operands);
-    // What reads the result is another op, which rounds apart.
-    if (auto product = result.getDefiningOp<arith::MulFOp>())
-      product.setFastmath(arith::FastMathFlags::none);
     if (type != compute)
       result = rewriter.create<arith::TruncFOp>(loc, type, result);
     rewriter.replaceOp(op, result);
