@@ -40,6 +40,14 @@ LogicalResult KernelOp::verify() {
   return success();
 }
 
+LogicalResult BarrierOp::verify() {
+  if (getXs().empty())
+    return emitOpError("has no operand, expected at least one (barrier_c1)");
+  if (getXs().getTypes() != getYs().getTypes())
+    return emitOpError("results do not have the operands' types (barrier_c2)");
+  return success();
+}
+
 LogicalResult AttentionGradOp::verify() {
   auto types = fsdp::onnx::inferAttention(getLoc(), getQ(), getK(), getV(),
                                           getMask(), getCausal());

@@ -13,4 +13,10 @@
 #define GET_OP_CLASSES
 #include "dialects/Train/TrainOps.h.inc"
 
+namespace fsdp::train {
+/// Marks an op that backward computes again, for people to read: reports name
+/// its dispatch so.
+inline constexpr llvm::StringLiteral kRecomputed = "train.recomputed";
+} // namespace fsdp::train
+
 #endif // FSDP_DIALECTS_TRAIN_TRAIN_H

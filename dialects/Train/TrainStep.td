@@ -6,6 +6,30 @@ def Train_BackwardBeginOp : Op<Train_Dialect, "backward_begin",
   let assemblyFormat = "attr-dict";
 }
 
+def Train_BarrierOp : Train_Op<"barrier", [MemoryEffects<[MemWrite]>]> {
+  let summary = "the same values, from here on";
+  let description = [{
+    What backward computes again takes its inputs through a barrier. It has a
+    side effect, so that it is neither moved nor merged, and what reads its
+    results is no copy of what reads its operands: no pass can give the
+    recomputed values back to the first ones, which would keep these alive. It
+    costs nothing: a result is its operand's memory.
+
+    ```mlir
+    %x1, %m1 = train.barrier %x, %mask {scope = "h.0"}
+      : tensor<2x8x4xf32>, tensor<8x8xf32> -> tensor<2x8x4xf32>, tensor<8x8xf32>
+    ```
+
+    **Constraints**
+    - (barrier_c1) at least one operand.
+    - (barrier_c2) results have the operands' types, one each.
+  }];
+  let args = (ins Variadic<Onnx_Tensor>:$xs);
+  let results = (outs Variadic<Onnx_Tensor>:$ys);
+  let assemblyFormat = "$xs attr-dict `:` type($xs) `->` type($ys)";
+  let hasVerifier = 1;
+}
+
 def Train_GradientOp : Train_Op<"gradient",
     [MemoryEffects<[MemWrite<Onnx_ParameterResource>]>]> {
   let summary = "the gradient of the loss with respect to a parameter";

@@ -1,5 +1,6 @@
 //===- Compile.cpp - LLVM modules to objects ------------------------------===//
 #include "passes/Kernel/Compile.h"
+#include "passes/Kernel/Emit.h"
 #include "passes/Kernel/ParallelLoops.h"
 #include "passes/Kernel/StackBound.h"
 
@@ -80,6 +81,15 @@ FailureOr<KernelTarget> fsdp::getKernelTarget(StringRef cpu) {
   return target;
 }
 
+static void allowContraction(llvm::Function &function) {
+  for (llvm::BasicBlock &block : function)
+    for (llvm::Instruction &instruction : block)
+      // Not in f64: expanded functions carry low parts in exact sums there.
+      if (isa<llvm::FPMathOperator>(instruction) &&
+          !instruction.getType()->getScalarType()->isDoubleTy())
+        instruction.setHasAllowContract(true);
+}
+
 FailureOr<std::unique_ptr<llvm::Module>>
 fsdp::translateKernel(ModuleOp kernel, llvm::LLVMContext &context) {
   registerBuiltinDialectTranslation(*kernel.getContext());
@@ -94,12 +104,8 @@ fsdp::translateKernel(ModuleOp kernel, llvm::LLVMContext &context) {
     function.setDoesNotThrow();
     // Loops stay loops: a kernel calls neither memset nor memcpy.
     function.addFnAttr("no-builtins");
-    for (llvm::BasicBlock &block : function)
-      for (llvm::Instruction &instruction : block)
-        // Not in f64: expanded functions carry low parts in exact sums there.
-        if (isa<llvm::FPMathOperator>(instruction) &&
-            !instruction.getType()->getScalarType()->isDoubleTy())
-          instruction.setHasAllowContract(true);
+    if (!function.hasFnAttribute(kChainAttribute))
+      allowContraction(function);
     markParallelLoops(function);
   }
   return module;

@@ -140,11 +140,14 @@ FailureOr<Emitter> emitFunction(train::KernelOp kernel, ModuleOp dest,
 
 /// The function with the runtime's signature, which unpacks the arguments.
 void emitEntry(OpBuilder &b, ModuleOp dest, StringRef symbol, size_t numArgs,
-               bool hasScratch) {
+               bool hasScratch, bool isChain) {
   Location loc = dest.getLoc();
   auto body = dest.lookupSymbol<LLVM::LLVMFuncOp>((symbol + "_body").str());
   body.setLinkage(LLVM::Linkage::Internal);
-  body.setPassthroughAttr(b.getStrArrayAttr({"alwaysinline"}));
+  SmallVector<StringRef> attributes = {"alwaysinline"};
+  if (isChain)
+    attributes.push_back(kChainAttribute);
+  body.setPassthroughAttr(b.getStrArrayAttr(attributes));
   Type pointer = LLVM::LLVMPointerType::get(b.getContext());
   Type i64 = b.getI64Type();
   auto type =
@@ -179,7 +182,7 @@ fsdp::emitKernel(train::KernelOp kernel, ModuleOp dest, StringRef symbol) {
     return kernel.emitOpError("cannot be lowered");
   emitEntry(b, dest, symbol,
             kernel.getInputs().size() + kernel.getOutputs().size(),
-            bool(scratchOf(kernel)));
+            bool(scratchOf(kernel)), isElementwiseGroup(kernel));
   return CompiledKernelInfo{e->extent, scratchBytesOf(kernel)};
 }
 

@@ -6,6 +6,10 @@
 #include "mlir/IR/BuiltinOps.h"
 
 namespace fsdp {
+/// Function attribute of elementwise chains: nothing is contracted but inside
+/// the formula of one op, so that which ops share a kernel changes no bit.
+inline constexpr llvm::StringLiteral kChainAttribute = "fsdp-chain";
+
 struct CompiledKernelInfo {
   int64_t extent = 1;       ///< iterations of the outer parallel loop
   int64_t scratchBytes = 0; ///< a worker's

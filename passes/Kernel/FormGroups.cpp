@@ -152,7 +152,7 @@ struct FormGroups : public fsdp::impl::KernelFormGroupsBase<FormGroups> {
     Operation *last = group.ops.back();
     OpBuilder builder(last);
     llvm::SetVector<Value> inputs = group.inputs();
-    std::string name;
+    std::string name = last->hasAttr(train::kRecomputed) ? "recompute" : "";
     for (Operation *op : ArrayRef(group.ops).take_back(4))
       name += (name.empty() ? "" : "_") + op->getName().stripDialect().str();
     auto kernel = builder.create<train::KernelOp>(
@@ -167,7 +167,8 @@ struct FormGroups : public fsdp::impl::KernelFormGroupsBase<FormGroups> {
       for (Value operand : op->getOperands())
         if (isHeldInside(operand, op) && !mapping.contains(operand))
           builder.clone(*operand.getDefiningOp(), mapping);
-      builder.clone(*op, mapping);
+      // An equal kernel, whatever it is computed for.
+      builder.clone(*op, mapping)->removeAttr(train::kRecomputed);
     }
     SmallVector<Value> results;
     for (Value result : last->getResults())

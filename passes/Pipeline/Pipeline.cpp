@@ -61,6 +61,12 @@ static void addTrainStage(OpPassManager &manager,
   update.clipGradNorm = options.clipGradNorm;
   update.noDecay = options.noDecay;
   manager.addPass(createTrainBuildUpdate(update));
+  if (!options.recompute.empty()) {
+    TrainRecomputeOptions recompute;
+    recompute.rules = options.recompute;
+    recompute.units = options.units;
+    manager.addPass(createTrainRecompute(recompute));
+  }
   manager.addPass(createTrainVerify());
 }
 

@@ -13,6 +13,8 @@ struct PipelineOptions {
   std::vector<std::string> units;
   /// "N" or "PATTERN=N": gathers that a unit starts ahead.
   std::vector<std::string> prefetchForward, prefetchBackward;
+  /// "PATTERN" or "PATTERN=elementwise": modules computed again in backward.
+  std::vector<std::string> recompute;
   int64_t reduceInFlight = 1; ///< reduce-scatters beside backward
   std::string memoryLimit;    ///< of a rank, such as "2GiB"; empty: none
   /// As torch names dtypes; empty: those of the model.

@@ -102,7 +102,9 @@ LogicalResult PhaseConverter::convert(onnx::MatMulOp op) {
   if (failed(gemm))
     return failure();
   StringRef unit = program.unitOfScope(op.getScope());
-  Slice result = resultSlice(op.getY(), "matmul", unit);
+  StringRef name =
+      op->hasAttr(train::kRecomputed) ? "recompute_matmul" : "matmul";
+  Slice result = resultSlice(op.getY(), name, unit);
   SmallVector<Attribute> args = {phase.arg(rt::Access::Read, sliceOf(op.getLhs())),
                                  phase.arg(rt::Access::Read, sliceOf(op.getRhs())),
                                  phase.arg(rt::Access::Write, result)};
@@ -112,8 +114,7 @@ LogicalResult PhaseConverter::convert(onnx::MatMulOp op) {
         createWork("gemm scratch", rt::BufferKind::Scratch, bytes, unit)));
   OpBuilder &b = phase.getBuilder();
   phase.dispatch<rt::GemmOp>(
-      "matmul", rt::Stream::Compute,
-      args, unit, op.getScope(),
+      name, rt::Stream::Compute, args, unit, op.getScope(),
       elementTypeOf(op.getLhs()), elementTypeOf(op.getY()),
       b.getBoolAttr(false), b.getI64IntegerAttr(gemm->m),
       b.getI64IntegerAttr(gemm->n), b.getI64IntegerAttr(gemm->k),

@@ -191,6 +191,11 @@ LogicalResult PhaseConverter::convert(Operation *op) {
         slices[reshape.getY()] = sliceOf(reshape.getX());
         return success();
       })
+      .Case([&](train::BarrierOp barrier) {
+        for (auto [x, y] : llvm::zip_equal(barrier.getXs(), barrier.getYs()))
+          slices[y] = sliceOf(x);
+        return success();
+      })
       .Case([&](onnx::ConstantOp constant) {
         slices[constant.getResult()] =
             program.constants.lookup(constant.getValue());

@@ -10,7 +10,7 @@
 #include "passes/Shard/Passes.h"
 #include "passes/Support/DTypes.h"
 #include "passes/Support/Step.h"
-#include "passes/Support/UnitNames.h"
+#include "passes/Support/Units.h"
 
 #include "llvm/ADT/SetVector.h"
 
@@ -24,6 +24,7 @@ using namespace fsdp;
 using namespace fsdp::sharding;
 
 namespace {
+constexpr llvm::StringLiteral kRootUnit = "(root)";
 /// Far above any machine; sizes stay far below overflow.
 constexpr int64_t kMaxRanks = 1 << 16;
 
@@ -132,17 +133,21 @@ struct AssignUnits : public fsdp::impl::FsdpAssignUnitsBase<AssignUnits> {
     return members;
   }
 
+  StringRef unitOf(StringRef name) {
+    StringRef unit = unitOfName(name, units);
+    return unit.empty() ? StringRef(kRootUnit) : unit;
+  }
+
   /// The nearest unit that holds all names of a (tied) parameter.
   StringRef unitOf(onnx::ParameterOp parameter) {
-    UnitNames names(units);
-    StringRef unit = names.unitOf(parameter.getSymName());
+    StringRef unit = unitOf(parameter.getSymName());
     if (auto aliases = parameter.getAliases())
       for (auto alias : aliases->getAsValueRange<StringAttr>())
         while (unit != kRootUnit && !alias.starts_with((unit + ".").str())) {
           // The name of a parameter directly inside the next module out.
           size_t dot = unit.rfind('.');
           unit = dot == StringRef::npos ? StringRef(kRootUnit)
-                                        : names.unitOf(unit.take_front(dot + 1));
+                                        : unitOf(unit.take_front(dot + 1));
         }
     return unit;
   }

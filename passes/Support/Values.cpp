@@ -1,13 +1,19 @@
 //===- Values.cpp - Tensors as memory -------------------------------------===//
 #include "passes/Support/Values.h"
-#include "dialects/Onnx/Onnx.h"
+#include "dialects/Train/Train.h"
 
 using namespace mlir;
 using namespace fsdp;
 
 Value fsdp::viewSource(Value value) {
-  while (auto reshape = value.getDefiningOp<onnx::ReshapeOp>())
-    value = reshape.getX();
+  while (Operation *op = value.getDefiningOp()) {
+    if (auto reshape = dyn_cast<onnx::ReshapeOp>(op))
+      value = reshape.getX();
+    else if (auto barrier = dyn_cast<train::BarrierOp>(op))
+      value = barrier.getXs()[cast<OpResult>(value).getResultNumber()];
+    else
+      break;
+  }
   return value;
 }
 

@@ -5,7 +5,8 @@
 #include "mlir/IR/Value.h"
 
 namespace fsdp {
-/// The value that `value` is a view of: another shape of the same bytes.
+/// The value that `value` is a view of: the same bytes, in another shape or
+/// behind a barrier.
 mlir::Value viewSource(mlir::Value value);
 
 /// Bytes of a tensor's elements, dense.

@@ -14,7 +14,7 @@
 //===----------------------------------------------------------------------===//
 #include "passes/Support/DTypes.h"
 #include "passes/Support/Step.h"
-#include "passes/Support/UnitNames.h"
+#include "passes/Support/Units.h"
 #include "passes/Train/Passes.h"
 
 #include "mlir/IR/Matchers.h"
@@ -179,9 +179,8 @@ private:
   /// Float values of another unit are cast where they enter one (FSDP2's
   /// cast_forward_inputs); constants are buffers, which are never cast.
   void castUnitInputs(Operation *op) {
-    UnitNames names(units);
-    StringRef unit = names.unitOfScope(onnx::getScope(op));
-    if (unit == kRootUnit)
+    std::string unit = unitOf(op);
+    if (unit.empty())
       return;
     bool isAttention = isa<onnx::AttentionOp>(op);
     for (OpOperand &operand : op->getOpOperands()) {
@@ -190,9 +189,15 @@ private:
       bool isMask = isAttention && operand.getOperandNumber() == 3;
       if (!isWide(operand.get()) || isBuffer || isMask)
         continue;
-      if (!def || names.unitOfScope(onnx::getScope(def)) != unit)
+      if (!def || unitOf(def) != unit)
         narrowOperand(operand);
     }
+  }
+
+  /// The unit whose module `op` belongs to; "" for the root.
+  std::string unitOf(Operation *op) {
+    std::string inside = (onnx::getScope(op) + ".op").str();
+    return unitOfName(inside, units).str();
   }
 
   /// States `op` on narrow values: `operands` and all floating results.

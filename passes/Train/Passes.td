@@ -138,3 +138,35 @@ def TrainBuildUpdate : Pass<"train-build-update", "::mlir::ModuleOp"> {
   let dependentDialects = ["::fsdp::onnx::OnnxDialect",
                            "::fsdp::train::TrainDialect"];
 }
+
+def TrainRecompute : Pass<"train-recompute", "::mlir::ModuleOp"> {
+  let summary = "computes activations again in backward, instead of keeping them";
+  let description = [{
+    A rule names modules, `model.layers.*`, whose values gradients read: these
+    are computed again in backward, behind a `train.barrier`, each right before
+    the first gradient that reads it. Kept is what enters the module from
+    outside; with `model.layers.*=elementwise` results of products and attention
+    are kept as well, or what is computed from them where it is smaller: of all
+    such choices the one that keeps the fewest bytes, and then the one that
+    computes least. The last rule that matches a module holds, at its outermost
+    match.
+
+    A value is not computed again where it stays anyway: what other modules'
+    gradients read, inputs of later modules that are computed again themselves,
+    results of the step. Chains on parameters alone are left to
+    `--fsdp-insert-gathers`. The loss is no module. FSDP units inside a module
+    are computed again one by one, each with its own backward and with one
+    gather for both.
+
+    Computed again are the same ops on the same values: no bit changes.
+  }];
+  let options = [
+    ListOption<"rules", "rules", "std::string",
+               "PATTERN or PATTERN=elementwise: modules to compute again">,
+    ListOption<"units", "units", "std::string",
+               "the units of --fsdp-assign-units">];
+  let statistics = [
+    Statistic<"numRegions", "modules", "modules computed again">,
+    Statistic<"numRecomputed", "recomputed", "ops computed again">];
+  let dependentDialects = ["::fsdp::train::TrainDialect"];
+}

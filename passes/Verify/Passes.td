@@ -8,6 +8,9 @@ def TrainVerify : Pass<"train-verify", "::mlir::ModuleOp"> {
     - (train_v2) every gradient has been consumed by an update.
     - (train_v3) a parameter is updated at most once, and only if it may be
       trained.
+    - (train_v4) what is marked as computed again stands in backward and reads a
+      barrier's result or something else that is computed again; so do barriers
+      stand in backward.
   }];
 }
 

@@ -18,6 +18,7 @@ struct TrainVerify : public fsdp::impl::TrainVerifyBase<TrainVerify> {
 
   void runOnOperation() override {
     llvm::StringSet<> updated;
+    inBackward = false;
     WalkResult result = getOperation().walk([&](Operation *op) {
       return failed(check(op, updated)) ? WalkResult::interrupt()
                                         : WalkResult::advance();
@@ -30,6 +31,8 @@ struct TrainVerify : public fsdp::impl::TrainVerifyBase<TrainVerify> {
     if (auto node = dyn_cast<onnx::NodeOp>(op))
       return op->emitOpError("'")
              << node.getOpType() << "' is not supported (train_v1)";
+    if (failed(checkRecomputed(op)))
+      return failure();
     if (isa<train::GradientOp>(op))
       return op->emitOpError("is not consumed by an update (train_v2)");
     auto update = dyn_cast<train::UpdateOp>(op);
@@ -46,5 +49,29 @@ struct TrainVerify : public fsdp::impl::TrainVerifyBase<TrainVerify> {
              << update.getParameter() << "' a second time (train_v3)";
     return success();
   }
+
+  /// What is computed again, or waits to be, stands in backward and comes from
+  /// a barrier.
+  LogicalResult checkRecomputed(Operation *op) {
+    if (isa<train::BackwardBeginOp, func::FuncOp>(op)) // after its body
+      inBackward = isa<train::BackwardBeginOp>(op);
+    bool isRecomputed = op->hasAttr(train::kRecomputed);
+    if (!isRecomputed && !isa<train::BarrierOp>(op))
+      return success();
+    if (!inBackward)
+      return op->emitOpError("stands before backward, which is to compute it "
+                             "again (train_v4)");
+    bool isBehind = llvm::any_of(op->getOperands(), [](Value operand) {
+      Operation *source = operand.getDefiningOp();
+      return source && (isa<train::BarrierOp>(source) ||
+                        source->hasAttr(train::kRecomputed));
+    });
+    if (isRecomputed && !isBehind)
+      return op->emitOpError("is computed again from values that no barrier "
+                             "keeps apart (train_v4)");
+    return success();
+  }
+
+  bool inBackward = false;
 };
 } // namespace

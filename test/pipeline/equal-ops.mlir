@@ -58,3 +58,21 @@ fsdprt.phase @dispatches runs "step" {
   %1 = fsdprt.fill "zero" byte 0 on compute [#fsdprt.arg<write 5 [0 : 192]>] unit "" scope ""
   %2 = fsdprt.join "join" on compute [] unit "" scope ""
 }
+
+// Tests that what is computed again is neither merged with the first nor given
+// its operands, although a barrier's results are its operands.
+// CHECK-LABEL: func.func @recomputed
+// CHECK: %[[FIRST:.*]] = onnx.exp %{{.*}}
+// CHECK: %[[B0:.*]] = train.barrier
+// CHECK: %[[B1:.*]] = train.barrier
+// CHECK: %[[AGAIN0:.*]] = onnx.exp %[[B0]]
+// CHECK: %[[AGAIN1:.*]] = onnx.exp %[[B1]]
+// CHECK: return %[[FIRST]], %[[AGAIN0]], %[[AGAIN1]]
+func.func @recomputed(%x: tensor<4xf32>) -> (tensor<4xf32>, tensor<4xf32>, tensor<4xf32>) {
+  %y = onnx.exp %x : tensor<4xf32> -> tensor<4xf32>
+  %b0 = train.barrier %x : tensor<4xf32> -> tensor<4xf32>
+  %b1 = train.barrier %x : tensor<4xf32> -> tensor<4xf32>
+  %y0 = onnx.exp %b0 : tensor<4xf32> -> tensor<4xf32>
+  %y1 = onnx.exp %b1 : tensor<4xf32> -> tensor<4xf32>
+  return %y, %y0, %y1 : tensor<4xf32>, tensor<4xf32>, tensor<4xf32>
+}

@@ -71,6 +71,12 @@ NumberOption
     clipGradNorm("clip-grad-norm",
                  cl::desc("Largest global gradient norm (default: none)"),
                  cl::cat(trainOptions));
+cl::list<std::string> recompute(
+    "recompute",
+    cl::desc("Modules whose activations are computed again in backward: "
+             "'model.layers.*', or 'model.layers.*=elementwise' for the cheap "
+             "ones only (default: none)"),
+    cl::value_desc("pattern"), cl::cat(trainOptions));
 
 cl::opt<std::string> mesh("mesh", cl::desc("Mesh axes and sizes: shard=8"),
                           cl::init("shard=1"), cl::cat(shardOptions));
@@ -226,6 +232,7 @@ PipelineOptions pipelineOptions(double beta1, double beta2) {
   options.paramDtype = paramDtype;
   options.reduceDtype = reduceDtype;
   options.outputDtype = outputDtype;
+  options.recompute = recompute;
   options.prefetchForward = prefetchForward;
   options.prefetchBackward = prefetchBackward;
   options.reduceInFlight = reduceInFlight;

@@ -55,3 +55,21 @@ func.func @update_rule(%g: tensor<4xf32>, %lr: tensor<f32>) {
   train.update @w, %g lr %lr step %lr {rule = "lion"} : (tensor<4xf32>, tensor<f32>, tensor<f32>) -> ()
   return
 }
+
+// -----
+
+// Tests that a barrier without operands is rejected.
+func.func @barrier_c1() {
+  // expected-error @+1 {{has no operand, expected at least one (barrier_c1)}}
+  "train.barrier"() : () -> ()
+  return
+}
+
+// -----
+
+// Tests that a barrier's results have its operands' types.
+func.func @barrier_c2(%x: tensor<4xf32>) {
+  // expected-error @+1 {{results do not have the operands' types (barrier_c2)}}
+  %y = train.barrier %x : tensor<4xf32> -> tensor<2x2xf32>
+  return
+}

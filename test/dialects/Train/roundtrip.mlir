@@ -59,3 +59,10 @@ func.func @kernel(%x: tensor<4xf32>) -> tensor<4xf32> {
   %q = train.sum_of_squares %y : tensor<4xf32> -> tensor<f64>
   return %y : tensor<4xf32>
 }
+
+// CHECK-LABEL: func.func @barrier
+// CHECK: train.barrier %{{.*}}, %{{.*}} {scope = "h.0"} : tensor<4xf32>, tensor<2xi64> -> tensor<4xf32>, tensor<2xi64>
+func.func @barrier(%x: tensor<4xf32>, %i: tensor<2xi64>) {
+  %y:2 = train.barrier %x, %i {scope = "h.0"} : tensor<4xf32>, tensor<2xi64> -> tensor<4xf32>, tensor<2xi64>
+  return
+}

@@ -171,4 +171,32 @@ TEST_F(Update, HalfPrecisionRoundsOnce) {
     expectNear(results[1], wanted, 2 * last);
   }
 }
+
+TEST_F(Update, WhichOpsShareAKernelChangesNoBit) {
+  // A value that the function returns as well has a kernel of its own.
+  auto unary = [&](std::string y, std::string op, std::string x) {
+    return "%" + y + " = onnx." + op + " %" + x + " : " + flat + " -> " + flat +
+           "\n";
+  };
+  auto binary = [&](std::string y, std::string op, std::string a,
+                    std::string b) {
+    return "%" + y + " = onnx." + op + " %" + a + ", %" + b + " : " + flat +
+           ", " + flat + " -> " + flat + "\n";
+  };
+  std::string signature = "(%a: " + flat + ", %b: " + flat + ") -> (" + flat;
+  std::vector<Values> inputs = {random(size, -3, 3), random(size, -3, 3)};
+  for (std::string op :
+       {"neg", "exp", "sigmoid", "erf", "tanh", "gelu", "sin", "relu"}) {
+    std::string body = binary("p", "mul", "a", "b") + unary("q", op, "p") +
+                       binary("r", "add", "q", "b") +
+                       binary("s", "mul", "r", "a") +
+                       binary("y", "sub", "b", "s");
+    auto fused = run(signature + ")", body, "%y : " + flat, inputs);
+    std::string four = ", " + flat + ", " + flat + ", " + flat + ", " + flat;
+    auto apart = run(signature + four + ")", body,
+                     "%y, %p, %q, %r, %s : " + flat + four, inputs);
+    ASSERT_EQ(apart.size(), 5u);
+    EXPECT_EQ(fused[0].values(), apart[0].values()) << op;
+  }
+}
 } // namespace

@@ -61,3 +61,50 @@ func.func @train_v3_undeclared(%g: tensor<4xf32>, %lr: tensor<f32>) {
   train.update @w, %g lr %lr step %lr {rule = #train.sgd<momentum = 0.0, decay = 0.0>} : (tensor<4xf32>, tensor<f32>, tensor<f32>) -> ()
   return
 }
+
+// -----
+
+// Tests that what is computed again may stand behind a barrier, in backward.
+func.func @recomputed(%x: tensor<4xf32>) {
+  train.backward_begin
+  %b = train.barrier %x : tensor<4xf32> -> tensor<4xf32>
+  %y = onnx.exp %b {train.recomputed} : tensor<4xf32> -> tensor<4xf32>
+  %z = onnx.exp %y {train.recomputed} : tensor<4xf32> -> tensor<4xf32>
+  return
+}
+
+// -----
+
+// Tests that a barrier before backward is rejected, also after a function with
+// backward.
+func.func @before(%x: tensor<4xf32>) {
+  train.backward_begin
+  return
+}
+func.func @train_v4_barrier(%x: tensor<4xf32>) {
+  // expected-error @+1 {{stands before backward, which is to compute it again (train_v4)}}
+  %b = train.barrier %x : tensor<4xf32> -> tensor<4xf32>
+  train.backward_begin
+  return
+}
+
+// -----
+
+// Tests that what forward computes is rejected as computed again.
+func.func @train_v4_forward(%x: tensor<4xf32>) {
+  // expected-error @+1 {{stands before backward, which is to compute it again (train_v4)}}
+  %y = onnx.exp %x {train.recomputed} : tensor<4xf32> -> tensor<4xf32>
+  train.backward_begin
+  return
+}
+
+// -----
+
+// Tests that what reads first values, which CSE would merge with the first
+// result, is rejected.
+func.func @train_v4_no_barrier(%x: tensor<4xf32>) {
+  train.backward_begin
+  // expected-error @+1 {{is computed again from values that no barrier keeps apart (train_v4)}}
+  %y = onnx.exp %x {train.recomputed} : tensor<4xf32> -> tensor<4xf32>
+  return
+}

@@ -1,10 +1,11 @@
-//===- UnitNames.cpp - Which unit a name belongs to -----------------------===//
-#include "passes/Support/UnitNames.h"
-
+//===- Units.cpp - Which modules are FSDP units ---------------------------===//
+#include "passes/Support/Units.h"
 #include "dialects/Onnx/Glob.h"
-#include "llvm/ADT/STLExtras.h"
 
-using namespace mlir;
+#include "llvm/ADT/StringExtras.h"
+
+using llvm::SmallVector;
+using llvm::StringRef;
 using namespace fsdp;
 
 SmallVector<StringRef> fsdp::enclosingModules(StringRef name) {
@@ -20,13 +21,13 @@ static bool isListElement(StringRef path) {
   StringRef last = path.rsplit('.').second;
   if (last.empty())
     last = path;
-  return !last.empty() &&
-         llvm::all_of(last, [](char c) { return c >= '0' && c <= '9'; });
+  return !last.empty() && llvm::all_of(last, llvm::isDigit);
 }
 
-StringRef UnitNames::longest(ArrayRef<StringRef> modules) const {
-  StringRef found = kRootUnit;
-  for (StringRef path : modules) {
+StringRef fsdp::unitOfName(StringRef name,
+                           llvm::ArrayRef<std::string> patterns) {
+  StringRef found;
+  for (StringRef path : enclosingModules(name)) {
     bool isUnit = patterns.empty() ? isListElement(path)
                                    : llvm::any_of(patterns, [&](auto &pattern) {
                                        return matchesGlob(pattern, path);
@@ -38,14 +39,4 @@ StringRef UnitNames::longest(ArrayRef<StringRef> modules) const {
       break;
   }
   return found;
-}
-
-StringRef UnitNames::unitOf(StringRef parameter) const {
-  return longest(enclosingModules(parameter));
-}
-
-StringRef UnitNames::unitOfScope(StringRef scope) const {
-  SmallVector<StringRef> modules = enclosingModules(scope);
-  modules.push_back(scope);
-  return longest(modules);
 }
