@@ -8,8 +8,6 @@
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "llvm/ADT/TypeSwitch.h"
 
-#include <limits>
-
 using namespace mlir;
 using namespace fsdp;
 
@@ -27,53 +25,87 @@ Label loadLabel(Emitter &e, Value labels, Value i, int64_t ignore) {
   return {e.toIndex(label), counts};
 }
 
-/// The sum lives in f64: over all tokens of a batch f32 would lose digits.
+/// Columns whose maximum and sum are taken together: they stay in the first
+/// cache between the two, so that memory is read once.
+constexpr int64_t kBlock = 2048;
+
+Value largest(Emitter &e, Value row, Value init) {
+  return e.reduce({row}, init,
+                  [](OpBuilder &b, Location loc, ValueRange args) -> Value {
+                    return b.create<arith::MaxNumFOp>(loc, args[0], args[1],
+                                                      kVectorizableMax);
+                  });
+}
+
+/// Maximum and sum of e^(x - maximum) over what was seen of a row.
+struct RunningSum {
+  Value most, sum; ///< variables on the stack
+
+  RunningSum(Emitter &e, Type element)
+      : most(e.stack(element)), sum(e.stack(element)) {}
+
+  void reset(Emitter &e, Type element) {
+    // Finite, that a block of -inf alone gives 0 and not NaN.
+    auto &semantics = cast<FloatType>(element).getFloatSemantics();
+    e.store(
+        e.number(element,
+                 llvm::APFloat::getLargest(semantics, true).convertToDouble()),
+        most);
+    e.store(e.number(element, 0), sum);
+  }
+
+  void add(Emitter &e, Value block, Type element) {
+    Value before = e.load(most), after = largest(e, block, before);
+    auto shiftedExp = [&](OpBuilder &b, Location loc, Value x) -> Value {
+      return b.create<math::ExpOp>(loc, b.create<arith::SubFOp>(loc, x, after));
+    };
+    Value part = e.sum({block}, element,
+                       [&](OpBuilder &b, Location loc, ValueRange args) {
+                         return shiftedExp(b, loc, args[0]);
+                       });
+    Value rest = e.mul(e.load(sum), shiftedExp(e.b, e.loc, before));
+    e.store(e.add(rest, part), sum);
+    e.store(after, most);
+  }
+};
+
+/// Rows are read once, in blocks whose bounds depend on the width alone.
 LogicalResult emit(Emitter &e, train::CrossEntropyOp op) {
   auto type = cast<MemRefType>(e.ins[0].getType());
   Type element = e.computeType(type.getElementType());
-  Type f64 = e.b.getF64Type();
   int64_t width = type.getShape().back();
   int64_t count = type.getNumElements() / width;
   Value logits = e.view(e.ins[0], {count, width});
   Value labels = e.view(e.ins[1], {count});
+  Value losses = e.view(e.outs[0], {count});
   Value lse = e.view(e.outs[1], {count});
-  Value total = e.stack(f64);
-  e.store(e.number(f64, 0), total);
-  e.loop(e.index(0), e.index(count), [&](Value i) {
+  RunningSum running(e, element);
+  e.extent = count;
+  e.loop(e.begin, e.end, [&](Value i) {
     Value row = e.row(logits, i);
-    Value most = e.reduce(
-        {row}, e.number(element, -std::numeric_limits<double>::infinity()),
-        [](OpBuilder &b, Location loc, ValueRange args) -> Value {
-          return b.create<arith::MaxNumFOp>(loc, args[0], args[1],
-                                            arith::FastMathFlags::nnan);
-        });
-    Value sum =
-        e.sum({row}, element,
-              [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
-                return b.create<math::ExpOp>(
-                    loc, b.create<arith::SubFOp>(loc, args[0], most));
-              });
-    Value rowLse = e.add(most, e.b.create<math::LogOp>(e.loc, sum));
+    running.reset(e, element);
+    int64_t whole = width / kBlock * kBlock;
+    e.loop(e.index(0), e.index(width / kBlock), [&](Value block) {
+      Value low = e.b.create<arith::MulIOp>(e.loc, block, e.index(kBlock));
+      running.add(e, e.slice(row, low, e.index(kBlock)), element);
+    });
+    if (whole < width)
+      running.add(e, e.slice(row, e.index(whole), e.index(width - whole)),
+                  element);
+    Value rowLse = e.add(e.load(running.most),
+                         e.b.create<math::LogOp>(e.loc, e.load(running.sum)));
     e.store(rowLse, lse, i);
     Label label = loadLabel(e, labels, i, op.getIgnoreIndex());
-    auto ifOp = e.b.create<scf::IfOp>(e.loc, label.counts, false);
-    OpBuilder::InsertionGuard guard(e.b);
-    e.b.setInsertionPointToStart(ifOp.thenBlock());
-    Value bad = e.b.create<arith::CmpIOp>(e.loc, arith::CmpIPredicate::uge,
-                                          label.index, e.index(width));
-    e.failIf(bad);
+    Value outside = e.b.create<arith::CmpIOp>(e.loc, arith::CmpIPredicate::uge,
+                                              label.index, e.index(width));
+    e.failIf(e.b.create<arith::AndIOp>(e.loc, outside, label.counts));
     Value index =
-        e.b.create<arith::SelectOp>(e.loc, bad, e.index(0), label.index);
+        e.b.create<arith::SelectOp>(e.loc, outside, e.index(0), label.index);
     Value loss = e.sub(rowLse, e.load(row, index));
-    if (element != f64)
-      loss = e.b.create<arith::ExtFOp>(e.loc, f64, loss);
-    e.store(e.add(e.load(total), loss), total);
+    e.store(e.b.create<arith::SelectOp>(e.loc, label.counts, loss,
+                                        e.number(element, 0)),
+            losses, i);
   });
-  Value result = e.load(total);
-  auto resultType = cast<MemRefType>(e.outs[0].getType()).getElementType();
-  if (resultType != f64)
-    result = e.b.create<arith::TruncFOp>(e.loc, resultType, result);
-  e.store(result, e.outs[0]);
   return success();
 }
 

@@ -41,7 +41,7 @@ LogicalResult emit(Emitter &e, onnx::SoftmaxOp op) {
         {in}, e.number(rows.element, -std::numeric_limits<double>::infinity()),
         [](OpBuilder &b, Location loc, ValueRange args) -> Value {
           return b.create<arith::MaxNumFOp>(loc, args[0], args[1],
-                                            arith::FastMathFlags::nnan);
+                                            kVectorizableMax);
         });
     e.map({in}, out, [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
       return b.create<math::ExpOp>(loc,

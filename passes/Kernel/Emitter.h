@@ -3,11 +3,16 @@
 #define FSDP_PASSES_KERNEL_EMITTER_H
 
 #include "dialects/Train/Train.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/Builders.h"
 
 namespace fsdp {
 /// Columns that one iteration of a column reduction works on.
 inline constexpr int64_t kColumnBlock = 256;
+
+/// What LLVM must know of a maximum to vectorise its reduction.
+inline constexpr auto kVectorizableMax =
+    mlir::arith::FastMathFlags::nnan | mlir::arith::FastMathFlags::nsz;
 
 /// What the emitters of single ops share: the kernel's buffers as memrefs, the
 /// range of its outer loop, and the loops that kernels are made of.

@@ -110,15 +110,17 @@ Case softmaxGrad() {
 
 std::string crossEntropyOps() {
   return "%l, %e = train.cross_entropy %0, %1 ignore -100 : " +
-         tensor(kLogits) + ", " + tensor(kIds) + " -> " + tensor(kScalar) +
-         ", " + tensor(kTokens) + "\n";
+         tensor(kLogits) + ", " + tensor(kIds) + " -> " + tensor(kTokens) +
+         ", " + tensor(kTokens) + "\n" +
+         "%n = onnx.reduce_sum %l [0, 1] keepdims false : " + tensor(kTokens) +
+         " -> " + tensor(kScalar) + "\n";
 }
 
 Case crossEntropy() {
   Case c{"cross_entropy",
          {kLogits, kIds},
          crossEntropyOps(),
-         "%l, %e : " + tensor(kScalar) + ", " + tensor(kTokens),
+         "%n, %e : " + tensor(kScalar) + ", " + tensor(kTokens),
          50257,
          false,
          -10,
@@ -150,7 +152,7 @@ Case crossEntropyWithGrad() {
              "%d = train.cross_entropy_grad %0, %1, %e, %2 ignore -100 : " +
              tensor(kLogits) + ", " + tensor(kIds) + ", " + tensor(kTokens) +
              ", " + tensor(kScalar),
-         "%l, %d : " + tensor(kScalar) + ", " + tensor(kLogits),
+         "%n, %d : " + tensor(kScalar) + ", " + tensor(kLogits),
          50257,
          true,
          5,
