@@ -39,35 +39,97 @@ Value largest(Emitter &e, Value row, Value init) {
 
 /// Maximum and sum of e^(x - maximum) over what was seen of a row.
 struct RunningSum {
-  Value most, sum; ///< variables on the stack
+  Emitter &e;
+  Type element;
+  Value most, sum;       ///< variables on the stack
+  Value blockSum, ahead; ///< of this block; maximum of the next one
 
   RunningSum(Emitter &e, Type element)
-      : most(e.stack(element)), sum(e.stack(element)) {}
+      : e(e), element(element), most(e.stack(element)), sum(e.stack(element)),
+        blockSum(e.stack(element)), ahead(e.stack(element)) {}
 
-  void reset(Emitter &e, Type element) {
-    // Finite, that a block of -inf alone gives 0 and not NaN.
+  /// Finite, that a block of -inf alone gives 0 and not NaN.
+  Value lowest() const {
     auto &semantics = cast<FloatType>(element).getFloatSemantics();
-    e.store(
-        e.number(element,
-                 llvm::APFloat::getLargest(semantics, true).convertToDouble()),
-        most);
-    e.store(e.number(element, 0), sum);
+    return e.number(
+        element, llvm::APFloat::getLargest(semantics, true).convertToDouble());
   }
 
-  void add(Emitter &e, Value block, Type element) {
-    Value before = e.load(most), after = largest(e, block, before);
-    auto shiftedExp = [&](OpBuilder &b, Location loc, Value x) -> Value {
-      return b.create<math::ExpOp>(loc, b.create<arith::SubFOp>(loc, x, after));
-    };
-    Value part = e.sum({block}, element,
-                       [&](OpBuilder &b, Location loc, ValueRange args) {
-                         return shiftedExp(b, loc, args[0]);
-                       });
-    Value rest = e.mul(e.load(sum), shiftedExp(e.b, e.loc, before));
+  void start(Value first) const {
+    e.store(lowest(), most);
+    e.store(e.number(element, 0), sum);
+    e.store(largest(e, first, lowest()), ahead);
+  }
+
+  /// Adds `block`, whose maximum is `ahead`, and takes that of `next`: one loop
+  /// waits for memory and computes at once.
+  void add(Value block, Value next) const {
+    Value before = e.load(most), after = newMaximum();
+    e.store(e.number(element, 0), blockSum);
+    e.store(lowest(), ahead);
+    AffineMap row = e.b.getMultiDimIdentityMap(1);
+    AffineMap scalar = AffineMap::get(1, 0, e.b.getContext());
+    e.b.create<linalg::GenericOp>(
+        e.loc, ValueRange{block, next}, ValueRange{blockSum, ahead},
+        ArrayRef<AffineMap>{row, row, scalar, scalar},
+        ArrayRef<utils::IteratorType>{utils::IteratorType::reduction},
+        [&](OpBuilder &b, Location loc, ValueRange args) {
+          Value x = Emitter::widen(b, loc, args[0]);
+          Value y = Emitter::widen(b, loc, args[1]);
+          Value total = e.accumulate(b, args[2], shiftedExp(b, loc, x, after));
+          Value largest =
+              b.create<arith::MaxNumFOp>(loc, args[3], y, kVectorizableMax);
+          b.create<linalg::YieldOp>(loc, ValueRange{total, largest});
+        });
+    finish(before, after, e.load(blockSum));
+  }
+
+  /// Adds the last block, whose maximum is `ahead`.
+  void add(Value block) const {
+    Value before = e.load(most), after = newMaximum();
+    finish(before, after,
+           e.sum({block}, element,
+                 [&](OpBuilder &b, Location loc, ValueRange args) {
+                   return shiftedExp(b, loc, args[0], after);
+                 }));
+  }
+
+private:
+  static Value shiftedExp(OpBuilder &b, Location loc, Value x, Value shift) {
+    return b.create<math::ExpOp>(loc, b.create<arith::SubFOp>(loc, x, shift));
+  }
+  Value newMaximum() const {
+    return e.b.create<arith::MaxNumFOp>(e.loc, e.load(most), e.load(ahead));
+  }
+  void finish(Value before, Value after, Value part) const {
+    Value rest = e.mul(e.load(sum), shiftedExp(e.b, e.loc, before, after));
     e.store(e.add(rest, part), sum);
     e.store(after, most);
   }
 };
+
+/// Adds a whole row of `width` elements.
+void addRow(const RunningSum &running, Value row, int64_t width) {
+  Emitter &e = running.e;
+  int64_t whole = width / kBlock, rest = width % kBlock;
+  auto block = [&](Value k) {
+    Value low = e.b.create<arith::MulIOp>(e.loc, k, e.index(kBlock));
+    return e.slice(row, low, e.index(kBlock));
+  };
+  Value tail = e.slice(row, e.index(whole * kBlock), e.index(rest));
+  running.start(whole ? block(e.index(0)) : tail);
+  if (whole) {
+    e.loop(e.index(0), e.index(whole - 1), [&](Value k) {
+      Value next = e.b.create<arith::AddIOp>(e.loc, k, e.index(1));
+      running.add(block(k), block(next));
+    });
+    running.add(block(e.index(whole - 1)));
+    if (rest)
+      e.store(largest(e, tail, running.lowest()), running.ahead);
+  }
+  if (rest)
+    running.add(tail);
+}
 
 /// Rows are read once, in blocks whose bounds depend on the width alone.
 LogicalResult emit(Emitter &e, train::CrossEntropyOp op) {
@@ -83,15 +145,7 @@ LogicalResult emit(Emitter &e, train::CrossEntropyOp op) {
   e.extent = count;
   e.loop(e.begin, e.end, [&](Value i) {
     Value row = e.row(logits, i);
-    running.reset(e, element);
-    int64_t whole = width / kBlock * kBlock;
-    e.loop(e.index(0), e.index(width / kBlock), [&](Value block) {
-      Value low = e.b.create<arith::MulIOp>(e.loc, block, e.index(kBlock));
-      running.add(e, e.slice(row, low, e.index(kBlock)), element);
-    });
-    if (whole < width)
-      running.add(e, e.slice(row, e.index(whole), e.index(width - whole)),
-                  element);
+    addRow(running, row, width);
     Value rowLse = e.add(e.load(running.most),
                          e.b.create<math::LogOp>(e.loc, e.load(running.sum)));
     e.store(rowLse, lse, i);

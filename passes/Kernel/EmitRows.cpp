@@ -79,6 +79,13 @@ LogicalResult emit(Emitter &e, train::SoftmaxGradOp op) {
   return success();
 }
 
+/// The row after `i`, or the last one of the range.
+Value nextRow(Emitter &e, Value i) {
+  Value last = e.b.create<arith::SubIOp>(e.loc, e.end, e.index(1));
+  return e.b.create<arith::MinSIOp>(
+      e.loc, e.b.create<arith::AddIOp>(e.loc, i, e.index(1)), last);
+}
+
 /// Mean of body(row elements...) over a row.
 Value meanOf(Emitter &e, const Rows &rows, ArrayRef<Value> ins,
              Emitter::Body body) {
@@ -94,6 +101,7 @@ LogicalResult emit(Emitter &e, onnx::LayerNormalizationOp op) {
   e.extent = rows.count;
   e.loop(e.begin, e.end, [&](Value i) {
     Value in = e.row(x, i);
+    e.prefetch(e.row(x, nextRow(e, i)));
     Value mean =
         meanOf(e, rows, {in},
                [](OpBuilder &, Location, ValueRange args) { return args[0]; });
@@ -134,6 +142,9 @@ LogicalResult emit(Emitter &e, train::LayerNormGradOp op) {
   e.loop(e.begin, e.end, [&](Value i) {
     Value mean = e.load(means, i), rstd = e.load(rstds, i);
     Value xRow = e.row(x, i), dyRow = e.row(dy, i);
+    Value next = nextRow(e, i);
+    e.prefetch(e.row(x, next));
+    e.prefetch(e.row(dy, next));
     auto scaled = [](OpBuilder &b, Location loc, ValueRange args) -> Value {
       return b.create<arith::MulFOp>(loc, args[0], args[1]);
     };
@@ -161,6 +172,46 @@ LogicalResult emit(Emitter &e, train::LayerNormGradOp op) {
   return success();
 }
 
+/// What the gradients of scale and bias read.
+struct ParamGrad {
+  Emitter &e;
+  Value x, dy, means, rstds;
+  Value dscale, dbias; ///< sums in f64
+
+  /// Adds `count` rows from `first` on: summed in the rows' precision, which is
+  /// what a few rows allow, and converted once.
+  void addRows(Value first, int64_t count, Emitter::Columns columns) const {
+    SmallVector<Value> ins, mean, rstd;
+    for (int64_t r = 0; r < count; ++r) {
+      Value i = e.b.create<arith::AddIOp>(e.loc, first, e.index(r));
+      mean.push_back(e.load(means, i));
+      rstd.push_back(e.load(rstds, i));
+      ins.push_back(e.slice(e.row(dy, i), columns));
+      ins.push_back(e.slice(e.row(x, i), columns));
+    }
+    e.mapAll(
+        ins, {dscale, dbias}, [&](OpBuilder &b, Location loc, ValueRange args) {
+          Value scale, bias;
+          for (int64_t r = 0; r < count; ++r) {
+            Value d = b.create<arith::SubFOp>(loc, args[2 * r + 1], mean[r]);
+            Value h = b.create<arith::MulFOp>(loc, d, rstd[r]);
+            Value term = b.create<arith::MulFOp>(loc, args[2 * r], h);
+            scale = r ? b.create<arith::AddFOp>(loc, scale, term) : term;
+            bias = r ? b.create<arith::AddFOp>(loc, bias, args[2 * r])
+                     : args[2 * r];
+          }
+          return SmallVector<Value>{addTo(b, loc, args[2 * count], scale),
+                                    addTo(b, loc, args.back(), bias)};
+        });
+  }
+
+private:
+  static Value addTo(OpBuilder &b, Location loc, Value sum, Value part) {
+    return b.create<arith::AddFOp>(
+        loc, sum, Emitter::convert(b, loc, part, sum.getType()));
+  }
+};
+
 /// Sums over the rows for a block of columns each, kept in f64: there may be
 /// many rows.
 LogicalResult emit(Emitter &e, train::LayerNormParamGradOp op) {
@@ -177,22 +228,9 @@ LogicalResult emit(Emitter &e, train::LayerNormParamGradOp op) {
     Value dbias = e.slice(biasTile, e.index(0), columns.size);
     e.fill(dscale, e.number(f64, 0));
     e.fill(dbias, e.number(f64, 0));
-    e.loop(e.index(0), e.index(rows.count), [&](Value i) {
-      Value mean = e.load(means, i), rstd = e.load(rstds, i);
-      Value dyRow = e.slice(e.row(dy, i), columns);
-      e.map({dyRow, e.slice(e.row(x, i), columns), dscale}, dscale,
-            [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
-              Value d = b.create<arith::SubFOp>(loc, args[1], mean);
-              Value h = b.create<arith::MulFOp>(loc, d, rstd);
-              Value term = b.create<arith::MulFOp>(loc, args[0], h);
-              return b.create<arith::AddFOp>(
-                  loc, args[2], Emitter::convert(b, loc, term, f64));
-            });
-      e.map({dyRow, dbias}, dbias,
-            [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
-              return b.create<arith::AddFOp>(
-                  loc, args[1], Emitter::convert(b, loc, args[0], f64));
-            });
+    ParamGrad sums{e, x, dy, means, rstds, dscale, dbias};
+    e.groups(rows.count, [&](Value first, int64_t count) {
+      sums.addRows(first, count, columns);
     });
     auto round = [&](OpBuilder &b, Location loc, ValueRange args) {
       return Emitter::convert(b, loc, args[0], rows.element);

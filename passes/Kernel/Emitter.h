@@ -10,6 +10,10 @@ namespace fsdp {
 /// Columns that one iteration of a column reduction works on.
 inline constexpr int64_t kColumnBlock = 256;
 
+/// Rows that a column reduction adds at once: each store of a sum then serves
+/// as many loads.
+inline constexpr int64_t kRowGroup = 8;
+
 /// What LLVM must know of a maximum to vectorise its reduction.
 inline constexpr auto kVectorizableMax =
     mlir::arith::FastMathFlags::nnan | mlir::arith::FastMathFlags::nsz;
@@ -87,6 +91,20 @@ public:
   /// Sum of body(ins[i]...) over one-dimensional memrefs, in `init`'s type.
   mlir::Value sum(llvm::ArrayRef<mlir::Value> rowIns, mlir::Type type,
                   Body body);
+  /// Rows [0, count) in groups of kRowGroup, then one by one: body(first row,
+  /// rows of this group).
+  void groups(int64_t count,
+              llvm::function_ref<void(mlir::Value, int64_t)> body);
+  /// rowOuts[i] = body(row elements...)[i]; the body reads what the outs hold
+  /// after the elements of `rowIns`.
+  void mapAll(llvm::ArrayRef<mlir::Value> rowIns,
+              llvm::ArrayRef<mlir::Value> rowOuts,
+              llvm::function_ref<llvm::SmallVector<mlir::Value>(
+                  mlir::OpBuilder &, mlir::Location, Scalars)>
+                  body);
+  /// Asks for a row that is read soon: where a row is passed over more than
+  /// once, only the first pass would fetch from memory.
+  void prefetch(mlir::Value row);
   void fill(mlir::Value memref, mlir::Value value);
   /// First column and number of columns of block `block` of [0, width).
   struct Columns {
