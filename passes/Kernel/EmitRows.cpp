@@ -31,6 +31,28 @@ struct Rows {
   }
 };
 
+/// body(i) for the rows of the kernel's range.
+void forRows(Emitter &e, llvm::function_ref<void(Value)> body) {
+  e.loop(e.begin, e.end, [&](Value i) {
+    if (e.prologue)
+      e.prologue(i);
+    body(i);
+  });
+}
+
+/// The last loop over row `i`, which stores the kernel's first result.
+void mapLast(Emitter &e, Value i, ArrayRef<Value> ins, Value out,
+             Emitter::Body body) {
+  if (!e.epilogue)
+    return e.map(ins, out, body);
+  SmallVector<Value> all(ins);
+  llvm::append_range(all, e.epilogueRows(i));
+  e.map(all, out, [&](OpBuilder &b, Location loc, ValueRange args) {
+    return e.epilogue(b, loc, body(b, loc, args.take_front(ins.size())),
+                      args.drop_front(ins.size()));
+  });
+}
+
 LogicalResult emit(Emitter &e, onnx::SoftmaxOp op) {
   Rows rows(e, e.ins[0]);
   Value x = rows.matrix(e, e.ins[0]), y = rows.matrix(e, e.outs[0]);
@@ -99,9 +121,10 @@ LogicalResult emit(Emitter &e, onnx::LayerNormalizationOp op) {
   Value means = rows.column(e, e.outs[1]), rstds = rows.column(e, e.outs[2]);
   bool hasBias = bool(op.getBias());
   e.extent = rows.count;
-  e.loop(e.begin, e.end, [&](Value i) {
+  forRows(e, [&](Value i) {
     Value in = e.row(x, i);
-    e.prefetch(e.row(x, nextRow(e, i)));
+    if (!e.prologue) // whose own row is not there yet
+      e.prefetch(e.row(x, nextRow(e, i)));
     Value mean =
         meanOf(e, rows, {in},
                [](OpBuilder &, Location, ValueRange args) { return args[0]; });
@@ -120,15 +143,15 @@ LogicalResult emit(Emitter &e, onnx::LayerNormalizationOp op) {
     SmallVector<Value> ins = {in, e.ins[1]};
     if (hasBias)
       ins.push_back(e.ins[2]);
-    e.map(ins, e.row(y, i),
-          [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
-            Value d = b.create<arith::SubFOp>(loc, args[0], mean);
-            Value h = b.create<arith::MulFOp>(loc, d, rstd);
-            Value scaled = b.create<arith::MulFOp>(loc, h, args[1]);
-            if (!hasBias)
-              return scaled;
-            return b.create<arith::AddFOp>(loc, scaled, args[2]);
-          });
+    mapLast(e, i, ins, e.row(y, i),
+            [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
+              Value d = b.create<arith::SubFOp>(loc, args[0], mean);
+              Value h = b.create<arith::MulFOp>(loc, d, rstd);
+              Value scaled = b.create<arith::MulFOp>(loc, h, args[1]);
+              if (!hasBias)
+                return scaled;
+              return b.create<arith::AddFOp>(loc, scaled, args[2]);
+            });
   });
   return success();
 }
@@ -139,7 +162,7 @@ LogicalResult emit(Emitter &e, train::LayerNormGradOp op) {
   Value scale = e.ins[2], dx = rows.matrix(e, e.outs[0]);
   Value means = rows.column(e, e.ins[3]), rstds = rows.column(e, e.ins[4]);
   e.extent = rows.count;
-  e.loop(e.begin, e.end, [&](Value i) {
+  forRows(e, [&](Value i) {
     Value mean = e.load(means, i), rstd = e.load(rstds, i);
     Value xRow = e.row(x, i), dyRow = e.row(dy, i);
     Value next = nextRow(e, i);
@@ -159,15 +182,15 @@ LogicalResult emit(Emitter &e, train::LayerNormGradOp op) {
                  return b.create<arith::MulFOp>(loc, scaled(b, loc, args),
                                                 normalized(b, loc, args[2]));
                });
-    e.map({dyRow, scale, xRow}, e.row(dx, i),
-          [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
-            Value a = scaled(b, loc, args);
-            Value h = normalized(b, loc, args[2]);
-            Value inner = b.create<arith::SubFOp>(loc, a, meanA);
-            Value along = b.create<arith::MulFOp>(loc, h, meanAH);
-            return b.create<arith::MulFOp>(
-                loc, rstd, b.create<arith::SubFOp>(loc, inner, along));
-          });
+    mapLast(e, i, {dyRow, scale, xRow}, e.row(dx, i),
+            [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
+              Value a = scaled(b, loc, args);
+              Value h = normalized(b, loc, args[2]);
+              Value inner = b.create<arith::SubFOp>(loc, a, meanA);
+              Value along = b.create<arith::MulFOp>(loc, h, meanAH);
+              return b.create<arith::MulFOp>(
+                  loc, rstd, b.create<arith::SubFOp>(loc, inner, along));
+            });
   });
   return success();
 }

@@ -6,6 +6,8 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/Builders.h"
 
+#include <functional>
+
 namespace fsdp {
 /// Columns that one iteration of a column reduction works on.
 inline constexpr int64_t kColumnBlock = 256;
@@ -43,6 +45,15 @@ public:
   mlir::Value scratch; ///< a worker's own, one-dimensional; null: none
 
   int64_t extent = 1;
+
+  /// What a row kernel's elementwise neighbours add to it (EmitRowChain.cpp):
+  /// computed before row i is read, and applied to what the row's last loop
+  /// stores, with the elements of `epilogueRows(i)`. Null: nothing.
+  std::function<void(mlir::Value)> prologue;
+  std::function<llvm::SmallVector<mlir::Value>(mlir::Value)> epilogueRows;
+  std::function<mlir::Value(mlir::OpBuilder &, mlir::Location, mlir::Value,
+                            Scalars)>
+      epilogue;
 
   // Values.
   mlir::Value index(int64_t value);
@@ -130,7 +141,12 @@ public:
 };
 
 /// Each emits the op's kernel (or fails with an error on the op). Elementwise
-/// groups are emitted whole; all other kernels hold one op.
+/// groups are emitted whole; all other kernels hold one op, and row kernels
+/// elementwise ones beside it.
+/// One op of a chain on widened scalars.
+mlir::Value emitElementwiseOp(Emitter &e, mlir::OpBuilder &b,
+                              mlir::Location loc, mlir::Operation *op,
+                              mlir::ValueRange operands);
 mlir::LogicalResult emitElementwise(Emitter &e, train::KernelOp kernel);
 mlir::LogicalResult emitMove(Emitter &e, mlir::Operation *op);
 mlir::LogicalResult emitReduction(Emitter &e, mlir::Operation *op);
@@ -138,6 +154,12 @@ mlir::LogicalResult emitRows(Emitter &e, mlir::Operation *op);
 mlir::LogicalResult emitLoss(Emitter &e, mlir::Operation *op);
 mlir::LogicalResult emitUpdate(Emitter &e, mlir::Operation *op);
 mlir::LogicalResult emitAttention(Emitter &e, mlir::Operation *op);
+
+/// Sets up what comes before and after `root`, the one op of `kernel` that is
+/// not elementwise; `ins` are those of the kernel. Returns the memrefs of the
+/// root's operands.
+llvm::SmallVector<mlir::Value> setUpRowChain(Emitter &e, train::KernelOp kernel,
+                                             mlir::Operation *root);
 
 /// A worker's scratch in the kernel of `op`; null when it needs none.
 mlir::MemRefType scratchOfAttention(mlir::Operation *op);

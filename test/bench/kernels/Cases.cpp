@@ -289,6 +289,7 @@ Case gather() {
          "%y : " + tensor(kX),
          50257};
   c.bytes = 2 * 4 * 256 * 768 * 4; // only the rows that are read
+  c.isLarge = true;
   return c;
 }
 

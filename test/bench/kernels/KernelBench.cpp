@@ -78,7 +78,8 @@ public:
       bytes += Tensor(cast<RankedTensorType>(result)).bytes();
     if (c.bytes)
       bytes = c.bytes;
-    for (size_t held = 0; held == 0 || held < memory; held += bytes)
+    for (size_t held = 0; held == 0 || (!c.isLarge && held < memory);
+         held += bytes)
       addSet(func, c, arguments);
   }
 

@@ -104,6 +104,40 @@ TEST_P(RowKernel, LayerNormalizationMatchesDouble) {
   expectNear(results[2], n.rstd, 4e-6);
 }
 
+/// Fused with the chains around them, norms give what they give alone.
+TEST_P(RowKernel, NormsWithTheirNeighboursMatchSeparateKernels) {
+  std::vector<double> x = random(rows * width, -3, 5);
+  std::vector<double> other = random(rows * width, -2, 2);
+  std::vector<double> bias = random(width, -1, 1);
+  std::vector<double> scale = random(width, 0.5, 2);
+  std::string m2 = matrix + ", " + matrix, mr = matrix + ", " + row;
+  std::string sum = "%t = onnx.add %x, %b : " + mr + " -> " + matrix +
+                    "\n%s = onnx.add %t, %o : " + m2 + " -> " + matrix;
+  std::string norm = "\n%y, %m, %r = onnx.layer_normalization %s, %g epsilon "
+                     "1.0e-5 : (" +
+                     mr + ") -> (" + matrix + ", " + column + ", " + column +
+                     ")";
+  std::string grad =
+      "\n%d = train.layer_norm_grad %s, %y, %g, %m, %r : " + matrix + ", " +
+      row + ", " + column + ", " + column + "\n%e = onnx.mul %d, %b : " + mr +
+      " -> " + matrix + "\n%f = onnx.add %o, %e : " + m2 + " -> " + matrix;
+  auto fused = run("(%x: " + matrix + ", %b: " + row + ", %o: " + matrix +
+                       ", %g: " + row + ") -> (" + m2 + ", " + matrix + ")",
+                   sum + norm + grad, "%s, %y, %f : " + m2 + ", " + matrix,
+                   {x, bias, other, scale});
+  std::string args = "(%s: " + matrix + ", %b: " + row + ", %o: " + matrix +
+                     ", %g: " + row + ") -> (" + m2 + ", " + matrix + ")";
+  // %d is a result too, and so a kernel of its own.
+  auto apart = run(args, norm + grad, "%d, %y, %f : " + m2 + ", " + matrix,
+                   {fused[0].values(), bias, other, scale});
+  EXPECT_EQ(fused[1].values(), apart[1].values());
+  std::vector<double> sums(x.size());
+  for (size_t i = 0; i < x.size(); ++i)
+    sums[i] = x[i] + bias[i % width] + other[i];
+  expectNear(fused[0], sums, 1e-6);
+  expectNear(fused[2], apart[2].values(), 1e-6);
+}
+
 TEST_P(RowKernel, LayerNormGradsMatchDouble) {
   std::vector<double> x = random(rows * width, -3, 5);
   std::vector<double> dy = random(rows * width, -1, 1);
