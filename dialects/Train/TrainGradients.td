@@ -93,19 +93,20 @@ def Train_CountValidOp : Train_PureOp<"count_valid"> {
 }
 
 def Train_CrossEntropyOp : Train_PureOp<"cross_entropy"> {
-  let summary = "sum of the cross-entropies of the labels not ignored";
+  let summary = "cross-entropy of every label";
   let description = [{
-    logits of shape [..., V], labels [...]. `loss` is the sum over labels that
-    are not `ignore_index` of lse - logits[label]; `lse` of shape [...] is the
-    log-sum-exp of every row, kept for the gradient. Logits in half precision
-    are widened as they are read.
+    logits of shape [..., V], labels [...]. `losses` of shape [...] are
+    lse - logits[label], 0 where the label is `ignore_index`; `lse` of shape
+    [...] is the log-sum-exp of every row, kept for the gradient. The sum of the
+    losses is an op of its own, so that rows are independent here. Logits in half
+    precision are widened as they are read.
   }];
   let args = (ins Onnx_FloatTensor:$logits, Onnx_IntTensor:$labels,
                   I64Attr:$ignore_index);
-  let results = (outs Train_Scalar:$loss, Onnx_FloatTensor:$lse);
+  let results = (outs Onnx_FloatTensor:$losses, Onnx_FloatTensor:$lse);
   let assemblyFormat = [{
     $logits `,` $labels `ignore` $ignore_index attr-dict
-    `:` type($logits) `,` type($labels) `->` type($loss) `,` type($lse)
+    `:` type($logits) `,` type($labels) `->` type($losses) `,` type($lse)
   }];
   let hasCanonicalizer = 1;
 }

@@ -29,11 +29,12 @@ bool isElementwiseGroup(train::KernelOp kernel) {
 }
 
 /// The one op of a kernel that is not elementwise; null with an error when
-/// there are several.
+/// there are several, or neighbours that it cannot be fused with.
 Operation *onlyOp(train::KernelOp kernel) {
   Operation *found = nullptr;
+  bool hasRowOp = llvm::any_of(kernel.getBody().front(), isFusibleRowOp);
   for (Operation &op : kernel.getBody().front().without_terminator()) {
-    if (isa<onnx::ConstantOp>(op))
+    if (isa<onnx::ConstantOp>(op) || (hasRowOp && isElementwise(&op)))
       continue;
     if (found) {
       kernel.emitOpError("holds '")
@@ -89,7 +90,9 @@ LogicalResult emitBody(Emitter &e, train::KernelOp kernel) {
   if (!op)
     return failure();
   // Emitters index `ins` by operand: spread the arguments accordingly.
-  if (!isa<onnx::ConcatOp>(op)) {
+  if (isFusibleRowOp(*op)) {
+    e.ins = setUpRowChain(e, kernel, op);
+  } else if (!isa<onnx::ConcatOp>(op)) {
     SmallVector<Value> operands;
     for (Value operand : op->getOperands()) {
       auto arg = dyn_cast<BlockArgument>(operand);
@@ -234,11 +237,26 @@ fsdp::inPlaceOperands(train::KernelOp kernel) {
         table[0].push_back(i);
     return table;
   }
-  for (Operation &op : kernel.getBody().front().without_terminator())
+  Block &body = kernel.getBody().front();
+  auto allow = [&](unsigned output, Value operand) {
+    auto argument = dyn_cast<BlockArgument>(operand);
+    if (argument && operand.getType() == kernel.getOutputs()[output].getType())
+      table[output].push_back(argument.getArgNumber());
+  };
+  for (Operation &op : body.without_terminator())
     for (Value operand : overwritable(&op))
-      if (auto arg = dyn_cast<BlockArgument>(operand))
-        if (operand.getType() == result.getType())
-          table[0].push_back(arg.getArgNumber());
+      allow(0, operand);
+  for (Operation &root : body) {
+    if (!isFusibleRowOp(root))
+      continue;
+    // A chain reads an element, or a row, before that of its result is stored.
+    for (BlockArgument argument : body.getArguments())
+      if (llvm::all_of(argument.getUsers(), isElementwise))
+        allow(isInPrologue(*argument.getUsers().begin(), &root)
+                  ? kernel.getOutputs().size() - 1
+                  : 0,
+              argument);
+  }
   return table;
 }
 

@@ -85,20 +85,6 @@ Value emitConstant(Emitter &e, OpBuilder &b, Location loc,
   return b.create<arith::ConstantOp>(loc, attr);
 }
 
-/// One op of a chain on widened scalars. Only a cast to half precision rounds
-/// to it in the middle of a chain.
-Value emitOp(Emitter &e, OpBuilder &b, Location loc, Operation *op,
-             ValueRange operands) {
-  if (isa<onnx::ExpandOp>(op))
-    return operands.front();
-  Type element = cast<ShapedType>(op->getResult(0).getType()).getElementType();
-  Value result = cast<onnx::ElementwiseOpInterface>(op).emitScalar(
-      b, loc, operands, e.computeType(element));
-  if (isa<onnx::CastOp>(op) && isa<FloatType>(element))
-    result = Emitter::widen(b, loc, Emitter::convert(b, loc, result, element));
-  return result;
-}
-
 /// The chain on scalars; `scalars` are those of the kernel's arguments.
 Value emitChain(Emitter &e, OpBuilder &b, Location loc, train::KernelOp kernel,
                 ValueRange scalars) {
@@ -110,9 +96,7 @@ Value emitChain(Emitter &e, OpBuilder &b, Location loc, train::KernelOp kernel,
     SmallVector<Value> operands;
     for (Value operand : op.getOperands())
       operands.push_back(values.lookup(operand));
-    auto constant = dyn_cast<onnx::ConstantOp>(op);
-    values.map(op.getResult(0), constant ? emitConstant(e, b, loc, constant)
-                                         : emitOp(e, b, loc, &op, operands));
+    values.map(op.getResult(0), emitElementwiseOp(e, b, loc, &op, operands));
   }
   Value result = values.lookup(body.getTerminator()->getOperand(0));
   Type element =
@@ -121,6 +105,21 @@ Value emitChain(Emitter &e, OpBuilder &b, Location loc, train::KernelOp kernel,
                                  : result;
 }
 } // namespace
+
+/// Only a cast to half precision rounds to it in the middle of a chain.
+Value fsdp::emitElementwiseOp(Emitter &e, OpBuilder &b, Location loc,
+                              Operation *op, ValueRange operands) {
+  if (auto constant = dyn_cast<onnx::ConstantOp>(op))
+    return emitConstant(e, b, loc, constant);
+  if (isa<onnx::ExpandOp>(op))
+    return operands.front();
+  Type element = cast<ShapedType>(op->getResult(0).getType()).getElementType();
+  Value result = cast<onnx::ElementwiseOpInterface>(op).emitScalar(
+      b, loc, operands, e.computeType(element));
+  if (isa<onnx::CastOp>(op) && isa<FloatType>(element))
+    result = Emitter::widen(b, loc, Emitter::convert(b, loc, result, element));
+  return result;
+}
 
 LogicalResult fsdp::emitElementwise(Emitter &e, train::KernelOp kernel) {
   SmallVector<Value> operands(e.ins);

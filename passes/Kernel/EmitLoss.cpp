@@ -8,8 +8,6 @@
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "llvm/ADT/TypeSwitch.h"
 
-#include <limits>
-
 using namespace mlir;
 using namespace fsdp;
 
@@ -27,53 +25,141 @@ Label loadLabel(Emitter &e, Value labels, Value i, int64_t ignore) {
   return {e.toIndex(label), counts};
 }
 
-/// The sum lives in f64: over all tokens of a batch f32 would lose digits.
+/// Columns whose maximum and sum are taken together: they stay in the first
+/// cache between the two, so that memory is read once.
+constexpr int64_t kBlock = 2048;
+
+Value largest(Emitter &e, Value row, Value init) {
+  return e.reduce({row}, init,
+                  [](OpBuilder &b, Location loc, ValueRange args) -> Value {
+                    return b.create<arith::MaxNumFOp>(loc, args[0], args[1],
+                                                      kVectorizableMax);
+                  });
+}
+
+/// Maximum and sum of e^(x - maximum) over what was seen of a row.
+struct RunningSum {
+  Emitter &e;
+  Type element;
+  Value most, sum;       ///< variables on the stack
+  Value blockSum, ahead; ///< of this block; maximum of the next one
+
+  RunningSum(Emitter &e, Type element)
+      : e(e), element(element), most(e.stack(element)), sum(e.stack(element)),
+        blockSum(e.stack(element)), ahead(e.stack(element)) {}
+
+  /// Finite, that a block of -inf alone gives 0 and not NaN.
+  Value lowest() const {
+    auto &semantics = cast<FloatType>(element).getFloatSemantics();
+    return e.number(
+        element, llvm::APFloat::getLargest(semantics, true).convertToDouble());
+  }
+
+  void start(Value first) const {
+    e.store(lowest(), most);
+    e.store(e.number(element, 0), sum);
+    e.store(largest(e, first, lowest()), ahead);
+  }
+
+  /// Adds `block`, whose maximum is `ahead`, and takes that of `next`: one loop
+  /// waits for memory and computes at once.
+  void add(Value block, Value next) const {
+    Value before = e.load(most), after = newMaximum();
+    e.store(e.number(element, 0), blockSum);
+    e.store(lowest(), ahead);
+    AffineMap row = e.b.getMultiDimIdentityMap(1);
+    AffineMap scalar = AffineMap::get(1, 0, e.b.getContext());
+    e.b.create<linalg::GenericOp>(
+        e.loc, ValueRange{block, next}, ValueRange{blockSum, ahead},
+        ArrayRef<AffineMap>{row, row, scalar, scalar},
+        ArrayRef<utils::IteratorType>{utils::IteratorType::reduction},
+        [&](OpBuilder &b, Location loc, ValueRange args) {
+          Value x = Emitter::widen(b, loc, args[0]);
+          Value y = Emitter::widen(b, loc, args[1]);
+          Value total = e.accumulate(b, args[2], shiftedExp(b, loc, x, after));
+          Value largest =
+              b.create<arith::MaxNumFOp>(loc, args[3], y, kVectorizableMax);
+          b.create<linalg::YieldOp>(loc, ValueRange{total, largest});
+        });
+    finish(before, after, e.load(blockSum));
+  }
+
+  /// Adds the last block, whose maximum is `ahead`.
+  void add(Value block) const {
+    Value before = e.load(most), after = newMaximum();
+    finish(before, after,
+           e.sum({block}, element,
+                 [&](OpBuilder &b, Location loc, ValueRange args) {
+                   return shiftedExp(b, loc, args[0], after);
+                 }));
+  }
+
+private:
+  static Value shiftedExp(OpBuilder &b, Location loc, Value x, Value shift) {
+    return b.create<math::ExpOp>(loc, b.create<arith::SubFOp>(loc, x, shift));
+  }
+  Value newMaximum() const {
+    return e.b.create<arith::MaxNumFOp>(e.loc, e.load(most), e.load(ahead));
+  }
+  void finish(Value before, Value after, Value part) const {
+    Value rest = e.mul(e.load(sum), shiftedExp(e.b, e.loc, before, after));
+    e.store(e.add(rest, part), sum);
+    e.store(after, most);
+  }
+};
+
+/// Adds a whole row of `width` elements.
+void addRow(const RunningSum &running, Value row, int64_t width) {
+  Emitter &e = running.e;
+  int64_t whole = width / kBlock, rest = width % kBlock;
+  auto block = [&](Value k) {
+    Value low = e.b.create<arith::MulIOp>(e.loc, k, e.index(kBlock));
+    return e.slice(row, low, e.index(kBlock));
+  };
+  Value tail = e.slice(row, e.index(whole * kBlock), e.index(rest));
+  running.start(whole ? block(e.index(0)) : tail);
+  if (whole) {
+    e.loop(e.index(0), e.index(whole - 1), [&](Value k) {
+      Value next = e.b.create<arith::AddIOp>(e.loc, k, e.index(1));
+      running.add(block(k), block(next));
+    });
+    running.add(block(e.index(whole - 1)));
+    if (rest)
+      e.store(largest(e, tail, running.lowest()), running.ahead);
+  }
+  if (rest)
+    running.add(tail);
+}
+
+/// Rows are read once, in blocks whose bounds depend on the width alone.
 LogicalResult emit(Emitter &e, train::CrossEntropyOp op) {
   auto type = cast<MemRefType>(e.ins[0].getType());
   Type element = e.computeType(type.getElementType());
-  Type f64 = e.b.getF64Type();
   int64_t width = type.getShape().back();
   int64_t count = type.getNumElements() / width;
   Value logits = e.view(e.ins[0], {count, width});
   Value labels = e.view(e.ins[1], {count});
+  Value losses = e.view(e.outs[0], {count});
   Value lse = e.view(e.outs[1], {count});
-  Value total = e.stack(f64);
-  e.store(e.number(f64, 0), total);
-  e.loop(e.index(0), e.index(count), [&](Value i) {
+  RunningSum running(e, element);
+  e.extent = count;
+  e.loop(e.begin, e.end, [&](Value i) {
     Value row = e.row(logits, i);
-    Value most = e.reduce(
-        {row}, e.number(element, -std::numeric_limits<double>::infinity()),
-        [](OpBuilder &b, Location loc, ValueRange args) -> Value {
-          return b.create<arith::MaxNumFOp>(loc, args[0], args[1],
-                                            arith::FastMathFlags::nnan);
-        });
-    Value sum =
-        e.sum({row}, element,
-              [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
-                return b.create<math::ExpOp>(
-                    loc, b.create<arith::SubFOp>(loc, args[0], most));
-              });
-    Value rowLse = e.add(most, e.b.create<math::LogOp>(e.loc, sum));
+    addRow(running, row, width);
+    Value rowLse = e.add(e.load(running.most),
+                         e.b.create<math::LogOp>(e.loc, e.load(running.sum)));
     e.store(rowLse, lse, i);
     Label label = loadLabel(e, labels, i, op.getIgnoreIndex());
-    auto ifOp = e.b.create<scf::IfOp>(e.loc, label.counts, false);
-    OpBuilder::InsertionGuard guard(e.b);
-    e.b.setInsertionPointToStart(ifOp.thenBlock());
-    Value bad = e.b.create<arith::CmpIOp>(e.loc, arith::CmpIPredicate::uge,
-                                          label.index, e.index(width));
-    e.failIf(bad);
+    Value outside = e.b.create<arith::CmpIOp>(e.loc, arith::CmpIPredicate::uge,
+                                              label.index, e.index(width));
+    e.failIf(e.b.create<arith::AndIOp>(e.loc, outside, label.counts));
     Value index =
-        e.b.create<arith::SelectOp>(e.loc, bad, e.index(0), label.index);
+        e.b.create<arith::SelectOp>(e.loc, outside, e.index(0), label.index);
     Value loss = e.sub(rowLse, e.load(row, index));
-    if (element != f64)
-      loss = e.b.create<arith::ExtFOp>(e.loc, f64, loss);
-    e.store(e.add(e.load(total), loss), total);
+    e.store(e.b.create<arith::SelectOp>(e.loc, label.counts, loss,
+                                        e.number(element, 0)),
+            losses, i);
   });
-  Value result = e.load(total);
-  auto resultType = cast<MemRefType>(e.outs[0].getType()).getElementType();
-  if (resultType != f64)
-    result = e.b.create<arith::TruncFOp>(e.loc, resultType, result);
-  e.store(result, e.outs[0]);
   return success();
 }
 

@@ -4,6 +4,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "llvm/ADT/TypeSwitch.h"
+#include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 using namespace fsdp;
@@ -191,6 +192,35 @@ LogicalResult emit(Emitter &e, onnx::GatherOp op) {
   return success();
 }
 
+/// Rows of the table that one iteration of a gather's gradient owns. All
+/// indices are looked at for each: few beside the bytes of the rows.
+constexpr int64_t kTableBlock = 512;
+
+/// Adds row `i` of `grads` to its row of the table, if that is one of
+/// [low, high) and not the padding row.
+void addOwnRow(Emitter &e, train::GatherGradOp op, Value grads, Value table,
+               Value i, Value index, Value low, Value high) {
+  auto compare = [&](arith::CmpIPredicate predicate, Value x, Value y) {
+    return e.b.create<arith::CmpIOp>(e.loc, predicate, x, y);
+  };
+  auto both = [&](Value x, Value y) {
+    return e.b.create<arith::AndIOp>(e.loc, x, y);
+  };
+  Value counts = both(compare(arith::CmpIPredicate::uge, index, low),
+                      compare(arith::CmpIPredicate::ult, index, high));
+  if (op.getPaddingIdx())
+    counts = both(counts, compare(arith::CmpIPredicate::ne, index,
+                                  e.index(*op.getPaddingIdx())));
+  auto ifOp = e.b.create<scf::IfOp>(e.loc, counts, false);
+  OpBuilder::InsertionGuard guard(e.b);
+  e.b.setInsertionPointToStart(ifOp.thenBlock());
+  Value target = e.row(table, index);
+  e.map({e.row(grads, i), target}, target,
+        [](OpBuilder &b, Location loc, ValueRange args) -> Value {
+          return b.create<arith::AddFOp>(loc, args[0], args[1]);
+        });
+}
+
 /// Rows are added one after the other: the order, and so the bits, are fixed.
 LogicalResult emit(Emitter &e, train::GatherGradOp op) {
   int64_t rows = typeOf(e.outs[0]).getDimSize(0);
@@ -200,26 +230,18 @@ LogicalResult emit(Emitter &e, train::GatherGradOp op) {
   Value indices = e.view(e.ins[0], {count});
   Value grads = e.view(e.ins[1], {count, width});
   Value table = e.view(e.outs[0], {rows, width});
-  e.fill(table, e.number(element, 0));
-  e.loop(e.index(0), e.index(count), [&](Value i) {
-    Value index = checkedIndex(e, indices, i, rows);
-    auto addRow = [&] {
-      Value target = e.row(table, index);
-      e.map({e.row(grads, i), target}, target,
-            [](OpBuilder &b, Location loc, ValueRange args) -> Value {
-              return b.create<arith::AddFOp>(loc, args[0], args[1]);
-            });
-    };
-    if (!op.getPaddingIdx()) {
-      addRow();
-      return;
-    }
-    Value counts = e.b.create<arith::CmpIOp>(
-        e.loc, arith::CmpIPredicate::ne, index, e.index(*op.getPaddingIdx()));
-    auto ifOp = e.b.create<scf::IfOp>(e.loc, counts, false);
-    OpBuilder::InsertionGuard guard(e.b);
-    e.b.setInsertionPointToStart(ifOp.thenBlock());
-    addRow();
+  e.extent = llvm::divideCeil(rows, kTableBlock);
+  e.loop(e.begin, e.end, [&](Value block) {
+    Value low = e.b.create<arith::MulIOp>(e.loc, block, e.index(kTableBlock));
+    Value high = e.b.create<arith::MinSIOp>(
+        e.loc, e.b.create<arith::AddIOp>(e.loc, low, e.index(kTableBlock)),
+        e.index(rows));
+    e.loop(low, high,
+           [&](Value r) { e.fill(e.row(table, r), e.number(element, 0)); });
+    e.loop(e.index(0), e.index(count), [&](Value i) {
+      Value index = checkedIndex(e, indices, i, rows);
+      addOwnRow(e, op, grads, table, i, index, low, high);
+    });
   });
   return success();
 }

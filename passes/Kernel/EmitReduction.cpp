@@ -88,6 +88,29 @@ void forRows(Emitter &e, const Pattern &pattern, Value x, ArrayRef<Value> kept,
   });
 }
 
+/// The same in groups of rows, for patterns whose last dimension is kept.
+void forRowGroups(Emitter &e, const Pattern &pattern, Value x,
+                  ArrayRef<Value> kept,
+                  llvm::function_ref<void(ArrayRef<Value>)> body,
+                  size_t dim = 0) {
+  if (dim + 1 == pattern.rank())
+    return body(x);
+  if (!pattern.reduced[dim])
+    return forRowGroups(e, pattern, e.row(x, kept.front()), kept.drop_front(),
+                        body, dim + 1);
+  if (dim + 2 < pattern.rank())
+    return e.loop(e.index(0), e.index(pattern.extents[dim]), [&](Value i) {
+      forRowGroups(e, pattern, e.row(x, i), kept, body, dim + 1);
+    });
+  e.groups(pattern.extents[dim], [&](Value first, int64_t count) {
+    SmallVector<Value> rows;
+    for (int64_t r = 0; r < count; ++r)
+      rows.push_back(e.row(
+          x, e.b.create<arith::AddIOp>(e.loc, first, e.index(r)).getResult()));
+    body(rows);
+  });
+}
+
 /// The type in which a sum of many rows is kept: f32 would lose digits.
 Type longSumType(Emitter &e, const Fold &fold, Type element) {
   return isa<FloatType>(element) && !fold.isMax ? e.b.getF64Type() : element;
@@ -146,15 +169,21 @@ void foldColumns(Emitter &e, const Fold &fold, Value x, Value y,
     Emitter::Columns columns = e.columnBlock(place[1], width);
     Value sums = e.slice(tile, e.index(0), columns.size);
     e.fill(sums, fold.init(total));
-    forRows(e, pattern, x, e.delinearize(place[0], outer), [&](Value row) {
-      e.map({sums, e.slice(row, columns)}, sums,
-            [&](OpBuilder &b, Location loc, ValueRange args) {
-              Value value = isa<FloatType>(total)
-                                ? Emitter::convert(b, loc, args[1], total)
-                                : args[1];
-              return fold.apply(b, loc, args[0], value);
-            });
-    });
+    forRowGroups(e, pattern, x, e.delinearize(place[0], outer),
+                 [&](ArrayRef<Value> group) {
+                   SmallVector<Value> ins = {sums};
+                   for (Value row : group)
+                     ins.push_back(e.slice(row, columns));
+                   e.map(ins, sums,
+                         [&](OpBuilder &b, Location loc, ValueRange args) {
+                           Value value = args[1];
+                           for (Value other : args.drop_front(2))
+                             value = fold.apply(b, loc, value, other);
+                           if (isa<FloatType>(total))
+                             value = Emitter::convert(b, loc, value, total);
+                           return fold.apply(b, loc, args[0], value);
+                         });
+                 });
     e.map({sums}, e.slice(e.row(y, place[0]), columns),
           [&](OpBuilder &b, Location loc, ValueRange args) {
             Value result = fold.finish(b, loc, args[0]);

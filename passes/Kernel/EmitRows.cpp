@@ -31,6 +31,28 @@ struct Rows {
   }
 };
 
+/// body(i) for the rows of the kernel's range.
+void forRows(Emitter &e, llvm::function_ref<void(Value)> body) {
+  e.loop(e.begin, e.end, [&](Value i) {
+    if (e.prologue)
+      e.prologue(i);
+    body(i);
+  });
+}
+
+/// The last loop over row `i`, which stores the kernel's first result.
+void mapLast(Emitter &e, Value i, ArrayRef<Value> ins, Value out,
+             Emitter::Body body) {
+  if (!e.epilogue)
+    return e.map(ins, out, body);
+  SmallVector<Value> all(ins);
+  llvm::append_range(all, e.epilogueRows(i));
+  e.map(all, out, [&](OpBuilder &b, Location loc, ValueRange args) {
+    return e.epilogue(b, loc, body(b, loc, args.take_front(ins.size())),
+                      args.drop_front(ins.size()));
+  });
+}
+
 LogicalResult emit(Emitter &e, onnx::SoftmaxOp op) {
   Rows rows(e, e.ins[0]);
   Value x = rows.matrix(e, e.ins[0]), y = rows.matrix(e, e.outs[0]);
@@ -41,7 +63,7 @@ LogicalResult emit(Emitter &e, onnx::SoftmaxOp op) {
         {in}, e.number(rows.element, -std::numeric_limits<double>::infinity()),
         [](OpBuilder &b, Location loc, ValueRange args) -> Value {
           return b.create<arith::MaxNumFOp>(loc, args[0], args[1],
-                                            arith::FastMathFlags::nnan);
+                                            kVectorizableMax);
         });
     e.map({in}, out, [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
       return b.create<math::ExpOp>(loc,
@@ -79,6 +101,13 @@ LogicalResult emit(Emitter &e, train::SoftmaxGradOp op) {
   return success();
 }
 
+/// The row after `i`, or the last one of the range.
+Value nextRow(Emitter &e, Value i) {
+  Value last = e.b.create<arith::SubIOp>(e.loc, e.end, e.index(1));
+  return e.b.create<arith::MinSIOp>(
+      e.loc, e.b.create<arith::AddIOp>(e.loc, i, e.index(1)), last);
+}
+
 /// Mean of body(row elements...) over a row.
 Value meanOf(Emitter &e, const Rows &rows, ArrayRef<Value> ins,
              Emitter::Body body) {
@@ -92,8 +121,10 @@ LogicalResult emit(Emitter &e, onnx::LayerNormalizationOp op) {
   Value means = rows.column(e, e.outs[1]), rstds = rows.column(e, e.outs[2]);
   bool hasBias = bool(op.getBias());
   e.extent = rows.count;
-  e.loop(e.begin, e.end, [&](Value i) {
+  forRows(e, [&](Value i) {
     Value in = e.row(x, i);
+    if (!e.prologue) // whose own row is not there yet
+      e.prefetch(e.row(x, nextRow(e, i)));
     Value mean =
         meanOf(e, rows, {in},
                [](OpBuilder &, Location, ValueRange args) { return args[0]; });
@@ -112,15 +143,15 @@ LogicalResult emit(Emitter &e, onnx::LayerNormalizationOp op) {
     SmallVector<Value> ins = {in, e.ins[1]};
     if (hasBias)
       ins.push_back(e.ins[2]);
-    e.map(ins, e.row(y, i),
-          [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
-            Value d = b.create<arith::SubFOp>(loc, args[0], mean);
-            Value h = b.create<arith::MulFOp>(loc, d, rstd);
-            Value scaled = b.create<arith::MulFOp>(loc, h, args[1]);
-            if (!hasBias)
-              return scaled;
-            return b.create<arith::AddFOp>(loc, scaled, args[2]);
-          });
+    mapLast(e, i, ins, e.row(y, i),
+            [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
+              Value d = b.create<arith::SubFOp>(loc, args[0], mean);
+              Value h = b.create<arith::MulFOp>(loc, d, rstd);
+              Value scaled = b.create<arith::MulFOp>(loc, h, args[1]);
+              if (!hasBias)
+                return scaled;
+              return b.create<arith::AddFOp>(loc, scaled, args[2]);
+            });
   });
   return success();
 }
@@ -131,9 +162,12 @@ LogicalResult emit(Emitter &e, train::LayerNormGradOp op) {
   Value scale = e.ins[2], dx = rows.matrix(e, e.outs[0]);
   Value means = rows.column(e, e.ins[3]), rstds = rows.column(e, e.ins[4]);
   e.extent = rows.count;
-  e.loop(e.begin, e.end, [&](Value i) {
+  forRows(e, [&](Value i) {
     Value mean = e.load(means, i), rstd = e.load(rstds, i);
     Value xRow = e.row(x, i), dyRow = e.row(dy, i);
+    Value next = nextRow(e, i);
+    e.prefetch(e.row(x, next));
+    e.prefetch(e.row(dy, next));
     auto scaled = [](OpBuilder &b, Location loc, ValueRange args) -> Value {
       return b.create<arith::MulFOp>(loc, args[0], args[1]);
     };
@@ -148,18 +182,58 @@ LogicalResult emit(Emitter &e, train::LayerNormGradOp op) {
                  return b.create<arith::MulFOp>(loc, scaled(b, loc, args),
                                                 normalized(b, loc, args[2]));
                });
-    e.map({dyRow, scale, xRow}, e.row(dx, i),
-          [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
-            Value a = scaled(b, loc, args);
-            Value h = normalized(b, loc, args[2]);
-            Value inner = b.create<arith::SubFOp>(loc, a, meanA);
-            Value along = b.create<arith::MulFOp>(loc, h, meanAH);
-            return b.create<arith::MulFOp>(
-                loc, rstd, b.create<arith::SubFOp>(loc, inner, along));
-          });
+    mapLast(e, i, {dyRow, scale, xRow}, e.row(dx, i),
+            [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
+              Value a = scaled(b, loc, args);
+              Value h = normalized(b, loc, args[2]);
+              Value inner = b.create<arith::SubFOp>(loc, a, meanA);
+              Value along = b.create<arith::MulFOp>(loc, h, meanAH);
+              return b.create<arith::MulFOp>(
+                  loc, rstd, b.create<arith::SubFOp>(loc, inner, along));
+            });
   });
   return success();
 }
+
+/// What the gradients of scale and bias read.
+struct ParamGrad {
+  Emitter &e;
+  Value x, dy, means, rstds;
+  Value dscale, dbias; ///< sums in f64
+
+  /// Adds `count` rows from `first` on: summed in the rows' precision, which is
+  /// what a few rows allow, and converted once.
+  void addRows(Value first, int64_t count, Emitter::Columns columns) const {
+    SmallVector<Value> ins, mean, rstd;
+    for (int64_t r = 0; r < count; ++r) {
+      Value i = e.b.create<arith::AddIOp>(e.loc, first, e.index(r));
+      mean.push_back(e.load(means, i));
+      rstd.push_back(e.load(rstds, i));
+      ins.push_back(e.slice(e.row(dy, i), columns));
+      ins.push_back(e.slice(e.row(x, i), columns));
+    }
+    e.mapAll(
+        ins, {dscale, dbias}, [&](OpBuilder &b, Location loc, ValueRange args) {
+          Value scale, bias;
+          for (int64_t r = 0; r < count; ++r) {
+            Value d = b.create<arith::SubFOp>(loc, args[2 * r + 1], mean[r]);
+            Value h = b.create<arith::MulFOp>(loc, d, rstd[r]);
+            Value term = b.create<arith::MulFOp>(loc, args[2 * r], h);
+            scale = r ? b.create<arith::AddFOp>(loc, scale, term) : term;
+            bias = r ? b.create<arith::AddFOp>(loc, bias, args[2 * r])
+                     : args[2 * r];
+          }
+          return SmallVector<Value>{addTo(b, loc, args[2 * count], scale),
+                                    addTo(b, loc, args.back(), bias)};
+        });
+  }
+
+private:
+  static Value addTo(OpBuilder &b, Location loc, Value sum, Value part) {
+    return b.create<arith::AddFOp>(
+        loc, sum, Emitter::convert(b, loc, part, sum.getType()));
+  }
+};
 
 /// Sums over the rows for a block of columns each, kept in f64: there may be
 /// many rows.
@@ -177,22 +251,9 @@ LogicalResult emit(Emitter &e, train::LayerNormParamGradOp op) {
     Value dbias = e.slice(biasTile, e.index(0), columns.size);
     e.fill(dscale, e.number(f64, 0));
     e.fill(dbias, e.number(f64, 0));
-    e.loop(e.index(0), e.index(rows.count), [&](Value i) {
-      Value mean = e.load(means, i), rstd = e.load(rstds, i);
-      Value dyRow = e.slice(e.row(dy, i), columns);
-      e.map({dyRow, e.slice(e.row(x, i), columns), dscale}, dscale,
-            [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
-              Value d = b.create<arith::SubFOp>(loc, args[1], mean);
-              Value h = b.create<arith::MulFOp>(loc, d, rstd);
-              Value term = b.create<arith::MulFOp>(loc, args[0], h);
-              return b.create<arith::AddFOp>(
-                  loc, args[2], Emitter::convert(b, loc, term, f64));
-            });
-      e.map({dyRow, dbias}, dbias,
-            [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
-              return b.create<arith::AddFOp>(
-                  loc, args[1], Emitter::convert(b, loc, args[0], f64));
-            });
+    ParamGrad sums{e, x, dy, means, rstds, dscale, dbias};
+    e.groups(rows.count, [&](Value first, int64_t count) {
+      sums.addRows(first, count, columns);
     });
     auto round = [&](OpBuilder &b, Location loc, ValueRange args) {
       return Emitter::convert(b, loc, args[0], rows.element);

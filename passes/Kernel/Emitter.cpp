@@ -168,6 +168,17 @@ void Emitter::loop(Value from, Value to, llvm::function_ref<void(Value)> body) {
   body(forOp.getInductionVar());
 }
 
+void Emitter::groups(int64_t count,
+                     llvm::function_ref<void(Value, int64_t)> body) {
+  int64_t whole = count / kRowGroup;
+  if (whole)
+    loop(index(0), index(whole), [&](Value group) {
+      body(b.create<arith::MulIOp>(loc, group, index(kRowGroup)), kRowGroup);
+    });
+  if (whole * kRowGroup < count)
+    loop(index(whole * kRowGroup), index(count), [&](Value i) { body(i, 1); });
+}
+
 void Emitter::map(ArrayRef<Value> rowIns, Value rowOut, Body body) {
   AffineMap identity = b.getMultiDimIdentityMap(1);
   SmallVector<AffineMap> maps(rowIns.size() + 1, identity);
@@ -178,6 +189,38 @@ void Emitter::map(ArrayRef<Value> rowIns, Value rowOut, Body body) {
         Value result = onWidened(nested, l, args.drop_back(), body);
         nested.create<linalg::YieldOp>(l, toElement(nested, l, result, rowOut));
       });
+}
+
+void Emitter::mapAll(
+    ArrayRef<Value> rowIns, ArrayRef<Value> rowOuts,
+    llvm::function_ref<SmallVector<Value>(OpBuilder &, Location, Scalars)>
+        body) {
+  SmallVector<AffineMap> maps(rowIns.size() + rowOuts.size(),
+                              b.getMultiDimIdentityMap(1));
+  b.create<linalg::GenericOp>(
+      loc, rowIns, rowOuts, maps,
+      ArrayRef<utils::IteratorType>{utils::IteratorType::parallel},
+      [&](OpBuilder &nested, Location l, ValueRange args) {
+        SmallVector<Value> wide;
+        for (Value arg : args)
+          wide.push_back(widen(nested, l, arg));
+        SmallVector<Value> results = body(nested, l, wide);
+        for (auto [result, out] : llvm::zip_equal(results, rowOuts))
+          result = toElement(nested, l, result, out);
+        nested.create<linalg::YieldOp>(l, results);
+      });
+}
+
+void Emitter::prefetch(Value row) {
+  auto type = cast<MemRefType>(row.getType());
+  int64_t line = 64 * 8 / type.getElementTypeBitWidth();
+  auto forOp = b.create<scf::ForOp>(loc, index(0), index(type.getDimSize(0)),
+                                    index(line));
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(forOp.getBody());
+  b.create<memref::PrefetchOp>(loc, row, forOp.getInductionVar(),
+                               /*isWrite=*/false, /*localityHint=*/3,
+                               /*isDataCache=*/true);
 }
 
 Value Emitter::reduce(ArrayRef<Value> rowIns, Value init, Body body) {

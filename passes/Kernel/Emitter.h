@@ -3,11 +3,22 @@
 #define FSDP_PASSES_KERNEL_EMITTER_H
 
 #include "dialects/Train/Train.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/Builders.h"
+
+#include <functional>
 
 namespace fsdp {
 /// Columns that one iteration of a column reduction works on.
 inline constexpr int64_t kColumnBlock = 256;
+
+/// Rows that a column reduction adds at once: each store of a sum then serves
+/// as many loads.
+inline constexpr int64_t kRowGroup = 8;
+
+/// What LLVM must know of a maximum to vectorise its reduction.
+inline constexpr auto kVectorizableMax =
+    mlir::arith::FastMathFlags::nnan | mlir::arith::FastMathFlags::nsz;
 
 /// What the emitters of single ops share: the kernel's buffers as memrefs, the
 /// range of its outer loop, and the loops that kernels are made of.
@@ -34,6 +45,15 @@ public:
   mlir::Value scratch; ///< a worker's own, one-dimensional; null: none
 
   int64_t extent = 1;
+
+  /// What a row kernel's elementwise neighbours add to it (EmitRowChain.cpp):
+  /// computed before row i is read, and applied to what the row's last loop
+  /// stores, with the elements of `epilogueRows(i)`. Null: nothing.
+  std::function<void(mlir::Value)> prologue;
+  std::function<llvm::SmallVector<mlir::Value>(mlir::Value)> epilogueRows;
+  std::function<mlir::Value(mlir::OpBuilder &, mlir::Location, mlir::Value,
+                            Scalars)>
+      epilogue;
 
   // Values.
   mlir::Value index(int64_t value);
@@ -82,6 +102,20 @@ public:
   /// Sum of body(ins[i]...) over one-dimensional memrefs, in `init`'s type.
   mlir::Value sum(llvm::ArrayRef<mlir::Value> rowIns, mlir::Type type,
                   Body body);
+  /// Rows [0, count) in groups of kRowGroup, then one by one: body(first row,
+  /// rows of this group).
+  void groups(int64_t count,
+              llvm::function_ref<void(mlir::Value, int64_t)> body);
+  /// rowOuts[i] = body(row elements...)[i]; the body reads what the outs hold
+  /// after the elements of `rowIns`.
+  void mapAll(llvm::ArrayRef<mlir::Value> rowIns,
+              llvm::ArrayRef<mlir::Value> rowOuts,
+              llvm::function_ref<llvm::SmallVector<mlir::Value>(
+                  mlir::OpBuilder &, mlir::Location, Scalars)>
+                  body);
+  /// Asks for a row that is read soon: where a row is passed over more than
+  /// once, only the first pass would fetch from memory.
+  void prefetch(mlir::Value row);
   void fill(mlir::Value memref, mlir::Value value);
   /// First column and number of columns of block `block` of [0, width).
   struct Columns {
@@ -107,7 +141,12 @@ public:
 };
 
 /// Each emits the op's kernel (or fails with an error on the op). Elementwise
-/// groups are emitted whole; all other kernels hold one op.
+/// groups are emitted whole; all other kernels hold one op, and row kernels
+/// elementwise ones beside it.
+/// One op of a chain on widened scalars.
+mlir::Value emitElementwiseOp(Emitter &e, mlir::OpBuilder &b,
+                              mlir::Location loc, mlir::Operation *op,
+                              mlir::ValueRange operands);
 mlir::LogicalResult emitElementwise(Emitter &e, train::KernelOp kernel);
 mlir::LogicalResult emitMove(Emitter &e, mlir::Operation *op);
 mlir::LogicalResult emitReduction(Emitter &e, mlir::Operation *op);
@@ -115,6 +154,12 @@ mlir::LogicalResult emitRows(Emitter &e, mlir::Operation *op);
 mlir::LogicalResult emitLoss(Emitter &e, mlir::Operation *op);
 mlir::LogicalResult emitUpdate(Emitter &e, mlir::Operation *op);
 mlir::LogicalResult emitAttention(Emitter &e, mlir::Operation *op);
+
+/// Sets up what comes before and after `root`, the one op of `kernel` that is
+/// not elementwise; `ins` are those of the kernel. Returns the memrefs of the
+/// root's operands.
+llvm::SmallVector<mlir::Value> setUpRowChain(Emitter &e, train::KernelOp kernel,
+                                             mlir::Operation *root);
 
 /// A worker's scratch in the kernel of `op`; null when it needs none.
 mlir::MemRefType scratchOfAttention(mlir::Operation *op);

@@ -6,6 +6,10 @@
 //   %b = train.kernel "mul_add" (%x, %y, %z) {
 //     %a = onnx.mul ...   %b = onnx.add ...   train.yield %b }
 //
+// A normalisation takes in the chain that makes its operand, which becomes one
+// more result, and its gradient the chain that follows:
+//   %y, %mean, %rstd, %s = train.kernel "add_layer_normalization" (%x, %r, ...)
+//
 //===----------------------------------------------------------------------===//
 #include "passes/Kernel/Passes.h"
 
@@ -23,6 +27,13 @@ using namespace fsdp;
 
 bool fsdp::isElementwise(Operation *op) {
   return isa<onnx::ElementwiseOpInterface, onnx::ExpandOp>(op);
+}
+
+bool fsdp::isInPrologue(Operation *op, Operation *root) {
+  return llvm::any_of(op->getUsers(), [&](Operation *user) {
+    return user == root || (user->getNumResults() && isElementwise(user) &&
+                            isInPrologue(user, root));
+  });
 }
 
 namespace {
@@ -66,6 +77,22 @@ ArrayRef<int64_t> shapeOf(Value value) {
 struct Group {
   SmallVector<Operation *> ops;
 
+  Operation *rowOp() const {
+    for (Operation *op : ops)
+      if (isFusibleRowOp(*op))
+        return op;
+    return nullptr;
+  }
+
+  /// What a row op of the group reads that the group computes: a result of the
+  /// kernel too, since it is kept in that buffer.
+  Value prologueResult() const {
+    auto norm = dyn_cast_or_null<onnx::LayerNormalizationOp>(rowOp());
+    return norm && llvm::is_contained(ops, norm.getX().getDefiningOp())
+               ? norm.getX()
+               : Value();
+  }
+
   llvm::SetVector<Value> inputs() const {
     llvm::SetVector<Value> values;
     for (Operation *op : ops)
@@ -76,6 +103,22 @@ struct Group {
     return values;
   }
 };
+
+/// Whether `op` can be computed a row at a time: operands are rows as the
+/// result, one row for all, or held inside.
+bool isRowWise(Operation *op) {
+  auto type = cast<RankedTensorType>(op->getResult(0).getType());
+  if (type.getRank() == 0)
+    return false;
+  return llvm::all_of(op->getOperands(), [&](Value operand) {
+    auto other = cast<RankedTensorType>(operand.getType());
+    bool isOneRow = other.getRank() > 0 &&
+                    other.getNumElements() == type.getShape().back() &&
+                    other.getShape().back() == type.getShape().back();
+    return isHeldInside(operand, op) || isOneRow ||
+           other.getShape() == type.getShape();
+  });
+}
 
 struct FormGroups : public fsdp::impl::KernelFormGroupsBase<FormGroups> {
   using KernelFormGroupsBase::KernelFormGroupsBase;
@@ -117,12 +160,37 @@ struct FormGroups : public fsdp::impl::KernelFormGroupsBase<FormGroups> {
         constant.erase();
   }
 
+  /// The normalisation whose kernel may compute the elementwise `op` as well:
+  /// the first user of its result.
+  static Operation *normalizationOf(Operation *op) {
+    if (!isElementwise(op) || !isRowWise(op))
+      return nullptr;
+    Operation *first = *op->user_begin();
+    for (Operation *user : op->getUsers())
+      if (user->isBeforeInBlock(first))
+        first = user;
+    auto norm = dyn_cast<onnx::LayerNormalizationOp>(first);
+    Value value = op->getResult(0);
+    return norm && norm.getX() == value && norm.getScale() != value &&
+                   norm.getBias() != value
+               ? norm
+               : nullptr;
+  }
+
   /// The group that `op` may join: the one that holds all its users.
   static std::optional<size_t>
   consumerGroup(Operation *op, const DenseMap<Operation *, int64_t> &barriers,
                 const DenseMap<Operation *, size_t> &groupOf,
                 std::vector<Group> &groups) {
-    if (!isElementwise(op) || op->use_empty())
+    if (op->use_empty())
+      return std::nullopt;
+    if (auto norm = normalizationOf(op))
+      if (auto found = groupOf.find(norm);
+          found != groupOf.end() && groups[found->second].ops.size() == 1 &&
+          barriers.lookup(op) == barriers.lookup(norm))
+        return found->second;
+    bool isRowGrad = isa<train::LayerNormGradOp>(op);
+    if (!isElementwise(op) && !isRowGrad)
       return std::nullopt;
     auto it = groupOf.find(*op->user_begin());
     for (Operation *user : op->getUsers()) {
@@ -135,6 +203,16 @@ struct FormGroups : public fsdp::impl::KernelFormGroupsBase<FormGroups> {
     Group &group = groups[it->second];
     if (barriers.lookup(op) != barriers.lookup(group.ops.back()))
       return std::nullopt;
+    if (isRowGrad || group.rowOp()) {
+      bool isAlone = !isRowGrad || !group.rowOp();
+      auto fits = [&](Operation *member) {
+        return isFusibleRowOp(*member) ||
+               (isRowWise(member) &&
+                member->getResult(0).getType() == op->getResult(0).getType());
+      };
+      if (!isAlone || !fits(op) || !llvm::all_of(group.ops, fits))
+        return std::nullopt;
+    }
     Group joined = group;
     joined.ops.insert(joined.ops.begin(), op);
     auto computes = [](Operation *o) { return !isWideningCast(o); };
@@ -155,9 +233,12 @@ struct FormGroups : public fsdp::impl::KernelFormGroupsBase<FormGroups> {
     std::string name = last->hasAttr(train::kRecomputed) ? "recompute" : "";
     for (Operation *op : ArrayRef(group.ops).take_back(4))
       name += (name.empty() ? "" : "_") + op->getName().stripDialect().str();
+    SmallVector<Value> outputs(last->getResults());
+    if (Value prologue = group.prologueResult())
+      outputs.push_back(prologue);
     auto kernel = builder.create<train::KernelOp>(
-        last->getLoc(), last->getResultTypes(), name, inputs.getArrayRef(),
-        onnx::getScope(last));
+        last->getLoc(), TypeRange(ValueRange(outputs)), name,
+        inputs.getArrayRef(), onnx::getScope(last));
     Block *body = &kernel.getBody().emplaceBlock();
     IRMapping mapping;
     for (Value input : inputs)
@@ -171,10 +252,11 @@ struct FormGroups : public fsdp::impl::KernelFormGroupsBase<FormGroups> {
       builder.clone(*op, mapping)->removeAttr(train::kRecomputed);
     }
     SmallVector<Value> results;
-    for (Value result : last->getResults())
+    for (Value result : outputs)
       results.push_back(mapping.lookup(result));
     builder.create<train::YieldOp>(last->getLoc(), results);
-    last->replaceAllUsesWith(kernel.getResults());
+    for (auto [own, result] : llvm::zip_equal(outputs, kernel.getResults()))
+      own.replaceAllUsesWith(result);
     for (Operation *op : llvm::reverse(group.ops))
       op->erase();
     ++numKernels;

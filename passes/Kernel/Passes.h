@@ -17,6 +17,15 @@ bool isElementwise(mlir::Operation *op);
 
 /// Whether `op` casts a float to a wider one.
 bool isWideningCast(mlir::Operation *op);
+
+/// Whether elementwise ops may share the kernel of `op`: those that make what
+/// a normalisation reads, those that follow its gradient.
+inline bool isFusibleRowOp(mlir::Operation &op) {
+  return mlir::isa<onnx::LayerNormalizationOp, train::LayerNormGradOp>(op);
+}
+
+/// Whether `root` needs the result of `op`.
+bool isInPrologue(mlir::Operation *op, mlir::Operation *root);
 } // namespace fsdp
 
 #endif // FSDP_PASSES_KERNEL_PASSES_H

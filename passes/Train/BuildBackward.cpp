@@ -5,7 +5,8 @@
 // becomes
 //   %n = train.sum_over_ranks(train.count_valid %labels)
 //   %seed = onnx.reciprocal %n
-//   %sum, %lse = train.cross_entropy %logits, %labels
+//   %losses, %lse = train.cross_entropy %logits, %labels
+//   %sum = onnx.reduce_sum %losses
 //   %loss = train.sum_over_ranks(onnx.mul %sum, %seed)
 //   train.backward_begin
 //   %dlogits = train.cross_entropy_grad %logits, %labels, %lse, %seed
@@ -118,12 +119,17 @@ struct BuildBackward
       divisor = b.create<onnx::MulOp>(loc, own, ranks, kLossScope);
     }
     Value seed = b.create<onnx::ReciprocalOp>(loc, divisor, kLossScope);
-    auto sum = b.create<train::CrossEntropyOp>(loc, scalar, rows,
-                                               op.getLogits(), op.getLabels(),
-                                               op.getIgnoreIndex(), kLossScope);
-    Value mean = b.create<onnx::MulOp>(loc, sum.getLoss(), seed, kLossScope);
+    auto each = b.create<train::CrossEntropyOp>(
+        loc, rows, rows, op.getLogits(), op.getLabels(), op.getIgnoreIndex(),
+        kLossScope);
+    auto axes = llvm::to_vector(llvm::seq<int64_t>(logitsType.getRank() - 1));
+    Value sum = each.getLosses();
+    if (!axes.empty())
+      sum = b.create<onnx::ReduceSumOp>(loc, scalar, sum, axes,
+                                        /*keepdims=*/false, kLossScope);
+    Value mean = b.create<onnx::MulOp>(loc, sum, seed, kLossScope);
     Value loss = b.create<train::SumOverRanksOp>(loc, mean, kLossScope);
-    return {loss, count, seed, sum.getLse()};
+    return {loss, count, seed, each.getLse()};
   }
 
   LogicalResult addGradients(OpBuilder &builder, Block &block, Value logits,

@@ -37,7 +37,7 @@ func.func @step(%g: tensor<4xf32>, %lr: tensor<f32>, %t: tensor<f32>) {
 // CHECK: train.gather_grad %{{.*}}, %{{.*}} {padding_idx = 1 : i64}
 func.func @gradients(%x: tensor<2x4xf32>, %y: tensor<2xi64>, %d: tensor<4xf32>, %r: tensor<2xf32>) {
   %n = train.count_valid %y ignore -100 : tensor<2xi64> -> tensor<f32>
-  %loss, %lse = train.cross_entropy %x, %y ignore -100 : tensor<2x4xf32>, tensor<2xi64> -> tensor<f32>, tensor<2xf32>
+  %losses, %lse = train.cross_entropy %x, %y ignore -100 : tensor<2x4xf32>, tensor<2xi64> -> tensor<2xf32>, tensor<2xf32>
   %dx = train.cross_entropy_grad %x, %y, %lse, %n ignore -100 : tensor<2x4xf32>, tensor<2xi64>, tensor<2xf32>, tensor<f32>
   %ds = train.softmax_grad %x, %dx : tensor<2x4xf32>
   %dn = train.layer_norm_grad %x, %ds, %d, %r, %r : tensor<2x4xf32>, tensor<4xf32>, tensor<2xf32>, tensor<2xf32>

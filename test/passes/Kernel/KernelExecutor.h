@@ -44,6 +44,12 @@ private:
 /// bits are an error. So is a symbol that the object does not define.
 class KernelExecutor {
 public:
+  using Function = int32_t (*)(void *const *, void *, int64_t, int64_t);
+  struct Kernel {
+    Function function = nullptr;
+    CompiledKernelInfo info;
+  };
+
   ~KernelExecutor();
 
   /// The results of `func` (a straight line) for `inputs`, or nothing and an
@@ -55,17 +61,13 @@ public:
   int32_t launch(train::KernelOp kernel, llvm::ArrayRef<Tensor> inputs,
                  llvm::ArrayRef<Tensor> outputs);
 
+  /// The kernel, compiled once; null and an error in `message()`.
+  const Kernel *compile(train::KernelOp op);
+
   const std::string &message() const { return error; }
   size_t getNumCompiled() const { return kernels.size(); }
 
 private:
-  using Function = int32_t (*)(void *const *, void *, int64_t, int64_t);
-  struct Kernel {
-    Function function = nullptr;
-    CompiledKernelInfo info;
-  };
-
-  const Kernel *compile(train::KernelOp op);
   /// Links an object file's bytes and loads the result; null after fail().
   void *load(llvm::StringRef object);
   bool runKernel(train::KernelOp op, llvm::DenseMap<mlir::Value, Tensor> &env);

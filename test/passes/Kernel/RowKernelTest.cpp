@@ -104,6 +104,40 @@ TEST_P(RowKernel, LayerNormalizationMatchesDouble) {
   expectNear(results[2], n.rstd, 4e-6);
 }
 
+/// Fused with the chains around them, norms give what they give alone.
+TEST_P(RowKernel, NormsWithTheirNeighboursMatchSeparateKernels) {
+  std::vector<double> x = random(rows * width, -3, 5);
+  std::vector<double> other = random(rows * width, -2, 2);
+  std::vector<double> bias = random(width, -1, 1);
+  std::vector<double> scale = random(width, 0.5, 2);
+  std::string m2 = matrix + ", " + matrix, mr = matrix + ", " + row;
+  std::string sum = "%t = onnx.add %x, %b : " + mr + " -> " + matrix +
+                    "\n%s = onnx.add %t, %o : " + m2 + " -> " + matrix;
+  std::string norm = "\n%y, %m, %r = onnx.layer_normalization %s, %g epsilon "
+                     "1.0e-5 : (" +
+                     mr + ") -> (" + matrix + ", " + column + ", " + column +
+                     ")";
+  std::string grad =
+      "\n%d = train.layer_norm_grad %s, %y, %g, %m, %r : " + matrix + ", " +
+      row + ", " + column + ", " + column + "\n%e = onnx.mul %d, %b : " + mr +
+      " -> " + matrix + "\n%f = onnx.add %o, %e : " + m2 + " -> " + matrix;
+  auto fused = run("(%x: " + matrix + ", %b: " + row + ", %o: " + matrix +
+                       ", %g: " + row + ") -> (" + m2 + ", " + matrix + ")",
+                   sum + norm + grad, "%s, %y, %f : " + m2 + ", " + matrix,
+                   {x, bias, other, scale});
+  std::string args = "(%s: " + matrix + ", %b: " + row + ", %o: " + matrix +
+                     ", %g: " + row + ") -> (" + m2 + ", " + matrix + ")";
+  // %d is a result too, and so a kernel of its own.
+  auto apart = run(args, norm + grad, "%d, %y, %f : " + m2 + ", " + matrix,
+                   {fused[0].values(), bias, other, scale});
+  EXPECT_EQ(fused[1].values(), apart[1].values());
+  std::vector<double> sums(x.size());
+  for (size_t i = 0; i < x.size(); ++i)
+    sums[i] = x[i] + bias[i % width] + other[i];
+  expectNear(fused[0], sums, 1e-6);
+  expectNear(fused[2], apart[2].values(), 1e-6);
+}
+
 TEST_P(RowKernel, LayerNormGradsMatchDouble) {
   std::vector<double> x = random(rows * width, -3, 5);
   std::vector<double> dy = random(rows * width, -1, 1);
@@ -152,20 +186,19 @@ TEST_P(RowKernel, CrossEntropyMatchesDouble) {
     labels[i] = i % 3 == 1 ? -100 : (i * 7919) % width;
   std::string ints = type({rows}, "i64");
   auto results =
-      run("(%x: " + matrix + ", %t: " + ints +
-              ", %s: tensor<f32>) -> (tensor<f32>, " + column + ", " + matrix +
-              ", tensor<f32>)",
+      run("(%x: " + matrix + ", %t: " + ints + ", %s: tensor<f32>) -> (" +
+              column + ", " + column + ", " + matrix + ", tensor<f32>)",
           "%l, %e = train.cross_entropy %x, %t ignore -100 : " + matrix + ", " +
-              ints + " -> tensor<f32>, " + column +
+              ints + " -> " + column + ", " + column +
               "\n%d = train.cross_entropy_grad %x, %t, %e, %s ignore -100 : " +
               matrix + ", " + ints + ", " + column + ", tensor<f32>" +
               "\n%n = train.count_valid %t ignore -100 : " + ints +
               " -> tensor<f32>",
-          "%l, %e, %d, %n : tensor<f32>, " + column + ", " + matrix +
+          "%l, %e, %d, %n : " + column + ", " + column + ", " + matrix +
               ", tensor<f32>",
           {x, labels, {0.25}});
-  std::vector<double> lse(rows), dlogits(x.size());
-  double loss = 0, count = 0;
+  std::vector<double> losses(rows), lse(rows), dlogits(x.size());
+  double count = 0;
   for (int64_t i = 0; i < rows; ++i) {
     const double *in = &x[i * width];
     double most = *std::max_element(in, in + width), sum = 0;
@@ -175,12 +208,12 @@ TEST_P(RowKernel, CrossEntropyMatchesDouble) {
     if (labels[i] == -100)
       continue;
     ++count;
-    loss += lse[i] - in[int64_t(labels[i])];
+    losses[i] = lse[i] - in[int64_t(labels[i])];
     for (int64_t j = 0; j < width; ++j)
       dlogits[i * width + j] =
           0.25 * (std::exp(in[j] - lse[i]) - (j == labels[i]));
   }
-  expectNear(results[0], {loss}, 2e-6);
+  expectNear(results[0], losses, 2e-6);
   expectNear(results[1], lse, 1e-6);
   expectNear(results[2], dlogits, 2e-5);
   expectNear(results[3], {count}, 0);
@@ -212,23 +245,37 @@ TEST_F(Rows, NotFiniteLogitsReachTheLoss) {
     std::vector<double> x(40, 1.0);
     x[17] = bad;
     auto results = run("(%x: tensor<2x20xf32>, %t: tensor<2xi64>) -> "
-                       "(tensor<f32>, tensor<2xf32>)",
+                       "(tensor<2xf32>, tensor<2xf32>)",
                        "%l, %e = train.cross_entropy %x, %t ignore -100 : "
-                       "tensor<2x20xf32>, tensor<2xi64> -> tensor<f32>, "
+                       "tensor<2x20xf32>, tensor<2xi64> -> tensor<2xf32>, "
                        "tensor<2xf32>",
-                       "%l, %e : tensor<f32>, tensor<2xf32>", {x, {3, 4}});
+                       "%l, %e : tensor<2xf32>, tensor<2xf32>", {x, {3, 4}});
     EXPECT_FALSE(std::isfinite(results[0].get(0))) << bad;
   }
 }
 
+TEST_F(Rows, BlocksOfMaskedLogitsAddNothing) {
+  std::vector<double> x(5000, -INFINITY);
+  x[2100] = 3, x[4999] = 3; // the first block of columns has none
+  auto results = run("(%x: tensor<1x5000xf32>, %t: tensor<1xi64>) -> "
+                     "(tensor<1xf32>, tensor<1xf32>)",
+                     "%l, %e = train.cross_entropy %x, %t ignore -100 : "
+                     "tensor<1x5000xf32>, tensor<1xi64> -> tensor<1xf32>, "
+                     "tensor<1xf32>",
+                     "%l, %e : tensor<1xf32>, tensor<1xf32>", {x, {4999}});
+  expectNear(results[0], {std::log(2.0)}, 1e-6);
+  expectNear(results[1], {3 + std::log(2.0)}, 1e-6);
+}
+
 TEST_F(Rows, LabelOutOfRangeIsStatus2) {
-  EXPECT_EQ(status("(%x: tensor<2x4xf32>, %t: tensor<2xi64>) -> (tensor<f32>, "
-                   "tensor<2xf32>)",
-                   "%l, %e = train.cross_entropy %x, %t ignore -100 : "
-                   "tensor<2x4xf32>, tensor<2xi64> -> tensor<f32>, "
-                   "tensor<2xf32>",
-                   "%l, %e : tensor<f32>, tensor<2xf32>",
-                   {std::vector<double>(8, 1.0), {3, 4}}),
-            2);
+  EXPECT_EQ(
+      status("(%x: tensor<2x4xf32>, %t: tensor<2xi64>) -> (tensor<2xf32>, "
+             "tensor<2xf32>)",
+             "%l, %e = train.cross_entropy %x, %t ignore -100 : "
+             "tensor<2x4xf32>, tensor<2xi64> -> tensor<2xf32>, "
+             "tensor<2xf32>",
+             "%l, %e : tensor<2xf32>, tensor<2xf32>",
+             {std::vector<double>(8, 1.0), {3, 4}}),
+      2);
 }
 } // namespace

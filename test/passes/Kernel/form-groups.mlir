@@ -126,3 +126,59 @@ func.func @effects(%x: tensor<8xf32>) -> tensor<8xf32> {
   }
   return %y : tensor<8xf32>
 }
+
+// -----
+
+// Tests that a normalisation's kernel also computes the residual sum that it
+// reads, which stays a result: one pass instead of two.
+// CHECK-LABEL: func @residual_and_norm
+// CHECK:         %[[K:.*]]:4 = train.kernel "add_layer_normalization"
+// CHECK:           %[[S:.*]] = onnx.add
+// CHECK:           %[[Y:.*]], %[[M:.*]], %[[R:.*]] = onnx.layer_normalization %[[S]]
+// CHECK:           train.yield %[[Y]], %[[M]], %[[R]], %[[S]]
+// CHECK:         return %[[K]]#0, %[[K]]#3
+func.func @residual_and_norm(%x: tensor<4x8xf32>, %r: tensor<4x8xf32>, %g: tensor<8xf32>) -> (tensor<4x8xf32>, tensor<4x8xf32>) {
+  %s = onnx.add %x, %r : tensor<4x8xf32>, tensor<4x8xf32> -> tensor<4x8xf32>
+  %y, %m, %d = onnx.layer_normalization %s, %g epsilon 1.0e-5 : (tensor<4x8xf32>, tensor<8xf32>) -> (tensor<4x8xf32>, tensor<4xf32>, tensor<4xf32>)
+  return %y, %s : tensor<4x8xf32>, tensor<4x8xf32>
+}
+
+// -----
+
+// Tests that a sum which something else reads before the normalisation stays a
+// kernel of its own, at its place.
+// CHECK-LABEL: func @read_before_norm
+// CHECK:         train.kernel "add"
+// CHECK:         train.kernel "reduce_sum"
+// CHECK:         train.kernel "layer_normalization"
+func.func @read_before_norm(%x: tensor<4x8xf32>, %r: tensor<4x8xf32>, %g: tensor<8xf32>) -> (tensor<4x8xf32>, tensor<4xf32>) {
+  %s = onnx.add %x, %r : tensor<4x8xf32>, tensor<4x8xf32> -> tensor<4x8xf32>
+  %t = onnx.reduce_sum %s [1] keepdims false : tensor<4x8xf32> -> tensor<4xf32>
+  %y, %m, %d = onnx.layer_normalization %s, %g epsilon 1.0e-5 : (tensor<4x8xf32>, tensor<8xf32>) -> (tensor<4x8xf32>, tensor<4xf32>, tensor<4xf32>)
+  return %y, %t : tensor<4x8xf32>, tensor<4xf32>
+}
+
+// -----
+
+// Tests that a norm's gradient joins the sum of gradients that alone reads it.
+// CHECK-LABEL: func @norm_grad_and_sum
+// CHECK:         train.kernel "layer_norm_grad_add"
+// CHECK-NOT:     train.kernel
+func.func @norm_grad_and_sum(%x: tensor<4x8xf32>, %dy: tensor<4x8xf32>, %g: tensor<8xf32>, %m: tensor<4xf32>, %r: tensor<4xf32>, %other: tensor<4x8xf32>) -> tensor<4x8xf32> {
+  %d = train.layer_norm_grad %x, %dy, %g, %m, %r : tensor<4x8xf32>, tensor<8xf32>, tensor<4xf32>, tensor<4xf32>
+  %s = onnx.add %other, %d : tensor<4x8xf32>, tensor<4x8xf32> -> tensor<4x8xf32>
+  return %s : tensor<4x8xf32>
+}
+
+// -----
+
+// Tests that a factor a row, which is neither a matrix nor one row, keeps the
+// chain apart from the norm's gradient.
+// CHECK-LABEL: func @factor_a_row
+// CHECK:         train.kernel "layer_norm_grad"
+// CHECK:         train.kernel "mul"
+func.func @factor_a_row(%x: tensor<4x8xf32>, %dy: tensor<4x8xf32>, %g: tensor<8xf32>, %m: tensor<4xf32>, %r: tensor<4xf32>, %f: tensor<4x1xf32>) -> tensor<4x8xf32> {
+  %d = train.layer_norm_grad %x, %dy, %g, %m, %r : tensor<4x8xf32>, tensor<8xf32>, tensor<4xf32>, tensor<4xf32>
+  %s = onnx.mul %d, %f : tensor<4x8xf32>, tensor<4x1xf32> -> tensor<4x8xf32>
+  return %s : tensor<4x8xf32>
+}

@@ -18,7 +18,8 @@
 // RANK: %[[RANKS:.*]] = train.rank_count
 // RANK: %[[DIVISOR:.*]] = onnx.mul %[[OWN]], %[[RANKS]]
 // RANK: %[[SEED:.*]] = onnx.reciprocal %[[DIVISOR]]
-// CHECK: %[[SUM:.*]], %[[LSE:.*]] = train.cross_entropy %[[LOGITS]], %[[LABELS]] ignore -100
+// CHECK: %[[LOSSES:.*]], %[[LSE:.*]] = train.cross_entropy %[[LOGITS]], %[[LABELS]] ignore -100
+// CHECK: %[[SUM:.*]] = onnx.reduce_sum %[[LOSSES]] [0, 1] keepdims false
 // CHECK: %[[MEAN:.*]] = onnx.mul %[[SUM]], %[[SEED]]
 // CHECK: %[[LOSS:.*]] = train.sum_over_ranks %[[MEAN]]
 // CHECK: train.backward_begin
