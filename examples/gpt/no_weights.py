@@ -16,12 +16,17 @@ def is_fake(value):
     return isinstance(getattr(value.const_value, "raw", None), FakeTensor)
 
 
-def detach_parameters(model, names):
-    """Takes the data of the named initializers; returns them by name."""
+def detach_parameters(model, names, buffers):
+    """Takes the data of the named initializers; returns them by name.
+
+    A buffer gets its data from `buffers`.
+    """
     taken = {}
     for name, value in model.graph.initializers.items():
         if name in names:
             taken[name], value.const_value = value.const_value, None
+        elif name in buffers:
+            value.const_value = ir.Tensor(buffers[name].numpy(), name=name)
         elif is_fake(value):
             raise ValueError(f"constant '{name}' has no data")
     return taken
@@ -43,11 +48,12 @@ def declare_parameters(model, tensors, location):
         offset += -(-length // ALIGNMENT) * ALIGNMENT
 
 
-def export_without_weights(build, inputs, location, optimize=False, **options):
+def export_without_weights(build, inputs, location, optimize=False, buffers=None, **options):
     """Builds and exports a module without allocating its weights.
 
-    `build` makes the module, `inputs` the example inputs by name; `options` go
-    to torch.onnx.export. Returns a ModelProto.
+    `build` makes the module, `inputs` the example inputs by name; `buffers` holds
+    the tensors, by name, of buffers that the module computes; `options` go to
+    torch.onnx.export. Returns a ModelProto.
     """
     with FakeTensorMode():
         module = build().eval()
@@ -55,7 +61,7 @@ def export_without_weights(build, inputs, location, optimize=False, **options):
             module, kwargs=inputs(), dynamo=True, verbose=False, optimize=False, **options
         )
     names = {name for name, _ in module.named_parameters(remove_duplicate=False)}
-    tensors = detach_parameters(program.model, names)
+    tensors = detach_parameters(program.model, names, buffers or {})
     if optimize:
         # Only now: the optimizer would try to compute with data that are not there.
         program.optimize()

@@ -151,9 +151,15 @@ LogicalResult fsdp::writeProgram(ModuleOp module, StringRef path,
   if (failed(target))
     return module.emitError("unknown target CPU '") << options.cpu << "'";
 
+  auto begin = [&](StringRef part) {
+    if (options.onPart)
+      options.onPart(part);
+  };
   std::vector<std::string> objects;
+  begin("kernels");
   if (failed(emitKernels(module, options, *target, folder, objects)))
     return failure();
+  begin("host code");
   llvm::LLVMContext context;
   FailureOr<std::unique_ptr<llvm::Module>> phases =
       translatePhases(module, context);

@@ -7,6 +7,8 @@
 namespace fsdp {
 struct ProgramOptions {
   std::string cpu = "native"; ///< LLVM's name of the target CPU
+  /// Called when a part of the work begins: "kernels", then "host code".
+  std::function<void(llvm::StringRef part)> onPart;
   /// Called with (done, all) while kernels are compiled.
   std::function<void(size_t, size_t)> onKernel;
 };

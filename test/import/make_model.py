@@ -201,6 +201,23 @@ def guarded_softmax(masked_row=False):
     )
 
 
+def large_constants():
+    """y = x plus the largest and least of the rows and columns of one large table."""
+    reductions = [("ReduceMax", 1), ("ReduceMax", 0), ("ReduceMin", 1), ("ReduceMax", 1)]
+    nodes = [node("Range", ["zero", "end", "one"], ["range"]),
+             node("Reshape", ["range", "square"], ["table"]),
+             node("Transpose", ["table"], ["turned"], perm=[1, 0])]
+    summed, weights = "x", [weight("axis0", [0]), weight("axis1", [1]), weight("square", [64, 64])]
+    weights += [weight(n, np.float32(v)) for n, v in (("zero", 0), ("end", 4096), ("one", 1))]
+    for table in ("table", "turned"):
+        for i, (op, axis) in enumerate(reductions):
+            part = f"{table}{i}"
+            nodes += [node(op, [table, f"axis{axis}"], [part], keepdims=0),
+                      node("Add", [summed, part], [part + "y"])]
+            summed = part + "y"
+    return model(nodes, [value("x", [64])], [value(summed, [64])], weights)
+
+
 def attention():
     return model(
         [node("Attention", ["q", "k", "v"], ["y"], "attn", is_causal=1)],

@@ -18,6 +18,7 @@ import sys
 import tempfile
 
 from lower_bound import bound
+from plan_records import read_plan
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 MODEL = os.path.join(HERE, "..", "parity", "fixtures", "gpt2-124m", "dynamo18-dyn-raw.onnx")
@@ -91,6 +92,7 @@ def check_size(tools, folder, ranks):
     with open(os.path.join(folder, "records.json")) as records:
         least = bound(json.load(records))
     print(f"{ranks} ranks: lower bound {least}, plan / bound {planned / least:.4f}", flush=True)
+    assert bound(read_plan(plan)[0]) == least, "the plan's own bound is another"
     assert planned <= 1.25 * least, "the plan is far above the lower bound"
     return planned, plan
 

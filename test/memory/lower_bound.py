@@ -2,6 +2,7 @@
 """How near a program's planned peak is to the least any plan could need.
 
     fsdp-run ... --records records.json && lower_bound.py records.json model.fsdp
+    fsdp-compile ... --emit-ir plan.mlir && lower_bound.py plan.mlir
 
 The bound is the largest, over the operations of the step, of the bytes of every
 value written and still to be read (in this step or the next) and of every
@@ -13,6 +14,8 @@ write to its last read before the next write.
 import collections
 import json
 import sys
+
+from plan_records import read_plan
 
 COMPUTE = 0  # the stream's number
 
@@ -89,8 +92,11 @@ def bound(records):
 
 
 def main():
-    records = json.load(open(sys.argv[1]))
-    planned = json.load(open(sys.argv[2] + "/manifest.json"))["planned_peak_bytes"]
+    if sys.argv[1].endswith(".mlir"):
+        records, planned = read_plan(sys.argv[1])
+    else:
+        records = json.load(open(sys.argv[1]))
+        planned = json.load(open(sys.argv[2] + "/manifest.json"))["planned_peak_bytes"]
     least = bound(records)
     print(f"planned {planned}, lower bound {least}, ratio {planned / least:.4f}")
 

@@ -26,18 +26,22 @@ public:
       llvm::errs() << "[" << name << "] ...\r";
   }
   void progress(size_t done, size_t all) {
+    count = all;
     if (llvm::sys::Process::StandardErrIsDisplayed())
       llvm::errs() << "[" << name << "] " << done << "/" << all << "\r";
   }
   ~Stage() {
     std::chrono::duration<double> time =
         std::chrono::steady_clock::now() - begin;
-    llvm::errs() << "[" << name << "] " << llvm::format("%.1f s", time.count())
-                 << "       \n";
+    llvm::errs() << "[" << name << "] " << llvm::format("%.1f s", time.count());
+    if (count)
+      llvm::errs() << ", " << count << " compiled";
+    llvm::errs() << "       \n";
   }
 
 private:
   llvm::StringRef name;
+  size_t count = 0; ///< of what the stage makes; 0: not counted
   std::chrono::steady_clock::time_point begin;
 };
 
@@ -97,9 +101,13 @@ LogicalResult compile(MLIRContext &context, CompileOptions &options) {
       failed(writeReport(*module, options.report)))
     return failure();
   if (!options.output.empty()) {
-    Stage stage("code");
+    std::optional<Stage> stage;
+    options.program.onPart = [&](llvm::StringRef part) {
+      stage.reset();
+      stage.emplace(part);
+    };
     options.program.onKernel = [&](size_t done, size_t all) {
-      stage.progress(done, all);
+      stage->progress(done, all);
     };
     if (failed(writeProgram(*module, options.output, options.program)))
       return failure();

@@ -42,14 +42,6 @@ MaybeOperand additiveMask(Emitter &e, const Operand &mask, Type element) {
                  Tensor::splat(element, {}, -INFINITY));
 }
 
-bool masksARow(const Operand &mask) {
-  if (!mask.constant)
-    return false;
-  const Tensor &m = *mask.constant;
-  Tensor most = m.rank() ? reduce(Reduction::Max, m, {m.rank() - 1}, false) : m;
-  return llvm::any_of(most.floats, [](double x) { return x == -INFINITY; });
-}
-
 MaybeOperand addMask(NodeContext &c, MaybeOperand scores) {
   if (failed(scores))
     return failure();
@@ -59,17 +51,21 @@ MaybeOperand addMask(NodeContext &c, MaybeOperand scores) {
   if (c.has(3))
     mask = additiveMask(c.e, c.in[3], element);
   if (c.integer("is_causal", 0)) {
-    Tensor seen =
-        triangle(Tensor::splat(c.e.builder.getI1Type(), {1, 1, rows, cols}, 1),
-                 0, false);
-    MaybeOperand causal = additiveMask(c.e, Operand(std::move(seen)), element);
+    auto seen =
+        c.e.once(ConstantKey("seen").add(rows).add(cols), "a mask", [&] {
+          Type truth = c.e.builder.getI1Type();
+          return triangle(Tensor::splat(truth, {1, 1, rows, cols}, 1), 0,
+                          false);
+        });
+    MaybeOperand causal = additiveMask(c.e, *seen, element);
     if (failed(mask) || failed(causal))
       return failure();
     mask = mask->present() ? c.e.binary(Binary::Add, *mask, *causal) : causal;
   }
   if (failed(mask) || !mask->present())
     return failed(mask) ? mask : scores;
-  if (masksARow(*mask))
+  ConstantCache &cache = c.e.cache;
+  if (mask->constant && cache.masksARow(cache.attributeOf(mask->constant)))
     return c.e.error() << "the mask has a row without any key: its softmax is "
                           "not defined";
   return c.e.binary(Binary::Add, *scores, *mask);

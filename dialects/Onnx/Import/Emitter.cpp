@@ -19,8 +19,8 @@ RankedTensorType Operand::type() const {
 Value Emitter::materialize(const Operand &x) {
   if (!x.constant)
     return x.value;
-  return builder.create<ConstantOp>(loc, x.type(), toAttribute(*x.constant),
-                                    scope);
+  return builder.create<ConstantOp>(loc, x.type(),
+                                    cache.attributeOf(x.constant), scope);
 }
 
 SmallVector<Value> Emitter::create(StringRef name, ValueRange operands,
@@ -60,9 +60,16 @@ bool Emitter::checkSize(ArrayRef<int64_t> shape) {
   return false;
 }
 
-MaybeOperand Emitter::known(MaybeTensor tensor, StringRef what) {
-  if (tensor)
-    return Operand(std::move(*tensor));
+MaybeOperand Emitter::once(const ConstantKey &key, StringRef what,
+                           llvm::function_ref<MaybeTensor()> compute) {
+  Operand result;
+  if ((result.constant = cache.find(key)))
+    return result;
+  if (MaybeTensor tensor = compute()) {
+    result = Operand(std::move(*tensor));
+    cache.insert(key, result.constant);
+    return result;
+  }
   return error() << what
                  << " of constants is not defined: their shapes, types "
                     "or indices do not agree";
@@ -86,15 +93,20 @@ Operand Emitter::withoutCopies(const Operand &x, ArrayRef<int64_t> other) {
   for (int64_t i = 0; i < rank; ++i)
     if (i + extra >= 0 && other[i + extra] == x.shape()[i])
       axes.push_back(i);
-  Tensor collapsed = collapseCopies(*x.constant, axes);
-  if (collapsed.numElements() == 1 && int64_t(other.size()) >= rank)
-    collapsed.shape.clear();
-  return Operand(std::move(collapsed));
+  bool toScalar = int64_t(other.size()) >= rank;
+  auto key = ConstantKey("copies").add(axes).add(toScalar).add(x.constant);
+  return *once(key, "a copy", [&] {
+    Tensor collapsed = collapseCopies(*x.constant, axes);
+    if (collapsed.numElements() == 1 && toScalar)
+      collapsed.shape.clear();
+    return collapsed;
+  });
 }
 
 MaybeOperand Emitter::unary(Unary kind, const Operand &x) {
   if (x.constant)
-    return known(evaluate(kind, *x.constant), "an operation");
+    return once(ConstantKey("unary").add(int64_t(kind)).add(x.constant),
+                "an operation", [&] { return evaluate(kind, *x.constant); });
   Value v = x.value;
   switch (kind) {
   case Unary::Neg:
@@ -132,7 +144,12 @@ MaybeOperand Emitter::binary(Binary kind, const Operand &a, const Operand &b) {
   if (!checkSize(joined(a.shape(), b.shape())))
     return failure();
   if (a.constant && b.constant)
-    return known(evaluate(kind, *a.constant, *b.constant), "an operation");
+    return once(ConstantKey("binary")
+                    .add(int64_t(kind))
+                    .add(a.constant)
+                    .add(b.constant),
+                "an operation",
+                [&] { return evaluate(kind, *a.constant, *b.constant); });
   SmallVector<Value> operands = {materialize(withoutCopies(a, b.shape())),
                                  materialize(withoutCopies(b, a.shape()))};
   switch (kind) {
@@ -175,9 +192,14 @@ MaybeOperand Emitter::where(const Operand &condition, const Operand &a,
   if (!checkSize(joined(condition.shape(), shape)))
     return failure();
   if (condition.constant && a.constant && b.constant)
-    return known(
-        fsdp::onnx::where(*condition.constant, *a.constant, *b.constant),
-        "a choice");
+    return once(ConstantKey("where")
+                    .add(condition.constant)
+                    .add(a.constant)
+                    .add(b.constant),
+                "a choice", [&] {
+                  return fsdp::onnx::where(*condition.constant, *a.constant,
+                                           *b.constant);
+                });
   SmallVector<int64_t> ofA = joined(condition.shape(), b.shape()),
                        ofB = joined(condition.shape(), a.shape());
   // Copies are dropped one operand at a time, beside operands that span them.
@@ -190,7 +212,8 @@ MaybeOperand Emitter::where(const Operand &condition, const Operand &a,
 
 MaybeOperand Emitter::cast(const Operand &x, Type elementType) {
   if (x.constant)
-    return Operand(fsdp::onnx::convert(*x.constant, elementType));
+    return once(ConstantKey("cast").add(elementType).add(x.constant), "a cast",
+                [&] { return fsdp::onnx::convert(*x.constant, elementType); });
   return first(
       buildAs<CastOp>(RankedTensorType::get(x.shape(), elementType), x.value));
 }
@@ -202,7 +225,8 @@ MaybeOperand Emitter::reshape(const Operand &x, ArrayRef<int64_t> shape) {
     return error() << "cannot reshape " << x.type() << " to "
                    << RankedTensorType::get(shape, x.elementType());
   if (x.constant)
-    return known(fsdp::onnx::reshape(*x.constant, shape), "a reshape");
+    return once(ConstantKey("reshape").add(shape).add(x.constant), "a reshape",
+                [&] { return fsdp::onnx::reshape(*x.constant, shape); });
   return first(buildAs<ReshapeOp>(RankedTensorType::get(shape, x.elementType()),
                                   x.value));
 }
@@ -217,7 +241,9 @@ MaybeOperand Emitter::transpose(const Operand &x, ArrayRef<int64_t> perm) {
     return error() << "perm is not a permutation of the " << x.rank()
                    << " dimensions of " << x.type();
   if (x.constant)
-    return Operand(fsdp::onnx::transpose(*x.constant, perm));
+    return once(ConstantKey("transpose").add(perm).add(x.constant),
+                "a transpose",
+                [&] { return fsdp::onnx::transpose(*x.constant, perm); });
   return first(build<TransposeOp>(x.value, ints("perm", perm)));
 }
 
@@ -229,7 +255,9 @@ MaybeOperand Emitter::expand(const Operand &x, ArrayRef<int64_t> shape) {
   if (!checkSize(*full))
     return failure();
   if (x.constant)
-    return known(fsdp::onnx::expand(*x.constant, *full), "an expansion");
+    return once(ConstantKey("expand").add(*full).add(x.constant),
+                "an expansion",
+                [&] { return fsdp::onnx::expand(*x.constant, *full); });
   return first(buildAs<ExpandOp>(RankedTensorType::get(*full, x.elementType()),
                                  x.value));
 }
@@ -243,7 +271,9 @@ MaybeOperand Emitter::softmax(const Operand &x) {
 MaybeOperand Emitter::matmul(const Operand &a, const Operand &b, bool transA,
                              bool transB) {
   if (a.constant && b.constant && !transA && !transB)
-    return known(fsdp::onnx::matmul(*a.constant, *b.constant), "a product");
+    return once(ConstantKey("matmul").add(a.constant).add(b.constant),
+                "a product",
+                [&] { return fsdp::onnx::matmul(*a.constant, *b.constant); });
   SmallVector<NamedAttribute> attributes;
   if (transA)
     attributes.push_back(flag("transA"));

@@ -2,15 +2,14 @@
 #ifndef FSDP_DIALECTS_ONNX_IMPORT_EMITTER_H
 #define FSDP_DIALECTS_ONNX_IMPORT_EMITTER_H
 
-#include "dialects/Onnx/Evaluate.h"
+#include "dialects/Onnx/Import/ConstantCache.h"
 #include "dialects/Onnx/Onnx.h"
-#include <memory>
 
 namespace fsdp::onnx {
 /// A value of the graph at import: known, or computed by an op, or a sequence,
 /// or absent (an optional input).
 struct Operand {
-  std::shared_ptr<const Tensor> constant;
+  SharedTensor constant;
   mlir::Value value;
   std::shared_ptr<std::vector<Operand>> sequence;
 
@@ -40,10 +39,15 @@ public:
   mlir::OpBuilder &builder;
   mlir::Location loc = builder.getUnknownLoc();
   std::string scope;
+  ConstantCache cache;
 
   /// The SSA value of an operand; a constant is written into the IR here.
   mlir::Value materialize(const Operand &x);
   mlir::InFlightDiagnostic error() { return mlir::emitError(loc); }
+
+  /// What `compute` makes of the constants in `key`; an error calls it `what`.
+  MaybeOperand once(const ConstantKey &key, llvm::StringRef what,
+                    llvm::function_ref<MaybeTensor()> compute);
 
   MaybeOperand unary(Unary kind, const Operand &x);
   MaybeOperand binary(Binary kind, const Operand &a, const Operand &b);
@@ -122,7 +126,6 @@ private:
   create(llvm::StringRef name, mlir::ValueRange operands, mlir::TypeRange types,
          llvm::ArrayRef<mlir::NamedAttribute> attributes);
   bool checkSize(llvm::ArrayRef<int64_t> shape);
-  MaybeOperand known(MaybeTensor tensor, llvm::StringRef what);
   Operand withoutCopies(const Operand &x, llvm::ArrayRef<int64_t> other);
   MaybeOperand gatherConstantRows(const Operand &table, const Tensor &indices,
                                   bool &done);

@@ -15,7 +15,11 @@ MaybeOperand Emitter::slice(const Operand &x, ArrayRef<int64_t> starts,
                             ArrayRef<int64_t> steps,
                             ArrayRef<int64_t> extents) {
   if (x.constant)
-    return Operand(fsdp::onnx::slice(*x.constant, starts, steps, extents));
+    return once(ConstantKey("slice").add(starts).add(steps).add(extents).add(
+                    x.constant),
+                "a slice", [&] {
+                  return fsdp::onnx::slice(*x.constant, starts, steps, extents);
+                });
   return first(
       buildAs<SliceOp>(RankedTensorType::get(extents, x.elementType()), x.value,
                        {ints("starts", starts), ints("steps", steps)}));
@@ -35,16 +39,19 @@ MaybeOperand Emitter::pad(const Operand &x, ArrayRef<int64_t> low,
 
 MaybeOperand Emitter::concat(ArrayRef<Operand> xs, int64_t axis) {
   SmallVector<const Tensor *> constants;
-  SmallVector<Operand> kept;
+  ConstantKey key("concat");
+  key.add(axis);
   for (const Operand &x : xs) {
-    if (x.constant)
-      constants.push_back(x.constant.get());
-    kept.push_back(x);
+    if (!x.constant)
+      continue;
+    constants.push_back(x.constant.get());
+    key.add(x.constant);
   }
   if (constants.size() == xs.size())
-    return known(fsdp::onnx::concat(constants, axis), "a concatenation");
+    return once(key, "a concatenation",
+                [&] { return fsdp::onnx::concat(constants, axis); });
   SmallVector<Value> operands;
-  for (const Operand &x : kept)
+  for (const Operand &x : xs)
     operands.push_back(materialize(x));
   return first(build<ConcatOp>(operands, integer("axis", axis)));
 }
@@ -168,7 +175,14 @@ MaybeOperand Emitter::gather(const Operand &x, const Operand &indices,
 MaybeOperand Emitter::reduce(Reduction kind, const Operand &x,
                              ArrayRef<int64_t> axes, bool keepdims) {
   if (x.constant)
-    return Operand(fsdp::onnx::reduce(kind, *x.constant, axes, keepdims));
+    return once(ConstantKey("reduce")
+                    .add(int64_t(kind))
+                    .add(axes)
+                    .add(keepdims)
+                    .add(x.constant),
+                "a reduction", [&] {
+                  return fsdp::onnx::reduce(kind, *x.constant, axes, keepdims);
+                });
   SmallVector<NamedAttribute> attributes = {
       ints("axes", axes),
       builder.getNamedAttr("keepdims", builder.getBoolAttr(keepdims))};

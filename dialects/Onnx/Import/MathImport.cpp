@@ -61,7 +61,7 @@ LogicalResult castLike(NodeContext &c) {
 
 /// Whether the softmax that gives `probabilities` can have a row of NaN from
 /// finite scores: only under a mask with a row of -inf alone.
-bool hasFullyMaskedRow(Value probabilities) {
+bool hasFullyMaskedRow(ConstantCache &cache, Value probabilities) {
   auto softmax = probabilities.getDefiningOp<SoftmaxOp>();
   if (!softmax)
     return true;
@@ -70,13 +70,9 @@ bool hasFullyMaskedRow(Value probabilities) {
     return softmax.getX().getDefiningOp<WhereOp>() != nullptr;
   for (Value operand : add->getOperands()) {
     auto constant = operand.getDefiningOp<ConstantOp>();
-    if (!constant)
-      continue;
-    Tensor mask = *toTensor(constant.getValue());
-    if (mask.rank() == 0 || mask.shape.back() == 1)
-      return llvm::any_of(mask.floats, [](double x) { return x == -INFINITY; });
-    Tensor most = reduce(Reduction::Max, mask, {mask.rank() - 1}, false);
-    return llvm::any_of(most.floats, [](double x) { return x == -INFINITY; });
+    if (auto mask = constant ? dyn_cast<DenseElementsAttr>(constant.getValue())
+                             : nullptr)
+      return cache.masksARow(mask);
   }
   // A mask that is computed from an input may mask anything.
   for (Value operand : add->getOperands())
@@ -90,7 +86,8 @@ LogicalResult choose(NodeContext &c) {
   auto test = c.in[0].value ? c.nanTests.find(c.in[0].value) : c.nanTests.end();
   if (test != c.nanTests.end() && test->second == c.in[2].value &&
       c.in[1].constant && c.in[1].constant->isSplat() &&
-      c.in[1].constant->asFloat(0) == 0 && !hasFullyMaskedRow(c.in[2].value)) {
+      c.in[1].constant->asFloat(0) == 0 &&
+      !hasFullyMaskedRow(c.e.cache, c.in[2].value)) {
     c.out.push_back(c.in[2]);
     return success();
   }
