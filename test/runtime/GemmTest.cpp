@@ -224,6 +224,44 @@ TEST(Gemm, HalfPrecisionOperands) {
   }
 }
 
+/// Tests that the number of threads changes no bit, also where C is so small
+/// and the sums so long that the library would cut them.
+TEST(Gemm, ThreadsChangeNoBit) {
+  const int64_t shapes[][3] = {
+      {64, 64, 8192},   {16, 16, 20000}, {1, 768, 4096},   {768, 1, 4096},
+      {128, 128, 5000}, {256, 300, 999}, {768, 512, 1024}, {50, 3000, 70}};
+  for (int32_t dtype : {FSDPRT_F32, FSDPRT_BF16})
+    for (auto [m, n, k] : shapes)
+      for (bool transpose : {false, true}) {
+        Product p;
+        p.desc.m = m, p.desc.n = n, p.desc.k = k;
+        p.desc.a_row_stride = transpose ? 1 : k;
+        p.desc.a_col_stride = transpose ? m : 1;
+        p.desc.b_row_stride = transpose ? 1 : n;
+        p.desc.b_col_stride = transpose ? k : 1;
+        p.desc.c_row_stride = n;
+        p.finish(m * k, k * n, m * n);
+        p.desc.dtype = dtype;
+        // What is planned is enough for 8 threads.
+        std::vector<char> scratch(
+            dtype == FSDPRT_F32 ? 0 : gemmScratchBytes(p.desc, 8));
+        p.args[3].bytes = scratch.size();
+        p.desc.op.num_args = scratch.empty() ? 3 : 4;
+        std::vector<float> first;
+        for (int threads : {1, 2, 3, 8, 16}) {
+          void *pointers[] = {p.a.data(), p.b.data(), p.c.data(),
+                              scratch.data()};
+          GemmLibrary library(threads);
+          Status status = library.run(p.desc, pointers);
+          ASSERT_TRUE(status.ok()) << status.message();
+          if (first.empty())
+            first = p.c;
+          ASSERT_EQ(std::memcmp(first.data(), p.c.data(), 4 * first.size()), 0)
+              << m << " x " << n << " x " << k << ", " << threads << " threads";
+        }
+      }
+}
+
 TEST(Gemm, RejectsWhatDoesNotFit) {
   Product p;
   p.desc.m = p.desc.n = p.desc.k = 4;
