@@ -126,11 +126,14 @@ def FsdpRt_LaunchOp : FsdpRt_Dispatch<"launch",
 def FsdpRt_GemmOp : FsdpRt_Dispatch<"gemm", (ins
     TypeAttr:$dtype, TypeAttr:$c_dtype, BoolAttr:$accumulate, I64Attr:$m, I64Attr:$n, I64Attr:$k,
     DenseI64ArrayAttr:$batch, DenseI64ArrayAttr:$a_strides,
-    DenseI64ArrayAttr:$b_strides, DenseI64ArrayAttr:$c_strides),
-    "$dtype `to` $c_dtype `accumulate` $accumulate $m `x` $n `x` $k `batch` $batch `strides` $a_strides $b_strides $c_strides"> {
+    DenseI64ArrayAttr:$b_strides, DenseI64ArrayAttr:$c_strides,
+    UnitAttr:$bias, UnitAttr:$residual),
+    "$dtype `to` $c_dtype `accumulate` $accumulate $m `x` $n `x` $k `batch` $batch `strides` $a_strides $b_strides $c_strides (`bias` $bias^)? (`residual` $residual^)?"> {
   let summary = "batched matrix product by the library";
   let description = [{
-    Operands of element type `dtype`, the product in `c_dtype`. Strides in
+    Operands of element type `dtype`, the product in `c_dtype`. Arguments are A,
+    B, C, then a row that is added to every row of C with `bias`, a matrix like
+    C that is added with `residual`, and the library's scratch. Strides in
     elements: one a batch dimension, then row and column.
   }];
 }

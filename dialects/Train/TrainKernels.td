@@ -27,6 +27,23 @@ def Train_YieldOp : Op<Train_Dialect, "yield",
   let builders = [OpBuilder<(ins), "/* no values */">];
 }
 
+def Train_LinearOp : Train_PureOp<"linear", [AttrSizedOperandSegments]> {
+  let summary = "a matrix product with what is added to it, by the library";
+  let description = [{
+    y = op(lhs) op(rhs) + bias + residual, the product as `onnx.matmul`'s; bias
+    has y's last extent and that many elements, residual y's type. Sums are in
+    f32, rounded once. Made by `--kernel-fold-adds`.
+  }];
+  let args = (ins Onnx_FloatTensor:$lhs, Onnx_FloatTensor:$rhs,
+      Optional<Onnx_FloatTensor>:$bias, Optional<Onnx_FloatTensor>:$residual,
+      UnitAttr:$transA, UnitAttr:$transB);
+  let results = (outs Onnx_FloatTensor:$y);
+  let assemblyFormat = [{
+    $lhs `,` $rhs (`bias` $bias^)? (`residual` $residual^)? attr-dict
+    `:` functional-type(operands, results)
+  }];
+}
+
 def Train_FlatAdamWOp : Train_PureOp<"flat_adamw"> {
   let summary = "AdamW over one rank's flat shard";
   let description = [{

@@ -42,6 +42,8 @@ constexpr size_t kMaxOps = 24;
 constexpr size_t kMaxInputs = 12;
 
 bool isLibraryCall(Operation *op) {
+  if (isa<train::LinearOp>(op))
+    return true;
   auto matmul = dyn_cast<onnx::MatMulOp>(op);
   if (!matmul)
     return false;

@@ -13,6 +13,20 @@ def KernelSinkCasts : Pass<"kernel-sink-casts", "::mlir::ModuleOp"> {
   let dependentDialects = ["::fsdp::onnx::OnnxDialect"];
 }
 
+def KernelFoldAdds : Pass<"kernel-fold-adds", "::mlir::ModuleOp"> {
+  let summary = "lets the library add biases and residuals to products";
+  let description = [{
+    A product whose only reader adds a bias (one row, in the operands' type)
+    becomes a `train.linear`, and so does one that is then added to a residual of
+    its own type. Left alone: a residual sum that a normalisation reads, which
+    that kernel makes for nothing; products in types that the library has not;
+    additions behind an op with side effects (the product's weights may have
+    been released by then).
+  }];
+  let statistics = [Statistic<"numFolded", "folded", "products that add">];
+  let dependentDialects = ["::fsdp::train::TrainDialect"];
+}
+
 def KernelFormGroups : Pass<"kernel-form-groups", "::mlir::ModuleOp"> {
   let summary = "puts every computation into a kernel";
   let description = [{

@@ -157,9 +157,11 @@ DescriptorBuilder::Call DescriptorBuilder::buildGemm(rt::GemmOp op) {
   };
   ArrayRef<int64_t> a = op.getAStrides(), b = op.getBStrides(),
                     c = op.getCStrides();
+  int64_t adds = (op.getBias() ? FSDPRT_GEMM_BIAS : 0) |
+                 (op.getResidual() ? FSDPRT_GEMM_RESIDUAL : 0);
   llvm::Constant *value =
       structOf({head(op), i32(dtypeCode(op.getDtype())),
-                i32(dtypeCode(op.getCDtype())), i32(op.getAccumulate()), i32(0),
+                i32(dtypeCode(op.getCDtype())), i32(op.getAccumulate()), i32(adds),
                 i64(op.getM()), i64(op.getN()), i64(op.getK()), i64(rank),
                 i64Array(op.getBatch(), FSDPRT_MAX_BATCH_DIMS), batch(a),
                 batch(b), batch(c), i64(a[rank]), i64(a[rank + 1]),

@@ -106,6 +106,7 @@ void fsdp::buildPipeline(OpPassManager &manager,
   addShardStage(manager, options);
   addScheduleStage(manager, options);
   manager.addPass(createKernelSinkCasts());
+  manager.addPass(createKernelFoldAdds());
   manager.addPass(createKernelFormGroups());
   manager.addPass(createConvertFsdpToFsdpRt());
   manager.addPass(createPlanAssignOffsets());

@@ -1,6 +1,7 @@
 //===- ConvertKernels.cpp - Kernels and matrix products -------------------===//
 #include "passes/Plan/Gemm.h"
 #include "passes/Plan/PhaseConverter.h"
+#include "runtime/abi/fsdprt.h"
 
 using namespace mlir;
 using namespace fsdp;
@@ -79,26 +80,14 @@ LogicalResult PhaseConverter::convert(train::KernelOp op) {
   return launch(op, ins, outs, unit);
 }
 
-int64_t PhaseConverter::gemmScratch(onnx::MatMulOp op, const GemmShape &gemm) {
-  Type result = cast<RankedTensorType>(op.getY().getType()).getElementType();
-  if (!cast<RankedTensorType>(op.getLhs().getType()).getElementType().isBF16())
-    return 0;
-  // Equal ops, layer by layer, ask for the same.
-  auto key =
-      std::make_tuple(op.getLhs().getType(), op.getRhs().getType(),
-                      op.getY().getType(), 2 * op.getTransA() + op.getTransB());
-  auto [it, isNew] = program.gemmScratch.try_emplace(key, 0);
-  if (isNew)
-    it->second = getGemmScratchBytes(gemm, result, kMaxScratchWorkers);
-  return it->second;
+static Type elementOf(Value value) {
+  return cast<RankedTensorType>(value.getType()).getElementType();
 }
 
-static TypeAttr elementTypeOf(Value value) {
-  return TypeAttr::get(
-      cast<RankedTensorType>(value.getType()).getElementType());
-}
-
-LogicalResult PhaseConverter::convert(onnx::MatMulOp op) {
+/// A product by the library, with what it adds.
+template <typename Op>
+LogicalResult PhaseConverter::convertProduct(Op op, ArrayRef<Value> added,
+                                             int32_t adds) {
   FailureOr<GemmShape> gemm = getGemmShape(op);
   if (failed(gemm))
     return failure();
@@ -110,18 +99,50 @@ LogicalResult PhaseConverter::convert(onnx::MatMulOp op) {
       phase.arg(rt::Access::Read, sliceOf(op.getLhs())),
       phase.arg(rt::Access::Read, sliceOf(op.getRhs())),
       phase.arg(rt::Access::Write, result)};
-  if (int64_t bytes = gemmScratch(op, *gemm))
-    args.push_back(phase.arg(
-        rt::Access::Scratch,
-        createWork("gemm scratch", rt::BufferKind::Scratch, bytes, unit)));
+  for (Value value : added)
+    args.push_back(phase.arg(rt::Access::Read, sliceOf(value)));
+  // Equal ops, layer by layer, ask for the same.
+  auto key = std::make_tuple(op.getLhs().getType(), op.getRhs().getType(),
+                             op.getY().getType(),
+                             4 * adds + 2 * op.getTransA() + op.getTransB());
+  auto [bytes, isNew] = program.gemmScratch.try_emplace(key, 0);
+  if (isNew)
+    bytes->second =
+        getGemmScratchBytes(*gemm, elementOf(op.getLhs()), elementOf(op.getY()),
+                            adds, kMaxScratchWorkers);
+  if (bytes->second)
+    args.push_back(phase.arg(rt::Access::Scratch,
+                             createWork("gemm scratch", rt::BufferKind::Scratch,
+                                        bytes->second, unit)));
   OpBuilder &b = phase.getBuilder();
   phase.dispatch<rt::GemmOp>(
       name, rt::Stream::Compute, args, unit, op.getScope(),
-      elementTypeOf(op.getLhs()), elementTypeOf(op.getY()),
-      b.getBoolAttr(false), b.getI64IntegerAttr(gemm->m),
-      b.getI64IntegerAttr(gemm->n), b.getI64IntegerAttr(gemm->k),
-      b.getDenseI64ArrayAttr(gemm->batch), b.getDenseI64ArrayAttr(gemm->a),
-      b.getDenseI64ArrayAttr(gemm->b), b.getDenseI64ArrayAttr(gemm->c));
+      TypeAttr::get(elementOf(op.getLhs())),
+      TypeAttr::get(elementOf(op.getY())), b.getBoolAttr(false),
+      b.getI64IntegerAttr(gemm->m), b.getI64IntegerAttr(gemm->n),
+      b.getI64IntegerAttr(gemm->k), b.getDenseI64ArrayAttr(gemm->batch),
+      b.getDenseI64ArrayAttr(gemm->a), b.getDenseI64ArrayAttr(gemm->b),
+      b.getDenseI64ArrayAttr(gemm->c),
+      adds & FSDPRT_GEMM_BIAS ? b.getUnitAttr() : UnitAttr(),
+      adds & FSDPRT_GEMM_RESIDUAL ? b.getUnitAttr() : UnitAttr());
   assign(op.getY(), result);
   return success();
+}
+
+LogicalResult PhaseConverter::convert(onnx::MatMulOp op) {
+  return convertProduct(op, {}, 0);
+}
+
+LogicalResult PhaseConverter::convert(train::LinearOp op) {
+  SmallVector<Value> added;
+  int32_t adds = 0;
+  if (op.getBias()) {
+    added.push_back(op.getBias());
+    adds |= FSDPRT_GEMM_BIAS;
+  }
+  if (op.getResidual()) {
+    added.push_back(op.getResidual());
+    adds |= FSDPRT_GEMM_RESIDUAL;
+  }
+  return convertProduct(op, added, adds);
 }

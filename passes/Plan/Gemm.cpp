@@ -79,7 +79,7 @@ void foldBatchIntoRows(GemmShape &gemm) {
 }
 } // namespace
 
-FailureOr<GemmShape> fsdp::getGemmShape(onnx::MatMulOp op) {
+template <typename Op> static FailureOr<GemmShape> shapeOfProduct(Op op) {
   auto a = cast<RankedTensorType>(op.getLhs().getType());
   auto b = cast<RankedTensorType>(op.getRhs().getType());
   auto c = cast<RankedTensorType>(op.getY().getType());
@@ -108,10 +108,19 @@ FailureOr<GemmShape> fsdp::getGemmShape(onnx::MatMulOp op) {
   return gemm;
 }
 
-int64_t fsdp::getGemmScratchBytes(const GemmShape &gemm, Type result,
-                                  int threads) {
+FailureOr<GemmShape> fsdp::getGemmShape(onnx::MatMulOp op) {
+  return shapeOfProduct(op);
+}
+
+FailureOr<GemmShape> fsdp::getGemmShape(train::LinearOp op) {
+  return shapeOfProduct(op);
+}
+
+int64_t fsdp::getGemmScratchBytes(const GemmShape &gemm, Type operand,
+                                  Type result, int32_t adds, int threads) {
   fsdprt_gemm_desc desc = {};
-  desc.dtype = FSDPRT_BF16;
+  desc.dtype = operand.isF32() ? FSDPRT_F32 : FSDPRT_BF16;
+  desc.adds = adds;
   desc.c_dtype = result.isF32() ? FSDPRT_F32 : FSDPRT_BF16;
   desc.m = gemm.m, desc.n = gemm.n, desc.k = gemm.k;
   size_t rank = gemm.batch.size();

@@ -2,7 +2,7 @@
 #ifndef FSDP_PASSES_PLAN_GEMM_H
 #define FSDP_PASSES_PLAN_GEMM_H
 
-#include "dialects/Onnx/Onnx.h"
+#include "dialects/Train/Train.h"
 
 namespace fsdp {
 /// A batched product in the form of `fsdprt.gemm`: strides in elements, one a
@@ -18,12 +18,13 @@ struct GemmShape {
 /// product. Fails, with an error on the op, when more batch dimensions are left
 /// than the library takes.
 mlir::FailureOr<GemmShape> getGemmShape(onnx::MatMulOp op);
+mlir::FailureOr<GemmShape> getGemmShape(train::LinearOp op);
 
 /// Bytes that the library, with `threads` threads on this host, takes as
-/// scratchpad for a product of bf16 operands with elements of type `result`.
-/// (In f32 implementations without one are as fast.)
-int64_t getGemmScratchBytes(const GemmShape &gemm, mlir::Type result,
-                            int threads);
+/// scratchpad for a product of `operand` elements (f32 or bf16), its result in
+/// `result`, with the additions `adds` (FSDPRT_GEMM_...).
+int64_t getGemmScratchBytes(const GemmShape &gemm, mlir::Type operand,
+                            mlir::Type result, int32_t adds, int threads);
 } // namespace fsdp
 
 #endif // FSDP_PASSES_PLAN_GEMM_H

@@ -179,8 +179,8 @@ void PhaseConverter::writeResults() {
 LogicalResult PhaseConverter::convert(Operation *op) {
   phase.setLoc(op->getLoc());
   return llvm::TypeSwitch<Operation *, LogicalResult>(op)
-      .Case<train::KernelOp, onnx::MatMulOp, SumOfSquaresOp, UpdateOp, LoadOp>(
-          [&](auto typed) { return convert(typed); })
+      .Case<train::KernelOp, onnx::MatMulOp, train::LinearOp, SumOfSquaresOp,
+            UpdateOp, LoadOp>([&](auto typed) { return convert(typed); })
       .Case<AllGatherStartOp, ReduceScatterStartOp, WaitOp, AllReduceOp,
             StoreOp>([&](auto typed) {
         convert(typed);

@@ -9,7 +9,6 @@
 #define FSDP_PASSES_PLAN_PHASECONVERTER_H
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
-#include "passes/Plan/Gemm.h"
 #include "passes/Plan/PhaseBuilder.h"
 #include "passes/Plan/Program.h"
 
@@ -47,6 +46,10 @@ private:
   mlir::LogicalResult convert(mlir::Operation *op);
   mlir::LogicalResult convert(train::KernelOp op);
   mlir::LogicalResult convert(onnx::MatMulOp op);
+  mlir::LogicalResult convert(train::LinearOp op);
+  template <typename Op>
+  mlir::LogicalResult convertProduct(Op op, llvm::ArrayRef<mlir::Value> added,
+                                     int32_t adds);
   void convert(sharding::AllGatherStartOp op);
   void convert(sharding::ReduceScatterStartOp op);
   void convert(sharding::WaitOp op);
@@ -71,7 +74,6 @@ private:
       llvm::function_ref<mlir::ValueRange(mlir::OpBuilder &, mlir::Block *)>
           buildBody,
       llvm::ArrayRef<Slice> ins, llvm::ArrayRef<Slice> outs);
-  int64_t gemmScratch(onnx::MatMulOp op, const GemmShape &gemm);
   void copy(Slice from, Slice to, llvm::StringRef name, llvm::StringRef unit);
   void fill(Slice slice, llvm::StringRef name, llvm::StringRef unit);
   void zeroGaps(const LineBuffers &line, Slice buffer);

@@ -13,7 +13,7 @@ using namespace fsdp;
 using namespace fsdp::sharding;
 
 static bool isDispatched(Value value) {
-  return isa_and_nonnull<train::KernelOp, onnx::MatMulOp>(
+  return isa_and_nonnull<train::KernelOp, onnx::MatMulOp, train::LinearOp>(
       value.getDefiningOp());
 }
 

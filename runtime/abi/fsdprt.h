@@ -104,14 +104,18 @@ typedef struct {
  * m x n. Strides are in elements; element (i, j) of matrix b of X stands at
  * sum(b[d] * x_batch_strides[d]) + i * x_row_stride + j * x_col_stride. For A
  * and B one of row and column stride is 1; C's column stride is 1. A batch
- * stride of 0 broadcasts (A, B only). Arguments: A, B, C, and the library's
- * scratchpad when num_args is 4. */
+ * stride of 0 broadcasts (A, B only). `adds` says what is added to the product
+ * before it is rounded: a row of n elements of A's type to every row, a matrix
+ * laid out like C and of its type. Arguments: A, B, C, those, and the library's
+ * scratchpad when there is one more. */
+enum { FSDPRT_GEMM_BIAS = 1, FSDPRT_GEMM_RESIDUAL = 2 };
+
 typedef struct {
   fsdprt_op op;
   int32_t dtype;   /* of A and B: FSDPRT_F32 or FSDPRT_BF16 */
   int32_t c_dtype; /* of C: the same, or FSDPRT_F32 */
   int32_t accumulate;
-  int32_t reserved;
+  int32_t adds; /* FSDPRT_GEMM_... */
   int64_t m, n, k;
   int64_t num_batch_dims;
   int64_t batch[FSDPRT_MAX_BATCH_DIMS];

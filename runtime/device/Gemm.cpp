@@ -31,9 +31,23 @@ static int64_t extentOf(const fsdprt_gemm_desc &desc, const int64_t *strides,
   return last + 1;
 }
 
+/// Arguments before the scratchpad.
+static int numOperands(const fsdprt_gemm_desc &desc) {
+  return 3 + bool(desc.adds & FSDPRT_GEMM_BIAS) +
+         bool(desc.adds & FSDPRT_GEMM_RESIDUAL);
+}
+
+/// Bytes of the library's scratchpad among the arguments.
+static int64_t scratchBytesOf(const fsdprt_gemm_desc &desc) {
+  int place = numOperands(desc);
+  return desc.op.num_args > place ? desc.op.args[place].bytes : 0;
+}
+
 Status fsdprt::checkGemm(const fsdprt_gemm_desc &desc) {
-  if (desc.op.num_args != 3 && desc.op.num_args != 4)
-    return failure("expected 3 or 4 arguments, got ", desc.op.num_args);
+  int needed = numOperands(desc);
+  if (desc.op.num_args != needed && desc.op.num_args != needed + 1)
+    return failure("expected ", needed, " or ", needed + 1, " arguments, got ",
+                   desc.op.num_args);
   if (desc.dtype != FSDPRT_F32 && desc.dtype != FSDPRT_BF16)
     return failure("dtype number ", desc.dtype,
                    " has no library GEMM, expected f32 or bf16");
@@ -59,6 +73,16 @@ Status fsdprt::checkGemm(const fsdprt_gemm_desc &desc) {
       return failure("matrix ", "ABC"[i], " reaches over ",
                      extents[i] * sizes[i], " bytes, its argument has ",
                      desc.op.args[i].bytes);
+  int place = 3;
+  if (desc.adds & FSDPRT_GEMM_BIAS)
+    if (int64_t bytes = desc.op.args[place++].bytes; bytes < desc.n * size)
+      return failure("the bias takes ", desc.n * size,
+                     " bytes, its argument has ", bytes);
+  if (desc.adds & FSDPRT_GEMM_RESIDUAL)
+    if (int64_t bytes = desc.op.args[place].bytes;
+        bytes < extents[2] * sizes[2])
+      return failure("the residual reaches over ", extents[2] * sizes[2],
+                     " bytes, its argument has ", bytes);
   return Status();
 }
 
@@ -80,6 +104,7 @@ std::string keyOf(const fsdprt_gemm_desc &desc, int64_t scratchBytes) {
   std::vector<int64_t> key = {desc.dtype,
                               desc.c_dtype,
                               desc.accumulate,
+                              desc.adds,
                               desc.m,
                               desc.n,
                               desc.k,
@@ -160,7 +185,7 @@ GemmLibrary::Implementation::lookUp(const fsdprt_gemm_desc &desc) {
   if (known != byAddress.end())
     return known->second;
   FSDPRT_RETURN_IF_ERROR(checkGemm(desc));
-  int64_t scratchBytes = desc.op.num_args == 4 ? desc.op.args[3].bytes : 0;
+  int64_t scratchBytes = scratchBytesOf(desc);
   std::string key = keyOf(desc, scratchBytes);
   auto found = products.find(key);
   if (found == products.end()) {
@@ -189,9 +214,17 @@ Status GemmLibrary::run(const fsdprt_gemm_desc &desc, void *const *args) try {
       {DNNL_ARG_SRC, memory(p.problem.a, engine, args[0])},
       {DNNL_ARG_WEIGHTS, memory(p.problem.b, engine, args[1])},
       {DNNL_ARG_DST, memory(p.problem.c, engine, args[2])}};
+  int place = 3;
+  if (desc.adds & FSDPRT_GEMM_BIAS)
+    operands.emplace(DNNL_ARG_BIAS,
+                     memory(p.problem.bias, engine, args[place++]));
+  if (desc.adds & FSDPRT_GEMM_RESIDUAL)
+    operands.emplace(DNNL_ARG_ATTR_MULTIPLE_POST_OP(p.problem.residualPlace()) |
+                         DNNL_ARG_SRC_1,
+                     memory(p.problem.c, engine, args[place++]));
   if (p.scratchpad.get_size())
     operands.emplace(DNNL_ARG_SCRATCHPAD,
-                     memory(p.scratchpad, engine, args[3]));
+                     memory(p.scratchpad, engine, args[place]));
   setGemmThreads(p.threads);
   p.primitive.execute(implementation->stream, operands);
   implementation->stream.wait();

@@ -17,7 +17,7 @@ public:
   explicit GemmLibrary(int numThreads);
   ~GemmLibrary();
 
-  /// `args` are the resolved arguments: A, B, C and, with num_args 4, the
+  /// `args` are the resolved arguments: A, B, C, what is added, and the
   /// scratchpad that the library may use. Without one, an implementation that
   /// needs none is taken where there is any.
   Status run(const fsdprt_gemm_desc &desc, void *const *args);

@@ -2,6 +2,7 @@
 
 #include "GemmProblem.h"
 
+#include <algorithm>
 #include <cstring>
 #include <dlfcn.h>
 
@@ -28,6 +29,12 @@ static dnnl::memory::desc describe(const fsdprt_gemm_desc &desc, int32_t dtype,
                             steps);
 }
 
+/// One row, broadcast over the rows and the batch.
+static dnnl::memory::desc describeBias(const fsdprt_gemm_desc &desc) {
+  int64_t none[FSDPRT_MAX_BATCH_DIMS] = {};
+  return describe(desc, desc.dtype, none, 1, desc.n, desc.n, 1);
+}
+
 GemmProblem fsdprt::describeGemm(const fsdprt_gemm_desc &desc) {
   return {describe(desc, desc.dtype, desc.a_batch_strides, desc.m,
                    desc.a_row_stride, desc.k, desc.a_col_stride),
@@ -35,20 +42,26 @@ GemmProblem fsdprt::describeGemm(const fsdprt_gemm_desc &desc) {
                    desc.b_row_stride, desc.n, desc.b_col_stride),
           describe(desc, desc.c_dtype, desc.c_batch_strides, desc.m,
                    desc.c_row_stride, desc.n, 1),
-          desc.accumulate != 0};
+          desc.adds & FSDPRT_GEMM_BIAS ? describeBias(desc)
+                                       : dnnl::memory::desc(),
+          desc.accumulate != 0,
+          (desc.adds & FSDPRT_GEMM_RESIDUAL) != 0};
 }
 
 std::vector<dnnl::matmul::primitive_desc>
 GemmProblem::candidates(const dnnl::engine &engine) const {
   dnnl::primitive_attr attributes;
   attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
-  if (accumulate) {
-    dnnl::post_ops sum;
-    sum.append_sum(1.0f);
-    attributes.set_post_ops(sum);
-  }
+  dnnl::post_ops after;
+  if (accumulate)
+    after.append_sum(1.0f);
+  if (residual)
+    after.append_binary(dnnl::algorithm::binary_add, c);
+  attributes.set_post_ops(after);
   // The iterator behind next_impl() points at this description.
-  dnnl::matmul::desc problem(a, b, c);
+  dnnl::matmul::desc problem = bias.is_zero()
+                                   ? dnnl::matmul::desc(a, b, c)
+                                   : dnnl::matmul::desc(a, b, bias, c);
   dnnl::matmul::primitive_desc candidate(problem, attributes, engine);
   std::vector<dnnl::matmul::primitive_desc> found;
   do {
@@ -74,7 +87,13 @@ int64_t fsdprt::gemmScratchBytes(const fsdprt_gemm_desc &desc,
   setGemmThreads(threads);
   dnnl::engine engine(dnnl::engine::kind::cpu, 0);
   auto candidates = describeGemm(desc).candidates(engine);
-  return int64_t(candidates.front().scratchpad_desc().get_size());
+  int64_t bytes = INT64_MAX;
+  for (const auto &candidate : candidates) {
+    bytes = std::min(bytes, int64_t(candidate.scratchpad_desc().get_size()));
+    if (desc.dtype != FSDPRT_F32)
+      break;
+  }
+  return bytes;
 } catch (const dnnl::error &) {
   return 0;
 }

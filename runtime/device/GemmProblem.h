@@ -16,7 +16,11 @@ namespace fsdprt {
 
 struct GemmProblem {
   dnnl::memory::desc a, b, c;
-  bool accumulate;
+  dnnl::memory::desc bias; ///< empty: none
+  bool accumulate, residual;
+
+  /// Which of the product's post-operations adds the residual.
+  int residualPlace() const { return accumulate ? 1 : 0; }
 
   /// The library's implementations, best first; the reference one, a hundred
   /// times slower, only where there is no other.
@@ -29,8 +33,9 @@ void setGemmThreads(int numThreads);
 
 GemmProblem describeGemm(const fsdprt_gemm_desc &desc);
 
-/// Bytes of scratchpad that the best implementation asks for on this host with
-/// `threads` threads, which the calling thread keeps; 0 when the library does
+/// Bytes of scratchpad to plan on this host for `threads` threads, which the
+/// calling thread keeps: what the best implementation asks for, in f32, where
+/// the next is as fast, what the most modest does; 0 when the library does
 /// not know the problem.
 int64_t gemmScratchBytes(const fsdprt_gemm_desc &desc, int threads);
 

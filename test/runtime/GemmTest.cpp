@@ -19,7 +19,7 @@ namespace {
 
 struct Product {
   std::vector<float> a, b, c;
-  fsdprt_arg args[4] = {};
+  fsdprt_arg args[6] = {};
   fsdprt_gemm_desc desc = {};
 
   /// Fills the matrices; the descriptor's strides are set.
@@ -222,6 +222,64 @@ TEST(Gemm, HalfPrecisionOperands) {
         ASSERT_NEAR(value, want, tolerance) << i << "," << j;
       }
   }
+}
+
+/// Tests that a bias and a residual are added, alone and together, to what is
+/// accumulated too, in every batch; and that they must fit.
+TEST(Gemm, AddsBiasAndResidual) {
+  for (int32_t adds : {+FSDPRT_GEMM_BIAS, +FSDPRT_GEMM_RESIDUAL,
+                       FSDPRT_GEMM_BIAS | FSDPRT_GEMM_RESIDUAL})
+    for (int accumulate : {0, 1}) {
+      constexpr int64_t batch = 3, m = 7, n = 33, k = 20;
+      Product p;
+      p.desc.m = m, p.desc.n = n, p.desc.k = k;
+      p.desc.num_batch_dims = 1;
+      p.desc.batch[0] = batch;
+      p.desc.a_batch_strides[0] = m * k;
+      p.desc.c_batch_strides[0] = m * n;
+      p.desc.a_row_stride = k;
+      p.desc.b_row_stride = p.desc.c_row_stride = n;
+      p.desc.a_col_stride = p.desc.b_col_stride = 1;
+      p.desc.accumulate = accumulate;
+      p.finish(batch * m * k, k * n, batch * m * n);
+      std::vector<float> bias(n), residual(batch * m * n), old = p.c;
+      for (size_t i = 0; i < residual.size(); ++i)
+        residual[i] = float(i % 11) / 4;
+      for (int64_t j = 0; j < n; ++j)
+        bias[j] = float(j) - 5;
+      std::vector<void *> pointers = {p.a.data(), p.b.data(), p.c.data()};
+      p.desc.adds = adds;
+      if (adds & FSDPRT_GEMM_BIAS) {
+        p.args[pointers.size()].bytes = 4 * n;
+        pointers.push_back(bias.data());
+      }
+      if (adds & FSDPRT_GEMM_RESIDUAL) {
+        p.args[pointers.size()].bytes = 4 * residual.size();
+        pointers.push_back(residual.data());
+      }
+      std::vector<char> scratch(gemmScratchBytes(p.desc, 1));
+      p.args[pointers.size()].bytes = scratch.size();
+      p.desc.op.num_args = pointers.size() + !scratch.empty();
+      pointers.push_back(scratch.data());
+      GemmLibrary library(1);
+      Status status = library.run(p.desc, pointers.data());
+      ASSERT_TRUE(status.ok()) << status.message();
+      for (int64_t b = 0; b < batch; ++b)
+        for (int64_t i = 0; i < m; ++i)
+          for (int64_t j = 0; j < n; ++j) {
+            int64_t at = b * m * n + i * n + j;
+            double want = p.expected(b * m * k, 0, old[at], i, j);
+            want += adds & FSDPRT_GEMM_BIAS ? bias[j] : 0;
+            want += adds & FSDPRT_GEMM_RESIDUAL ? residual[at] : 0;
+            ASSERT_NEAR(p.c[at], want, 1e-4) << b << "," << i << "," << j;
+          }
+      p.args[3].bytes -= 4;
+      EXPECT_THAT(checkGemm(p.desc).message(),
+                  HasSubstr(adds & FSDPRT_GEMM_BIAS ? "the bias takes"
+                                                    : "the residual reaches"));
+      p.desc.op.num_args = 2;
+      EXPECT_THAT(checkGemm(p.desc).message(), HasSubstr("arguments, got 2"));
+    }
 }
 
 /// Tests that the number of threads changes no bit, also where C is so small
