@@ -121,9 +121,9 @@ static int64_t dim0Elements(RankedTensorType type, int64_t shards) {
 int64_t LayoutAttr::getShardElements() const {
   int64_t last = getTypes().size() - 1, shards = getNumShards();
   if (getPlacement() == Placement::Dim0)
-    return llvm::alignTo(
-        getOffsets()[last] + dim0Elements(getTensorType(last), shards),
-        getAlign());
+    return llvm::alignTo(getOffsets()[last] +
+                             dim0Elements(getTensorType(last), shards),
+                         getAlign());
   int64_t end = getOffsets()[last] + getTensorType(last).getNumElements();
   return llvm::alignTo(llvm::divideCeil(end, shards), getAlign());
 }
@@ -131,9 +131,10 @@ int64_t LayoutAttr::getShardElements() const {
 LayoutAttr LayoutAttr::withElementType(Type element) const {
   SmallVector<Type> types;
   for (size_t i = 0; i < getTypes().size(); ++i)
-    types.push_back(RankedTensorType::get(getTensorType(i).getShape(), element));
-  return LayoutAttr::get(getContext(), getPlacement(), getAxes(), getMesh(), types,
-             getOffsets(), getAlign());
+    types.push_back(
+        RankedTensorType::get(getTensorType(i).getShape(), element));
+  return LayoutAttr::get(getContext(), getPlacement(), getAxes(), getMesh(),
+                         types, getOffsets(), getAlign());
 }
 
 LayoutAttr fsdp::sharding::getFlatLayout(MeshAttr mesh,
@@ -180,9 +181,8 @@ LogicalResult LayoutAttr::verify(function_ref<InFlightDiagnostic()> emitError,
                          << " like the first (layout_c2)";
     if (offset < end || offset % align) // layout_c3
       return emitError() << "layout puts " << type << " at " << offset
-                         << ", expected a multiple of "
-                         << align << " from " << end
-                         << " on (layout_c3)";
+                         << ", expected a multiple of " << align << " from "
+                         << end << " on (layout_c3)";
     end =
         offset + (placement == Placement::Flat ? tensor.getNumElements()
                                                : dim0Elements(tensor, shards));
@@ -212,7 +212,8 @@ Attribute LayoutAttr::parse(AsmParser &parser, Type) {
                                      parseParameter))
     return {};
   Type element = types.empty() ? Type() : getElementTypeOrSelf(types[0]);
-  int64_t align = element && element.isIntOrFloat() ? lineAlignment(element) : 1;
+  int64_t align =
+      element && element.isIntOrFloat() ? lineAlignment(element) : 1;
   if ((succeeded(parser.parseOptionalComma()) &&
        (parser.parseKeyword("align") || parser.parseEqual() ||
         parser.parseInteger(align))) ||

@@ -96,14 +96,15 @@ LogicalResult PhaseConverter::convert(UpdateOp op) {
     Value rank = *next++;
     if (isAdamW)
       return b
-          .create<train::FlatAdamWOp>(
-              op.getLoc(), shard, shard, shard, source, p, g, m, v, lr, step, clip,
-              rank, cast<train::AdamWAttr>(op.getRule()), decay, "optimizer")
+          .create<train::FlatAdamWOp>(op.getLoc(), shard, shard, shard, source,
+                                      p, g, m, v, lr, step, clip, rank,
+                                      cast<train::AdamWAttr>(op.getRule()),
+                                      decay, "optimizer")
           ->getResults();
     return b
         .create<train::FlatSgdOp>(
-            op.getLoc(), shard, m ? shard : Type(), source, p, g, m, lr, clip, rank,
-            cast<train::SgdAttr>(op.getRule()), decay, "optimizer")
+            op.getLoc(), shard, m ? shard : Type(), source, p, g, m, lr, clip,
+            rank, cast<train::SgdAttr>(op.getRule()), decay, "optimizer")
         ->getResults();
   };
   return launchFlat(op, isAdamW ? "adamw" : "sgd", op.getUnit(), types, build,

@@ -47,9 +47,8 @@ LogicalResult PhaseConverter::checkLines() {
       result = check(gather, layoutOf(gather.getShards().getTypes()),
                      {&LineAttr::getLayout, &LineAttr::getGatherLayout});
     else if (auto reduce = dyn_cast<ReduceScatterStartOp>(op))
-      result =
-          check(reduce, layoutOf(reduce.getPending().getType().getTypes()),
-                {&LineAttr::getReduceLayout});
+      result = check(reduce, layoutOf(reduce.getPending().getType().getTypes()),
+                     {&LineAttr::getReduceLayout});
     else if (auto store = dyn_cast<StoreOp>(op))
       result = check(store, nullptr, {});
     else if (auto load = dyn_cast<LoadOp>(op))

@@ -164,8 +164,7 @@ private:
           if (wideOutput)
             widenOperands(loss);
         })
-        .Case<onnx::ElementwiseOpInterface>(
-            [&](auto) { visitElementwise(op); })
+        .Case<onnx::ElementwiseOpInterface>([&](auto) { visitElementwise(op); })
         .Default([&](Operation *other) { widenOperands(other); });
   }
 
@@ -213,8 +212,8 @@ private:
   }
 
   void visitElementwise(Operation *op) {
-    bool allNarrow = llvm::none_of(op->getOperands(),
-                                   [&](Value v) { return isWide(v); });
+    bool allNarrow =
+        llvm::none_of(op->getOperands(), [&](Value v) { return isWide(v); });
     if (allNarrow && isExactOnNarrow(op))
       return retype(op, {});
     for (OpOperand &operand : op->getOpOperands())

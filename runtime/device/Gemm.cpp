@@ -67,8 +67,8 @@ Status fsdprt::checkGemm(const fsdprt_gemm_desc &desc) {
   for (int i = 0; i < 3; ++i)
     if (desc.op.args[i].bytes < extents[i] * sizes[i])
       return failure("matrix ", "ABC"[i], " reaches over ",
-                     extents[i] * sizes[i],
-                     " bytes, its argument has ", desc.op.args[i].bytes);
+                     extents[i] * sizes[i], " bytes, its argument has ",
+                     desc.op.args[i].bytes);
   return Status();
 }
 

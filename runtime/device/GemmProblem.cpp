@@ -8,8 +8,9 @@
 using namespace fsdprt;
 
 static dnnl::memory::desc describe(const fsdprt_gemm_desc &desc, int32_t dtype,
-                      const int64_t *strides, int64_t rows, int64_t rowStride, int64_t columns,
-                      int64_t columnStride) {
+                                   const int64_t *strides, int64_t rows,
+                                   int64_t rowStride, int64_t columns,
+                                   int64_t columnStride) {
   dnnl::memory::dims dims, steps;
   for (int64_t d = 0; d < desc.num_batch_dims; ++d) {
     dims.push_back(strides[d] == 0 ? 1 : desc.batch[d]); // 0 broadcasts
@@ -22,9 +23,9 @@ static dnnl::memory::desc describe(const fsdprt_gemm_desc &desc, int32_t dtype,
     if (dims[d] == 1)
       steps[d] = d + 1 < int(dims.size()) ? dims[d + 1] * steps[d + 1] : 1;
   return dnnl::memory::desc(dims,
-                      dtype == FSDPRT_F32 ? dnnl::memory::data_type::f32
-                                               : dnnl::memory::data_type::bf16,
-                      steps);
+                            dtype == FSDPRT_F32 ? dnnl::memory::data_type::f32
+                                                : dnnl::memory::data_type::bf16,
+                            steps);
 }
 
 GemmProblem fsdprt::describeGemm(const fsdprt_gemm_desc &desc) {
@@ -63,8 +64,10 @@ int64_t fsdprt::gemmScratchBytes(const fsdprt_gemm_desc &desc,
   // GNU OpenMP's pool, which Debian's oneDNN brings; see setGemmThreads.
   using Set = void (*)(int);
   using Get = int (*)();
-  auto set = reinterpret_cast<Set>(::dlsym(RTLD_DEFAULT, "omp_set_num_threads"));
-  auto get = reinterpret_cast<Get>(::dlsym(RTLD_DEFAULT, "omp_get_max_threads"));
+  auto set =
+      reinterpret_cast<Set>(::dlsym(RTLD_DEFAULT, "omp_set_num_threads"));
+  auto get =
+      reinterpret_cast<Get>(::dlsym(RTLD_DEFAULT, "omp_get_max_threads"));
   int before = get ? get() : 0;
   if (set)
     set(threads);
