@@ -3,8 +3,7 @@
     ptx.py BIN
 
 Lowers every kernel of each model below to PTX with fsdp-opt and assembles it
-with ptxas, from PATH, CUDA's usual place or the package nvidia-cuda-nvcc beside
-this Python. No kernel may spill, use stack or call a function, and each must be
+with ptxas, from PATH or the package nvidia-cuda-nvcc beside this Python. No kernel may spill, use stack or call a function, and each must be
 spread over threads. Prints a line a kernel; exit status 1 when one is refused.
 """
 import concurrent.futures
@@ -49,9 +48,8 @@ def passes(options):
 
 def find_ptxas():
     """ptxas's path, or None."""
-    packages = glob.glob(os.path.join(sys.prefix, "lib/python3*/site-packages/nvidia/**/bin/ptxas"), recursive=True)
-    return shutil.which("ptxas") or next((p for p in [*packages, "/usr/local/cuda/bin/ptxas"]
-                                          if os.access(p, os.X_OK)), None)
+    packages = glob.glob(os.path.join(sys.prefix, "lib/python3*/site-packages/nvidia/*/bin/ptxas"))
+    return shutil.which("ptxas") or next(iter(packages), None)
 
 
 def problems(text, printed):
@@ -99,8 +97,8 @@ def lower(binary, model, flags, options, folder):
 def main():
     ptxas = find_ptxas()
     if not ptxas:
-        sys.exit("no ptxas in PATH, in /usr/local/cuda/bin or in this Python's packages: "
-                 "run `.ci/setup install`, which installs nvidia-cuda-nvcc")
+        sys.exit("no ptxas in PATH or in this Python's packages: run "
+                 "`.ci/setup install`, which installs nvidia-cuda-nvcc")
     failures = count = 0
     with tempfile.TemporaryDirectory() as folder, concurrent.futures.ThreadPoolExecutor() as pool:
         for number, (model, flags, options) in enumerate(MODELS):
