@@ -7,6 +7,18 @@
 #include "llvm/ADT/SmallVector.h"
 
 namespace fsdp::test {
+/// AddressSanitizer does not follow jumps from one stack to another.
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define FSDP_NO_EMULATOR
+#endif
+#endif
+#ifdef FSDP_NO_EMULATOR
+inline constexpr bool kCanEmulate = false;
+#else
+inline constexpr bool kCanEmulate = true;
+#endif
+
 /// How the threads of a block take turns: each runs until it waits for others.
 enum class ThreadOrder { Ascending, Descending };
 

@@ -200,7 +200,7 @@ const KernelExecutor::Kernel *KernelExecutor::compile(train::KernelOp op) {
     return nullptr;
   Kernel kernel;
   kernel.info = *info;
-  if (checksGpu && !compileGpu(op, symbol, kernel))
+  if (checksGpu && kCanEmulate && !compileGpu(op, symbol, kernel))
     return nullptr;
   kernel.function = reinterpret_cast<Function>(dlsym(library, symbol.c_str()));
   it->second = kernel;

@@ -1,6 +1,7 @@
 //===- TargetTest.cpp - Kernels for other machines, the contract ----------===//
 #include "passes/Kernel/Compile.h"
 #include "passes/Kernel/Passes.h"
+#include "test/passes/Kernel/GpuEmulator.h"
 #include "test/passes/Kernel/KernelExecutor.h"
 
 #include "mlir/IR/Diagnostics.h"
@@ -150,6 +151,8 @@ TEST(KernelContract, RefusesStackOfUnknownSize) {
 /// Tests that the emulator finds a barrier that is missing: here one row's
 /// gradient is read at the label before all threads have stored theirs.
 TEST(GpuEmulator, FindsMissingBarriers) {
+  if (!kCanEmulate)
+    GTEST_SKIP() << "no emulator under AddressSanitizer";
   auto context = createContext();
   auto module = parseSourceString<ModuleOp>(R"(
     func.func @f(%x: tensor<1x100xf32>, %t: tensor<1xi64>, %e: tensor<1xf32>,
