@@ -46,7 +46,7 @@ createMachine(const KernelTarget &target) {
 
 /// Asked of a subtarget for no CPU in particular: one made for a CPU that LLVM
 /// does not know prints a warning of its own.
-static bool knowsCpu(const KernelTarget &target) {
+bool fsdp::knowsCpu(const KernelTarget &target) {
   KernelTarget generic;
   generic.triple = target.triple;
   std::unique_ptr<llvm::TargetMachine> machine = createMachine(generic);
@@ -111,9 +111,9 @@ fsdp::translateKernel(ModuleOp kernel, llvm::LLVMContext &context) {
   return module;
 }
 
-LogicalResult fsdp::compileToObject(llvm::Module &module,
-                                    const KernelTarget &target,
-                                    SmallVectorImpl<char> &object) {
+static LogicalResult compile(llvm::Module &module, const KernelTarget &target,
+                             llvm::CodeGenFileType kind,
+                             SmallVectorImpl<char> &output) {
   std::unique_ptr<llvm::TargetMachine> machine = createMachine(target);
   if (!machine)
     return failure();
@@ -138,13 +138,24 @@ LogicalResult fsdp::compileToObject(llvm::Module &module,
   builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O3)
       .run(module, modules);
 
-  llvm::raw_svector_ostream stream(object);
+  llvm::raw_svector_ostream stream(output);
   llvm::legacy::PassManager emission;
-  if (machine->addPassesToEmitFile(emission, stream, nullptr,
-                                   llvm::CodeGenFileType::ObjectFile))
+  if (machine->addPassesToEmitFile(emission, stream, nullptr, kind))
     return failure();
   emission.run(module);
   return success();
+}
+
+LogicalResult fsdp::compileToObject(llvm::Module &module,
+                                    const KernelTarget &target,
+                                    SmallVectorImpl<char> &object) {
+  return compile(module, target, llvm::CodeGenFileType::ObjectFile, object);
+}
+
+LogicalResult fsdp::compileToAssembly(llvm::Module &module,
+                                      const KernelTarget &target,
+                                      SmallVectorImpl<char> &text) {
+  return compile(module, target, llvm::CodeGenFileType::AssemblyFile, text);
 }
 
 /// What the runtime defines for kernels.

@@ -19,6 +19,9 @@ struct KernelTarget {
 /// know it.
 mlir::FailureOr<KernelTarget> getKernelTarget(llvm::StringRef cpu);
 
+/// Whether LLVM knows the target's CPU; it must know the triple's.
+bool knowsCpu(const KernelTarget &target);
+
 /// Translates a kernel's module (LLVM dialect) to LLVM IR, with what the
 /// vectoriser needs to know.
 mlir::FailureOr<std::unique_ptr<llvm::Module>>
@@ -30,9 +33,14 @@ mlir::LogicalResult compileToObject(llvm::Module &module,
                                     const KernelTarget &target,
                                     llvm::SmallVectorImpl<char> &object);
 
-/// Both at once for a kernel's module. Fails, with an error, when the object
-/// leaves a symbol undefined (a kernel calls neither libm nor memcpy), or takes
-/// more stack than StackBound.h allows.
+/// The same as the target's assembly.
+mlir::LogicalResult compileToAssembly(llvm::Module &module,
+                                      const KernelTarget &target,
+                                      llvm::SmallVectorImpl<char> &text);
+
+/// Translation and object at once for a kernel's module. Fails, with an error,
+/// when the object leaves a symbol undefined (a kernel calls neither libm nor
+/// memcpy), or takes more stack than StackBound.h allows.
 mlir::LogicalResult compileKernel(mlir::ModuleOp kernel,
                                   const KernelTarget &target,
                                   llvm::SmallVectorImpl<char> &object);

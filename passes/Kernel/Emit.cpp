@@ -105,52 +105,10 @@ LogicalResult emitBody(Emitter &e, train::KernelOp kernel) {
   return emitOp(e, op);
 }
 
-/// `func @symbol_body(memrefs..., scratch if any, begin, end) -> i32`.
-FailureOr<Emitter> emitFunction(train::KernelOp kernel, ModuleOp dest,
-                                OpBuilder &b, StringRef symbol) {
-  Location loc = kernel.getLoc();
-  SmallVector<Type> types;
-  for (Type type : kernel.getInputs().getTypes())
-    types.push_back(memrefOf(type));
-  for (Type type : kernel.getOutputs().getTypes())
-    types.push_back(memrefOf(type));
-  MemRefType scratch = scratchOf(kernel);
-  if (scratch)
-    types.push_back(scratch);
-  types.append(2, b.getI64Type());
-  b.setInsertionPointToEnd(dest.getBody());
-  auto func = b.create<func::FuncOp>(loc, (symbol + "_body").str(),
-                                     b.getFunctionType(types, b.getI32Type()));
-  Block *entry = func.addEntryBlock();
-  b.setInsertionPointToStart(entry);
-  Emitter e(b, loc);
-  size_t inputs = kernel.getInputs().size();
-  auto args = entry->getArguments();
-  e.ins.assign(args.begin(), args.begin() + inputs);
-  e.outs.assign(args.begin() + inputs, args.end() - (scratch ? 3 : 2));
-  if (scratch)
-    e.scratch = args[args.size() - 3];
-  e.begin = e.toIndex(args[args.size() - 2]);
-  e.end = e.toIndex(args[args.size() - 1]);
-  e.status =
-      b.create<memref::AllocaOp>(loc, MemRefType::get({}, b.getI32Type()));
-  e.store(e.number(b.getI32Type(), 0), e.status);
-  if (failed(emitBody(e, kernel)))
-    return failure();
-  b.create<func::ReturnOp>(loc, e.load(e.status));
-  return e;
-}
-
 /// The function with the runtime's signature, which unpacks the arguments.
 void emitEntry(OpBuilder &b, ModuleOp dest, StringRef symbol, size_t numArgs,
-               bool hasScratch, bool isChain) {
+               bool hasScratch, LLVM::LLVMFuncOp body) {
   Location loc = dest.getLoc();
-  auto body = dest.lookupSymbol<LLVM::LLVMFuncOp>((symbol + "_body").str());
-  body.setLinkage(LLVM::Linkage::Internal);
-  SmallVector<StringRef> attributes = {"alwaysinline"};
-  if (isChain)
-    attributes.push_back(kChainAttribute);
-  body.setPassthroughAttr(b.getStrArrayAttr(attributes));
   Type pointer = LLVM::LLVMPointerType::get(b.getContext());
   Type i64 = b.getI64Type();
   auto type =
@@ -175,18 +133,71 @@ void emitEntry(OpBuilder &b, ModuleOp dest, StringRef symbol, size_t numArgs,
 }
 } // namespace
 
-FailureOr<CompiledKernelInfo>
-fsdp::emitKernel(train::KernelOp kernel, ModuleOp dest, StringRef symbol) {
+FailureOr<KernelBody> fsdp::emitKernelBody(train::KernelOp kernel,
+                                           ModuleOp dest, StringRef symbol,
+                                           bool callsLibrary) {
   OpBuilder b(kernel.getContext());
-  FailureOr<Emitter> e = emitFunction(kernel, dest, b, symbol);
-  if (failed(e))
+  Location loc = kernel.getLoc();
+  SmallVector<Type> types;
+  for (Type type : kernel.getInputs().getTypes())
+    types.push_back(memrefOf(type));
+  for (Type type : kernel.getOutputs().getTypes())
+    types.push_back(memrefOf(type));
+  MemRefType scratch = scratchOf(kernel);
+  if (scratch)
+    types.push_back(scratch);
+  types.append(2, b.getI64Type());
+  b.setInsertionPointToEnd(dest.getBody());
+  auto func = b.create<func::FuncOp>(loc, (symbol + "_body").str(),
+                                     b.getFunctionType(types, b.getI32Type()));
+  Block *entry = func.addEntryBlock();
+  b.setInsertionPointToStart(entry);
+  Emitter e(b, loc);
+  e.callsLibrary = callsLibrary;
+  size_t inputs = kernel.getInputs().size();
+  auto args = entry->getArguments();
+  e.ins.assign(args.begin(), args.begin() + inputs);
+  e.outs.assign(args.begin() + inputs, args.end() - (scratch ? 3 : 2));
+  if (scratch)
+    e.scratch = args[args.size() - 3];
+  e.begin = e.toIndex(args[args.size() - 2]);
+  e.end = e.toIndex(args[args.size() - 1]);
+  e.status =
+      b.create<memref::AllocaOp>(loc, MemRefType::get({}, b.getI32Type()));
+  e.store(e.number(b.getI32Type(), 0), e.status);
+  if (failed(emitBody(e, kernel)))
     return failure();
+  b.create<func::ReturnOp>(loc, e.load(e.status));
+  return KernelBody{func, {e.extent, scratchBytesOf(kernel)}};
+}
+
+FailureOr<LLVM::LLVMFuncOp>
+fsdp::lowerKernelBody(train::KernelOp kernel, ModuleOp dest, StringRef symbol) {
   if (failed(lowerKernel(dest)))
     return kernel.emitOpError("cannot be lowered");
+  auto body = dest.lookupSymbol<LLVM::LLVMFuncOp>((symbol + "_body").str());
+  body.setLinkage(LLVM::Linkage::Internal);
+  SmallVector<StringRef> attributes = {"alwaysinline"};
+  if (isElementwiseGroup(kernel))
+    attributes.push_back(kChainAttribute);
+  body.setPassthroughAttr(
+      Builder(dest.getContext()).getStrArrayAttr(attributes));
+  return body;
+}
+
+FailureOr<CompiledKernelInfo>
+fsdp::emitKernel(train::KernelOp kernel, ModuleOp dest, StringRef symbol) {
+  FailureOr<KernelBody> emitted = emitKernelBody(kernel, dest, symbol);
+  if (failed(emitted))
+    return failure();
+  FailureOr<LLVM::LLVMFuncOp> body = lowerKernelBody(kernel, dest, symbol);
+  if (failed(body))
+    return failure();
+  OpBuilder b(kernel.getContext());
   emitEntry(b, dest, symbol,
             kernel.getInputs().size() + kernel.getOutputs().size(),
-            bool(scratchOf(kernel)), isElementwiseGroup(kernel));
-  return CompiledKernelInfo{e->extent, scratchBytesOf(kernel)};
+            bool(scratchOf(kernel)), *body);
+  return emitted->info;
 }
 
 //===----------------------------------------------------------------------===//

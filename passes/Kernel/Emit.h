@@ -3,6 +3,8 @@
 #define FSDP_PASSES_KERNEL_EMIT_H
 
 #include "dialects/Train/Train.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/IR/BuiltinOps.h"
 
 namespace fsdp {
@@ -23,6 +25,26 @@ struct CompiledKernelInfo {
 /// allocates and copies nothing; an op that would need it is an error.
 mlir::FailureOr<CompiledKernelInfo>
 emitKernel(train::KernelOp kernel, mlir::ModuleOp dest, llvm::StringRef symbol);
+
+/// A kernel's body before anything in it knows its target.
+struct KernelBody {
+  mlir::func::FuncOp function;
+  CompiledKernelInfo info;
+};
+
+/// The first half of emitKernel: `func @symbol_body(memrefs..., scratch if any,
+/// begin, end) -> i32` of linalg on memrefs, loops and scalars. Products of
+/// tiles are loops, too, unless the body `callsLibrary`.
+mlir::FailureOr<KernelBody> emitKernelBody(train::KernelOp kernel,
+                                           mlir::ModuleOp dest,
+                                           llvm::StringRef symbol,
+                                           bool callsLibrary = true);
+
+/// The second half, but for the entry point: that function in the LLVM dialect,
+/// with bare pointers, to be inlined into the entry point.
+mlir::FailureOr<mlir::LLVM::LLVMFuncOp> lowerKernelBody(train::KernelOp kernel,
+                                                        mlir::ModuleOp dest,
+                                                        llvm::StringRef symbol);
 
 /// For each result, the operands whose buffer it may take over: same bytes,
 /// each element (or row) read before the iteration that writes it.

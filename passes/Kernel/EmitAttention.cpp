@@ -2,7 +2,7 @@
 //
 // The scores of kBlock rows at a time, [rows, T], lie in scratch; what is done
 // with them between the products is a pass over each row. In f32 the products
-// are calls of fsdprt_tile_gemm, in f64, which no library has, loops. Half
+// are calls of fsdprt_tile_gemm where the target has it, in f64 loops. Half
 // precision is widened into scratch first: what a block of rows needs.
 //
 //===----------------------------------------------------------------------===//
@@ -112,9 +112,9 @@ Value line(Emitter &e, const Tile &tile, Value i, Value count) {
 void emitLoops(Emitter &e, const Extents &x, double alpha, const Tile &a,
                const Tile &b, const Tile &c, bool add) {
   Type type = cast<MemRefType>(c.memref.getType()).getElementType();
-  e.loop(e.index(0), x.m, [&](Value i) {
+  e.parallelLoop(e.index(0), x.m, [&](Value i) {
     Value out = line(e, c, i, x.n), row = line(e, a, i, x.k);
-    e.loop(e.index(0), x.n, [&](Value j) {
+    e.parallelLoop(e.index(0), x.n, [&](Value j) {
       Value column = line(e, b.t(), j, x.k);
       Value sum =
           e.sum({row, column}, type,
@@ -131,7 +131,8 @@ void emitLoops(Emitter &e, const Extents &x, double alpha, const Tile &a,
 void product(Emitter &e, const Extents &x, double alpha, const Tile &a,
              const Tile &b, const Tile &c, bool add = false) {
   bool isF32 = cast<MemRefType>(c.memref.getType()).getElementType().isF32();
-  (isF32 ? callLibrary : emitLoops)(e, x, alpha, a, b, c, add);
+  bool isCall = isF32 && e.callsLibrary;
+  (isCall ? callLibrary : emitLoops)(e, x, alpha, a, b, c, add);
 }
 
 /// What forward and backward share: the shapes, and where things lie.

@@ -40,12 +40,13 @@ void nest(Emitter &e, ArrayRef<int64_t> low, ArrayRef<int64_t> high,
     if (dim == low.size())
       return body(indices);
     bool own = ranged && dim == 0;
-    e.loop(own ? e.begin : e.index(low[dim]), own ? e.end : e.index(high[dim]),
-           [&](Value i) {
-             indices.push_back(i);
-             enter();
-             indices.pop_back();
-           });
+    Value from = own ? e.begin : e.index(low[dim]);
+    Value to = own ? e.end : e.index(high[dim]);
+    e.parallelLoop(from, to, [&](Value i) {
+      indices.push_back(i);
+      enter();
+      indices.pop_back();
+    });
   };
   enter();
 }

@@ -161,11 +161,22 @@ SmallVector<Value> Emitter::delinearize(Value linear,
 // Loops
 //===----------------------------------------------------------------------===//
 
-void Emitter::loop(Value from, Value to, llvm::function_ref<void(Value)> body) {
-  auto forOp = b.create<scf::ForOp>(loc, from, to, index(1));
-  OpBuilder::InsertionGuard guard(b);
-  b.setInsertionPointToStart(forOp.getBody());
+static scf::ForOp emitLoop(Emitter &e, Value from, Value to,
+                           llvm::function_ref<void(Value)> body) {
+  auto forOp = e.b.create<scf::ForOp>(e.loc, from, to, e.index(1));
+  OpBuilder::InsertionGuard guard(e.b);
+  e.b.setInsertionPointToStart(forOp.getBody());
   body(forOp.getInductionVar());
+  return forOp;
+}
+
+void Emitter::loop(Value from, Value to, llvm::function_ref<void(Value)> body) {
+  emitLoop(*this, from, to, body);
+}
+
+void Emitter::parallelLoop(Value from, Value to,
+                           llvm::function_ref<void(Value)> body) {
+  emitLoop(*this, from, to, body)->setAttr(kParallelLoop, b.getUnitAttr());
 }
 
 void Emitter::groups(int64_t count,

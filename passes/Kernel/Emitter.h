@@ -16,6 +16,10 @@ inline constexpr int64_t kColumnBlock = 256;
 /// as many loads.
 inline constexpr int64_t kRowGroup = 8;
 
+/// Attribute of loops whose iterations share nothing and hold no loop of
+/// linalg.generic but reductions of their own: a GPU's threads share them.
+inline constexpr llvm::StringLiteral kParallelLoop = "parallel";
+
 /// What LLVM must know of a maximum to vectorise its reduction.
 inline constexpr auto kVectorizableMax =
     mlir::arith::FastMathFlags::nnan | mlir::arith::FastMathFlags::nsz;
@@ -45,6 +49,7 @@ public:
   mlir::Value scratch; ///< a worker's own, one-dimensional; null: none
 
   int64_t extent = 1;
+  bool callsLibrary = true; ///< products of tiles by fsdprt_tile_gemm
 
   /// What a row kernel's elementwise neighbours add to it (EmitRowChain.cpp):
   /// computed before row i is read, and applied to what the row's last loop
@@ -93,6 +98,9 @@ public:
   /// for i in [from, to): body(i).
   void loop(mlir::Value from, mlir::Value to,
             llvm::function_ref<void(mlir::Value)> body);
+  /// The same with iterations that share nothing (kParallelLoop).
+  void parallelLoop(mlir::Value from, mlir::Value to,
+                    llvm::function_ref<void(mlir::Value)> body);
   /// out[i] = body(ins[i]...) over one-dimensional memrefs.
   void map(llvm::ArrayRef<mlir::Value> rowIns, mlir::Value rowOut, Body body);
   /// The fold of `body` (accumulator first, then the rows' elements) from

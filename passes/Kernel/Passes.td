@@ -1,6 +1,9 @@
 //===- Passes.td - Tensor ops to kernels -------------------*- tablegen -*-===//
 include "mlir/Pass/PassBase.td"
 
+defvar kernelOutput = Option<"output", "output", "std::string", "\"-\"",
+                             "a folder for one file a kernel; -: all to standard output">;
+
 def KernelSinkCasts : Pass<"kernel-sink-casts", "::mlir::ModuleOp"> {
   let summary = "widens values where they are read";
   let description = [{
@@ -41,4 +44,43 @@ def KernelFormGroups : Pass<"kernel-form-groups", "::mlir::ModuleOp"> {
     Statistic<"numKernels", "kernels", "kernels formed">,
     Statistic<"numFused", "fused", "ops that joined their consumer">];
   let dependentDialects = ["::fsdp::train::TrainDialect"];
+}
+
+def KernelToAssembly : Pass<"kernel-to-assembly", "::mlir::ModuleOp"> {
+  let summary = "prints the host's assembly of every kernel";
+  let description = [{
+    Compiles each kind of `train.kernel` as `fsdp-compile --target-cpu` does and
+    writes its assembly, `k0.s`, `k1.s` and so on. The module stays as it is.
+  }];
+  let options = [
+    Option<"cpu", "cpu", "std::string", "\"native\"",
+           "the processor, by LLVM's name, as skylake-avx512">,
+    kernelOutput];
+  let statistics = [Statistic<"numKernels", "kernels", "kernels written">];
+  let dependentDialects = [
+    "::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",
+    "::mlir::func::FuncDialect", "::mlir::linalg::LinalgDialect",
+    "::mlir::LLVM::LLVMDialect", "::mlir::math::MathDialect",
+    "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect"];
+}
+
+def KernelToPtx : Pass<"kernel-to-ptx", "::mlir::ModuleOp"> {
+  let summary = "prints the PTX of every kernel";
+  let description = [{
+    Compiles each kind of `train.kernel` for an NVIDIA GPU and writes its PTX,
+    `k0.ptx`, `k1.ptx` and so on, which ptxas assembles. A comment before each
+    says how it is launched: blocks, threads of a block, bytes of scratch a
+    block. The module stays as it is; programs for GPUs are not made yet.
+  }];
+  let options = [
+    Option<"chip", "chip", "std::string", "\"sm_90\"",
+           "the GPU, by LLVM's name">,
+    kernelOutput];
+  let statistics = [Statistic<"numKernels", "kernels", "kernels written">];
+  let dependentDialects = [
+    "::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",
+    "::mlir::func::FuncDialect", "::mlir::linalg::LinalgDialect",
+    "::mlir::LLVM::LLVMDialect", "::mlir::math::MathDialect",
+    "::mlir::memref::MemRefDialect", "::mlir::NVVM::NVVMDialect",
+    "::mlir::scf::SCFDialect"];
 }

@@ -41,6 +41,7 @@ struct ConvertFsdpToFsdpRt
   void runOnOperation() override {
     ModuleOp module = getOperation();
     Program program(module);
+    program.kernels.keepsOps = keepKernels;
     func::FuncOp init = getFunction(module, kInit);
     func::FuncOp step = init ? getFunction(module, kStep) : nullptr;
     func::FuncOp save = step ? getFunction(module, kExport) : nullptr;

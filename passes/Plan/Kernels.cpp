@@ -1,6 +1,8 @@
 //===- Kernels.cpp - Generated kernels of a program -----------------------===//
 #include "passes/Plan/Kernels.h"
 
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+
 using namespace mlir;
 using namespace fsdp;
 
@@ -16,6 +18,22 @@ FailureOr<KernelTable::Kernel> KernelTable::get(train::KernelOp op) {
   FailureOr<CompiledKernelInfo> info = emitKernel(op, own, symbol);
   if (failed(info))
     return failure();
+  if (keepsOps)
+    keepOps(op, symbol);
   it->second = {FlatSymbolRefAttr::get(module.getContext(), symbol), *info};
   return it->second;
+}
+
+void KernelTable::keepOps(train::KernelOp op, StringRef symbol) {
+  OpBuilder builder = OpBuilder::atBlockEnd(module.getBody());
+  auto type = builder.getFunctionType(op.getInputs().getTypes(),
+                                      op.getOutputs().getTypes());
+  auto func =
+      builder.create<func::FuncOp>(op.getLoc(), (symbol + "_ops").str(), type);
+  func.setPrivate();
+  Block *body = func.addEntryBlock();
+  builder.setInsertionPointToStart(body);
+  Operation *copy = builder.clone(*op);
+  copy->setOperands(body->getArguments());
+  builder.create<func::ReturnOp>(op.getLoc(), copy->getResults());
 }

@@ -13,6 +13,9 @@ class KernelTable {
 public:
   explicit KernelTable(mlir::ModuleOp module) : module(module) {}
 
+  /// Whether the ops of kernel `@k0` stay in a function `@k0_ops`.
+  bool keepsOps = false;
+
   struct Kernel {
     mlir::FlatSymbolRefAttr symbol;
     CompiledKernelInfo info;
@@ -23,6 +26,8 @@ public:
   size_t getNumReused() const { return numReused; }
 
 private:
+  void keepOps(train::KernelOp op, llvm::StringRef symbol);
+
   mlir::ModuleOp module;
   llvm::StringMap<Kernel> kernels;
   size_t numReused = 0;

@@ -10,7 +10,12 @@ def ConvertFsdpToFsdpRt : Pass<"convert-fsdp-to-fsdprt", "::mlir::ModuleOp"> {
     over an operand's buffer where the kernel allows it and nothing reads the
     operand afterwards. Kernels are generated here, equal ones once, each into
     a module of its own. Collectives run on their own streams between events.
+    With `keep-kernels` the ops of kernel `@k3` stay as a `train.kernel` in a
+    function `@k3_ops`, those of the optimizer's kernels, which are made here,
+    too: `--kernel-to-ptx` finds all that a program runs.
   }];
+  let options = [Option<"keepKernels", "keep-kernels", "bool", "false",
+                        "keep the ops of every kernel in a function">];
   let statistics = [
     Statistic<"numKernels", "kernels", "kernels generated">,
     Statistic<"numReused", "reused-kernels", "kernels equal to an earlier one">,

@@ -14,7 +14,8 @@ PASSES = [
     "train-build-update=optimizer=adamw", "train-recompute", "train-recompute=rules=**", "train-verify",
     "fsdp-assign-units", "fsdp-insert-gathers", "fsdp-insert-reductions", "fsdp-build-phases", "fsdp-prefetch",
     "fsdp-sink-gradients", "fsdp-overlap-reductions", "fsdp-hoist-updates", "fsdp-verify",
-    "kernel-sink-casts", "kernel-fold-adds", "kernel-form-groups", "convert-fsdp-to-fsdprt", "plan-assign-offsets", "plan-check-memory=limit=1B", "fsdprt-verify",
+    "kernel-sink-casts", "kernel-fold-adds", "kernel-form-groups", "kernel-to-assembly", "kernel-to-ptx",
+    "convert-fsdp-to-fsdprt", "plan-assign-offsets", "plan-check-memory=limit=1B", "fsdprt-verify",
     "program-verify",
 ]
 ERROR = re.compile(r"^within split at \S+:(\d+) offset .*? error: (.*)", re.M)

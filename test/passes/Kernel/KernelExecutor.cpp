@@ -3,9 +3,10 @@
 #include "passes/Kernel/Compile.h"
 #include "passes/Kernel/Passes.h"
 #include "runtime/abi/fsdprt.h"
+#include "test/passes/Kernel/GpuEmulator.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
@@ -15,6 +16,7 @@
 #include "llvm/Support/FileUtilities.h"
 #include "llvm/Support/Program.h"
 
+#include <cmath>
 #include <cstdlib>
 #include <cstring>
 #include <dlfcn.h>
@@ -143,7 +145,7 @@ std::unique_ptr<MLIRContext> test::createContext() {
   context
       ->loadDialect<train::TrainDialect, func::FuncDialect, arith::ArithDialect,
                     math::MathDialect, memref::MemRefDialect, scf::SCFDialect,
-                    linalg::LinalgDialect, LLVM::LLVMDialect>();
+                    linalg::LinalgDialect, NVVM::NVVMDialect>();
   return context;
 }
 
@@ -196,9 +198,31 @@ const KernelExecutor::Kernel *KernelExecutor::compile(train::KernelOp op) {
   void *library = load(StringRef(object.data(), object.size()));
   if (!library)
     return nullptr;
-  it->second = {reinterpret_cast<Function>(dlsym(library, symbol.c_str())),
-                *info};
+  Kernel kernel;
+  kernel.info = *info;
+  if (checksGpu && kCanEmulate && !compileGpu(op, symbol, kernel))
+    return nullptr;
+  kernel.function = reinterpret_cast<Function>(dlsym(library, symbol.c_str()));
+  it->second = kernel;
   return &it->second;
+}
+
+bool KernelExecutor::compileGpu(train::KernelOp op, StringRef symbol,
+                                Kernel &kernel) {
+  OwningOpRef<ModuleOp> dest = ModuleOp::create(op.getLoc());
+  FailureOr<GpuKernelInfo> info = emitGpuKernel(op, *dest, symbol);
+  if (dropsBarriers)
+    dest->walk([](NVVM::Barrier0Op barrier) { barrier.erase(); });
+  SmallVector<char, 0> object;
+  if (failed(info) || failed(compileForEmulator(*dest, symbol, object)))
+    return fail("cannot compile '" + op.getName() + "' for a GPU");
+  void *library = load(StringRef(object.data(), object.size()));
+  if (!library)
+    return false;
+  kernel.gpuInfo = *info;
+  kernel.gpuCall = reinterpret_cast<void (*)(void *const *)>(
+      dlsym(library, (symbol + "_call").str().c_str()));
+  return kernel.gpuCall || fail("no entry point in the GPU's kernel");
 }
 
 //===----------------------------------------------------------------------===//
@@ -257,6 +281,78 @@ static bool sameBits(ArrayRef<Tensor> a, ArrayRef<Tensor> b) {
   return true;
 }
 
+/// Equal but for the order of sums in the result's precision.
+static bool agrees(const Tensor &a, const Tensor &b) {
+  Type element = a.getType().getElementType();
+  double tolerance = element.isF64() ? 1e-11 : element.isF32() ? 1e-5 : 1e-2;
+  double most = 0;
+  for (double value : a.values())
+    most = std::isfinite(value) ? std::max(most, std::abs(value)) : most;
+  for (int64_t i = 0; i < a.size(); ++i) {
+    double x = a.get(i), y = b.get(i);
+    bool same = x == y || (std::isnan(x) && std::isnan(y));
+    if (!same &&
+        (!isa<FloatType>(element) || !(std::abs(x - y) <= tolerance * most)))
+      return false;
+  }
+  return true;
+}
+
+bool KernelExecutor::runGpu(train::KernelOp op, const Kernel &kernel,
+                            ArrayRef<Tensor> ins, ArrayRef<Tensor> wanted) {
+  auto launch = [&](ArrayRef<Tensor> ins, ArrayRef<Tensor> outs, int64_t blocks,
+                    ThreadOrder order) {
+    std::vector<char> scratch(blocks * kernel.gpuInfo.scratchBytes, -1);
+    int32_t status = 0;
+    std::vector<void *> args;
+    for (const Tensor &tensor : ins)
+      args.push_back(tensor.data());
+    for (const Tensor &tensor : outs)
+      args.push_back(tensor.data());
+    if (!scratch.empty())
+      args.push_back(scratch.data());
+    args.push_back(&status);
+    std::string problem =
+        emulate(kernel.gpuCall, kernel.gpuInfo, blocks, order, args.data());
+    if (status != 0)
+      problem = "status " + std::to_string(status);
+    return problem.empty() ||
+           fail("'" + op.getName() + "' on a GPU: " + problem);
+  };
+  int64_t blocks = kernel.gpuInfo.blocks();
+  std::vector<Tensor> outs = poisoned(op, 0xa5), few = poisoned(op, 0x5a);
+  if (!launch(ins, outs, blocks, ThreadOrder::Ascending) ||
+      !launch(ins, few, (blocks + 1) / 2, ThreadOrder::Descending))
+    return false;
+  if (!sameBits(outs, few))
+    return fail("'" + op.getName() +
+                "' on a GPU gives other bits with fewer "
+                "blocks or threads in another order");
+  for (auto [i, out, cpu] : llvm::enumerate(outs, wanted))
+    if (!agrees(cpu, out))
+      return fail("'" + op.getName() + "' on a GPU gives another result " +
+                  llvm::Twine(i));
+  SmallVector<SmallVector<unsigned>> inPlace = inPlaceOperands(op);
+  for (unsigned result = 0; result < outs.size(); ++result)
+    for (unsigned operand : inPlace[result])
+      for (ThreadOrder order :
+           {ThreadOrder::Ascending, ThreadOrder::Descending}) {
+        std::vector<Tensor> own, shared = poisoned(op, 0x33);
+        for (const Tensor &in : ins)
+          own.push_back(in.copy());
+        shared[result] = own[operand].view(outs[result].getType());
+        if (!launch(own, shared, blocks, order))
+          return false;
+        if (!sameBits(outs, shared))
+          return fail("'" + op.getName() +
+                      "' on a GPU gives other bits when "
+                      "result " +
+                      llvm::Twine(result) + " overwrites operand " +
+                      llvm::Twine(operand));
+      }
+  return true;
+}
+
 bool KernelExecutor::runKernel(train::KernelOp op,
                                llvm::DenseMap<Value, Tensor> &env) {
   const Kernel *kernel = compile(op);
@@ -293,6 +389,8 @@ bool KernelExecutor::runKernel(train::KernelOp op,
                     llvm::Twine(result) + " overwrites operand " +
                     llvm::Twine(operand));
     }
+  if (kernel->gpuCall && !runGpu(op, *kernel, ins, outs))
+    return false;
   for (auto [value, tensor] : llvm::zip_equal(op.getOutputs(), outs))
     env[value] = tensor;
   return true;

@@ -3,7 +3,7 @@
 #define FSDP_TEST_PASSES_KERNEL_KERNELEXECUTOR_H
 
 #include "dialects/Train/Train.h"
-#include "passes/Kernel/Emit.h"
+#include "passes/Kernel/Gpu.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "llvm/ADT/StringMap.h"
@@ -48,7 +48,16 @@ public:
   struct Kernel {
     Function function = nullptr;
     CompiledKernelInfo info;
+    void (*gpuCall)(void *const *) = nullptr; ///< with checksGpu
+    GpuKernelInfo gpuInfo;
   };
+
+  /// Run each kernel in the form for GPUs, too (GpuEmulator.h): with many
+  /// blocks and few, its threads in two orders, in place. The bits must be the
+  /// same each time and the values those of the CPU's form but for rounding.
+  bool checksGpu = false;
+  /// To test that check: the form for GPUs has no barriers.
+  bool dropsBarriers = false;
 
   ~KernelExecutor();
 
@@ -71,6 +80,9 @@ private:
   /// Links an object file's bytes and loads the result; null after fail().
   void *load(llvm::StringRef object);
   bool runKernel(train::KernelOp op, llvm::DenseMap<mlir::Value, Tensor> &env);
+  bool compileGpu(train::KernelOp op, llvm::StringRef symbol, Kernel &kernel);
+  bool runGpu(train::KernelOp op, const Kernel &kernel,
+              llvm::ArrayRef<Tensor> ins, llvm::ArrayRef<Tensor> wanted);
   bool call(const Kernel &kernel, llvm::ArrayRef<Tensor> ins,
             llvm::ArrayRef<Tensor> outs, int64_t begin, int64_t end);
   bool fail(const llvm::Twine &text) {

@@ -12,6 +12,8 @@ namespace fsdp::test {
 /// Tests that write a function as text and give its arguments as doubles.
 class KernelTest : public ::testing::Test {
 protected:
+  KernelTest() { executor.checksGpu = true; }
+
   using Values = std::vector<double>;
 
   /// "tensor<2x3xf32>".

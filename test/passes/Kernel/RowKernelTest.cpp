@@ -143,6 +143,7 @@ TEST_P(RowKernel, LayerNormGradsMatchDouble) {
   std::vector<double> dy = random(rows * width, -1, 1);
   std::vector<double> scale = random(width, 0.5, 2);
   Normalized n(x, rows, width, 1e-5);
+  executor.checksGpu = width != 1; // whose dx is rounding errors alone
   for (auto *stats : {&n.mean, &n.rstd})
     for (double &value : *stats)
       value = float(value);

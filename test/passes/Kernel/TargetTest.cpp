@@ -1,6 +1,7 @@
 //===- TargetTest.cpp - Kernels for other machines, the contract ----------===//
 #include "passes/Kernel/Compile.h"
 #include "passes/Kernel/Passes.h"
+#include "test/passes/Kernel/GpuEmulator.h"
 #include "test/passes/Kernel/KernelExecutor.h"
 
 #include "mlir/IR/Diagnostics.h"
@@ -145,5 +146,36 @@ TEST(KernelContract, RefusesStackOfUnknownSize) {
   EXPECT_EQ(message.find("the kernel 'k7' takes stack of a size known only"),
             0u)
       << message;
+}
+
+/// Tests that the emulator finds a barrier that is missing: here one row's
+/// gradient is read at the label before all threads have stored theirs.
+TEST(GpuEmulator, FindsMissingBarriers) {
+  if (!kCanEmulate)
+    GTEST_SKIP() << "no emulator under AddressSanitizer";
+  auto context = createContext();
+  auto module = parseSourceString<ModuleOp>(R"(
+    func.func @f(%x: tensor<1x100xf32>, %t: tensor<1xi64>, %e: tensor<1xf32>,
+                 %s: tensor<f32>) -> tensor<1x100xf32> {
+      %d = train.cross_entropy_grad %x, %t, %e, %s ignore -100
+        : tensor<1x100xf32>, tensor<1xi64>, tensor<1xf32>, tensor<f32>
+      return %d : tensor<1x100xf32>
+    })",
+                                            context.get());
+  ASSERT_TRUE(bool(module));
+  auto func = *module->getOps<func::FuncOp>().begin();
+  std::vector<Tensor> inputs;
+  for (Type type : func.getArgumentTypes())
+    inputs.emplace_back(cast<RankedTensorType>(type));
+  inputs[1].set(0, 70);
+  inputs[3].set(0, 1);
+  for (bool drops : {false, true}) {
+    KernelExecutor executor;
+    executor.checksGpu = true;
+    executor.dropsBarriers = drops;
+    EXPECT_EQ(executor.run(func, inputs).has_value(), !drops);
+    EXPECT_EQ(StringRef(executor.message()).contains("in another order"), drops)
+        << executor.message();
+  }
 }
 } // namespace

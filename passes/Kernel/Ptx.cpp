@@ -1,0 +1,55 @@
+//===- Ptx.cpp - Kernels to PTX -------------------------------------------===//
+#include "passes/Kernel/Compile.h"
+#include "passes/Kernel/Gpu.h"
+
+#include "mlir/Target/LLVMIR/Dialect/NVVM/NVVMToLLVMIRTranslation.h"
+#include "llvm/MC/MCSubtargetInfo.h"
+#include "llvm/Support/TargetSelect.h"
+#include "llvm/Target/TargetMachine.h"
+
+using namespace mlir;
+using namespace fsdp;
+
+/// PTX 8.0, of CUDA 12.0, is the first that has all of sm_90.
+static constexpr llvm::StringLiteral kPtxVersion = "+ptx80";
+
+static KernelTarget gpuTarget(StringRef chip) {
+  LLVMInitializeNVPTXTargetInfo();
+  LLVMInitializeNVPTXTarget();
+  LLVMInitializeNVPTXTargetMC();
+  LLVMInitializeNVPTXAsmPrinter();
+  KernelTarget target;
+  target.triple = "nvptx64-nvidia-cuda";
+  target.cpu = chip.str();
+  target.features = kPtxVersion.str();
+  return target;
+}
+
+/// Functions that `module` calls and does not define.
+static std::string calledFunctions(const llvm::Module &module) {
+  std::string names;
+  for (const llvm::Function &function : module)
+    if (function.isDeclaration() && !function.isIntrinsic() &&
+        !function.use_empty())
+      names += (names.empty() ? "'" : ", '") + function.getName().str() + "'";
+  return names;
+}
+
+LogicalResult fsdp::compileToPtx(ModuleOp kernel, StringRef chip,
+                                 std::string &ptx) {
+  KernelTarget target = gpuTarget(chip);
+  if (!knowsCpu(target))
+    return kernel.emitError("unknown GPU '")
+           << chip << "', expected one of LLVM's names, as sm_90";
+  registerNVVMDialectTranslation(*kernel.getContext());
+  llvm::LLVMContext context;
+  auto module = translateKernel(kernel, context);
+  SmallVector<char, 0> text;
+  if (failed(module) || failed(compileToAssembly(**module, target, text)))
+    return kernel.emitError("cannot generate code for the kernel");
+  if (std::string names = calledFunctions(**module); !names.empty())
+    return kernel.emitError("the kernel calls ")
+           << names << ", expected no function outside the kernel";
+  ptx.assign(text.begin(), text.end());
+  return success();
+}

@@ -1,0 +1,120 @@
+"""Assembles the kernels of example models for sm_90 and looks at what they need.
+
+    ptx.py BIN
+
+Lowers every kernel of each model below to PTX with fsdp-opt and assembles it
+with ptxas, from PATH or the package nvidia-cuda-nvcc beside this Python. No kernel may spill, use stack or call a function, and each must be
+spread over threads. Prints a line a kernel; exit status 1 when one is refused.
+"""
+import concurrent.futures
+import glob
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
+FIXTURES = os.path.join(ROOT, "test", "parity", "fixtures")
+CHIP = "sm_90"
+
+# Model, its flags, the passes' options that make other kernels of it.
+MODELS = [
+    (os.path.join(ROOT, "examples/gpt/model.onnx"), ["--init", "--dim", "batch=4", "--dim", "seq=256"], {}),
+    (os.path.join(FIXTURES, "llama/dynamo18-dyn-raw.onnx"), ["--dim", "batch=2", "--dim", "seq=12"], {}),
+    (os.path.join(FIXTURES, "llama/dynamo18-dyn-raw.onnx"), ["--dim", "batch=2", "--dim", "seq=12"],
+     {"param-dtype": "bfloat16"}),
+    (os.path.join(FIXTURES, "gpt2/dynamo18-dyn-raw.onnx"), ["--dim", "batch=2", "--dim", "seq=12"], {}),
+    (os.path.join(FIXTURES, "gpt-neox/dynamo18-dyn-raw.onnx"), ["--dim", "batch=2", "--dim", "seq=12"], {}),
+    (os.path.join(FIXTURES, "gpt2-eager/dynamo18-dyn-raw.onnx"), ["--dim", "batch=2", "--dim", "seq=12"], {}),
+]
+CLEAN = ["--canonicalize", "--cse"]
+
+
+def passes(options):
+    """fsdp-opt's flags for the stages of fsdp-compile, up to the kernels."""
+    dtype = options.get("param-dtype")
+    mixed = [f"--train-mixed-precision=param-dtype={dtype}", *CLEAN] if dtype else []
+    units = f" param-dtype={dtype}" if dtype else ""
+    return [*CLEAN, "--train-attach-loss=loss=cross_entropy", *CLEAN, "--train-form-attention", *CLEAN, *mixed,
+            "--train-build-backward", *(["--train-narrow-saved"] if dtype else []), *CLEAN,
+            *(["--train-widen-gradients"] if dtype else []),
+            "--train-build-update=optimizer=adamw weight-decay=0.1 clip-grad-norm=1", "--train-verify",
+            f"--fsdp-assign-units=mesh=shard=2{units}", "--fsdp-insert-gathers", "--fsdp-insert-reductions",
+            "--fsdp-build-phases", *CLEAN, "--fsdp-verify", "--kernel-sink-casts", "--kernel-form-groups",
+            "--convert-fsdp-to-fsdprt=keep-kernels"]
+
+
+def find_ptxas():
+    """ptxas's path, or None."""
+    packages = glob.glob(os.path.join(sys.prefix, "lib/python3*/site-packages/nvidia/*/bin/ptxas"))
+    return shutil.which("ptxas") or next(iter(packages), None)
+
+
+def problems(text, printed):
+    """What is wrong with a kernel's PTX or with what ptxas says of it."""
+    found = []
+    if "%tid.x" not in text:
+        found.append("runs the same in every thread")
+    calls = re.findall(r"\.extern \.func.*?(\w+)\s*[(;]|\bcall\S*\s.*?(\w+)\s*,", text)
+    if calls:
+        found.append("calls " + ", ".join(sorted({a or b for a, b in calls})))
+    if ".local" in text:
+        found.append("has local memory")
+    for count, what in re.findall(r"(\d+) bytes (stack frame|spill stores|spill loads)", printed):
+        if int(count):
+            found.append(f"{count} bytes of {what}")
+    if "stack frame" not in printed:
+        found.append("ptxas says nothing of its stack")
+    return found
+
+
+def assemble(ptxas, path):
+    """(head line, registers, shared bytes, problems) of one .ptx file."""
+    with open(path) as file:
+        text = file.read()
+    done = subprocess.run([ptxas, f"-arch={CHIP}", "-v", path, "-o", path + ".cubin"], text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    head = text.splitlines()[0].lstrip("/ ")
+    if done.returncode:
+        return head, 0, 0, ["ptxas: " + done.stdout.strip()]
+    registers = int(re.search(r"Used (\d+) registers", done.stdout).group(1))
+    shared = re.search(r"(\d+) bytes smem", done.stdout)
+    return head, registers, int(shared.group(1)) if shared else 0, problems(text, done.stdout)
+
+
+def lower(binary, model, flags, options, folder):
+    """Writes the model's kernels to `folder`; returns their paths, in order."""
+    command = [os.path.join(binary, "fsdp-opt"), model, *flags, *passes(options),
+               f"--kernel-to-ptx=chip={CHIP} output={folder}", "-o", os.devnull]
+    done = subprocess.run(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    if done.returncode:
+        sys.exit(f"{model}: fsdp-opt failed: {done.stdout.strip()}\n{' '.join(command)}")
+    return sorted(glob.glob(os.path.join(folder, "*.ptx")), key=lambda p: int(re.search(r"k(\d+)\.", p).group(1)))
+
+
+def main():
+    ptxas = find_ptxas()
+    if not ptxas:
+        sys.exit("no ptxas in PATH or in this Python's packages: run "
+                 "`.ci/setup install`, which installs nvidia-cuda-nvcc")
+    failures = count = 0
+    with tempfile.TemporaryDirectory() as folder, concurrent.futures.ThreadPoolExecutor() as pool:
+        for number, (model, flags, options) in enumerate(MODELS):
+            files = lower(sys.argv[1], model, flags, options, os.path.join(folder, str(number)))
+            name = os.path.relpath(model, ROOT) + "".join(f" {key}={value}" for key, value in options.items())
+            print(f"{name}: {len(files)} kernels")
+            if not files:
+                sys.exit(f"{name} has no kernels")
+            for head, registers, shared, wrong in pool.map(lambda path: assemble(ptxas, path), files):
+                count += 1
+                failures += bool(wrong)
+                print(f"{'FAIL' if wrong else 'ok  '} {registers:3} registers {shared:5} bytes shared  {head}"
+                      + "".join(f"\n     {problem}" for problem in wrong))
+    print(f"{count} kernels, {failures} refused")
+    sys.exit(1 if failures else 0)
+
+
+if __name__ == "__main__":
+    main()
