@@ -66,8 +66,9 @@ LogicalResult emitOp(Emitter &e, Operation *op) {
 /// A worker's scratch in the kernel; null when it needs none.
 MemRefType scratchOf(train::KernelOp kernel) {
   for (Operation &op : kernel.getBody().front())
-    if (MemRefType type = scratchOfAttention(&op))
-      return type;
+    for (auto scratchOfOp : {scratchOfAttention, scratchOfMove})
+      if (MemRefType type = scratchOfOp(&op))
+        return type;
   return nullptr;
 }
 

@@ -15,13 +15,15 @@ namespace {
 /// A tensor [..., D] as rows of D.
 struct Rows {
   int64_t count, width;
-  Type element;
+  Type element; ///< that is computed in
+  bool isHalf;  ///< the memref holds half precision
 
   Rows(Emitter &e, Value memref) {
     auto type = cast<MemRefType>(memref.getType());
     width = type.getShape().back();
     count = type.getNumElements() / width;
     element = e.computeType(type.getElementType());
+    isHalf = element != type.getElementType();
   }
   Value matrix(Emitter &e, Value memref) const {
     return e.view(memref, {count, width});
@@ -65,17 +67,21 @@ LogicalResult emit(Emitter &e, onnx::SoftmaxOp op) {
           return b.create<arith::MaxNumFOp>(loc, args[0], args[1],
                                             kVectorizableMax);
         });
-    e.map({in}, out, [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
+    auto power = [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
       return b.create<math::ExpOp>(loc,
                                    b.create<arith::SubFOp>(loc, args[0], most));
-    });
-    Value total =
-        e.sum({out}, rows.element,
-              [](OpBuilder &, Location, ValueRange args) { return args[0]; });
+    };
+    auto same = [](OpBuilder &, Location, ValueRange args) { return args[0]; };
+    // A row in half precision cannot keep the powers: they are computed twice.
+    if (!rows.isHalf)
+      e.map({in}, out, power);
+    Value total = rows.isHalf ? e.sum({in}, rows.element, power)
+                              : e.sum({out}, rows.element, same);
     Value factor = e.div(e.number(rows.element, 1), total);
-    e.map({out}, out,
+    e.map({rows.isHalf ? in : out}, out,
           [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
-            return b.create<arith::MulFOp>(loc, args[0], factor);
+            Value value = rows.isHalf ? power(b, loc, args) : args[0];
+            return b.create<arith::MulFOp>(loc, value, factor);
           });
   });
   return success();

@@ -163,6 +163,7 @@ llvm::SmallVector<mlir::Value> setUpRowChain(Emitter &e, train::KernelOp kernel,
 
 /// A worker's scratch in the kernel of `op`; null when it needs none.
 mlir::MemRefType scratchOfAttention(mlir::Operation *op);
+mlir::MemRefType scratchOfMove(mlir::Operation *op);
 } // namespace fsdp
 
 #endif // FSDP_PASSES_KERNEL_EMITTER_H
