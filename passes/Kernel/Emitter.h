@@ -151,6 +151,7 @@ mlir::LogicalResult emitElementwise(Emitter &e, train::KernelOp kernel);
 mlir::LogicalResult emitMove(Emitter &e, mlir::Operation *op);
 mlir::LogicalResult emitReduction(Emitter &e, mlir::Operation *op);
 mlir::LogicalResult emitRows(Emitter &e, mlir::Operation *op);
+mlir::LogicalResult emitNorm(Emitter &e, mlir::Operation *op);
 mlir::LogicalResult emitLoss(Emitter &e, mlir::Operation *op);
 mlir::LogicalResult emitUpdate(Emitter &e, mlir::Operation *op);
 mlir::LogicalResult emitAttention(Emitter &e, mlir::Operation *op);

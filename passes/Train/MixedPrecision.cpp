@@ -148,7 +148,8 @@ private:
     if (llvm::none_of(op->getOperands(), [&](Value v) { return isNarrow(v); }))
       return;
     llvm::TypeSwitch<Operation *>(op)
-        .Case<onnx::MatMulOp, onnx::LayerNormalizationOp, onnx::SoftmaxOp>(
+        .Case<onnx::MatMulOp, onnx::LayerNormalizationOp,
+              onnx::RmsNormalizationOp, onnx::SoftmaxOp>(
             [&](auto typed) { retype(typed, typed->getOpOperands()); })
         .Case([&](onnx::AttentionOp attention) {
           // The mask is added to scores, which are computed in f32.
@@ -164,8 +165,7 @@ private:
           if (wideOutput)
             widenOperands(loss);
         })
-        .Case<onnx::ElementwiseOpInterface>(
-            [&](auto) { visitElementwise(op); })
+        .Case<onnx::ElementwiseOpInterface>([&](auto) { visitElementwise(op); })
         .Default([&](Operation *other) { widenOperands(other); });
   }
 
@@ -213,8 +213,8 @@ private:
   }
 
   void visitElementwise(Operation *op) {
-    bool allNarrow = llvm::none_of(op->getOperands(),
-                                   [&](Value v) { return isWide(v); });
+    bool allNarrow =
+        llvm::none_of(op->getOperands(), [&](Value v) { return isWide(v); });
     if (allNarrow && isExactOnNarrow(op))
       return retype(op, {});
     for (OpOperand &operand : op->getOpOperands())

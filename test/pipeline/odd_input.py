@@ -9,7 +9,8 @@ import subprocess
 import sys
 
 PASSES = [
-    "train-attach-loss", "train-attach-loss=loss=cross_entropy", "train-form-attention", "train-build-backward",
+    "train-attach-loss", "train-attach-loss=loss=cross_entropy", "train-form-attention", "train-form-norms",
+    "train-build-backward",
     "train-build-update=optimizer=adamw", "train-recompute", "train-recompute=rules=**", "train-verify",
     "fsdp-assign-units", "fsdp-insert-gathers", "fsdp-insert-reductions", "fsdp-build-phases", "fsdp-prefetch",
     "fsdp-sink-gradients", "fsdp-overlap-reductions", "fsdp-hoist-updates", "fsdp-verify",

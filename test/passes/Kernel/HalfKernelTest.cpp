@@ -124,6 +124,42 @@ TEST_P(HalfRows, LayerNormGrads) {
   expectNear(results[2], dbias, 1e-5);
 }
 
+TEST_P(HalfRows, RmsNormalization) {
+  Values x = halves(rows * width, -3, 5), dy = halves(rows * width, -1, 1);
+  Values scale = halves(width, 0.5, 2), rstds = random(rows, 0.3, 0.6);
+  std::string stat = matrix + ", " + row + ", " + column;
+  auto results =
+      run("(%x: " + matrix + ", %g: " + matrix + ", %s: " + row +
+              ", %r: " + column + ") -> (" + matrix + ", " + column + ", " +
+              matrix + ", " + wideRow + ")",
+          "%y, %t = onnx.rms_normalization %x, %s epsilon 1.0e-5 : (" + matrix +
+              ", " + row + ") -> (" + matrix + ", " + column +
+              ")\n%d = train.rms_norm_grad %x, %g, %s, %r : " + stat +
+              "\n%p = train.rms_norm_param_grad %x, %g, %r : " + matrix + ", " +
+              column + " -> " + wideRow,
+          "%y, %t, %d, %p : " + matrix + ", " + column + ", " + matrix + ", " +
+              wideRow,
+          {x, dy, scale, rstds});
+  Values y(x.size()), wantedRstds(rows), dx(x.size()), dscale(width);
+  forRows([&](int64_t i, int64_t from, int64_t to) {
+    double square = 0, along = 0;
+    for (int64_t j = from; j < to; ++j) {
+      square += x[j] * x[j] / width;
+      along += dy[j] * scale[j - from] * x[j] * rstds[i] / width;
+      dscale[j - from] += dy[j] * x[j] * rstds[i];
+    }
+    wantedRstds[i] = 1 / std::sqrt(square + 1e-5);
+    for (int64_t j = from; j < to; ++j) {
+      y[j] = x[j] * wantedRstds[i] * scale[j - from];
+      dx[j] = rstds[i] * (dy[j] * scale[j - from] - x[j] * rstds[i] * along);
+    }
+  });
+  expectRounded(results[0], y, 4e-6);
+  expectNear(results[1], wantedRstds, 4e-6);
+  expectRounded(results[2], dx, 1e-5);
+  expectNear(results[3], dscale, 1e-5);
+}
+
 TEST_P(HalfRows, CrossEntropy) {
   Values x = halves(rows * width, -9, 9), labels(rows);
   for (int64_t i = 0; i < rows; ++i)

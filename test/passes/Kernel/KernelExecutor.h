@@ -71,6 +71,9 @@ private:
   /// Links an object file's bytes and loads the result; null after fail().
   void *load(llvm::StringRef object);
   bool runKernel(train::KernelOp op, llvm::DenseMap<mlir::Value, Tensor> &env);
+  bool runAllInPlace(const Kernel &kernel, llvm::ArrayRef<Tensor> ins,
+                     llvm::ArrayRef<Tensor> outs,
+                     llvm::ArrayRef<llvm::SmallVector<unsigned>> inPlace);
   bool call(const Kernel &kernel, llvm::ArrayRef<Tensor> ins,
             llvm::ArrayRef<Tensor> outs, int64_t begin, int64_t end);
   bool fail(const llvm::Twine &text) {
