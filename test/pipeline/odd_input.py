@@ -9,13 +9,12 @@ import subprocess
 import sys
 
 PASSES = [
-    "train-attach-loss", "train-attach-loss=loss=cross_entropy", "train-form-attention", "train-form-norms",
-    "train-build-backward",
+    "train-attach-loss", "train-attach-loss=loss=cross_entropy", "train-form-attention", "train-build-backward",
     "train-build-update=optimizer=adamw", "train-recompute", "train-recompute=rules=**", "train-verify",
     "fsdp-assign-units", "fsdp-insert-gathers", "fsdp-insert-reductions", "fsdp-build-phases", "fsdp-prefetch",
     "fsdp-sink-gradients", "fsdp-overlap-reductions", "fsdp-hoist-updates", "fsdp-verify",
     "kernel-form-groups", "convert-fsdp-to-fsdprt", "plan-assign-offsets", "plan-check-memory=limit=1B", "fsdprt-verify",
-    "program-verify",
+    "program-verify", "train-form-norms",
 ]
 ERROR = re.compile(r"^within split at \S+:(\d+) offset .*? error: (.*)", re.M)
 OWN = re.compile(r"^ {6}--((?:train|fsdp|kernel|convert|plan|fsdprt|program)-[\w-]+) ", re.M)
