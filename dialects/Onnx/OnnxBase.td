@@ -16,7 +16,9 @@ def Onnx_Dialect : Dialect {
     permutations as attributes, static shapes, no optional input left implicit.
     Operators that only rearrange shapes or build masks are folded at import;
     compounds (Gemm, RMSNormalization, Attention, RotaryEmbedding) are imported
-    as their parts, so that gradients, casts and fusion see one small set.
+    as their parts, so that gradients, casts and fusion see one small set. What
+    one kernel computes in fewer passes is found again whoever wrote it
+    (`--train-form-attention`, `--train-form-norms`).
 
     Every op carries `scope`, the path of the module it came from
     (`model.layers.0.mlp`): units, recomputation and reports are decided by it.

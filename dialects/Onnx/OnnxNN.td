@@ -96,6 +96,30 @@ def Onnx_LayerNormalizationOp : Onnx_InferredOp<"layer_normalization", [
   }];
 }
 
+def Onnx_RmsNormalizationOp : Onnx_InferredOp<"rms_normalization", [
+    DeclareOpInterfaceMethods<DifferentiableOpInterface>]> {
+  let summary = "root-mean-square normalisation over the last dimension";
+  let description = [{
+    y = x rstd scale, rstd = 1 / sqrt(mean(x^2) + epsilon) (arXiv 1910.07467).
+    x of shape [..., D], scale of shape [D]; rstd of shape [...] is kept for the
+    gradient, in f32 where x is in half precision: so is all arithmetic. The op
+    is made by `--train-form-norms`.
+
+    ```mlir
+    %y, %rstd = onnx.rms_normalization %x, %scale epsilon 1.000000e-06
+      : (tensor<2x8x64xf32>, tensor<64xf32>)
+      -> (tensor<2x8x64xf32>, tensor<2x8xf32>)
+    ```
+  }];
+  let args = (ins Onnx_FloatTensor:$x, Onnx_FloatTensor:$scale,
+                  F64Attr:$epsilon);
+  let results = (outs Onnx_FloatTensor:$y, Onnx_FloatTensor:$rstd);
+  let assemblyFormat = [{
+    $x `,` $scale `epsilon` $epsilon attr-dict
+    `:` functional-type(operands, results)
+  }];
+}
+
 def Onnx_SoftmaxCrossEntropyLossOp
     : Onnx_InferredOp<"softmax_cross_entropy_loss"> {
   let summary = "mean cross-entropy of logits against class labels";

@@ -300,7 +300,10 @@ INFER(AttentionOp) {
   return success();
 }
 
-INFER(LayerNormalizationOp) {
+/// x and `numStatistics` values a row of it.
+static LogicalResult inferNorm(std::optional<Location> loc, ValueRange operands,
+                               size_t numStatistics,
+                               SmallVectorImpl<Type> &types) {
   RankedTensorType x = tensorType(operands[0]);
   if (x.getRank() < 1)
     return fail(loc, "x is a scalar");
@@ -311,8 +314,17 @@ INFER(LayerNormalizationOp) {
                                ", expected ", row);
   auto stats = RankedTensorType::get(x.getShape().drop_back(),
                                      statisticsType(x.getElementType()));
-  types.append({x, stats, stats});
+  types.push_back(x);
+  types.append(numStatistics, stats);
   return success();
+}
+
+INFER(LayerNormalizationOp) {
+  return inferNorm(loc, operands, /*numStatistics=*/2, types);
+}
+
+INFER(RmsNormalizationOp) {
+  return inferNorm(loc, operands, /*numStatistics=*/1, types);
 }
 
 INFER(SoftmaxCrossEntropyLossOp) {

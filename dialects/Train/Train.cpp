@@ -48,6 +48,41 @@ LogicalResult BarrierOp::verify() {
   return success();
 }
 
+/// (norm_grad_c1)
+static LogicalResult verifyParts(Operation *op, Value x, Value rstd,
+                                 ValueRange parts, size_t expected) {
+  auto type = cast<RankedTensorType>(x.getType());
+  int64_t width = type.getRank() ? type.getShape().back() : 0;
+  Type element = cast<RankedTensorType>(rstd.getType()).getElementType();
+  if (width == 0)
+    return op->emitOpError("x is a scalar or empty");
+  if (!parts.empty() && parts.size() != expected)
+    return op->emitOpError("has ")
+           << parts.size() << " parts, expected none or " << expected
+           << " (norm_grad_c1)";
+  for (Value part : parts) {
+    auto own = cast<RankedTensorType>(part.getType());
+    bool fits = own.getRank() == 2 && own.getElementType() == element &&
+                own.getDimSize(1) == width && own.getDimSize(0) > 0 &&
+                own.getDimSize(0) <= type.getNumElements() / width &&
+                own == parts.front().getType();
+    if (!fits)
+      return op->emitOpError("has a part of type ")
+             << own << ", expected one of shape [P, " << width << "] of "
+             << element << ", all of one P, at most the number of rows "
+             << "(norm_grad_c1)";
+  }
+  return success();
+}
+
+LogicalResult LayerNormGradOp::verify() {
+  return verifyParts(*this, getX(), getRstd(), getParts(), 2);
+}
+
+LogicalResult RmsNormGradOp::verify() {
+  return verifyParts(*this, getX(), getRstd(), getParts(), 1);
+}
+
 LogicalResult AttentionGradOp::verify() {
   auto types = fsdp::onnx::inferAttention(getLoc(), getQ(), getK(), getV(),
                                           getMask(), getCausal());

@@ -45,14 +45,31 @@ def Train_LayerNormGradOp : Train_PureOp<"layer_norm_grad",
     With h = (x - mean) rstd and a = dy scale, a row of D elements:
     dx = rstd (a - mean(a) - h mean(a h)). x, dy of shape [..., D], mean and
     rstd [...], scale [D].
+
+    `parts`, where asked for, are the gradients of scale and bias over blocks of
+    rows, in the same pass: row p of the first is the sum of dy h over the p-th
+    of P blocks of ceil(N / P) rows, row p of the second that of dy. Their sums
+    over p are an op of their own, so that blocks are independent here.
+
+    ```mlir
+    %dx, %s, %b = train.layer_norm_grad %x, %dy, %scale, %mean, %rstd
+      : tensor<64x8xf32>, tensor<8xf32>, tensor<64xf32>, tensor<64xf32>
+      parts tensor<8x8xf32>, tensor<8x8xf32>
+    ```
+
+    **Constraints**
+    - (norm_grad_c1) there are 0 or 2 parts, of shape [P, D] with 0 < P <= N,
+      the number of rows, and of rstd's element type.
   }];
   let args = (ins Onnx_FloatTensor:$x, Onnx_FloatTensor:$dy,
       Onnx_FloatTensor:$scale, Onnx_FloatTensor:$mean, Onnx_FloatTensor:$rstd);
-  let results = (outs Onnx_FloatTensor:$dx);
+  let results = (outs Onnx_FloatTensor:$dx, Variadic<Onnx_FloatTensor>:$parts);
   let assemblyFormat = [{
     $x `,` $dy `,` $scale `,` $mean `,` $rstd attr-dict
     `:` type($dx) `,` type($scale) `,` type($mean) `,` type($rstd)
+    (`parts` type($parts)^)?
   }];
+  let hasVerifier = 1;
 }
 
 def Train_LayerNormParamGradOp : Train_PureOp<"layer_norm_param_grad",
@@ -68,6 +85,44 @@ def Train_LayerNormParamGradOp : Train_PureOp<"layer_norm_param_grad",
     $x `,` $dy `,` $mean `,` $rstd attr-dict
     `:` type($x) `,` type($mean) `,` type($rstd) `->` type($dscale) `,`
     type($dbias)
+  }];
+}
+
+def Train_RmsNormGradOp : Train_PureOp<"rms_norm_grad",
+    [AllTypesMatch<["x", "dy", "dx"]>]> {
+  let summary = "gradient of RMS normalisation with respect to x";
+  let description = [{
+    With h = x rstd and a = dy scale, a row of D elements:
+    dx = rstd (a - h mean(a h)). x, dy of shape [..., D], rstd [...], scale [D].
+    `parts` as those of `train.layer_norm_grad`, of dy h alone.
+
+    **Constraints**
+    - (norm_grad_c1) there are 0 or 1 parts, of shape [P, D] with 0 < P <= N,
+      the number of rows, and of rstd's element type.
+  }];
+  let args = (ins Onnx_FloatTensor:$x, Onnx_FloatTensor:$dy,
+                  Onnx_FloatTensor:$scale, Onnx_FloatTensor:$rstd);
+  let results = (outs Onnx_FloatTensor:$dx, Variadic<Onnx_FloatTensor>:$parts);
+  let assemblyFormat = [{
+    $x `,` $dy `,` $scale `,` $rstd attr-dict
+    `:` type($dx) `,` type($scale) `,` type($rstd)
+    (`parts` type($parts)^)?
+  }];
+  let hasVerifier = 1;
+}
+
+def Train_RmsNormParamGradOp : Train_PureOp<"rms_norm_param_grad",
+    [AllTypesMatch<["x", "dy"]>]> {
+  let summary = "gradient of RMS normalisation's scale";
+  let description = [{
+    dscale = sum over the rows of dy x rstd.
+  }];
+  let args = (ins Onnx_FloatTensor:$x, Onnx_FloatTensor:$dy,
+                  Onnx_FloatTensor:$rstd);
+  let results = (outs Onnx_FloatTensor:$dscale);
+  let assemblyFormat = [{
+    $x `,` $dy `,` $rstd attr-dict
+    `:` type($x) `,` type($rstd) `->` type($dscale)
   }];
 }
 

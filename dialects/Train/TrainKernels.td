@@ -89,7 +89,12 @@ def Train_FlatSgdOp : Train_PureOp<"flat_sgd",
 
 def Train_SumOfSquaresOp : Train_PureOp<"sum_of_squares"> {
   let summary = "sum of the squares of all elements, in f64";
+  let description = [{
+    A result of P elements has the sums over P blocks: the elements of `xs`, one
+    tensor after the other, are cut into blocks of ceil(N / P), N their number.
+    A scalar is the sum of all.
+  }];
   let args = (ins Variadic<Onnx_FloatTensor>:$xs);
-  let results = (outs 0DTensorOf<[F64]>:$sum);
+  let results = (outs StaticShapeTensorOf<[F64]>:$sum);
   let assemblyFormat = "$xs attr-dict `:` type($xs) `->` type($sum)";
 }

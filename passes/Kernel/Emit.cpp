@@ -51,9 +51,12 @@ LogicalResult emitOp(Emitter &e, Operation *op) {
   return llvm::TypeSwitch<Operation *, LogicalResult>(op)
       .Case<onnx::ReduceSumOp, onnx::ReduceMeanOp, onnx::ReduceMaxOp,
             onnx::MatMulOp>([&](auto) { return emitReduction(e, op); })
-      .Case<onnx::SoftmaxOp, onnx::LayerNormalizationOp, train::SoftmaxGradOp,
-            train::LayerNormGradOp, train::LayerNormParamGradOp>(
+      .Case<onnx::SoftmaxOp, train::SoftmaxGradOp>(
           [&](auto) { return emitRows(e, op); })
+      .Case<onnx::LayerNormalizationOp, train::LayerNormGradOp,
+            train::LayerNormParamGradOp, onnx::RmsNormalizationOp,
+            train::RmsNormGradOp, train::RmsNormParamGradOp>(
+          [&](auto) { return emitNorm(e, op); })
       .Case<train::CrossEntropyOp, train::CrossEntropyGradOp,
             train::CountValidOp>([&](auto) { return emitLoss(e, op); })
       .Case<train::SumOfSquaresOp, train::ClipCoefficientOp, train::FlatAdamWOp,
@@ -66,8 +69,9 @@ LogicalResult emitOp(Emitter &e, Operation *op) {
 /// A worker's scratch in the kernel; null when it needs none.
 MemRefType scratchOf(train::KernelOp kernel) {
   for (Operation &op : kernel.getBody().front())
-    if (MemRefType type = scratchOfAttention(&op))
-      return type;
+    for (auto scratchOfOp : {scratchOfAttention, scratchOfMove})
+      if (MemRefType type = scratchOfOp(&op))
+        return type;
   return nullptr;
 }
 
@@ -212,15 +216,13 @@ static SmallVector<Value> overwritable(Operation *op) {
       .Case([](train::AttentionGradOp o) {
         return SmallVector<Value>{o.getQ(), o.getDy()};
       })
-      .Case([](onnx::LayerNormalizationOp o) {
-        return SmallVector<Value>{o.getX()};
-      })
+      .Case<onnx::LayerNormalizationOp, onnx::RmsNormalizationOp>(
+          [](auto o) { return SmallVector<Value>{o.getX()}; })
       .Case([](train::SoftmaxGradOp o) {
         return SmallVector<Value>{o.getDy(), o.getY()};
       })
-      .Case([](train::LayerNormGradOp o) {
-        return SmallVector<Value>{o.getDy(), o.getX()};
-      })
+      .Case<train::LayerNormGradOp, train::RmsNormGradOp>(
+          [](auto o) { return SmallVector<Value>{o.getDy(), o.getX()}; })
       .Case([](train::CrossEntropyGradOp o) {
         return SmallVector<Value>{o.getLogits()};
       })
@@ -260,13 +262,15 @@ fsdp::inPlaceOperands(train::KernelOp kernel) {
   for (Operation &root : body) {
     if (!isFusibleRowOp(root))
       continue;
-    // A chain reads an element, or a row, before that of its result is stored.
-    for (BlockArgument argument : body.getArguments())
-      if (llvm::all_of(argument.getUsers(), isElementwise))
-        allow(isInPrologue(*argument.getUsers().begin(), &root)
-                  ? kernel.getOutputs().size() - 1
-                  : 0,
-              argument);
+    // A chain reads an element, or a row, before that of its result is stored;
+    // one before the norm also before the norm's row.
+    for (BlockArgument argument : body.getArguments()) {
+      if (!llvm::all_of(argument.getUsers(), isElementwise))
+        continue;
+      allow(0, argument);
+      if (isInPrologue(*argument.getUsers().begin(), &root))
+        allow(kernel.getOutputs().size() - 1, argument);
+    }
   }
   return table;
 }

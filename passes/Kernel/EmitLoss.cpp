@@ -17,12 +17,21 @@ struct Label {
   Value index, counts;
 };
 
-Label loadLabel(Emitter &e, Value labels, Value i, int64_t ignore) {
+/// Label `i` of a row of `width` logits. One that counts and is out of range is
+/// a failure of the kernel; the index is then 0, as for one that does not
+/// count.
+Label loadLabel(Emitter &e, Value labels, Value i, int64_t ignore,
+                int64_t width) {
   Value label = e.load(labels, i);
   Value counts =
       e.b.create<arith::CmpIOp>(e.loc, arith::CmpIPredicate::ne, label,
                                 e.number(label.getType(), double(ignore)));
-  return {e.toIndex(label), counts};
+  Value index = e.toIndex(label);
+  Value outside = e.b.create<arith::CmpIOp>(e.loc, arith::CmpIPredicate::uge,
+                                            index, e.index(width));
+  e.failIf(e.b.create<arith::AndIOp>(e.loc, outside, counts));
+  return {e.b.create<arith::SelectOp>(e.loc, outside, e.index(0), index),
+          counts};
 }
 
 /// Columns whose maximum and sum are taken together: they stay in the first
@@ -149,13 +158,8 @@ LogicalResult emit(Emitter &e, train::CrossEntropyOp op) {
     Value rowLse = e.add(e.load(running.most),
                          e.b.create<math::LogOp>(e.loc, e.load(running.sum)));
     e.store(rowLse, lse, i);
-    Label label = loadLabel(e, labels, i, op.getIgnoreIndex());
-    Value outside = e.b.create<arith::CmpIOp>(e.loc, arith::CmpIPredicate::uge,
-                                              label.index, e.index(width));
-    e.failIf(e.b.create<arith::AndIOp>(e.loc, outside, label.counts));
-    Value index =
-        e.b.create<arith::SelectOp>(e.loc, outside, e.index(0), label.index);
-    Value loss = e.sub(rowLse, e.load(row, index));
+    Label label = loadLabel(e, labels, i, op.getIgnoreIndex(), width);
+    Value loss = e.sub(rowLse, e.load(row, label.index));
     e.store(e.b.create<arith::SelectOp>(e.loc, label.counts, loss,
                                         e.number(element, 0)),
             losses, i);
@@ -176,21 +180,27 @@ LogicalResult emit(Emitter &e, train::CrossEntropyGradOp op) {
   Value scale = e.load(e.ins[3]);
   e.extent = count;
   e.loop(e.begin, e.end, [&](Value i) {
-    Label label = loadLabel(e, labels, i, op.getIgnoreIndex());
+    Label label = loadLabel(e, labels, i, op.getIgnoreIndex(), width);
     Value rowScale =
         e.b.create<arith::SelectOp>(e.loc, label.counts, scale, zero);
     Value rowLse = e.load(lse, i);
-    Value out = e.row(dlogits, i);
-    e.map({e.row(logits, i)}, out,
-          [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
-            Value p = b.create<math::ExpOp>(
-                loc, b.create<arith::SubFOp>(loc, args[0], rowLse));
-            return b.create<arith::MulFOp>(loc, p, rowScale);
-          });
+    Value in = e.row(logits, i), out = e.row(dlogits, i);
+    auto probability = [&](OpBuilder &b, Location loc, Value x) -> Value {
+      return b.create<math::ExpOp>(loc,
+                                   b.create<arith::SubFOp>(loc, x, rowLse));
+    };
+    // From the logit, which the loop may overwrite: what the loop stores has
+    // been rounded.
+    Value own = probability(e.b, e.loc, e.load(in, label.index));
+    Value atLabel = e.mul(e.sub(own, e.number(element, 1)), rowScale);
+    e.map({in}, out, [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
+      return b.create<arith::MulFOp>(loc, probability(b, loc, args[0]),
+                                     rowScale);
+    });
     auto ifOp = e.b.create<scf::IfOp>(e.loc, label.counts, false);
     OpBuilder::InsertionGuard guard(e.b);
     e.b.setInsertionPointToStart(ifOp.thenBlock());
-    e.store(e.sub(e.load(out, label.index), rowScale), out, label.index);
+    e.store(atLabel, out, label.index);
   });
   return success();
 }

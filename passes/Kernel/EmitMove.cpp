@@ -194,28 +194,41 @@ LogicalResult emit(Emitter &e, onnx::GatherOp op) {
 }
 
 /// Rows of the table that one iteration of a gather's gradient owns. All
-/// indices are looked at for each: few beside the bytes of the rows.
+/// indices are looked at for each: few beside the bytes of the rows. Rows in
+/// half precision are summed in f32 in scratch, so there are fewer.
 constexpr int64_t kTableBlock = 512;
+constexpr int64_t kHalfTableBlock = 64;
 
-/// Adds row `i` of `grads` to its row of the table, if that is one of
-/// [low, high) and not the padding row.
-void addOwnRow(Emitter &e, train::GatherGradOp op, Value grads, Value table,
-               Value i, Value index, Value low, Value high) {
+int64_t tableBlock(bool isHalf, int64_t rows) {
+  return std::min(rows, isHalf ? kHalfTableBlock : kTableBlock);
+}
+
+/// The rows [low, high) of the table that one iteration owns, and where they
+/// are summed: row r is row r - base of `sums`.
+struct OwnRows {
+  Value low, high, sums, base;
+};
+
+/// Adds row `i` of `grads` to its row of the table, if that is one of `own` and
+/// not the padding row.
+void addOwnRow(Emitter &e, train::GatherGradOp op, Value grads,
+               const OwnRows &own, Value i, Value index) {
   auto compare = [&](arith::CmpIPredicate predicate, Value x, Value y) {
     return e.b.create<arith::CmpIOp>(e.loc, predicate, x, y);
   };
   auto both = [&](Value x, Value y) {
     return e.b.create<arith::AndIOp>(e.loc, x, y);
   };
-  Value counts = both(compare(arith::CmpIPredicate::uge, index, low),
-                      compare(arith::CmpIPredicate::ult, index, high));
+  Value counts = both(compare(arith::CmpIPredicate::uge, index, own.low),
+                      compare(arith::CmpIPredicate::ult, index, own.high));
   if (op.getPaddingIdx())
     counts = both(counts, compare(arith::CmpIPredicate::ne, index,
                                   e.index(*op.getPaddingIdx())));
   auto ifOp = e.b.create<scf::IfOp>(e.loc, counts, false);
   OpBuilder::InsertionGuard guard(e.b);
   e.b.setInsertionPointToStart(ifOp.thenBlock());
-  Value target = e.row(table, index);
+  Value target =
+      e.row(own.sums, e.b.create<arith::SubIOp>(e.loc, index, own.base));
   e.map({e.row(grads, i), target}, target,
         [](OpBuilder &b, Location loc, ValueRange args) -> Value {
           return b.create<arith::AddFOp>(loc, args[0], args[1]);
@@ -227,26 +240,51 @@ LogicalResult emit(Emitter &e, train::GatherGradOp op) {
   int64_t rows = typeOf(e.outs[0]).getDimSize(0);
   int64_t count = typeOf(e.ins[0]).getNumElements();
   int64_t width = typeOf(e.outs[0]).getNumElements() / rows;
-  Type element = typeOf(e.outs[0]).getElementType();
+  Type element = e.computeType(typeOf(e.outs[0]).getElementType());
+  bool isHalf = bool(e.scratch);
+  int64_t size = tableBlock(isHalf, rows);
   Value indices = e.view(e.ins[0], {count});
   Value grads = e.view(e.ins[1], {count, width});
   Value table = e.view(e.outs[0], {rows, width});
-  e.extent = llvm::divideCeil(rows, kTableBlock);
+  e.extent = llvm::divideCeil(rows, size);
   e.loop(e.begin, e.end, [&](Value block) {
-    Value low = e.b.create<arith::MulIOp>(e.loc, block, e.index(kTableBlock));
+    Value low = e.b.create<arith::MulIOp>(e.loc, block, e.index(size));
     Value high = e.b.create<arith::MinSIOp>(
-        e.loc, e.b.create<arith::AddIOp>(e.loc, low, e.index(kTableBlock)),
+        e.loc, e.b.create<arith::AddIOp>(e.loc, low, e.index(size)),
         e.index(rows));
+    OwnRows own{low, high, table, e.index(0)};
+    if (isHalf)
+      own = {low, high, e.view(e.scratch, {size, width}), low};
+    auto sumsOf = [&](Value row) {
+      return e.row(own.sums, e.b.create<arith::SubIOp>(e.loc, row, own.base));
+    };
     e.loop(low, high,
-           [&](Value r) { e.fill(e.row(table, r), e.number(element, 0)); });
+           [&](Value r) { e.fill(sumsOf(r), e.number(element, 0)); });
     e.loop(e.index(0), e.index(count), [&](Value i) {
       Value index = checkedIndex(e, indices, i, rows);
-      addOwnRow(e, op, grads, table, i, index, low, high);
+      addOwnRow(e, op, grads, own, i, index);
     });
+    if (isHalf)
+      e.loop(low, high, [&](Value r) {
+        e.map({sumsOf(r)}, e.row(table, r),
+              [](OpBuilder &, Location, ValueRange args) { return args[0]; });
+      });
   });
   return success();
 }
 } // namespace
+
+MemRefType fsdp::scratchOfMove(Operation *op) {
+  auto grad = dyn_cast<train::GatherGradOp>(op);
+  if (!grad)
+    return nullptr;
+  auto type = cast<RankedTensorType>(grad.getDtable().getType());
+  Type element = onnx::statisticsType(type.getElementType());
+  if (element == type.getElementType())
+    return nullptr;
+  int64_t rows = type.getDimSize(0), width = type.getNumElements() / rows;
+  return MemRefType::get({tableBlock(/*isHalf=*/true, rows) * width}, element);
+}
 
 LogicalResult fsdp::emitMove(Emitter &e, Operation *op) {
   return llvm::TypeSwitch<Operation *, LogicalResult>(op)

@@ -11,6 +11,7 @@
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "llvm/ADT/TypeSwitch.h"
+#include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 using namespace fsdp;
@@ -28,21 +29,47 @@ Value convert(Emitter &e, Value value, Type type) {
   return e.b.create<arith::TruncFOp>(e.loc, type, value);
 }
 
-LogicalResult emit(Emitter &e, train::SumOfSquaresOp op) {
+/// Sum of the squares of `row`, in f64.
+Value squaresOf(Emitter &e, Value row) {
   Type f64 = e.b.getF64Type();
-  Value total = e.number(f64, 0);
-  for (Value x : e.ins) {
-    int64_t n = cast<MemRefType>(x.getType()).getNumElements();
-    total = e.add(
-        total, e.sum({e.view(x, {n})}, f64,
-                     [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
-                       Value wide = args[0];
-                       if (wide.getType() != f64)
-                         wide = b.create<arith::ExtFOp>(loc, f64, wide);
-                       return b.create<arith::MulFOp>(loc, wide, wide);
-                     }));
-  }
-  e.store(total, e.outs[0]);
+  return e.sum({row}, f64,
+               [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
+                 Value wide = Emitter::convert(b, loc, args[0], f64);
+                 return b.create<arith::MulFOp>(loc, wide, wide);
+               });
+}
+
+/// max(0, min(place - offset, count)).
+Value placeWithin(Emitter &e, Value place, int64_t offset, int64_t count) {
+  Value own = e.b.create<arith::SubIOp>(e.loc, place, e.index(offset));
+  Value low = e.b.create<arith::MaxSIOp>(e.loc, own, e.index(0));
+  return e.b.create<arith::MinSIOp>(e.loc, low, e.index(count));
+}
+
+/// One iteration is a block of the line of all elements, of which it takes from
+/// each tensor the part that lies there.
+LogicalResult emit(Emitter &e, train::SumOfSquaresOp) {
+  int64_t total = 0;
+  for (Value x : e.ins)
+    total += cast<MemRefType>(x.getType()).getNumElements();
+  e.extent = cast<MemRefType>(e.outs[0].getType()).getNumElements();
+  Value sums = e.view(e.outs[0], {e.extent});
+  Value size = e.index(llvm::divideCeil(total, e.extent));
+  e.loop(e.begin, e.end, [&](Value block) {
+    Value first = e.b.create<arith::MulIOp>(e.loc, block, size);
+    Value last = e.b.create<arith::AddIOp>(e.loc, first, size);
+    Value sum = e.number(e.b.getF64Type(), 0);
+    int64_t offset = 0;
+    for (Value x : e.ins) {
+      int64_t count = cast<MemRefType>(x.getType()).getNumElements();
+      Value from = placeWithin(e, first, offset, count);
+      Value to = placeWithin(e, last, offset, count);
+      Value length = e.b.create<arith::SubIOp>(e.loc, to, from);
+      sum = e.add(sum, squaresOf(e, e.slice(e.view(x, {count}), from, length)));
+      offset += count;
+    }
+    e.store(sum, sums, block);
+  });
   return success();
 }
 

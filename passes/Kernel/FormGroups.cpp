@@ -89,11 +89,23 @@ struct Group {
   /// What a row op of the group reads that the group computes: a result of the
   /// kernel too, since it is kept in that buffer.
   Value prologueResult() const {
-    auto norm = dyn_cast_or_null<onnx::LayerNormalizationOp>(rowOp());
-    return norm && llvm::is_contained(ops, norm.getX().getDefiningOp())
-               ? norm.getX()
+    Operation *norm = rowOp();
+    return isNorm(norm) &&
+                   llvm::is_contained(ops, norm->getOperand(0).getDefiningOp())
+               ? norm->getOperand(0)
                : Value();
   }
+
+  /// Sums that a norm's gradient makes beside dx: results of the kernel too.
+  ValueRange parts() const {
+    Operation *grad = rowOp();
+    return isNormGrad(grad) ? grad->getResults().drop_front()
+                            : ResultRange(nullptr, 0);
+  }
+
+  /// Where the kernel stands. Sums of a gradient's parts may come before the
+  /// chain that follows it, so it stays where it is.
+  Operation *place() const { return parts().empty() ? ops.back() : rowOp(); }
 
   llvm::SetVector<Value> inputs() const {
     llvm::SetVector<Value> values;
@@ -171,12 +183,21 @@ struct FormGroups : public fsdp::impl::KernelFormGroupsBase<FormGroups> {
     for (Operation *user : op->getUsers())
       if (user->isBeforeInBlock(first))
         first = user;
-    auto norm = dyn_cast<onnx::LayerNormalizationOp>(first);
-    Value value = op->getResult(0);
-    return norm && norm.getX() == value && norm.getScale() != value &&
-                   norm.getBias() != value
-               ? norm
-               : nullptr;
+    bool isRows = isNorm(first) && first->getOperand(0) == op->getResult(0) &&
+                  !llvm::is_contained(first->getOperands().drop_front(),
+                                      op->getResult(0));
+    return isRows ? first : nullptr;
+  }
+
+  /// Whether a kernel that stands before `norm` reads `op`.
+  static bool isReadBefore(Operation *norm, Operation *op,
+                           const DenseMap<Operation *, size_t> &groupOf,
+                           ArrayRef<Group> groups) {
+    return llvm::any_of(op->getUsers(), [&](Operation *user) {
+      auto own = groupOf.find(user);
+      return own != groupOf.end() &&
+             groups[own->second].place()->isBeforeInBlock(norm);
+    });
   }
 
   /// The group that `op` may join: the one that holds all its users.
@@ -186,16 +207,17 @@ struct FormGroups : public fsdp::impl::KernelFormGroupsBase<FormGroups> {
                 std::vector<Group> &groups) {
     if (op->use_empty())
       return std::nullopt;
-    if (auto norm = normalizationOf(op))
+    if (Operation *norm = normalizationOf(op))
       if (auto found = groupOf.find(norm);
           found != groupOf.end() && groups[found->second].ops.size() == 1 &&
-          barriers.lookup(op) == barriers.lookup(norm))
+          barriers.lookup(op) == barriers.lookup(norm) &&
+          !isReadBefore(norm, op, groupOf, groups))
         return found->second;
-    bool isRowGrad = isa<train::LayerNormGradOp>(op);
-    if (!isElementwise(op) && !isRowGrad)
+    bool isRowGrad = isNormGrad(op);
+    if ((!isElementwise(op) && !isRowGrad) || op->getResult(0).use_empty())
       return std::nullopt;
-    auto it = groupOf.find(*op->user_begin());
-    for (Operation *user : op->getUsers()) {
+    auto it = groupOf.find(*op->getResult(0).user_begin());
+    for (Operation *user : op->getResult(0).getUsers()) {
       auto own = groupOf.find(user);
       if (own == groupOf.end() || own->second != it->second ||
           !isElementwise(user) ||
@@ -217,11 +239,21 @@ struct FormGroups : public fsdp::impl::KernelFormGroupsBase<FormGroups> {
     }
     Group joined = group;
     joined.ops.insert(joined.ops.begin(), op);
+    if (!joined.parts().empty() && !isComputedBefore(joined))
+      return std::nullopt;
     auto computes = [](Operation *o) { return !isWideningCast(o); };
     if (size_t(llvm::count_if(joined.ops, computes)) > kMaxOps ||
         joined.inputs().size() > kMaxInputs)
       return std::nullopt;
     return it->second;
+  }
+
+  /// Whether the kernel's operands are there where it stands.
+  static bool isComputedBefore(const Group &group) {
+    return llvm::all_of(group.inputs(), [&](Value value) {
+      Operation *def = value.getDefiningOp();
+      return !def || def->isBeforeInBlock(group.place());
+    });
   }
 
   void buildKernel(Group &group) {
@@ -231,12 +263,14 @@ struct FormGroups : public fsdp::impl::KernelFormGroupsBase<FormGroups> {
       return a->isBeforeInBlock(b);
     });
     Operation *last = group.ops.back();
-    OpBuilder builder(last);
+    OpBuilder builder(group.place());
     llvm::SetVector<Value> inputs = group.inputs();
     std::string name = last->hasAttr(train::kRecomputed) ? "recompute" : "";
     for (Operation *op : ArrayRef(group.ops).take_back(4))
       name += (name.empty() ? "" : "_") + op->getName().stripDialect().str();
     SmallVector<Value> outputs(last->getResults());
+    if (last != group.place())
+      llvm::append_range(outputs, group.parts());
     if (Value prologue = group.prologueResult())
       outputs.push_back(prologue);
     auto kernel = builder.create<train::KernelOp>(

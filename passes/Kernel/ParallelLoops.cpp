@@ -10,6 +10,7 @@
 #include "llvm/IR/Dominators.h"
 #include "llvm/IR/Instructions.h"
 #include "llvm/TargetParser/Triple.h"
+#include "llvm/Transforms/Utils/LoopUtils.h"
 
 using namespace llvm;
 
@@ -50,6 +51,23 @@ void mark(Loop *loop, ArrayRef<Instruction *> accesses) {
   id->replaceOperandWith(0, id);
   loop->setLoopID(id);
 }
+
+/// Whether `loop` holds a sum that may be taken in any order.
+bool holdsSum(const Loop *loop) {
+  for (const BasicBlock *block : loop->blocks())
+    for (const Instruction &instruction : *block)
+      if (isa<FPMathOperator>(instruction) && instruction.hasAllowReassoc())
+        return true;
+  return false;
+}
+
+/// Leaves one copy of the body of `loop`: in another, for what is left over of
+/// an unrolled or vectorised loop, a sum could have another order, and a row
+/// other bits where a thread's range begins elsewhere.
+void keepOneCopy(Loop *loop) {
+  addStringMetadataToLoop(loop, "llvm.loop.vectorize.enable", 0);
+  loop->setLoopAlreadyUnrolled();
+}
 } // namespace
 
 void fsdp::markParallelLoops(Function &function) {
@@ -59,8 +77,12 @@ void fsdp::markParallelLoops(Function &function) {
   TargetLibraryInfoImpl libraryImpl((Triple()));
   TargetLibraryInfo library(libraryImpl);
   ScalarEvolution evolution(function, library, assumptions, tree, loops);
-  for (Loop *loop : loops.getLoopsInPreorder())
-    if (loop->isInnermost())
-      if (auto accesses = independentAccesses(loop, evolution))
-        mark(loop, *accesses);
+  for (Loop *loop : loops.getLoopsInPreorder()) {
+    if (!loop->isInnermost()) {
+      if (holdsSum(loop))
+        keepOneCopy(loop);
+    } else if (auto accesses = independentAccesses(loop, evolution)) {
+      mark(loop, *accesses);
+    }
+  }
 }

@@ -18,10 +18,22 @@ bool isElementwise(mlir::Operation *op);
 /// Whether `op` casts a float to a wider one.
 bool isWideningCast(mlir::Operation *op);
 
+/// A normalisation of the rows of its first operand.
+inline bool isNorm(mlir::Operation *op) {
+  return mlir::isa_and_nonnull<onnx::LayerNormalizationOp,
+                               onnx::RmsNormalizationOp>(op);
+}
+
+/// Its gradient with respect to that operand.
+inline bool isNormGrad(mlir::Operation *op) {
+  return mlir::isa_and_nonnull<train::LayerNormGradOp, train::RmsNormGradOp>(
+      op);
+}
+
 /// Whether elementwise ops may share the kernel of `op`: those that make what
 /// a normalisation reads, those that follow its gradient.
 inline bool isFusibleRowOp(mlir::Operation &op) {
-  return mlir::isa<onnx::LayerNormalizationOp, train::LayerNormGradOp>(op);
+  return isNorm(&op) || isNormGrad(&op);
 }
 
 /// Whether `root` needs the result of `op`.

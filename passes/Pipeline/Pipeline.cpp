@@ -37,6 +37,8 @@ static void addTrainStage(OpPassManager &manager,
   addCleanup(manager);
   // Before the backward pass: the gradient then computes the scores again.
   manager.addPass(createTrainFormAttention());
+  // Before mixed precision, which casts between the parts.
+  manager.addPass(createTrainFormNorms());
   addCleanup(manager);
   TrainMixedPrecisionOptions precision;
   precision.paramDtype = options.paramDtype;

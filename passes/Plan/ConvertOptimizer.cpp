@@ -1,6 +1,8 @@
 //===- ConvertOptimizer.cpp - Norm and update of shards -------------------===//
 #include "passes/Plan/PhaseConverter.h"
 
+#include "llvm/Support/MathExtras.h"
+
 using namespace mlir;
 using namespace fsdp;
 using namespace fsdp::sharding;
@@ -32,6 +34,16 @@ LogicalResult PhaseConverter::launchFlat(
   return result;
 }
 
+/// Into how many blocks the squares of these shards are summed: a few threads'
+/// work where they are large, one where they are small.
+static int64_t numSquareBlocks(ArrayRef<Type> shards) {
+  constexpr int64_t kElements = 1 << 16;
+  int64_t total = 0;
+  for (Type shard : shards)
+    total += cast<RankedTensorType>(shard).getNumElements();
+  return std::max<int64_t>(1, llvm::divideCeil(total, kElements));
+}
+
 LogicalResult PhaseConverter::convert(SumOfSquaresOp op) {
   SmallVector<Slice> ins;
   SmallVector<Type> types;
@@ -47,15 +59,37 @@ LogicalResult PhaseConverter::convert(SumOfSquaresOp op) {
   }
   Slice result = resultSlice(op.getSum(), "sum_of_squares", "");
   assign(op.getSum(), result);
-  return launchFlat(op, "sum_of_squares", "", types,
+  auto squares = [&](Type type, Slice out) {
+    return launchFlat(op, "sum_of_squares", "", types,
+                      [&](OpBuilder &b, Block *body) -> ValueRange {
+                        return b
+                            .create<train::SumOfSquaresOp>(op.getLoc(), type,
+                                                           body->getArguments(),
+                                                           "optimizer")
+                            ->getResults();
+                      },
+                      ins, {out});
+  };
+  int64_t blocks = numSquareBlocks(types);
+  if (blocks == 1)
+    return squares(op.getSum().getType(), result);
+  // Blocks for the threads, then their sum: the same bits however many.
+  Type parts =
+      RankedTensorType::get({blocks}, Float64Type::get(op.getContext()));
+  Slice partial = createWork("sums_of_squares", rt::BufferKind::Activation,
+                             byteSize(parts), "");
+  if (failed(squares(parts, partial)))
+    return failure();
+  return launchFlat(op, "sum_of_parts", "", parts,
                     [&](OpBuilder &b, Block *body) -> ValueRange {
                       return b
-                          .create<train::SumOfSquaresOp>(
+                          .create<onnx::ReduceSumOp>(
                               op.getLoc(), op.getSum().getType(),
-                              body->getArguments(), "optimizer")
+                              body->getArgument(0), ArrayRef<int64_t>{0},
+                              /*keepdims=*/false, "optimizer")
                           ->getResults();
                     },
-                    ins, {result});
+                    {partial}, {result});
 }
 
 LogicalResult PhaseConverter::convert(UpdateOp op) {

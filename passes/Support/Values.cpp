@@ -17,6 +17,19 @@ Value fsdp::viewSource(Value value) {
   return value;
 }
 
+DenseElementsAttr fsdp::constantOf(Value value) {
+  auto constant = value.getDefiningOp<onnx::ConstantOp>();
+  return constant ? dyn_cast<DenseElementsAttr>(constant.getValue()) : nullptr;
+}
+
+std::optional<double> fsdp::numberOf(Value value) {
+  DenseElementsAttr elements = constantOf(value);
+  if (!elements || !elements.isSplat() ||
+      !isa<FloatType>(elements.getElementType()))
+    return std::nullopt;
+  return elements.getSplatValue<FloatAttr>().getValueAsDouble();
+}
+
 int64_t fsdp::byteSize(Type type) {
   auto tensor = cast<RankedTensorType>(type);
   int64_t bits = tensor.getElementType().getIntOrFloatBitWidth();

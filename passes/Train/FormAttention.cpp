@@ -31,20 +31,6 @@ constexpr double kHidden = -1e4;
 
 RankedTensorType typeOf(Value v) { return cast<RankedTensorType>(v.getType()); }
 
-DenseElementsAttr constantOf(Value value) {
-  auto constant = value.getDefiningOp<onnx::ConstantOp>();
-  return constant ? dyn_cast<DenseElementsAttr>(constant.getValue()) : nullptr;
-}
-
-/// The one number that a floating constant holds.
-std::optional<double> numberOf(Value value) {
-  DenseElementsAttr elements = constantOf(value);
-  if (!elements || !elements.isSplat() ||
-      !isa<FloatType>(elements.getElementType()))
-    return std::nullopt;
-  return elements.getSplatValue<FloatAttr>().getValueAsDouble();
-}
-
 /// If `value` is another of its type times a number: the other, and `scale`
 /// times that number.
 Value stripNumber(Value value, double &scale) {

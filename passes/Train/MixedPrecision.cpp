@@ -152,7 +152,8 @@ private:
     if (llvm::none_of(op->getOperands(), [&](Value v) { return isNarrow(v); }))
       return;
     llvm::TypeSwitch<Operation *>(op)
-        .Case<onnx::MatMulOp, onnx::LayerNormalizationOp, onnx::SoftmaxOp>(
+        .Case<onnx::MatMulOp, onnx::LayerNormalizationOp,
+              onnx::RmsNormalizationOp, onnx::SoftmaxOp>(
             [&](auto typed) { retype(typed, typed->getOpOperands()); })
         .Case([&](onnx::AttentionOp attention) {
           // The mask is added to scores, which are computed in f32.

@@ -41,6 +41,20 @@ def TrainFormAttention : Pass<"train-form-attention", "::mlir::ModuleOp"> {
                            "::fsdp::train::TrainDialect"];
 }
 
+def TrainFormNorms : Pass<"train-form-norms", "::mlir::ModuleOp"> {
+  let summary = "products around a mean of squares into onnx.rms_normalization";
+  let description = [{
+    x / sqrt(mean(x^2) + epsilon) * scale, over the last dimension, becomes one
+    `onnx.rms_normalization`, however the square (a product, a power) and the
+    reciprocal root (`onnx.reciprocal`, a quotient, a power) are written. Left
+    alone: parts with another use, a scale that is not of shape [D], an epsilon
+    that is not one number, a norm without a scale.
+  }];
+  let statistics = [Statistic<"numFormed", "norms", "normalisations formed">];
+  let dependentDialects = ["::fsdp::onnx::OnnxDialect",
+                           "::fsdp::train::TrainDialect"];
+}
+
 def TrainMixedPrecision : Pass<"train-mixed-precision", "::mlir::ModuleOp"> {
   let summary = "computes the model in the parameters' compute type";
   let description = [{

@@ -27,7 +27,8 @@ Type elementOf(Value value) {
 /// Ops whose results may be wider than their operands.
 bool mayWiden(Operation *op) {
   return isa_and_nonnull<onnx::MatMulOp, onnx::ReduceSumOp, train::GatherGradOp,
-                         train::LayerNormParamGradOp>(op);
+                         train::LayerNormParamGradOp,
+                         train::RmsNormParamGradOp>(op);
 }
 
 struct WidenGradients

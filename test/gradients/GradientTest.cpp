@@ -219,6 +219,10 @@ const Case kCases[] = {
      "(" T("2x5") ", " T("5") ", " T("5") ") -> (" T("2x5") ", " T("2") ", " T(
          "2") ")",
      T("2x5")},
+    {"rms_norm", "%a: " T("2x3x4") ", %s: " T("4"),
+     "%y, %r = onnx.rms_normalization %a, %s epsilon 1.0e-3 : (" T(
+         "2x3x4") ", " T("4") ") -> (" T("2x3x4") ", " T("2x3") ")",
+     T("2x3x4")},
     {"layer_norm_no_bias", "%a: " T("3x4") ", %s: " T("4"),
      "%y, %m, %r = onnx.layer_normalization %a, %s epsilon 1.0e-3 : (" T(
          "3x4") ", " T("4") ") -> (" T("3x4") ", " T("3") ", " T("3") ")",

@@ -2,6 +2,10 @@
 #include "dialects/Onnx/Gradients/Gradients.h"
 #include "dialects/Train/Train.h"
 
+#include "llvm/Support/MathExtras.h"
+
+#include <algorithm>
+
 using namespace mlir;
 using namespace fsdp;
 using namespace fsdp::onnx;
@@ -69,27 +73,86 @@ FSDP_GRADIENT(AttentionOp) {
   return success();
 }
 
+namespace {
+/// Blocks of rows over which the gradient of a norm with `rows` rows sums those
+/// of its scale and bias: enough for all threads, few enough that the sums are
+/// small beside x, and of at most 64 rows, as f32 allows.
+int64_t numParts(int64_t rows) {
+  int64_t size = std::clamp<int64_t>(llvm::divideCeil(rows, 32), 8, 64);
+  return llvm::divideCeil(rows, size);
+}
+
+/// Gradients of a norm in one pass: dx, then those of `params`, which are of
+/// scale's type.
+template <typename GradOp>
+SmallVector<Value> buildNormGradient(GradientBuilder &b, size_t params,
+                                     ValueRange operands) {
+  RankedTensorType x = typeOf(operands[0]), scale = typeOf(operands[2]);
+  int64_t width = x.getShape().back();
+  Type part =
+      RankedTensorType::get({numParts(x.getNumElements() / width), width},
+                            typeOf(operands.back()).getElementType());
+  SmallVector<Type> types(1 + params, part);
+  types[0] = x;
+  auto op = b.builder.create<GradOp>(
+      b.loc, types, operands,
+      NamedAttribute(b.builder.getStringAttr("scope"),
+                     b.builder.getStringAttr(b.scope)));
+  SmallVector<Value> results = {op.getDx()};
+  for (Value value : op.getParts()) {
+    Value sum = b.reduceSum(value, {0}, /*keepdims=*/false);
+    results.push_back(sum.getType() == scale ? sum
+                                             : b.make<CastOp>(scale, sum));
+  }
+  return results;
+}
+} // namespace
+
 FSDP_GRADIENT(LayerNormalizationOp) {
   if (!grads[0] || grads[1] || grads[2])
     return emitOpError("is differentiated through its saved mean or deviation, "
                        "which has no gradient here");
   GradientBuilder b(builder, *this);
   Value x = getX(), g = grads[0];
-  inputGrads.push_back(
-      wanted[0] ? b.make<train::LayerNormGradOp>(x.getType(), x, g, getScale(),
-                                                 getMean(), getRstd())
-                : Value());
   bool wantsScale = wanted[1], wantsBias = getBias() && wanted[2];
-  Value dscale, dbias;
-  if (wantsScale || wantsBias) {
+  Value dx, dscale, dbias;
+  if (wanted[0] && (wantsScale || wantsBias)) {
+    SmallVector<Value> all = buildNormGradient<train::LayerNormGradOp>(
+        b, 2, {x, g, getScale(), getMean(), getRstd()});
+    dx = all[0], dscale = all[1], dbias = all[2];
+  } else if (wanted[0]) {
+    dx = buildNormGradient<train::LayerNormGradOp>(
+        b, 0, {x, g, getScale(), getMean(), getRstd()})[0];
+  } else if (wantsScale || wantsBias) {
     Type row = getScale().getType();
     auto both = builder.create<train::LayerNormParamGradOp>(
         getLoc(), row, row, x, g, getMean(), getRstd(), getScope());
     dscale = both.getDscale();
     dbias = both.getDbias();
   }
+  inputGrads.push_back(dx);
   inputGrads.push_back(wantsScale ? dscale : Value());
   if (getBias())
     inputGrads.push_back(wantsBias ? dbias : Value());
+  return success();
+}
+
+FSDP_GRADIENT(RmsNormalizationOp) {
+  if (!grads[0] || grads[1])
+    return emitOpError("is differentiated through its saved deviation, which "
+                       "has no gradient here");
+  GradientBuilder b(builder, *this);
+  Value x = getX(), g = grads[0];
+  Value dx, dscale;
+  if (wanted[0]) {
+    SmallVector<Value> all = buildNormGradient<train::RmsNormGradOp>(
+        b, wanted[1] ? 1 : 0, {x, g, getScale(), getRstd()});
+    dx = all[0];
+    dscale = wanted[1] ? all[1] : Value();
+  } else if (wanted[1]) {
+    dscale = b.make<train::RmsNormParamGradOp>(getScale().getType(), x, g,
+                                               getRstd());
+  }
+  inputGrads.append({dx, dscale});
   return success();
 }

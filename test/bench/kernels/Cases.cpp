@@ -16,6 +16,7 @@ const std::string kHidden = "4x256x3072xf32", kWide = "3072xf32";
 const std::string kHeads = "4x12x256x64xf32", kHead = "4x256x12x64xf32";
 const std::string kQkv = "4x256x2304xf32", kScores = "4x12x256x256xf32";
 const std::string kLogits = "4x256x50257xf32", kTable = "50257x768xf32";
+const std::string kParts = "32x768xf32"; // of a norm with 1024 rows
 const std::string kIds = "4x256xi64", kShard = "3543936xf32", kScalar = "f32";
 
 /// %result = onnx.name %a, %b, all of one type.
@@ -87,6 +88,52 @@ Case layerNormParamGrad() {
               tensor(kX) + ", " + tensor(kTokens) + ", " + tensor(kTokens) +
               " -> " + tensor(kRow) + ", " + tensor(kRow),
           "%s, %b : " + tensor(kRow) + ", " + tensor(kRow)};
+}
+
+/// %to = the sums over the rows of the parts %from.
+std::string sumOfParts(const std::string &to, const std::string &from) {
+  return to + " = onnx.reduce_sum " + from +
+         " [0] keepdims false : " + tensor(kParts) + " -> " + tensor(kRow) +
+         "\n";
+}
+
+/// All gradients of a layer normalisation, and the sum of gradients, as GPT-2's
+/// backward pass has them.
+Case residualLayerNormGrads() {
+  Case c{
+      "residual_layer_norm_grads",
+      {kX, kX, kRow, kTokens, kTokens, kX},
+      "%d, %p, %q = train.layer_norm_grad %0, %1, %2, %3, %4 : " + tensor(kX) +
+          ", " + tensor(kRow) + ", " + tensor(kTokens) + ", " +
+          tensor(kTokens) + " parts " + tensor(kParts) + ", " + tensor(kParts) +
+          "\n" + sumOfParts("%s", "%p") + sumOfParts("%b", "%q") +
+          binary("%y", "add", "%5", "%d", kX, kX, kX),
+      "%y, %s, %b : " + tensor(kX) + ", " + tensor(kRow) + ", " + tensor(kRow)};
+  c.inPlace = true;
+  return c;
+}
+
+Case residualRmsNormalization() {
+  return {"residual_rms_normalization",
+          {kX, kX, kRow},
+          binary("%s", "add", "%0", "%1", kX, kX, kX) +
+              "%y, %r = onnx.rms_normalization %s, %2 epsilon 1.0e-5 : (" +
+              tensor(kX) + ", " + tensor(kRow) + ") -> (" + tensor(kX) + ", " +
+              tensor(kTokens) + ")",
+          "%s, %y, %r : " + tensor(kX) + ", " + tensor(kX) + ", " +
+              tensor(kTokens)};
+}
+
+Case residualRmsNormGrads() {
+  Case c{"residual_rms_norm_grads",
+         {kX, kX, kRow, kTokens, kX},
+         "%d, %p = train.rms_norm_grad %0, %1, %2, %3 : " + tensor(kX) + ", " +
+             tensor(kRow) + ", " + tensor(kTokens) + " parts " +
+             tensor(kParts) + "\n" + sumOfParts("%s", "%p") +
+             binary("%y", "add", "%4", "%d", kX, kX, kX),
+         "%y, %s : " + tensor(kX) + ", " + tensor(kRow)};
+  c.inPlace = true;
+  return c;
 }
 
 Case softmax() {
@@ -237,6 +284,16 @@ Case geluBackward() {
   return c;
 }
 
+/// onnx.gelu, in either form, behind its bias.
+Case geluOp(const std::string &name, const std::string &form) {
+  return {name,
+          {kHidden, kWide},
+          binary("%x", "add", "%0", "%1", kHidden, kWide, kHidden) +
+              "%y = onnx.gelu %x" + form + " : " + tensor(kHidden) + " -> " +
+              tensor(kHidden),
+          "%y : " + tensor(kHidden)};
+}
+
 Case residualAdd() {
   Case c{"residual_add",
          {kX, kX},
@@ -320,6 +377,9 @@ std::vector<Case> fsdp::bench::cases() {
           layerNormGrad(),
           residualLayerNormGrad(),
           layerNormParamGrad(),
+          residualLayerNormGrads(),
+          residualRmsNormalization(),
+          residualRmsNormGrads(),
           softmax(),
           softmaxGrad(),
           crossEntropy(),
@@ -329,6 +389,8 @@ std::vector<Case> fsdp::bench::cases() {
           sumOfSquares(),
           geluForward(),
           geluBackward(),
+          geluOp("gelu_erf", ""),
+          geluOp("gelu_tanh", " {tanh}"),
           residualAdd(),
           biasAdd(),
           transpose("heads_to_front", "[0, 2, 1, 3]", kHead, kHeads),

@@ -39,10 +39,12 @@ def torch_cases(torch):
             x[i % 20] + x[20 + i % 20], [768], w, b, 1e-5),
         "layer_norm_grad": lambda i: norm_grad(i, [True, False, False]),
         "layer_norm_param_grad": lambda i: norm_grad(i, [False, True, True]),
+        "residual_layer_norm_grads": lambda i: norm_grad(i, [True, True, True]),
         "softmax": lambda i: F.softmax(scores[i % 8], -1),
         "cross_entropy_with_grad": loss,
         "adamw": lambda i: adamw.step(),
         "gelu": lambda i: F.gelu(hidden[i % 12], approximate="tanh"),
+        "gelu_erf": lambda i: F.gelu(hidden[i % 12]),
         "residual_add": lambda i: x[i % 20].add_(x[20 + i % 20]),
     }
 

@@ -42,3 +42,12 @@ func.func @slice_outside(%x: tensor<4xf32>) {
   %y = onnx.slice %x from [2] by [1] : tensor<4xf32> -> tensor<3xf32>
   return
 }
+
+// -----
+
+func.func @rms_normalization_scale(%x: tensor<2x4xf32>, %s: tensor<2xf32>) {
+  // expected-error @+2 {{scale or bias of type 'tensor<2xf32>', expected 'tensor<4xf32>'}}
+  // expected-error @+1 {{failed to infer returned types}}
+  %y, %r = onnx.rms_normalization %x, %s epsilon 1.0e-5 : (tensor<2x4xf32>, tensor<2xf32>) -> (tensor<2x4xf32>, tensor<2xf32>)
+  return
+}

@@ -55,10 +55,13 @@ func.func @tensors(%x: tensor<2x4xf32>, %i: tensor<2xi64>) -> tensor<2x1xf32> {
 // CHECK-LABEL: func.func @nn
 // CHECK: onnx.matmul %{{.*}}, %{{.*}} {transB} : tensor<3x2x4xf32>, tensor<5x4xf32> -> tensor<3x2x5xf32>
 // CHECK: onnx.softmax
+// CHECK: onnx.rms_normalization %{{.*}}, %{{.*}} epsilon 1.000000e-05 : (tensor<3x2x5xf32>, tensor<5xf32>) -> (tensor<3x2x5xf32>, tensor<3x2xf32>)
 // CHECK: onnx.node "Mystery"(%{{.*}}) {domain = "com.example"
 func.func @nn(%x: tensor<3x2x4xf32>, %w: tensor<5x4xf32>) -> tensor<3x2x5xf32> {
   %y = onnx.matmul %x, %w {transB} : tensor<3x2x4xf32>, tensor<5x4xf32> -> tensor<3x2x5xf32>
   %p = onnx.softmax %y : tensor<3x2x5xf32> -> tensor<3x2x5xf32>
+  %gain = onnx.constant dense<2.0> : tensor<5xf32> : tensor<5xf32>
+  %norm, %rstd = onnx.rms_normalization %p, %gain epsilon 1.0e-5 : (tensor<3x2x5xf32>, tensor<5xf32>) -> (tensor<3x2x5xf32>, tensor<3x2xf32>)
   %n = onnx.node "Mystery"(%p) {domain = "com.example", version = 1 : i64, node_name = "n", node_attributes = {k = 1 : i64}} : (tensor<3x2x5xf32>) -> tensor<3x2x5xf32>
   return %n : tensor<3x2x5xf32>
 }

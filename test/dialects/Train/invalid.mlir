@@ -73,3 +73,19 @@ func.func @barrier_c2(%x: tensor<4xf32>) {
   %y = train.barrier %x : tensor<4xf32> -> tensor<2x2xf32>
   return
 }
+
+// -----
+
+func.func @norm_grad_c1_shape(%x: tensor<2x4xf32>, %w: tensor<4xf32>, %r: tensor<2xf32>) {
+  // expected-error @+1 {{has a part of type 'tensor<3x4xf32>', expected one of shape [P, 4] of 'f32', all of one P, at most the number of rows (norm_grad_c1)}}
+  %d, %p = train.rms_norm_grad %x, %x, %w, %r : tensor<2x4xf32>, tensor<4xf32>, tensor<2xf32> parts tensor<3x4xf32>
+  return
+}
+
+// -----
+
+func.func @norm_grad_c1_number(%x: tensor<2x4xf32>, %w: tensor<4xf32>, %r: tensor<2xf32>) {
+  // expected-error @+1 {{has 1 parts, expected none or 2 (norm_grad_c1)}}
+  %d, %p = train.layer_norm_grad %x, %x, %w, %r, %r : tensor<2x4xf32>, tensor<4xf32>, tensor<2xf32>, tensor<2xf32> parts tensor<1x4xf32>
+  return
+}

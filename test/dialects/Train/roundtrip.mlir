@@ -34,6 +34,9 @@ func.func @step(%g: tensor<4xf32>, %lr: tensor<f32>, %t: tensor<f32>) {
 // CHECK: train.softmax_grad
 // CHECK: train.layer_norm_grad
 // CHECK: train.layer_norm_param_grad
+// CHECK: train.rms_norm_grad %{{.*}}, %{{.*}}, %{{.*}}, %{{.*}} : tensor<2x4xf32>, tensor<4xf32>, tensor<2xf32>
+// CHECK: train.rms_norm_grad %{{.*}} : tensor<2x4xf32>, tensor<4xf32>, tensor<2xf32> parts tensor<1x4xf32>
+// CHECK: train.rms_norm_param_grad %{{.*}}, %{{.*}}, %{{.*}} : tensor<2x4xf32>, tensor<2xf32> -> tensor<4xf32>
 // CHECK: train.gather_grad %{{.*}}, %{{.*}} {padding_idx = 1 : i64}
 func.func @gradients(%x: tensor<2x4xf32>, %y: tensor<2xi64>, %d: tensor<4xf32>, %r: tensor<2xf32>) {
   %n = train.count_valid %y ignore -100 : tensor<2xi64> -> tensor<f32>
@@ -42,6 +45,9 @@ func.func @gradients(%x: tensor<2x4xf32>, %y: tensor<2xi64>, %d: tensor<4xf32>, 
   %ds = train.softmax_grad %x, %dx : tensor<2x4xf32>
   %dn = train.layer_norm_grad %x, %ds, %d, %r, %r : tensor<2x4xf32>, tensor<4xf32>, tensor<2xf32>, tensor<2xf32>
   %dscale, %dbias = train.layer_norm_param_grad %x, %dn, %r, %r : tensor<2x4xf32>, tensor<2xf32>, tensor<2xf32> -> tensor<4xf32>, tensor<4xf32>
+  %dq = train.rms_norm_grad %x, %dn, %d, %r : tensor<2x4xf32>, tensor<4xf32>, tensor<2xf32>
+  %dq2, %pw = train.rms_norm_grad %x, %dn, %d, %r : tensor<2x4xf32>, tensor<4xf32>, tensor<2xf32> parts tensor<1x4xf32>
+  %dw = train.rms_norm_param_grad %x, %dq, %r : tensor<2x4xf32>, tensor<2xf32> -> tensor<4xf32>
   %dt = train.gather_grad %y, %x {padding_idx = 1 : i64} : tensor<2xi64>, tensor<2x4xf32> -> tensor<8x4xf32>
   return
 }

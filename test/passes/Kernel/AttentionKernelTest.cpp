@@ -1,8 +1,9 @@
 //===- AttentionKernelTest.cpp - Attention kernels in f32 -----------------===//
 //
 // Tests that attention and its gradient in f32 are as near to the formulas in
-// double as f32 allows: more rows than a block, grouped queries, other widths
-// for v, causal with more columns than rows, masks of every way to broadcast.
+// double as f32 allows, and in bf16 as one rounding does: more rows than a
+// block, grouped queries, other widths for v, causal with more columns than
+// rows, masks of every way to broadcast.
 //
 //===----------------------------------------------------------------------===//
 #include "test/passes/Kernel/KernelTestBase.h"
@@ -21,6 +22,8 @@ struct AttentionCase {
   int64_t B, H, Hk, S, T, D, Dv;
   bool causal = false;
   std::vector<int64_t> mask = {}; ///< shape; empty: none
+  const char *dtype = "f32";
+  const char *maskDtype = "f32";
 };
 
 std::ostream &operator<<(std::ostream &os, const AttentionCase &c) {
@@ -32,20 +35,20 @@ class AttentionKernel : public KernelTest,
 protected:
   const AttentionCase &c = GetParam();
   const double scale = 0.3;
-  std::string q = type({c.B, c.H, c.S, c.D}, "f32");
-  std::string k = type({c.B, c.Hk, c.T, c.D}, "f32");
-  std::string v = type({c.B, c.Hk, c.T, c.Dv}, "f32");
-  std::string y = type({c.B, c.H, c.S, c.Dv}, "f32");
+  std::string q = type({c.B, c.H, c.S, c.D}, c.dtype);
+  std::string k = type({c.B, c.Hk, c.T, c.D}, c.dtype);
+  std::string v = type({c.B, c.Hk, c.T, c.Dv}, c.dtype);
+  std::string y = type({c.B, c.H, c.S, c.Dv}, c.dtype);
   std::string row = type({c.B, c.H, c.S}, "f32");
-  std::string mask = c.mask.empty() ? "" : type(c.mask, "f32");
+  std::string mask = c.mask.empty() ? "" : type(c.mask, c.maskDtype);
 
   Values makeMask() {
     int64_t count = std::accumulate(c.mask.begin(), c.mask.end(), int64_t(1),
                                     std::multiplies<int64_t>());
-    Values values = random(count, -2, 2);
+    Values values = halves(count, -2, 2);
     for (int64_t i = 0; i < count; i += 3) // a few are hidden
       if (c.mask.back() > 1)
-        values[i] = -3e38f;
+        values[i] = -0x1.fp127;
     return values;
   }
 
@@ -113,10 +116,10 @@ AttentionKernel::compute(const Values &qs, const Values &ks, const Values &vs,
 }
 
 TEST_P(AttentionKernel, MatchesDouble) {
-  Values qs = random(c.B * c.H * c.S * c.D, -2, 2);
-  Values ks = random(c.B * c.Hk * c.T * c.D, -2, 2);
-  Values vs = random(c.B * c.Hk * c.T * c.Dv, -1, 1);
-  Values dy = random(c.B * c.H * c.S * c.Dv, -1, 1);
+  Values qs = halves(c.B * c.H * c.S * c.D, -2, 2);
+  Values ks = halves(c.B * c.Hk * c.T * c.D, -2, 2);
+  Values vs = halves(c.B * c.Hk * c.T * c.Dv, -1, 1);
+  Values dy = halves(c.B * c.H * c.S * c.Dv, -1, 1);
   Values masks = c.mask.empty() ? Values() : makeMask();
   std::string masked = c.mask.empty() ? "" : " mask %m";
   std::string attributes =
@@ -146,7 +149,8 @@ TEST_P(AttentionKernel, MatchesDouble) {
   ASSERT_EQ(got.size(), 6u);
   for (auto [i, values] : llvm::enumerate(wanted)) {
     SCOPED_TRACE(i);
-    expectNear(got[i], *values, 1e-5);
+    bool isHalf = got[i].getType().getElementType().isBF16();
+    (isHalf ? expectRounded : expectNear)(got[i], *values, 1e-5);
   }
 }
 
@@ -164,6 +168,9 @@ const AttentionCase kAttentionCases[] = {
     {"mask_columns", 2, 2, 2, 4, 6, 3, 3, false, {2, 1, 1, 6}},
     {"mask_rows", 2, 2, 2, 4, 6, 3, 3, false, {1, 1, 4, 1}},
     {"mask_and_causal", 2, 2, 2, 131, 131, 3, 3, true, {2, 1, 131, 131}},
+    {"half", 2, 6, 2, 131, 131, 8, 5, true, {}, "bf16"},
+    {"half_f32_mask", 2, 2, 2, 4, 6, 3, 3, false, {2, 1, 4, 6}, "bf16"},
+    {"half_mask", 2, 2, 1, 4, 6, 3, 3, false, {4, 6}, "bf16", "bf16"},
 };
 
 INSTANTIATE_TEST_SUITE_P(All, AttentionKernel,

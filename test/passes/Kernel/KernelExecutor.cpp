@@ -12,6 +12,7 @@
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Pass/PassManager.h"
+#include "llvm/ADT/SmallSet.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FileUtilities.h"
 #include "llvm/Support/Program.h"
@@ -391,8 +392,42 @@ bool KernelExecutor::runKernel(train::KernelOp op,
     }
   if (kernel->gpuCall && !runGpu(op, *kernel, ins, outs))
     return false;
+  if (!runAllInPlace(*kernel, ins, outs, inPlace))
+    return fail("'" + op.getName() +
+                "' gives other bits when several results overwrite operands");
   for (auto [value, tensor] : llvm::zip_equal(op.getOutputs(), outs))
     env[value] = tensor;
+  return true;
+}
+
+/// Whether the results are those of `outs` when each has the buffer of another
+/// operand that it may take over, as far as there are such.
+bool KernelExecutor::runAllInPlace(const Kernel &kernel, ArrayRef<Tensor> ins,
+                                   ArrayRef<Tensor> outs,
+                                   ArrayRef<SmallVector<unsigned>> inPlace) {
+  for (bool reversed : {false, true}) { // which operand a result gets
+    std::vector<Tensor> own, shared;
+    for (const Tensor &in : ins)
+      own.push_back(in.copy());
+    llvm::SmallSet<unsigned, 4> taken;
+    for (auto [out, operands] : llvm::zip_equal(outs, inPlace)) {
+      SmallVector<unsigned> order(operands);
+      if (reversed)
+        std::reverse(order.begin(), order.end());
+      auto *free = llvm::find_if(
+          order, [&](unsigned operand) { return !taken.contains(operand); });
+      if (free != order.end()) {
+        shared.push_back(own[*free].view(out.getType()));
+        taken.insert(*free);
+      } else {
+        shared.emplace_back(out.getType());
+        std::memset(shared.back().data(), 0x33, out.bytes());
+      }
+    }
+    if (!call(kernel, own, shared, 0, kernel.info.extent) ||
+        !sameBits(outs, shared))
+      return false;
+  }
   return true;
 }
 

@@ -83,6 +83,9 @@ private:
   bool compileGpu(train::KernelOp op, llvm::StringRef symbol, Kernel &kernel);
   bool runGpu(train::KernelOp op, const Kernel &kernel,
               llvm::ArrayRef<Tensor> ins, llvm::ArrayRef<Tensor> wanted);
+  bool runAllInPlace(const Kernel &kernel, llvm::ArrayRef<Tensor> ins,
+                     llvm::ArrayRef<Tensor> outs,
+                     llvm::ArrayRef<llvm::SmallVector<unsigned>> inPlace);
   bool call(const Kernel &kernel, llvm::ArrayRef<Tensor> ins,
             llvm::ArrayRef<Tensor> outs, int64_t begin, int64_t end);
   bool fail(const llvm::Twine &text) {

@@ -26,6 +26,11 @@ KernelTest::Values KernelTest::random(int64_t count, double low, double high) {
   return values;
 }
 
+KernelTest::Values KernelTest::halves(int64_t count, double low, double high) {
+  auto type = RankedTensorType::get({count}, BFloat16Type::get(context.get()));
+  return Tensor(type, random(count, low, high)).values();
+}
+
 func::FuncOp KernelTest::parse(const std::string &signature,
                                const std::string &body,
                                const std::string &returned,
@@ -77,14 +82,33 @@ int32_t KernelTest::status(const std::string &signature,
   return executor.launch(kernel, inputs, outputs);
 }
 
+static double largest(const std::vector<double> &values) {
+  double most = 0;
+  for (double value : values)
+    most = std::max(most, std::abs(value));
+  return most;
+}
+
 void KernelTest::expectNear(const Tensor &result, const Values &wanted,
                             double tolerance) {
   ASSERT_EQ(size_t(result.size()), wanted.size());
-  double most = 0;
-  for (double value : wanted)
-    most = std::max(most, std::abs(value));
+  double most = largest(wanted);
   for (size_t i = 0; i < wanted.size(); ++i)
     ASSERT_LE(std::abs(result.get(i) - wanted[i]), tolerance * most)
         << "element " << i << " is " << result.get(i) << ", wanted "
         << wanted[i];
+}
+
+void KernelTest::expectRounded(const Tensor &result, const Values &wanted,
+                               double tolerance) {
+  ASSERT_EQ(size_t(result.size()), wanted.size());
+  ASSERT_TRUE(result.getType().getElementType().isBF16());
+  double most = largest(wanted);
+  for (size_t i = 0; i < wanted.size(); ++i) {
+    // Half of the last of bf16's 8 binary digits.
+    double half = wanted[i] == 0 ? 0 : std::ldexp(1, std::ilogb(wanted[i]) - 8);
+    ASSERT_LE(std::abs(result.get(i) - wanted[i]), half + tolerance * most)
+        << "element " << i << " is " << result.get(i) << ", wanted "
+        << wanted[i];
+  }
 }

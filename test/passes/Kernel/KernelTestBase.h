@@ -22,6 +22,9 @@ protected:
   /// Values that f32 holds exactly, uniform in [low, high).
   Values random(int64_t count, double low, double high);
 
+  /// The same, that bf16 holds exactly.
+  Values halves(int64_t count, double low, double high);
+
   /// Results of `func @f<signature> { <body> return <returned> }`; an error of
   /// the executor is a failure of the test, and zeros.
   std::vector<Tensor> run(const std::string &signature, const std::string &body,
@@ -36,6 +39,11 @@ protected:
   /// Every element within `tolerance` times the largest wanted magnitude.
   static void expectNear(const Tensor &result, const Values &wanted,
                          double tolerance);
+
+  /// Every element what bf16 makes of the wanted value by one rounding, which
+  /// was computed to `tolerance` times the largest wanted magnitude.
+  static void expectRounded(const Tensor &result, const Values &wanted,
+                            double tolerance);
 
   std::unique_ptr<mlir::MLIRContext> context = createContext();
   KernelExecutor executor;

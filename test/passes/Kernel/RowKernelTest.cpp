@@ -180,6 +180,100 @@ TEST_P(RowKernel, LayerNormGradsMatchDouble) {
   expectNear(results[2], dbias, 1e-5);
 }
 
+/// Tests that gradients in one pass are those of passes of their own, to
+/// rounding.
+TEST_P(RowKernel, NormGradsWithPartsMatchSeparateKernels) {
+  std::vector<double> x = random(rows * width, -3, 5);
+  std::vector<double> dy = random(rows * width, -1, 1);
+  std::vector<double> other = random(rows * width, -1, 1);
+  std::vector<double> scale = random(width, 0.5, 2);
+  std::vector<double> mean = random(rows, 0, 2), rstd = random(rows, 0.3, 1);
+  std::string args = "(%x: " + matrix + ", %g: " + matrix + ", %o: " + matrix +
+                     ", %w: " + row + ", %m: " + column + ", %r: " + column +
+                     ") -> (" + matrix + ", " + row + ", " + row + ", " +
+                     matrix + ", " + row + ")";
+  std::string sum = " : " + matrix + ", " + matrix + " -> " + matrix + "\n";
+  std::string layer =
+      " = train.layer_norm_grad %x, %g, %w, %m, %r : " + matrix + ", " + row +
+      ", " + column + ", " + column;
+  std::string rms = " = train.rms_norm_grad %x, %g, %w, %r : " + matrix + ", " +
+                    row + ", " + column;
+  std::string ends =
+      "%e = onnx.add %o, %d" + sum + "%f = onnx.add %q, %o" + sum;
+  std::string results = "%e, %s, %b, %f, %t : " + matrix + ", " + row + ", " +
+                        row + ", " + matrix + ", " + row;
+  std::vector<Values> inputs = {x, dy, other, scale, mean, rstd};
+  auto apart = run(
+      args,
+      "%d" + layer + "\n%q" + rms +
+          "\n%s, %b = train.layer_norm_param_grad %x, %g, %m, %r : " + matrix +
+          ", " + column + ", " + column + " -> " + row + ", " + row +
+          "\n%t = train.rms_norm_param_grad %x, %g, %r : " + matrix + ", " +
+          column + " -> " + row + "\n" + ends,
+      results, inputs);
+  for (int64_t blocks : {int64_t(1), (rows + 7) / 8, rows}) {
+    std::string part = type({blocks, width}, "f32");
+    auto reduced = [&](std::string to, std::string from) {
+      return "\n%" + to + " = onnx.reduce_sum %" + from +
+             " [0] keepdims false : " + part + " -> " + row;
+    };
+    auto fused =
+        run(args,
+            "%d, %h, %i" + layer + " parts " + part + ", " + part + "\n%q, %j" +
+                rms + " parts " + part + reduced("s", "h") + reduced("b", "i") +
+                reduced("t", "j") + "\n" + ends,
+            results, inputs);
+    ASSERT_EQ(fused.size(), 5u);
+    for (size_t i : {0, 3})
+      expectNear(fused[i], apart[i].values(), 1e-6);
+    for (size_t i : {1, 2, 4})
+      expectNear(fused[i], apart[i].values(), 1e-5);
+  }
+}
+
+/// Forward, both gradients, and both fused with the sums around them.
+TEST_P(RowKernel, RmsNormalizationMatchesDouble) {
+  std::vector<double> x = random(rows * width, -3, 5);
+  std::vector<double> other = random(rows * width, -1, 1);
+  std::vector<double> scale = random(width, 0.5, 2);
+  std::string m2 = matrix + ", " + matrix;
+  std::string stat = matrix + ", " + row + ", " + column;
+  auto results = run(
+      "(%x: " + matrix + ", %o: " + matrix + ", %w: " + row + ") -> (" + m2 +
+          ", " + column + ", " + matrix + ", " + row + ")",
+      "%s = onnx.add %x, %o : " + m2 + " -> " + matrix +
+          "\n%y, %r = onnx.rms_normalization %s, %w epsilon 1.0e-5 : (" +
+          matrix + ", " + row + ") -> (" + matrix + ", " + column +
+          ")\n%d = train.rms_norm_grad %s, %o, %w, %r : " + stat +
+          "\n%e = onnx.add %d, %x : " + m2 + " -> " + matrix +
+          "\n%p = train.rms_norm_param_grad %s, %o, %r : " + matrix + ", " +
+          column + " -> " + row,
+      "%s, %y, %r, %e, %p : " + m2 + ", " + column + ", " + matrix + ", " + row,
+      {x, other, scale});
+  std::vector<double> s(x.size()), y(x.size()), rstd(rows), dx(x.size());
+  std::vector<double> dscale(width);
+  for (int64_t i = 0; i < rows; ++i) {
+    double square = 0, along = 0;
+    for (int64_t j = i * width; j < (i + 1) * width; ++j) {
+      s[j] = results[0].get(j);
+      square += s[j] * s[j] / width;
+    }
+    rstd[i] = 1 / std::sqrt(square + 1e-5);
+    for (int64_t j = i * width; j < (i + 1) * width; ++j) {
+      y[j] = s[j] * rstd[i] * scale[j % width];
+      along += other[j] * y[j] / width;
+      dscale[j % width] += other[j] * s[j] * rstd[i];
+    }
+    for (int64_t j = i * width; j < (i + 1) * width; ++j)
+      dx[j] = x[j] +
+              rstd[i] * (other[j] * scale[j % width] - s[j] * rstd[i] * along);
+  }
+  expectNear(results[1], y, 4e-6);
+  expectNear(results[2], rstd, 4e-6);
+  expectNear(results[3], dx, 1e-5);
+  expectNear(results[4], dscale, 1e-5);
+}
+
 TEST_P(RowKernel, CrossEntropyMatchesDouble) {
   std::vector<double> x = random(rows * width, -60, 60);
   std::vector<double> labels(rows);

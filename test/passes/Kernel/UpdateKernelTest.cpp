@@ -83,7 +83,7 @@ TEST_F(Update, SgdWithMomentumMatchesTorchsFormula) {
       "%q, %c = \"train.flat_sgd\"(%p, %g, %b, %lr, %r) {rule = "
       "#train.sgd<momentum = 9.0e-01 : f64, decay = 1.0e-01 : f64>, "
       "decay_elements = 500 : i64, operandSegmentSizes = array<i32: 1, 1, 1, "
-      "1, 0, 1>} : (" +
+      "1, 0, 1>, resultSegmentSizes = array<i32: 1, 1, 0>} : (" +
           flat + ", " + flat + ", " + flat +
           ", tensor<f32>, tensor<i64>) -> (" + flat + ", " + flat + ")",
       "%q, %c : " + flat + ", " + flat, {p, g, buffer, {0.1f}, {0}});
@@ -94,6 +94,24 @@ TEST_F(Update, SgdWithMomentumMatchesTorchsFormula) {
   }
   expectNear(results[0], p, 3e-7);
   expectNear(results[1], buffer, 3e-7);
+}
+
+/// Tests blocks that end inside a tensor, span two, and are empty.
+TEST_F(Update, SquaresAreSummedInBlocksOfAllTensors) {
+  Values x = random(size, -1, 1), y = random(10, -1, 1), all = x;
+  all.insert(all.end(), y.begin(), y.end());
+  for (int64_t blocks : {1, 2, 5, 300, 1012}) {
+    std::string to = type({blocks}, "f64");
+    Tensor sums = run("(%x: " + flat + ", %y: tensor<10xf32>) -> " + to,
+                      "%s = train.sum_of_squares %x, %y : " + flat +
+                          ", tensor<10xf32> -> " + to,
+                      "%s : " + to, {x, y})[0];
+    Values wanted(blocks);
+    size_t length = (all.size() + blocks - 1) / blocks;
+    for (size_t i = 0; i < all.size(); ++i)
+      wanted[i / length] += all[i] * all[i];
+    expectNear(sums, wanted, 1e-14);
+  }
 }
 
 TEST_F(Update, ClipCoefficientIsTorchs) {

@@ -182,3 +182,65 @@ func.func @factor_a_row(%x: tensor<4x8xf32>, %dy: tensor<4x8xf32>, %g: tensor<8x
   %s = onnx.mul %d, %f : tensor<4x8xf32>, tensor<4x1xf32> -> tensor<4x8xf32>
   return %s : tensor<4x8xf32>
 }
+
+// -----
+
+// Tests that an RMS normalisation takes in the residual sum, and its gradient
+// the sum of gradients.
+// CHECK-LABEL: func @rms_norm_and_residuals
+// CHECK:         %[[K:.*]]:3 = train.kernel "add_rms_normalization"
+// CHECK:         train.kernel "rms_norm_grad_add"
+// CHECK-NOT:     train.kernel
+func.func @rms_norm_and_residuals(%x: tensor<4x8xf32>, %r: tensor<4x8xf32>, %g: tensor<8xf32>, %other: tensor<4x8xf32>) -> (tensor<4x8xf32>, tensor<4x8xf32>, tensor<4x8xf32>) {
+  %s = onnx.add %x, %r : tensor<4x8xf32>, tensor<4x8xf32> -> tensor<4x8xf32>
+  %y, %d = onnx.rms_normalization %s, %g epsilon 1.0e-5 : (tensor<4x8xf32>, tensor<8xf32>) -> (tensor<4x8xf32>, tensor<4xf32>)
+  %dx = train.rms_norm_grad %s, %other, %g, %d : tensor<4x8xf32>, tensor<8xf32>, tensor<4xf32>
+  %sum = onnx.add %other, %dx : tensor<4x8xf32>, tensor<4x8xf32> -> tensor<4x8xf32>
+  return %y, %s, %sum : tensor<4x8xf32>, tensor<4x8xf32>, tensor<4x8xf32>
+}
+
+// -----
+
+// Tests that a norm's gradient with parts stands before what reads them, with
+// the sum that follows it, and that a sum which needs a later value stays apart.
+// CHECK-LABEL: func.func @parts(
+// CHECK:         %[[K:.*]]:3 = train.kernel "layer_norm_grad_add"
+// CHECK:           %[[D:.*]], %[[P:.*]]:2 = train.layer_norm_grad
+// CHECK:           %[[S:.*]] = onnx.add %{{.*}}, %[[D]]
+// CHECK:           train.yield %[[S]], %[[P]]#0, %[[P]]#1
+// CHECK:         train.kernel "reduce_sum"(%[[K]]#1)
+// CHECK:         train.kernel "reduce_sum"(%[[K]]#2)
+// CHECK:         return %[[K]]#0
+func.func @parts(%x: tensor<4x8xf32>, %dy: tensor<4x8xf32>, %g: tensor<8xf32>, %m: tensor<4xf32>, %other: tensor<4x8xf32>) -> (tensor<4x8xf32>, tensor<8xf32>, tensor<8xf32>) {
+  %d, %p, %q = train.layer_norm_grad %x, %dy, %g, %m, %m : tensor<4x8xf32>, tensor<8xf32>, tensor<4xf32>, tensor<4xf32> parts tensor<2x8xf32>, tensor<2x8xf32>
+  %a = onnx.reduce_sum %p [0] keepdims false : tensor<2x8xf32> -> tensor<8xf32>
+  %b = onnx.reduce_sum %q [0] keepdims false : tensor<2x8xf32> -> tensor<8xf32>
+  %s = onnx.add %other, %d : tensor<4x8xf32>, tensor<4x8xf32> -> tensor<4x8xf32>
+  return %s, %a, %b : tensor<4x8xf32>, tensor<8xf32>, tensor<8xf32>
+}
+
+// CHECK-LABEL: func.func @parts_before_the_other_summand
+// CHECK:         train.kernel "rms_norm_grad"
+// CHECK:         train.kernel "reduce_sum"
+// CHECK:         train.kernel "mul_add"
+func.func @parts_before_the_other_summand(%x: tensor<4x8xf32>, %dy: tensor<4x8xf32>, %g: tensor<8xf32>, %r: tensor<4xf32>) -> (tensor<4x8xf32>, tensor<8xf32>) {
+  %d, %p = train.rms_norm_grad %x, %dy, %g, %r : tensor<4x8xf32>, tensor<8xf32>, tensor<4xf32> parts tensor<2x8xf32>
+  %a = onnx.reduce_sum %p [0] keepdims false : tensor<2x8xf32> -> tensor<8xf32>
+  %o = onnx.mul %x, %a : tensor<4x8xf32>, tensor<8xf32> -> tensor<4x8xf32>
+  %s = onnx.add %o, %d : tensor<4x8xf32>, tensor<4x8xf32> -> tensor<4x8xf32>
+  return %s, %a : tensor<4x8xf32>, tensor<8xf32>
+}
+
+// Tests that a chain stays apart from the norm that reads it first where a
+// kernel that reads it stands before the norm.
+// CHECK-LABEL: func.func @read_by_an_earlier_gradient
+// CHECK:         train.kernel "add"
+// CHECK:         train.kernel "rms_norm_grad_add"
+// CHECK:         train.kernel "rms_normalization"
+func.func @read_by_an_earlier_gradient(%x: tensor<4x8xf32>, %dy: tensor<4x8xf32>, %g: tensor<8xf32>, %r: tensor<4xf32>) -> (tensor<4x8xf32>, tensor<2x8xf32>, tensor<4x8xf32>) {
+  %c = onnx.add %x, %dy : tensor<4x8xf32>, tensor<4x8xf32> -> tensor<4x8xf32>
+  %d, %p = train.rms_norm_grad %x, %dy, %g, %r : tensor<4x8xf32>, tensor<8xf32>, tensor<4xf32> parts tensor<2x8xf32>
+  %y, %t = onnx.rms_normalization %c, %g epsilon 1.0e-5 : (tensor<4x8xf32>, tensor<8xf32>) -> (tensor<4x8xf32>, tensor<4xf32>)
+  %s = onnx.add %c, %d : tensor<4x8xf32>, tensor<4x8xf32> -> tensor<4x8xf32>
+  return %s, %p, %y : tensor<4x8xf32>, tensor<2x8xf32>, tensor<4x8xf32>
+}
