@@ -161,10 +161,10 @@ DescriptorBuilder::Call DescriptorBuilder::buildGemm(rt::GemmOp op) {
                  (op.getResidual() ? FSDPRT_GEMM_RESIDUAL : 0);
   llvm::Constant *value =
       structOf({head(op), i32(dtypeCode(op.getDtype())),
-                i32(dtypeCode(op.getCDtype())), i32(op.getAccumulate()), i32(adds),
-                i64(op.getM()), i64(op.getN()), i64(op.getK()), i64(rank),
-                i64Array(op.getBatch(), FSDPRT_MAX_BATCH_DIMS), batch(a),
-                batch(b), batch(c), i64(a[rank]), i64(a[rank + 1]),
+                i32(dtypeCode(op.getCDtype())), i32(op.getAccumulate()),
+                i32(adds), i64(op.getM()), i64(op.getN()), i64(op.getK()),
+                i64(rank), i64Array(op.getBatch(), FSDPRT_MAX_BATCH_DIMS),
+                batch(a), batch(b), batch(c), i64(a[rank]), i64(a[rank + 1]),
                 i64(b[rank]), i64(b[rank + 1]), i64(c[rank])});
   return {"fsdprt_gemm", global(value, "gemm")};
 }
