@@ -56,6 +56,20 @@ def FsdpRtVerify : Pass<"fsdprt-verify", "::mlir::ModuleOp"> {
   ];
 }
 
+def FsdpRtVerifyCopies : Pass<"fsdprt-verify-copies", "::mlir::ModuleOp"> {
+  let summary = "checks that a step moves no parameters and gradients about";
+  let description = [{
+    Of the phases that run each step:
+    - (copies_v1) no dispatch copies bytes of a shard, of gathered parameters,
+      or of gradients, whole or reduced.
+    - (copies_v2) no kernel that only rearranges or casts all that it reads
+      reads such bytes alone, or writes them.
+
+    What a step must copy is not an error of the program, so this is no part of
+    the pipeline: `local_copy_bytes` of `fsdp-run` counts it.
+  }];
+}
+
 def ProgramVerify : Pass<"program-verify", "::mlir::ModuleOp"> {
   let summary = "checks that a planned program has what the runtime needs";
   let description = [{

@@ -284,6 +284,9 @@ fsdprt_status fsdprt_copy(fsdprt_context *context,
     int64_t bytes = desc->op.args[0].bytes;
     if (desc->op.args[1].bytes != bytes)
       return failure("copies ", bytes, " bytes into ", desc->op.args[1].bytes);
+    if (context->holdsParameters(desc->op.args[0].buffer) ||
+        context->holdsParameters(desc->op.args[1].buffer))
+      context->localCopyBytes += bytes;
     void *from = operation.args()[0], *to = operation.args()[1];
     return operation.dispatch([=] {
       std::memmove(to, from, bytes);

@@ -14,6 +14,7 @@ PASSES = [
     "fsdp-assign-units", "fsdp-insert-gathers", "fsdp-insert-reductions", "fsdp-build-phases", "fsdp-prefetch",
     "fsdp-sink-gradients", "fsdp-overlap-reductions", "fsdp-hoist-updates", "fsdp-verify",
     "kernel-form-groups", "convert-fsdp-to-fsdprt", "plan-assign-offsets", "plan-check-memory=limit=1B", "fsdprt-verify",
+    "fsdprt-verify-copies",
     "program-verify",
 ]
 ERROR = re.compile(r"^within split at \S+:(\d+) offset .*? error: (.*)", re.M)
