@@ -11,7 +11,8 @@ using namespace fsdp::sharding;
 Slice fsdp::parameterSlice(LayoutAttr layout, size_t index,
                            const Slice &buffer) {
   int64_t element = layout.getElementType().getIntOrFloatBitWidth() / 8;
-  return {buffer.buffer, buffer.begin + layout.getOffsets()[index] * element,
+  return {buffer.buffer,
+          buffer.begin + layout.getGatheredOffset(index) * element,
           byteSize(layout.getTypes()[index])};
 }
 
@@ -47,9 +48,8 @@ LogicalResult PhaseConverter::checkLines() {
       result = check(gather, layoutOf(gather.getShards().getTypes()),
                      {&LineAttr::getLayout, &LineAttr::getGatherLayout});
     else if (auto reduce = dyn_cast<ReduceScatterStartOp>(op))
-      result =
-          check(reduce, layoutOf(reduce.getPending().getType().getTypes()),
-                {&LineAttr::getReduceLayout});
+      result = check(reduce, layoutOf(reduce.getPending().getType().getTypes()),
+                     {&LineAttr::getReduceLayout});
     else if (auto store = dyn_cast<StoreOp>(op))
       result = check(store, nullptr, {});
     else if (auto load = dyn_cast<LoadOp>(op))

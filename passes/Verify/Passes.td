@@ -45,6 +45,8 @@ def FsdpRtVerify : Pass<"fsdprt-verify", "::mlir::ModuleOp"> {
     - (fsdprt_v7) all ranks issue the same collectives in the same order on each
       communicator, in the same phases.
     - (fsdprt_v8) no dispatch waits for itself, through whatever rank.
+    - (fsdprt_v9) segments of a collective ascend, do not overlap, and end with
+      the shard.
 
     All ranks run one program; with `peers` the other ranks run those, which
     tells if programs that were compiled apart can train together:
