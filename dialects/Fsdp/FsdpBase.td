@@ -131,7 +131,7 @@ def Fsdp_LineAttr : Fsdp_Attr<"Line", "line"> {
   let assemblyFormat = [{
     `<` `layout` `=` $layout `,` `parameters` `=` `[` $parameters `]` `,`
     `trainable` `=` $trainable `,` `decay_elements` `=` $decay_elements
-    (`,` `gather` `=` $gather^)? (`,` `reduce` `=` $reduce^)? `>`
+    (`gather` `=` $gather^)? (`reduce` `=` $reduce^)? `>`
   }];
   let genVerifyDecl = 1;
   let extraClassDeclaration = [{

@@ -104,7 +104,8 @@ LogicalResult UpdateOp::verify() {
   if (!unit) // a line that is not declared is passes/Shard's to report
     return success();
   auto lines = llvm::to_vector(unit.getLines().getAsRange<LineAttr>());
-  if (getLine() >= lines.size() || lines[getLine()].getReduceLayout() != *layout)
+  if (getLine() >= lines.size() ||
+      lines[getLine()].getReduceLayout() != *layout)
     return emitOpError("gradients are not sharded as those of line ")
            << getLine() << " of unit '" << getUnit() << "' (update_c1)";
   return success();

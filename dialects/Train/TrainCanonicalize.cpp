@@ -12,8 +12,8 @@ static Value beforeWidening(Value logits) {
   auto cast = logits.getDefiningOp<onnx::CastOp>();
   if (!cast)
     return Value();
-  Type from = llvm::cast<RankedTensorType>(cast.getX().getType())
-                  .getElementType();
+  Type from =
+      llvm::cast<RankedTensorType>(cast.getX().getType()).getElementType();
   return from.isBF16() || from.isF16() ? cast.getX() : Value();
 }
 
@@ -27,8 +27,7 @@ struct ReadNarrowLogits : OpRewritePattern<CrossEntropyOp> {
     Value narrow = beforeWidening(op.getLogits());
     if (!narrow)
       return rewriter.notifyMatchFailure(op, "logits are not widened");
-    rewriter.modifyOpInPlace(op,
-                             [&] { op.getLogitsMutable().assign(narrow); });
+    rewriter.modifyOpInPlace(op, [&] { op.getLogitsMutable().assign(narrow); });
     return success();
   }
 };

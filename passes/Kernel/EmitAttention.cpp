@@ -292,10 +292,10 @@ LogicalResult emit(Emitter &e, onnx::AttentionOp op) {
     Tile out = a.resultOf(result, a.rows);
     Tile q = a.operand(a.tile(a.q, block.matrix, a.S, a.D, block.first), a.rows,
                        block.rows);
-    Tile k = a.operand(a.tile(a.k, block.keys, a.T, a.D, zero), a.T,
-                       block.columns);
-    Tile v = a.operand(a.tile(a.v, block.keys, a.T, a.Dv, zero), a.T,
-                       block.columns);
+    Tile k =
+        a.operand(a.tile(a.k, block.keys, a.T, a.D, zero), a.T, block.columns);
+    Tile v =
+        a.operand(a.tile(a.v, block.keys, a.T, a.Dv, zero), a.T, block.columns);
     product(e, {block.rows, block.columns, e.index(a.D)}, a.scale, q, k.t(),
             scores);
     Value rowOfAll = addIndex(e, scaleIndex(e, block.matrix, a.S), block.first);

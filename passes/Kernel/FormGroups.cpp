@@ -216,7 +216,8 @@ struct FormGroups : public fsdp::impl::KernelFormGroupsBase<FormGroups> {
     Group joined = group;
     joined.ops.insert(joined.ops.begin(), op);
     auto computes = [](Operation *o) { return !isWideningCast(o); };
-    if (size_t(llvm::count_if(joined.ops, computes)) > kMaxOps || joined.inputs().size() > kMaxInputs)
+    if (size_t(llvm::count_if(joined.ops, computes)) > kMaxOps ||
+        joined.inputs().size() > kMaxInputs)
       return std::nullopt;
     return it->second;
   }

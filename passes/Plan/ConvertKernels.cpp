@@ -84,9 +84,9 @@ int64_t PhaseConverter::gemmScratch(onnx::MatMulOp op, const GemmShape &gemm) {
   if (!cast<RankedTensorType>(op.getLhs().getType()).getElementType().isBF16())
     return 0;
   // Equal ops, layer by layer, ask for the same.
-  auto key = std::make_tuple(op.getLhs().getType(), op.getRhs().getType(),
-                             op.getY().getType(),
-                             2 * op.getTransA() + op.getTransB());
+  auto key =
+      std::make_tuple(op.getLhs().getType(), op.getRhs().getType(),
+                      op.getY().getType(), 2 * op.getTransA() + op.getTransB());
   auto [it, isNew] = program.gemmScratch.try_emplace(key, 0);
   if (isNew)
     it->second = getGemmScratchBytes(gemm, result, kMaxScratchWorkers);
@@ -94,7 +94,8 @@ int64_t PhaseConverter::gemmScratch(onnx::MatMulOp op, const GemmShape &gemm) {
 }
 
 static TypeAttr elementTypeOf(Value value) {
-  return TypeAttr::get(cast<RankedTensorType>(value.getType()).getElementType());
+  return TypeAttr::get(
+      cast<RankedTensorType>(value.getType()).getElementType());
 }
 
 LogicalResult PhaseConverter::convert(onnx::MatMulOp op) {
@@ -105,9 +106,10 @@ LogicalResult PhaseConverter::convert(onnx::MatMulOp op) {
   StringRef name =
       op->hasAttr(train::kRecomputed) ? "recompute_matmul" : "matmul";
   Slice result = resultSlice(op.getY(), name, unit);
-  SmallVector<Attribute> args = {phase.arg(rt::Access::Read, sliceOf(op.getLhs())),
-                                 phase.arg(rt::Access::Read, sliceOf(op.getRhs())),
-                                 phase.arg(rt::Access::Write, result)};
+  SmallVector<Attribute> args = {
+      phase.arg(rt::Access::Read, sliceOf(op.getLhs())),
+      phase.arg(rt::Access::Read, sliceOf(op.getRhs())),
+      phase.arg(rt::Access::Write, result)};
   if (int64_t bytes = gemmScratch(op, *gemm))
     args.push_back(phase.arg(
         rt::Access::Scratch,

@@ -32,9 +32,9 @@ void PhaseConverter::placeGradients() {
   for (auto start : block.getOps<ReduceScatterStartOp>()) {
     const LineBuffers &line = program.getLine(start.getUnit(), start.getLine());
     LayoutAttr layout = line.line.get().getReduceLayout();
-    Slice buffer =
-        createWork((start.getUnit() + " gradients").str(),
-                   rt::BufferKind::Gradient, lineBytes(layout), start.getUnit());
+    Slice buffer = createWork((start.getUnit() + " gradients").str(),
+                              rt::BufferKind::Gradient, lineBytes(layout),
+                              start.getUnit());
     gradientLines[start] = buffer;
     int64_t begin = placeOf[start];
     SmallVector<Value> sources;

@@ -57,8 +57,8 @@ struct BuildPhases : public fsdp::impl::FsdpBuildPhasesBase<BuildPhases> {
   void buildExport(OpBuilder &builder) {
     func::FuncOp func = buildFunction(builder, kExport);
     for (const LineRef &line : getLines(getOperation())) {
-      ValueRange full = buildGather(builder, func.getLoc(), line,
-                                    line.get().getLayout());
+      ValueRange full =
+          buildGather(builder, func.getLoc(), line, line.get().getLayout());
       builder.create<StoreOp>(func.getLoc(), line.unitName(), line.index, full);
       builder.create<ReleaseOp>(func.getLoc(), line.unitName(), line.index,
                                 full);

@@ -101,7 +101,8 @@ struct BuildBackward
     auto logitsType = cast<RankedTensorType>(op.getLogits().getType());
     Type element = onnx::statisticsType(logitsType.getElementType());
     Type scalar = RankedTensorType::get({}, element);
-    Type rows = RankedTensorType::get(logitsType.getShape().drop_back(), element);
+    Type rows =
+        RankedTensorType::get(logitsType.getShape().drop_back(), element);
     Value local = b.create<train::CountValidOp>(
         loc, scalar, op.getLabels(), op.getIgnoreIndex(), kLossScope);
     Value count = b.create<train::SumOverRanksOp>(loc, local, kLossScope);
@@ -110,9 +111,8 @@ struct BuildBackward
       // A rank without valid labels contributes 0: its divisor is 1, not 0.
       Value one = b.create<onnx::ConstantOp>(
           loc, scalar,
-          DenseElementsAttr::get(
-              cast<ShapedType>(scalar),
-              b.getFloatAttr(element, 1.0)),
+          DenseElementsAttr::get(cast<ShapedType>(scalar),
+                                 b.getFloatAttr(element, 1.0)),
           kLossScope);
       Value own = b.create<onnx::MaxOp>(loc, local, one, kLossScope);
       Value ranks = b.create<train::RankCountOp>(loc, scalar, kLossScope);

@@ -46,6 +46,10 @@ bool isExactOnNarrow(Operation *op) {
              onnx::WhereOp>(op);
 }
 
+bool isSum(Operation *op) {
+  return isa<onnx::ReduceSumOp, onnx::ReduceMeanOp>(op);
+}
+
 struct MixedPrecision
     : public fsdp::impl::TrainMixedPrecisionBase<MixedPrecision> {
   using TrainMixedPrecisionBase::TrainMixedPrecisionBase;
@@ -164,8 +168,7 @@ private:
           if (wideOutput)
             widenOperands(loss);
         })
-        .Case<onnx::ElementwiseOpInterface>(
-            [&](auto) { visitElementwise(op); })
+        .Case<onnx::ElementwiseOpInterface>([&](auto) { visitElementwise(op); })
         .Default([&](Operation *other) { widenOperands(other); });
   }
 
@@ -213,15 +216,17 @@ private:
   }
 
   void visitElementwise(Operation *op) {
-    bool allNarrow = llvm::none_of(op->getOperands(),
-                                   [&](Value v) { return isWide(v); });
+    bool allNarrow =
+        llvm::none_of(op->getOperands(), [&](Value v) { return isWide(v); });
     if (allNarrow && isExactOnNarrow(op))
       return retype(op, {});
     for (OpOperand &operand : op->getOpOperands())
       if (isWide(operand.get()))
         operand.set(clamped(operand.get()));
     widenOperands(op);
-    narrowResult(op->getResult(0));
+    // What is summed next is summed as it is: the inside of a norm.
+    if (op->getUsers().empty() || !llvm::all_of(op->getUsers(), isSum))
+      narrowResult(op->getResult(0));
   }
 
   Type wide;

@@ -65,9 +65,9 @@ struct NarrowSaved : public fsdp::impl::TrainNarrowSavedBase<NarrowSaved> {
       return;
     OpBuilder builder(&getContext());
     builder.setInsertionPointAfter(backward);
-    Value widened = builder.create<onnx::CastOp>(
-        narrow.getLoc(), narrow.getX().getType(), narrow.getY(),
-        narrow.getScope());
+    Value widened =
+        builder.create<onnx::CastOp>(narrow.getLoc(), narrow.getX().getType(),
+                                     narrow.getY(), narrow.getScope());
     for (OpOperand *use : uses)
       use->set(widened);
     ++numNarrowed;

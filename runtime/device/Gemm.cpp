@@ -9,7 +9,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <dlfcn.h>
 #include <map>
 #include <string>
 #include <unordered_map>
@@ -17,15 +16,6 @@
 
 using namespace fsdprt;
 using dnnl::memory;
-
-void fsdprt::setGemmThreads(int numThreads) {
-  // Debian's oneDNN brings GNU OpenMP; linking another OpenMP beside it would
-  // give two pools, so its own entry point is looked up.
-  using SetThreads = void (*)(int);
-  if (auto set = reinterpret_cast<SetThreads>(
-          ::dlsym(RTLD_DEFAULT, "omp_set_num_threads")))
-    set(numThreads);
-}
 
 //===----------------------------------------------------------------------===//
 // Checks
@@ -67,8 +57,8 @@ Status fsdprt::checkGemm(const fsdprt_gemm_desc &desc) {
   for (int i = 0; i < 3; ++i)
     if (desc.op.args[i].bytes < extents[i] * sizes[i])
       return failure("matrix ", "ABC"[i], " reaches over ",
-                     extents[i] * sizes[i],
-                     " bytes, its argument has ", desc.op.args[i].bytes);
+                     extents[i] * sizes[i], " bytes, its argument has ",
+                     desc.op.args[i].bytes);
   return Status();
 }
 
@@ -82,6 +72,7 @@ struct Product {
   dnnl::matmul primitive;
   GemmProblem problem;
   memory::desc scratchpad;
+  int threads;
 };
 
 /// Everything of the descriptor that the primitive depends on.
@@ -109,6 +100,7 @@ std::string keyOf(const fsdprt_gemm_desc &desc, int64_t scratchBytes) {
 } // namespace
 
 struct GemmLibrary::Implementation {
+  int numThreads;
   dnnl::engine engine{dnnl::engine::kind::cpu, 0};
   dnnl::stream stream{engine};
   std::unordered_map<std::string, Product> products;
@@ -118,25 +110,48 @@ struct GemmLibrary::Implementation {
   Expected<Product> create(const fsdprt_gemm_desc &desc, int64_t scratchBytes);
 };
 
+/// Threads that a product is computed by. Where each has a few tiles of C the
+/// library cuts C only, and no bit depends on their number; with more threads
+/// it would cut the sums.
+static int threadsFor(const fsdprt_gemm_desc &desc, int most) {
+  constexpr int64_t kElementsOfThread = 1 << 15;
+  int64_t elements = desc.m * desc.n;
+  for (int64_t d = 0; d < desc.num_batch_dims; ++d)
+    elements *= desc.batch[d];
+  return int(std::clamp<int64_t>(elements / kElementsOfThread, 1, most));
+}
+
 Expected<Product>
 GemmLibrary::Implementation::create(const fsdprt_gemm_desc &desc,
                                     int64_t scratchBytes) {
-  Product product{{}, describeGemm(desc), {}};
-  int64_t smallest = INT64_MAX;
-  auto candidates = product.problem.candidates(engine);
-  for (const dnnl::matmul::primitive_desc &candidate : candidates) {
-    int64_t needed = int64_t(candidate.scratchpad_desc().get_size());
-    smallest = std::min(smallest, needed);
-    if (needed <= scratchBytes) {
-      product.scratchpad = candidate.scratchpad_desc();
-      product.primitive = dnnl::matmul(candidate);
-      return product;
-    }
+  GemmProblem problem = describeGemm(desc);
+  std::vector<int> threads; // most first
+  for (int t = threadsFor(desc, numThreads); t; t /= 2)
+    threads.push_back(t);
+  std::vector<std::vector<dnnl::matmul::primitive_desc>> candidates;
+  for (int t : threads) {
+    setGemmThreads(t);
+    candidates.push_back(problem.candidates(engine));
   }
+  // The best implementation whose scratchpad fits, rather with fewer threads
+  // than another: their bits differ.
+  int64_t smallest = INT64_MAX;
+  for (size_t rank = 0; rank < candidates.back().size(); ++rank)
+    for (size_t i = 0; i < threads.size(); ++i) {
+      if (rank >= candidates[i].size())
+        continue;
+      const dnnl::matmul::primitive_desc &candidate = candidates[i][rank];
+      int64_t needed = int64_t(candidate.scratchpad_desc().get_size());
+      smallest = std::min(smallest, needed);
+      if (needed > scratchBytes)
+        continue;
+      setGemmThreads(threads[i]);
+      return Product{dnnl::matmul(candidate), problem,
+                     candidate.scratchpad_desc(), threads[i]};
+    }
   return failure("oneDNN needs a scratchpad of ", smallest,
                  " bytes here, the plan has ", scratchBytes,
-                 "; run with fewer --threads, or compile the program on a host "
-                 "like this one");
+                 "; compile the program on a host like this one");
 }
 
 Expected<const Product *>
@@ -159,7 +174,7 @@ GemmLibrary::Implementation::lookUp(const fsdprt_gemm_desc &desc) {
 
 GemmLibrary::GemmLibrary(int numThreads)
     : implementation(std::make_unique<Implementation>()) {
-  setGemmThreads(numThreads);
+  implementation->numThreads = numThreads;
 }
 
 GemmLibrary::~GemmLibrary() = default;
@@ -177,6 +192,7 @@ Status GemmLibrary::run(const fsdprt_gemm_desc &desc, void *const *args) try {
   if (p.scratchpad.get_size())
     operands.emplace(DNNL_ARG_SCRATCHPAD,
                      memory(p.scratchpad, engine, args[3]));
+  setGemmThreads(p.threads);
   p.primitive.execute(implementation->stream, operands);
   implementation->stream.wait();
   return Status();

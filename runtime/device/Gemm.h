@@ -11,7 +11,7 @@
 namespace fsdprt {
 
 /// Runs GEMM descriptors; keeps one primitive for each distinct problem. Of one
-/// thread.
+/// thread. The result does not depend on `numThreads`, to the bit.
 class GemmLibrary {
 public:
   explicit GemmLibrary(int numThreads);
@@ -29,9 +29,6 @@ private:
 
 /// Checks that the matrices stay inside their arguments' bytes.
 Status checkGemm(const fsdprt_gemm_desc &desc);
-
-/// The library's threads for the calling thread.
-void setGemmThreads(int numThreads);
 
 } // namespace fsdprt
 

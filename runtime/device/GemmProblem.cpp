@@ -8,8 +8,9 @@
 using namespace fsdprt;
 
 static dnnl::memory::desc describe(const fsdprt_gemm_desc &desc, int32_t dtype,
-                      const int64_t *strides, int64_t rows, int64_t rowStride, int64_t columns,
-                      int64_t columnStride) {
+                                   const int64_t *strides, int64_t rows,
+                                   int64_t rowStride, int64_t columns,
+                                   int64_t columnStride) {
   dnnl::memory::dims dims, steps;
   for (int64_t d = 0; d < desc.num_batch_dims; ++d) {
     dims.push_back(strides[d] == 0 ? 1 : desc.batch[d]); // 0 broadcasts
@@ -22,9 +23,9 @@ static dnnl::memory::desc describe(const fsdprt_gemm_desc &desc, int32_t dtype,
     if (dims[d] == 1)
       steps[d] = d + 1 < int(dims.size()) ? dims[d + 1] * steps[d + 1] : 1;
   return dnnl::memory::desc(dims,
-                      dtype == FSDPRT_F32 ? dnnl::memory::data_type::f32
-                                               : dnnl::memory::data_type::bf16,
-                      steps);
+                            dtype == FSDPRT_F32 ? dnnl::memory::data_type::f32
+                                                : dnnl::memory::data_type::bf16,
+                            steps);
 }
 
 GemmProblem fsdprt::describeGemm(const fsdprt_gemm_desc &desc) {
@@ -58,25 +59,22 @@ GemmProblem::candidates(const dnnl::engine &engine) const {
   return found;
 }
 
+void fsdprt::setGemmThreads(int numThreads) {
+  // Debian's oneDNN brings GNU OpenMP; linking another OpenMP beside it would
+  // give two pools, so its own entry point is looked up.
+  using SetThreads = void (*)(int);
+  static auto set = reinterpret_cast<SetThreads>(
+      ::dlsym(RTLD_DEFAULT, "omp_set_num_threads"));
+  if (set)
+    set(numThreads);
+}
+
 int64_t fsdprt::gemmScratchBytes(const fsdprt_gemm_desc &desc,
                                  int threads) try {
-  // GNU OpenMP's pool, which Debian's oneDNN brings; see setGemmThreads.
-  using Set = void (*)(int);
-  using Get = int (*)();
-  auto set = reinterpret_cast<Set>(::dlsym(RTLD_DEFAULT, "omp_set_num_threads"));
-  auto get = reinterpret_cast<Get>(::dlsym(RTLD_DEFAULT, "omp_get_max_threads"));
-  int before = get ? get() : 0;
-  if (set)
-    set(threads);
+  setGemmThreads(threads);
   dnnl::engine engine(dnnl::engine::kind::cpu, 0);
-  int64_t bytes = int64_t(describeGemm(desc)
-                              .candidates(engine)
-                              .front()
-                              .scratchpad_desc()
-                              .get_size());
-  if (set && before)
-    set(before);
-  return bytes;
+  auto candidates = describeGemm(desc).candidates(engine);
+  return int64_t(candidates.front().scratchpad_desc().get_size());
 } catch (const dnnl::error &) {
   return 0;
 }

@@ -24,10 +24,14 @@ struct GemmProblem {
   candidates(const dnnl::engine &engine) const;
 };
 
+/// The library's threads for what the calling thread creates and runs.
+void setGemmThreads(int numThreads);
+
 GemmProblem describeGemm(const fsdprt_gemm_desc &desc);
 
 /// Bytes of scratchpad that the best implementation asks for on this host with
-/// `threads` threads; 0 when the library does not know the problem.
+/// `threads` threads, which the calling thread keeps; 0 when the library does
+/// not know the problem.
 int64_t gemmScratchBytes(const fsdprt_gemm_desc &desc, int threads);
 
 } // namespace fsdprt

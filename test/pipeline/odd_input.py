@@ -9,11 +9,12 @@ import subprocess
 import sys
 
 PASSES = [
-    "train-attach-loss", "train-attach-loss=loss=cross_entropy", "train-form-attention", "train-build-backward",
+    "train-attach-loss", "train-attach-loss=loss=cross_entropy", "train-form-attention", "train-mixed-precision=param-dtype=bfloat16",
+    "train-narrow-saved", "train-widen-gradients", "train-build-backward",
     "train-build-update=optimizer=adamw", "train-recompute", "train-recompute=rules=**", "train-verify",
     "fsdp-assign-units", "fsdp-assign-units=placement=dim0", "fsdp-insert-gathers", "fsdp-insert-reductions", "fsdp-build-phases", "fsdp-prefetch",
     "fsdp-sink-gradients", "fsdp-overlap-reductions", "fsdp-hoist-updates", "fsdp-verify",
-    "kernel-form-groups", "convert-fsdp-to-fsdprt", "plan-assign-offsets", "plan-check-memory=limit=1B", "fsdprt-verify",
+    "kernel-sink-casts", "kernel-form-groups", "convert-fsdp-to-fsdprt", "plan-assign-offsets", "plan-check-memory=limit=1B", "fsdprt-verify",
     "fsdprt-verify-copies",
     "program-verify",
 ]

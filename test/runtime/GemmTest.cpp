@@ -1,12 +1,14 @@
 //===- GemmTest.cpp - Matrix products against a plain loop ----------------===//
 
 #include "device/Gemm.h"
+#include "device/GemmProblem.h"
 #include "device/WorkerPool.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstring>
 #include <set>
 #include <thread>
 
@@ -172,6 +174,94 @@ TEST(Gemm, ABatchStrideOfZeroBroadcasts) {
   }
 }
 
+/// Tests that bf16 operands are summed in f32, unrounded or rounded once, with
+/// the scratchpad that the compiler plans for.
+TEST(Gemm, HalfPrecisionOperands) {
+  for (int32_t result : {FSDPRT_F32, FSDPRT_BF16}) {
+    Product p;
+    p.desc.m = 37;
+    p.desc.n = 48;
+    p.desc.k = 65;
+    p.desc.a_row_stride = 65;
+    p.desc.b_row_stride = 48;
+    p.desc.c_row_stride = 48;
+    p.desc.a_col_stride = p.desc.b_col_stride = 1;
+    p.finish(37 * 65, 65 * 48, 37 * 48);
+    p.desc.dtype = FSDPRT_BF16;
+    p.desc.c_dtype = result;
+    auto rounded = [](const std::vector<float> &values) {
+      std::vector<uint16_t> halves; // eighths up to 1 are exact
+      for (float value : values) {
+        uint32_t bits;
+        std::memcpy(&bits, &value, 4);
+        halves.push_back(bits >> 16);
+      }
+      return halves;
+    };
+    std::vector<uint16_t> a = rounded(p.a), b = rounded(p.b), half(37 * 48);
+    std::vector<char> scratch(gemmScratchBytes(p.desc, 1));
+    p.args[0].bytes = 2 * a.size();
+    p.args[1].bytes = 2 * b.size();
+    p.args[2].bytes = (result == FSDPRT_F32 ? 4 : 2) * half.size();
+    p.args[3].bytes = scratch.size();
+    p.desc.op.num_args = scratch.empty() ? 3 : 4;
+    void *c = result == FSDPRT_F32 ? (void *)p.c.data() : half.data();
+    void *pointers[] = {a.data(), b.data(), c, scratch.data()};
+    GemmLibrary library(1);
+    Status status = library.run(p.desc, pointers);
+    ASSERT_TRUE(status.ok()) << status.message();
+    for (int64_t i = 0; i < 37; ++i)
+      for (int64_t j = 0; j < 48; ++j) {
+        float value = p.c[i * 48 + j];
+        if (result == FSDPRT_BF16) {
+          uint32_t bits = uint32_t(half[i * 48 + j]) << 16;
+          std::memcpy(&value, &bits, 4);
+        }
+        double want = p.expected(0, 0, 0, i, j);
+        double tolerance = result == FSDPRT_F32 ? 1e-5 : std::abs(want) / 256;
+        ASSERT_NEAR(value, want, tolerance) << i << "," << j;
+      }
+  }
+}
+
+/// Tests that the number of threads changes no bit, also where C is so small
+/// and the sums so long that the library would cut them.
+TEST(Gemm, ThreadsChangeNoBit) {
+  const int64_t shapes[][3] = {
+      {64, 64, 8192},   {16, 16, 20000}, {1, 768, 4096},   {768, 1, 4096},
+      {128, 128, 5000}, {256, 300, 999}, {768, 512, 1024}, {50, 3000, 70}};
+  for (int32_t dtype : {FSDPRT_F32, FSDPRT_BF16})
+    for (auto [m, n, k] : shapes)
+      for (bool transpose : {false, true}) {
+        Product p;
+        p.desc.m = m, p.desc.n = n, p.desc.k = k;
+        p.desc.a_row_stride = transpose ? 1 : k;
+        p.desc.a_col_stride = transpose ? m : 1;
+        p.desc.b_row_stride = transpose ? 1 : n;
+        p.desc.b_col_stride = transpose ? k : 1;
+        p.desc.c_row_stride = n;
+        p.finish(m * k, k * n, m * n);
+        p.desc.dtype = dtype;
+        // What is planned is enough for 8 threads.
+        std::vector<char> scratch(
+            dtype == FSDPRT_F32 ? 0 : gemmScratchBytes(p.desc, 8));
+        p.args[3].bytes = scratch.size();
+        p.desc.op.num_args = scratch.empty() ? 3 : 4;
+        std::vector<float> first;
+        for (int threads : {1, 2, 3, 8, 16}) {
+          void *pointers[] = {p.a.data(), p.b.data(), p.c.data(),
+                              scratch.data()};
+          GemmLibrary library(threads);
+          Status status = library.run(p.desc, pointers);
+          ASSERT_TRUE(status.ok()) << status.message();
+          if (first.empty())
+            first = p.c;
+          ASSERT_EQ(std::memcmp(first.data(), p.c.data(), 4 * first.size()), 0)
+              << m << " x " << n << " x " << k << ", " << threads << " threads";
+        }
+      }
+}
+
 TEST(Gemm, RejectsWhatDoesNotFit) {
   Product p;
   p.desc.m = p.desc.n = p.desc.k = 4;
@@ -180,6 +270,9 @@ TEST(Gemm, RejectsWhatDoesNotFit) {
   p.finish(16, 15, 16);
   EXPECT_THAT(checkGemm(p.desc).message(),
               HasSubstr("matrix B reaches over 64 bytes, its argument has 60"));
+  p.desc.c_dtype = FSDPRT_F64;
+  EXPECT_THAT(checkGemm(p.desc).message(),
+              HasSubstr("expected that of the operands, or f32"));
   p.desc.dtype = FSDPRT_F64;
   EXPECT_THAT(checkGemm(p.desc).message(), HasSubstr("no library GEMM"));
 }

@@ -27,9 +27,11 @@ void fsdp::reportParameters(ModuleOp module, llvm::raw_ostream &os) {
 /// Payload that one gather of `unit` brings, padding not counted.
 static int64_t gatheredBytes(sharding::UnitOp unit) {
   int64_t bytes = 0;
-  for (auto line : unit.getLines().getAsRange<sharding::LineAttr>())
-    bytes += line.getLayout().getNumElements() *
-             (line.getLayout().getElementType().getIntOrFloatBitWidth() / 8);
+  for (auto line : unit.getLines().getAsRange<sharding::LineAttr>()) {
+    sharding::LayoutAttr layout = line.getGatherLayout();
+    bytes += layout.getNumElements() *
+             (layout.getElementType().getIntOrFloatBitWidth() / 8);
+  }
   return bytes;
 }
 

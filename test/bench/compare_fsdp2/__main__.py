@@ -40,6 +40,8 @@ def compile_program(args, settings, folder):
                "--dim", f"batch={settings['batch']}", "--dim", f"seq={settings['seq']}",
                "--clip-grad-norm", str(settings["clip"]), "--mesh", f"shard={len(args.cores)}",
                "--weight-decay", str(settings["weight_decay"]), "--emit-ir", plan, "-o", program]
+    if settings["dtype"] == "bf16":
+        command += ["--param-dtype", "bfloat16", "--reduce-dtype", "float32", "--output-dtype", "float32"]
     subprocess.run(command + args.compile_args.split(), check=True, stderr=subprocess.DEVNULL)
     return program, plan
 

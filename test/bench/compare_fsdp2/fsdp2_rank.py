@@ -52,16 +52,16 @@ class Training:
         self.tokens = np.fromfile(settings["tokens"], dtype=np.uint16).astype(np.int64)
         self.model = build().eval()
         self.model.load_state_dict(load_file(settings["weights"]), strict=False)
-        policy = MixedPrecisionPolicy()
+        policy = root = MixedPrecisionPolicy()
         if settings["dtype"] == "bf16":
-            policy = MixedPrecisionPolicy(
-                param_dtype=torch.bfloat16, reduce_dtype=torch.float32, output_dtype=torch.float32
-            )
+            dtypes = dict(param_dtype=torch.bfloat16, reduce_dtype=torch.float32)
+            policy = MixedPrecisionPolicy(**dtypes)
+            root = MixedPrecisionPolicy(**dtypes, output_dtype=torch.float32)
         for block in self.model.transformer.h:
             if compiled:
                 block.compile()
             fully_shard(block, mp_policy=policy)
-        fully_shard(self.model, mp_policy=policy)
+        fully_shard(self.model, mp_policy=root)
         self.optimizer = torch.optim.AdamW(
             self.model.parameters(),
             lr=settings["lr"],

@@ -54,6 +54,29 @@
 
 // -----
 
+// Tests that an alignment is a multiple of 64 bytes.
+#mesh = #fsdp.mesh<"shard" = 2>
+// expected-error @+1 {{layout is aligned to 24 elements, expected a multiple of 16 (layout_c4)}}
+#layout_c4 = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0], align = 24>
+
+// -----
+
+// Tests that a line that is gathered in bf16 is aligned to 64 bytes of it.
+#mesh = #fsdp.mesh<"shard" = 2>
+#layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>
+// expected-error @+1 {{line of 'f32' aligned to 16 elements is gathered or reduced in 'bf16', expected a floating type not wider, and 64 bytes of it (line_c1)}}
+#line_c1 = #fsdp.line<layout = #layout, parameters = ["a"], trainable = true, decay_elements = 0 gather = bf16>
+
+// -----
+
+// Tests that gradients are not reduced in a wider type.
+#mesh = #fsdp.mesh<"shard" = 2>
+#layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>
+// expected-error @+1 {{line of 'f32' aligned to 16 elements is gathered or reduced in 'f64', expected a floating type not wider, and 64 bytes of it (line_c1)}}
+#line_c1_wide = #fsdp.line<layout = #layout, parameters = ["a"], trainable = true, decay_elements = 0 reduce = f64>
+
+// -----
+
 // Tests that offsets are multiples of 64 bytes.
 #mesh = #fsdp.mesh<"shard" = 2>
 // expected-error @+1 {{layout puts 'tensor<4xf32>' at 8, expected a multiple of 16 from 4 on (layout_c3)}}

@@ -17,6 +17,13 @@ onnx.parameter @"h.0.w" : tensor<4x4xf32>
 onnx.parameter @"h.0.b" : tensor<3xf32>
 // CHECK: fsdp.unit @h.0 lines [#fsdp.line<layout = #[[FLAT]], parameters = ["h.0.w", "h.0.b"], trainable = true, decay_elements = 16>]
 fsdp.unit @"h.0" lines [#line]
+// CHECK: fsdp.unit @h.1 lines [#fsdp.line<{{.*}}decay_elements = 0 gather = bf16 reduce = bf16>, #fsdp.line<{{.*}}decay_elements = 0 reduce = bf16>]
+#half = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0], align = 32>
+#both = #fsdp.line<layout = #half, parameters = ["h.1.a"], trainable = true, decay_elements = 0 gather = bf16 reduce = bf16>
+#sum = #fsdp.line<layout = #half, parameters = ["h.1.b"], trainable = true, decay_elements = 0 reduce = bf16>
+onnx.parameter @"h.1.a" : tensor<4xf32>
+onnx.parameter @"h.1.b" : tensor<4xf32>
+fsdp.unit @"h.1" lines [#both, #sum]
 
 // CHECK-LABEL: func.func @step
 // CHECK-SAME: !fsdp.sharded<tensor<9x4xbf16>, #[[ROWS]], 0>

@@ -103,6 +103,42 @@ func.func @step(%x: tensor<4xf32>) -> tensor<4xf32> {
 
 // -----
 
+// Tests that a line that is gathered in bf16 is: what was cast reads the result.
+// CHECK-LABEL: func.func @step(
+// CHECK: %[[SHARD:.*]] = fsdp.shards "(root)" line 0 : !fsdp.sharded<tensor<32xbf16>
+// CHECK-NEXT: fsdp.all_gather_start "(root)" line 0(%[[SHARD]])
+// CHECK-NEXT: %[[W:.*]] = fsdp.wait %{{.*}} -> tensor<32xbf16>
+// CHECK-NEXT: onnx.add %{{.*}}, %[[W]]
+// CHECK-NOT: onnx.cast
+#mesh = #fsdp.mesh<"shard" = 2>
+#half = #fsdp.line<layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<32xf32> at 0], align = 32>, parameters = ["w"], trainable = true, decay_elements = 0 gather = bf16>
+onnx.parameter @w : tensor<32xf32>
+fsdp.unit @"(root)" root lines [#half]
+func.func @step(%x: tensor<32xbf16>) -> tensor<32xbf16> {
+  %w = onnx.read @w : tensor<32xf32>
+  %n = onnx.cast %w : tensor<32xf32> -> tensor<32xbf16>
+  train.backward_begin
+  %y = onnx.add %x, %n : tensor<32xbf16>, tensor<32xbf16> -> tensor<32xbf16>
+  return %y : tensor<32xbf16>
+}
+
+// -----
+
+// Tests that such a line may not be read in f32.
+#mesh = #fsdp.mesh<"shard" = 2>
+#half = #fsdp.line<layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<32xf32> at 0], align = 32>, parameters = ["w"], trainable = true, decay_elements = 0 gather = bf16>
+onnx.parameter @w : tensor<32xf32>
+fsdp.unit @"(root)" root lines [#half]
+func.func @step() -> tensor<32xf32> {
+  %w = onnx.read @w : tensor<32xf32>
+  train.backward_begin
+  // expected-error @+1 {{reads parameter "w" as 'tensor<32xf32>', which is gathered as 'tensor<32xbf16>': run --train-mixed-precision before --train-build-backward}}
+  %y = onnx.neg %w : tensor<32xf32> -> tensor<32xf32>
+  return %y : tensor<32xf32>
+}
+
+// -----
+
 // Tests that a parameter of no unit is refused.
 onnx.parameter @"h.0.w" : tensor<4xf32>
 func.func @step(%x: tensor<4xf32>) -> tensor<4xf32> {

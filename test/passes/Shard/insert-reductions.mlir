@@ -74,6 +74,28 @@ func.func @step(%x: tensor<4xf32>, %lr: tensor<f32>) {
 
 // -----
 
+// Tests that gradients are reduced in the line's type: what was widened is read
+// as it was, what was not is rounded.
+// CHECK-LABEL: func.func @step(
+// CHECK: %[[ROUNDED:.*]] = onnx.cast %{{.*}} {{.*}}: tensor<32xf32> -> tensor<32xbf16>
+// CHECK: fsdp.reduce_scatter_start "(root)" line 0(%arg0, %[[ROUNDED]])
+// CHECK: %[[G:.*]]:2 = fsdp.wait
+// CHECK: fsdp.update "(root)" line 0(%[[G]]#0, %[[G]]#1)
+#mesh = #fsdp.mesh<"shard" = 2>
+#half = #fsdp.line<layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<32xf32> at 0, tensor<32xf32> at 32], align = 32>, parameters = ["a", "b"], trainable = true, decay_elements = 0 reduce = bf16>
+onnx.parameter @a : tensor<32xf32>
+onnx.parameter @b : tensor<32xf32>
+fsdp.unit @"(root)" root lines [#half]
+func.func @step(%x: tensor<32xbf16>, %y: tensor<32xf32>, %lr: tensor<f32>) {
+  %g = onnx.cast %x : tensor<32xbf16> -> tensor<32xf32>
+  %h = onnx.neg %y : tensor<32xf32> -> tensor<32xf32>
+  train.update @a, %g lr %lr step %lr {rule = #train.sgd<momentum = 0.0, decay = 0.0>} : (tensor<32xf32>, tensor<f32>, tensor<f32>) -> ()
+  train.update @b, %h lr %lr step %lr {rule = #train.sgd<momentum = 0.0, decay = 0.0>} : (tensor<32xf32>, tensor<f32>, tensor<f32>) -> ()
+  return
+}
+
+// -----
+
 // Tests that a step without updates is refused.
 // expected-error @+1 {{'step' updates nothing: run --train-build-update}}
 func.func @step() {

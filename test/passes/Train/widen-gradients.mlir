@@ -1,0 +1,52 @@
+// RUN: fsdp-opt %s --train-widen-gradients --split-input-file | FileCheck %s
+
+// Tests that a product that ends in a cast to f32 is f32 at once, through views
+// and sums; and that what was rounded only for the cast is not rounded.
+// CHECK-LABEL: func.func @step(
+// CHECK-NEXT: %[[A:.*]] = onnx.matmul %{{.*}} -> tensor<4x4xf32>
+// CHECK-NEXT: %[[B:.*]] = train.gather_grad %{{.*}} -> tensor<4x4xf32>
+// CHECK-NEXT: %[[SUM:.*]] = onnx.add %[[A]], %[[B]] : tensor<4x4xf32>, tensor<4x4xf32> -> tensor<4x4xf32>
+// CHECK-NEXT: train.gradient @a, %[[SUM]]
+// CHECK-NEXT: %[[R:.*]] = onnx.reduce_sum %{{.*}} : tensor<4x4xbf16> -> tensor<4xf32>
+// CHECK-NEXT: %[[V:.*]] = onnx.reshape %[[R]] : tensor<4xf32> -> tensor<2x2xf32>
+// CHECK-NEXT: train.gradient @b, %[[V]]
+// CHECK: train.gradient @c, %arg2
+onnx.parameter @a : tensor<4x4xf32>
+onnx.parameter @b : tensor<2x2xf32>
+onnx.parameter @c : tensor<4xf32>
+func.func @step(%x: tensor<4x4xbf16>, %i: tensor<4xi64>, %c: tensor<4xf32>) {
+  %0 = onnx.matmul %x, %x {transA} : tensor<4x4xbf16>, tensor<4x4xbf16> -> tensor<4x4xbf16>
+  %1 = train.gather_grad %i, %x : tensor<4xi64>, tensor<4x4xbf16> -> tensor<4x4xbf16>
+  %2 = onnx.add %0, %1 : tensor<4x4xbf16>, tensor<4x4xbf16> -> tensor<4x4xbf16>
+  %3 = onnx.cast %2 : tensor<4x4xbf16> -> tensor<4x4xf32>
+  train.gradient @a, %3 : tensor<4x4xf32>
+  %4 = onnx.reduce_sum %x [0] keepdims false : tensor<4x4xbf16> -> tensor<4xbf16>
+  %5 = onnx.reshape %4 : tensor<4xbf16> -> tensor<2x2xbf16>
+  %6 = onnx.cast %5 : tensor<2x2xbf16> -> tensor<2x2xf32>
+  train.gradient @b, %6 : tensor<2x2xf32>
+  %7 = onnx.cast %c : tensor<4xf32> -> tensor<4xbf16>
+  %8 = onnx.cast %7 : tensor<4xbf16> -> tensor<4xf32>
+  train.gradient @c, %8 : tensor<4xf32>
+  return
+}
+
+// -----
+
+// Tests that a value with another reader, and one that only bf16 makes, are
+// left alone.
+// CHECK-LABEL: func.func @step(
+// CHECK: onnx.matmul %{{.*}} -> tensor<4x4xbf16>
+// CHECK: onnx.cast
+// CHECK: onnx.neg
+// CHECK: onnx.cast
+onnx.parameter @a : tensor<4x4xf32>
+onnx.parameter @b : tensor<4x4xf32>
+func.func @step(%x: tensor<4x4xbf16>) -> tensor<4x4xbf16> {
+  %0 = onnx.matmul %x, %x : tensor<4x4xbf16>, tensor<4x4xbf16> -> tensor<4x4xbf16>
+  %1 = onnx.cast %0 : tensor<4x4xbf16> -> tensor<4x4xf32>
+  train.gradient @a, %1 : tensor<4x4xf32>
+  %2 = onnx.neg %x : tensor<4x4xbf16> -> tensor<4x4xbf16>
+  %3 = onnx.cast %2 : tensor<4x4xbf16> -> tensor<4x4xf32>
+  train.gradient @b, %3 : tensor<4x4xf32>
+  return %0 : tensor<4x4xbf16>
+}
