@@ -22,6 +22,8 @@ static std::vector<int64_t> expectedParts(CollectiveKind kind, int size) {
 }
 
 Status Collective::checkSegments(const fsdprt_collective_desc &desc) {
+  if (desc.num_segments < 0 || (desc.num_segments > 0 && !desc.segments))
+    return failure("it has ", desc.num_segments, " segments, and no list");
   int64_t end = 0;
   for (int64_t i = 0; i < desc.num_segments; ++i) {
     const fsdprt_segment &segment = desc.segments[i];

@@ -268,6 +268,7 @@ TEST(Collective, RejectsSegmentsThatDoNotFit) {
               HasSubstr("segment 1 holds elements [2, +1), expected a part of "
                         "[3, 4)"));
   EXPECT_THAT(messageFor(tooLong), HasSubstr("segment 1 holds elements"));
+  EXPECT_THAT(messageFor(nullptr), HasSubstr("2 segments, and no list"));
 }
 
 TEST(Streams, AGatherDoesNotWaitForAReduction) {
