@@ -101,7 +101,7 @@ TEST_F(Update, SgdWithMomentumMatchesTorchsFormula) {
       "%q, %c = \"train.flat_sgd\"(%p, %g, %b, %lr, %r) {rule = "
       "#train.sgd<momentum = 9.0e-01 : f64, decay = 1.0e-01 : f64>, "
       "decay_elements = 500 : i64, operandSegmentSizes = array<i32: 1, 1, 1, "
-      "1, 0, 1>} : (" +
+      "1, 0, 1>, resultSegmentSizes = array<i32: 1, 1, 0>} : (" +
           flat + ", " + flat + ", " + flat +
           ", tensor<f32>, tensor<i64>) -> (" + flat + ", " + flat + ")",
       "%q, %c : " + flat + ", " + flat, {p, g, buffer, {0.1f}, {0}});
