@@ -33,10 +33,11 @@ namespace fsdp::sharding {
 /// Elements of type `element` in kLineAlignment bytes.
 int64_t lineAlignment(mlir::Type element);
 
-/// The flat layout of tensors of the given types over `axes`: each at the next
+/// The layout of tensors of the given types over `axes`: each at the next
 /// multiple of `align` elements.
-LayoutAttr getFlatLayout(MeshAttr mesh, llvm::ArrayRef<mlir::StringAttr> axes,
-                         llvm::ArrayRef<mlir::Type> types, int64_t align);
+LayoutAttr getPackedLayout(Placement placement, MeshAttr mesh,
+                           llvm::ArrayRef<mlir::StringAttr> axes,
+                           llvm::ArrayRef<mlir::Type> types, int64_t align);
 } // namespace fsdp::sharding
 
 #endif // FSDP_DIALECTS_FSDP_FSDP_H

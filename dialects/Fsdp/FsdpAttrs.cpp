@@ -118,14 +118,31 @@ static int64_t dim0Elements(RankedTensorType type, int64_t shards) {
              : type.getNumElements() / type.getDimSize(0) * rows;
 }
 
+int64_t LayoutAttr::getEnd(size_t i) const {
+  RankedTensorType type = getTensorType(i);
+  return getOffsets()[i] + (getPlacement() == Placement::Flat
+                                ? type.getNumElements()
+                                : dim0Elements(type, getNumShards()));
+}
+
 int64_t LayoutAttr::getShardElements() const {
-  int64_t last = getTypes().size() - 1, shards = getNumShards();
+  int64_t end = getEnd(getTypes().size() - 1);
+  if (getPlacement() == Placement::Flat)
+    end = llvm::divideCeil(end, getNumShards());
+  return llvm::alignTo(end, getAlign());
+}
+
+int64_t LayoutAttr::getGatheredOffset(size_t i) const {
+  return getOffsets()[i] *
+         (getPlacement() == Placement::Flat ? 1 : getNumShards());
+}
+
+SmallVector<int64_t> LayoutAttr::getSegments() const {
+  SmallVector<int64_t> segments;
   if (getPlacement() == Placement::Dim0)
-    return llvm::alignTo(getOffsets()[last] +
-                             dim0Elements(getTensorType(last), shards),
-                         getAlign());
-  int64_t end = getOffsets()[last] + getTensorType(last).getNumElements();
-  return llvm::alignTo(llvm::divideCeil(end, shards), getAlign());
+    for (auto [i, offset] : llvm::enumerate(getOffsets()))
+      segments.append({offset, getEnd(i) - offset});
+  return segments;
 }
 
 LayoutAttr LayoutAttr::withElementType(Type element) const {
@@ -137,18 +154,23 @@ LayoutAttr LayoutAttr::withElementType(Type element) const {
                          types, getOffsets(), getAlign());
 }
 
-LayoutAttr fsdp::sharding::getFlatLayout(MeshAttr mesh,
-                                         ArrayRef<StringAttr> axes,
-                                         ArrayRef<Type> types, int64_t align) {
+LayoutAttr fsdp::sharding::getPackedLayout(Placement placement, MeshAttr mesh,
+                                           ArrayRef<StringAttr> axes,
+                                           ArrayRef<Type> types,
+                                           int64_t align) {
+  int64_t shards = 1;
+  for (StringAttr axis : axes)
+    shards *= mesh.getSize(axis.getValue());
   SmallVector<int64_t> offsets;
   int64_t end = 0;
   for (Type type : types) {
     auto tensor = cast<RankedTensorType>(type);
-    end = llvm::alignTo(end, align);
-    offsets.push_back(end);
-    end += tensor.getNumElements();
+    offsets.push_back(llvm::alignTo(end, align));
+    end = offsets.back() + (placement == Placement::Flat
+                                ? tensor.getNumElements()
+                                : dim0Elements(tensor, shards));
   }
-  return LayoutAttr::get(mesh.getContext(), Placement::Flat, axes, mesh, types,
+  return LayoutAttr::get(mesh.getContext(), placement, axes, mesh, types,
                          offsets, align);
 }
 

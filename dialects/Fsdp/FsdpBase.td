@@ -65,8 +65,10 @@ def Fsdp_LayoutAttr : Fsdp_Attr<"Layout", "layout"> {
     bytes; cuts may fall inside a row. With `align = A` offsets and C are
     multiples of A elements instead, so that copies of the line in a narrower
     type have them too. `dim0`: each parameter is cut into
-    ceil(rows / N) rows a rank, padded at the tail (FSDP2's placement);
-    offsets are in the rank's own line.
+    ceil(rows / N) rows a rank, padded at the tail (FSDP2's placement); a
+    scalar is rank 0's. Offsets are in the rank's own line. Gathered, parameter
+    p begins at N times its offset, with the rows of all ranks one after the
+    other.
 
     **Constraints**
     - (layout_c1) every axis is one of the mesh.
@@ -90,6 +92,15 @@ def Fsdp_LayoutAttr : Fsdp_Attr<"Layout", "layout"> {
     ::mlir::Type getElementType() const;
     /// Elements that one rank owns (C), padding included.
     int64_t getShardElements() const;
+    /// Where parameter `i` ends in the line that its offset counts in, padding
+    /// of rows included.
+    int64_t getEnd(size_t i) const;
+    /// The first element of parameter `i` in the gathered line.
+    int64_t getGatheredOffset(size_t i) const;
+    /// What a collective exchanges beside whole shards: offset and count of
+    /// each parameter in the rank's own line, one after the other. Empty when
+    /// it exchanges whole shards.
+    ::llvm::SmallVector<int64_t> getSegments() const;
     /// Sum of the parameters' elements, padding not counted.
     int64_t getNumElements() const;
     ::mlir::RankedTensorType getTensorType(size_t i) const;
@@ -102,8 +113,8 @@ def Fsdp_LineAttr : Fsdp_Attr<"Line", "line"> {
   let summary = "a unit's parameters of one dtype and trainability";
   let description = [{
     `parameters` are the symbols, in the layout's order: those that decay come
-    first, so that weight decay applies to the elements below `decay_elements`.
-    `gather` is the element type in which a step gathers them, where it is not
+    first, so that weight decay applies to the elements below `decay_elements`:
+    of the whole line (`flat`), or of each rank's own (`dim0`). `gather` is the element type in which a step gathers them, where it is not
     their own: shards of that type, the gather's source, are then kept beside
     those of the layout, the master. `reduce` is the element type in which
     gradients are summed over the ranks.

@@ -137,15 +137,28 @@ def FsdpRt_GemmOp : FsdpRt_Dispatch<"gemm", (ins
     elements: one a batch dimension, then row and column.
   }];
 }
-def FsdpRt_AllGatherOp : FsdpRt_Dispatch<"all_gather",
-    (ins TypeAttr:$dtype, I64Attr:$count, I64Attr:$payload_bytes),
-    "$dtype `count` $count `payload` $payload_bytes"> {
+/// A collective of a unit's line. Without `segments` it exchanges whole shards:
+/// rank r's stands at element r * count of the line. With them it exchanges
+/// these, pairs of offset and elements in the shard, and each on its own: rank
+/// r's part of one stands at element ranks * offset + r * elements of the line.
+class FsdpRt_LineCollective<string mnemonic> : FsdpRt_Dispatch<mnemonic,
+    (ins TypeAttr:$dtype, I64Attr:$count, I64Attr:$payload_bytes,
+         OptionalAttr<DenseI64ArrayAttr>:$segments),
+    "$dtype `count` $count `payload` $payload_bytes (`segments` $segments^)?">;
+def FsdpRt_AllGatherOp : FsdpRt_LineCollective<"all_gather"> {
   let summary = "shard (count elements) -> line (ranks * count)";
+  let description = [{
+    With `segments`, pairs of offset and elements in the shard, several gathers
+    in one: rank r's part of each stands at element ranks * offset + r *
+    elements of the line.
+  }];
 }
-def FsdpRt_ReduceScatterOp : FsdpRt_Dispatch<"reduce_scatter",
-    (ins TypeAttr:$dtype, I64Attr:$count, I64Attr:$payload_bytes),
-    "$dtype `count` $count `payload` $payload_bytes"> {
+def FsdpRt_ReduceScatterOp : FsdpRt_LineCollective<"reduce_scatter"> {
   let summary = "line (ranks * count) -> summed shard (count), with scratch";
+  let description = [{
+    With `segments` as for `all_gather`; what no segment holds of the shard
+    becomes 0.
+  }];
 }
 def FsdpRt_AllReduceOp : FsdpRt_Dispatch<"all_reduce",
     (ins TypeAttr:$dtype, I64Attr:$count), "$dtype `count` $count"> {

@@ -49,15 +49,15 @@ def Train_FlatAdamWOp : Train_PureOp<"flat_adamw"> {
   let description = [{
     p, g, exp_avg, exp_avg_sq of shape [C]; lr, step, clip scalars; `rank` an
     i64 scalar. The rule is `#train.adamw`'s; its decay applies to the elements
-    whose place in the line, rank C + i, is below `decay_elements`, the others
-    decay by 0. Results are the new p, exp_avg, exp_avg_sq, computed in place;
+    whose place in the line, rank C + i, is below `decay_elements` (with
+    `decay_in_shard`: whose place i in the shard is), the others decay by 0. Results are the new p, exp_avg, exp_avg_sq, computed in place;
     and, where `source` is asked for, p rounded to its type, which the next step
     gathers. g may be in half precision.
   }];
   let args = (ins Onnx_FloatTensor:$p, Onnx_FloatTensor:$g,
       Onnx_FloatTensor:$m, Onnx_FloatTensor:$v, Train_Scalar:$lr,
       Train_Scalar:$step, Optional<Train_Scalar>:$clip, Onnx_IntTensor:$rank,
-      Train_AdamWAttr:$rule, I64Attr:$decay_elements);
+      Train_AdamWAttr:$rule, I64Attr:$decay_elements, UnitAttr:$decay_in_shard);
   let results = (outs Onnx_FloatTensor:$new_p, Onnx_FloatTensor:$new_m,
                       Onnx_FloatTensor:$new_v,
                       Optional<Onnx_FloatTensor>:$source);
@@ -77,7 +77,7 @@ def Train_FlatSgdOp : Train_PureOp<"flat_sgd",
   let args = (ins Onnx_FloatTensor:$p, Onnx_FloatTensor:$g,
       Optional<Onnx_FloatTensor>:$momentum_buffer, Train_Scalar:$lr,
       Optional<Train_Scalar>:$clip, Onnx_IntTensor:$rank, Train_SgdAttr:$rule,
-      I64Attr:$decay_elements);
+      I64Attr:$decay_elements, UnitAttr:$decay_in_shard);
   let results = (outs Onnx_FloatTensor:$new_p,
                       Optional<Onnx_FloatTensor>:$new_momentum_buffer,
                       Optional<Onnx_FloatTensor>:$source);

@@ -106,7 +106,7 @@ Value biasCorrection(Emitter &e, double beta, Value t) {
 }
 
 /// Whether element i of the range decays: its place in the line, rank * C +
-/// begin + i, is below `decayElements`. Null when all do, or none.
+/// begin + i, or, without `rank`, in the shard, is below `decayElements`.
 struct Decay {
   double rate;
   Value below; ///< elements of the range that decay, as index
@@ -114,9 +114,12 @@ struct Decay {
   Decay(Emitter &e, double rate, int64_t decayElements, Value rank,
         int64_t shardElements)
       : rate(rate) {
-    Value shard = e.b.create<arith::MulIOp>(e.loc, e.toIndex(e.load(rank)),
-                                            e.index(shardElements));
-    Value first = e.b.create<arith::AddIOp>(e.loc, shard, e.begin);
+    Value first = e.begin;
+    if (rank) {
+      Value shard = e.b.create<arith::MulIOp>(e.loc, e.toIndex(e.load(rank)),
+                                              e.index(shardElements));
+      first = e.b.create<arith::AddIOp>(e.loc, shard, first);
+    }
     below = e.b.create<arith::SubIOp>(e.loc, e.index(decayElements), first);
   }
 
@@ -188,7 +191,8 @@ LogicalResult emit(Emitter &e, train::FlatAdamWOp op) {
   Value one = e.number(type, 1), b1 = e.number(type, 1 - beta1);
   Value keep2 = e.number(type, beta2), b2 = e.number(type, 1 - beta2);
   Value eps = e.number(type, rule.getEps().getValueAsDouble());
-  Decay decay(e, rate, op.getDecayElements(), rank, elements);
+  Decay decay(e, rate, op.getDecayElements(),
+              op.getDecayInShard() ? Value() : rank, elements);
   Value source = op.getSource() ? e.outs[3] : Value();
   updateInPlace(
       e, {p, g, m, v}, e.outs,
@@ -234,7 +238,8 @@ LogicalResult emit(Emitter &e, train::FlatSgdOp op) {
   Value rate = e.number(type, decayRate), zero = e.number(type, 0);
   Value momentum =
       e.number(type, op.getRule().getMomentum().getValueAsDouble());
-  Decay decay(e, decayRate, op.getDecayElements(), rank, elements);
+  Decay decay(e, decayRate, op.getDecayElements(),
+              op.getDecayInShard() ? Value() : rank, elements);
   SmallVector<Value> ins = {p, g};
   if (buffer)
     ins.push_back(buffer);

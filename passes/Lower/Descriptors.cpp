@@ -20,8 +20,9 @@ static_assert(sizeof(fsdprt_op) == 56, "DescriptorBuilder::head mirrors it");
 static_assert(sizeof(fsdprt_launch_desc) == 56 + 24, "build mirrors it");
 static_assert(sizeof(fsdprt_gemm_desc) == 56 + 16 + 8 * (4 + 4 * 4 + 5),
               "buildGemm mirrors it");
-static_assert(sizeof(fsdprt_collective_desc) == 56 + 24,
+static_assert(sizeof(fsdprt_collective_desc) == 56 + 40,
               "collective mirrors it");
+static_assert(sizeof(fsdprt_segment) == 16, "collective mirrors it");
 static_assert(sizeof(fsdprt_fill_desc) == 56 + 8, "build mirrors it");
 static_assert(sizeof(fsdprt_constant_desc) == 56 + 8, "build mirrors it");
 static_assert(sizeof(fsdprt_unit_desc) == 56 + 8, "build mirrors it");
@@ -169,13 +170,18 @@ DescriptorBuilder::Call DescriptorBuilder::buildGemm(rt::GemmOp op) {
   return {"fsdprt_gemm", global(value, "gemm")};
 }
 
-DescriptorBuilder::Call DescriptorBuilder::collective(Operation *op,
-                                                      StringRef function,
-                                                      Type dtype, int64_t count,
-                                                      int64_t payload) {
+DescriptorBuilder::Call
+DescriptorBuilder::collective(Operation *op, StringRef function, Type dtype,
+                              int64_t count, int64_t payload,
+                              std::optional<ArrayRef<int64_t>> segments) {
+  llvm::Constant *pairs = llvm::ConstantPointerNull::get(
+      llvm::PointerType::getUnqual(module.getContext()));
+  int64_t numSegments = segments ? segments->size() / 2 : 0;
+  if (numSegments)
+    pairs = global(i64Array(*segments, segments->size()), "segments");
   llvm::Constant *value =
       structOf({head(op), i32(*communicatorOf(op)), i32(dtypeCode(dtype)),
-                i64(count), i64(payload)});
+                i64(count), i64(payload), pairs, i64(numSegments)});
   return {function, global(value, "collective")};
 }
 
@@ -197,11 +203,11 @@ DescriptorBuilder::Call DescriptorBuilder::build(Operation *op) {
       .Case([&](rt::GemmOp gemm) { return buildGemm(gemm); })
       .Case([&](rt::AllGatherOp c) {
         return collective(op, "fsdprt_all_gather", c.getDtype(), c.getCount(),
-                          c.getPayloadBytes());
+                          c.getPayloadBytes(), c.getSegments());
       })
       .Case([&](rt::ReduceScatterOp c) {
         return collective(op, "fsdprt_reduce_scatter", c.getDtype(),
-                          c.getCount(), c.getPayloadBytes());
+                          c.getCount(), c.getPayloadBytes(), c.getSegments());
       })
       .Case([&](rt::AllReduceOp c) {
         return collective(op, "fsdprt_all_reduce", c.getDtype(), c.getCount(),

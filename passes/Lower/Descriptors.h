@@ -38,7 +38,8 @@ private:
   llvm::Constant *i64Array(llvm::ArrayRef<int64_t> values, size_t size);
   Call buildGemm(rt::GemmOp op);
   Call collective(mlir::Operation *op, llvm::StringRef function,
-                  mlir::Type dtype, int64_t count, int64_t payload);
+                  mlir::Type dtype, int64_t count, int64_t payload,
+                  std::optional<llvm::ArrayRef<int64_t>> segments = {});
 
   llvm::Module &module;
   const llvm::DenseMap<int64_t, Place> &places;

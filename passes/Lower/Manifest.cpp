@@ -186,12 +186,14 @@ private:
     }
     auto type = RankedTensorType::get({layout.getShardElements()},
                                       layout.getElementType());
-    return Object{{"dtype", dtypeName(layout.getElementType())},
-                  {"trainable", line.getTrainable()},
-                  {"shard_elements", layout.getShardElements()},
-                  {"elements", layout.getNumElements()},
-                  {"shard", placeOf(shard, type)},
-                  {"parameters", std::move(indices)}};
+    return Object{
+        {"dtype", dtypeName(layout.getElementType())},
+        {"trainable", line.getTrainable()},
+        {"placement", sharding::stringifyPlacement(layout.getPlacement())},
+        {"shard_elements", layout.getShardElements()},
+        {"elements", layout.getNumElements()},
+        {"shard", placeOf(shard, type)},
+        {"parameters", std::move(indices)}};
   }
 
   static Object parameterObject(onnx::ParameterOp parameter, int64_t unit,

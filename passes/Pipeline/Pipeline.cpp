@@ -76,6 +76,7 @@ static void addShardStage(OpPassManager &manager,
                           const PipelineOptions &options) {
   FsdpAssignUnitsOptions units;
   units.mesh = options.mesh;
+  units.placement = options.placement;
   units.units = options.units;
   units.paramDtype = options.paramDtype;
   units.reduceDtype = options.reduceDtype;

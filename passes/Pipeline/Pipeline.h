@@ -10,6 +10,7 @@ namespace fsdp {
 /// What a user says of a training step (fsdp-compile's options).
 struct PipelineOptions {
   std::string mesh = "shard=1";
+  std::string placement = "flat"; ///< how parameters are cut: flat or dim0
   std::vector<std::string> units;
   /// "N" or "PATTERN=N": gathers that a unit starts ahead.
   std::vector<std::string> prefetchForward, prefetchBackward;

@@ -9,6 +9,14 @@ static LayoutAttr layoutOf(TypeRange shards) {
   return cast<ShardedType>(shards.front()).getLayout();
 }
 
+/// Null where whole shards are exchanged.
+static DenseI64ArrayAttr segmentsOf(LayoutAttr layout) {
+  SmallVector<int64_t> segments = layout.getSegments();
+  return segments.empty()
+             ? DenseI64ArrayAttr()
+             : DenseI64ArrayAttr::get(layout.getContext(), segments);
+}
+
 /// Zeroes what lies between and behind the parameters of a gradient line: the
 /// norm counts it and the update reads it.
 void PhaseConverter::zeroGaps(const LineBuffers &line, Slice buffer) {
@@ -42,7 +50,8 @@ void PhaseConverter::convert(AllGatherStartOp op) {
       {phase.arg(rt::Access::Read, from), phase.arg(rt::Access::Write, full)},
       op.getUnit(), "", TypeAttr::get(layout.getElementType()),
       b.getI64IntegerAttr(layout.getShardElements()),
-      b.getI64IntegerAttr(layout.getNumElements() * element));
+      b.getI64IntegerAttr(layout.getNumElements() * element),
+      segmentsOf(layout));
   pendings[op.getPending()] = {event, full};
 }
 
@@ -71,7 +80,8 @@ void PhaseConverter::convert(ReduceScatterStartOp op) {
        phase.arg(rt::Access::Scratch, scratch)},
       unit, "", TypeAttr::get(layout.getElementType()),
       b.getI64IntegerAttr(layout.getShardElements()),
-      b.getI64IntegerAttr(layout.getNumElements() * element));
+      b.getI64IntegerAttr(layout.getNumElements() * element),
+      segmentsOf(layout));
   pendings[op.getPending()] = {event, shard};
 }
 

@@ -119,6 +119,7 @@ LogicalResult PhaseConverter::convert(UpdateOp op) {
   addInput(program.roles.lookup("rank"),
            RankedTensorType::get({}, IntegerType::get(op.getContext(), 64)));
   int64_t decay = line.line.get().getDecayElements();
+  bool inShard = line.layout().getPlacement() == Placement::Dim0;
   auto build = [&](OpBuilder &b, Block *body) -> ValueRange {
     SmallVector<Value> args(body->getArguments());
     auto next = args.begin();
@@ -133,12 +134,13 @@ LogicalResult PhaseConverter::convert(UpdateOp op) {
           .create<train::FlatAdamWOp>(op.getLoc(), shard, shard, shard, source,
                                       p, g, m, v, lr, step, clip, rank,
                                       cast<train::AdamWAttr>(op.getRule()),
-                                      decay, "optimizer")
+                                      decay, inShard, "optimizer")
           ->getResults();
     return b
-        .create<train::FlatSgdOp>(
-            op.getLoc(), shard, m ? shard : Type(), source, p, g, m, lr, clip,
-            rank, cast<train::SgdAttr>(op.getRule()), decay, "optimizer")
+        .create<train::FlatSgdOp>(op.getLoc(), shard, m ? shard : Type(),
+                                  source, p, g, m, lr, clip, rank,
+                                  cast<train::SgdAttr>(op.getRule()), decay,
+                                  inShard, "optimizer")
         ->getResults();
   };
   return launchFlat(op, isAdamW ? "adamw" : "sgd", op.getUnit(), types, build,

@@ -11,7 +11,8 @@ using namespace fsdp::sharding;
 Slice fsdp::parameterSlice(LayoutAttr layout, size_t index,
                            const Slice &buffer) {
   int64_t element = layout.getElementType().getIntOrFloatBitWidth() / 8;
-  return {buffer.buffer, buffer.begin + layout.getOffsets()[index] * element,
+  return {buffer.buffer,
+          buffer.begin + layout.getGatheredOffset(index) * element,
           byteSize(layout.getTypes()[index])};
 }
 

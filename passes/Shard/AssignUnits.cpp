@@ -47,7 +47,8 @@ struct AssignUnits : public fsdp::impl::FsdpAssignUnitsBase<AssignUnits> {
 
   void runOnOperation() override {
     FailureOr<MeshAttr> meshAttr = parseMesh();
-    if (failed(meshAttr) || failed(checkPatterns()) || failed(parseTypes()))
+    if (failed(meshAttr) || failed(checkPatterns()) || failed(parseTypes()) ||
+        failed(parsePlacement()))
       return signalPassFailure();
     llvm::MapVector<StringRef, SmallVector<Member>> members;
     members[kRootUnit];
@@ -97,6 +98,15 @@ struct AssignUnits : public fsdp::impl::FsdpAssignUnitsBase<AssignUnits> {
       return failure();
     gather = *param;
     reduce = *sum;
+    return success();
+  }
+
+  LogicalResult parsePlacement() {
+    std::optional<Placement> parsed = symbolizePlacement(placement);
+    if (!parsed)
+      return getOperation().emitError("unknown --placement '")
+             << placement << "', expected flat or dim0";
+    cut = *parsed;
     return success();
   }
 
@@ -199,16 +209,16 @@ struct AssignUnits : public fsdp::impl::FsdpAssignUnitsBase<AssignUnits> {
     for (Type type : {lineGather, lineReduce})
       align = std::max(align, type ? lineAlignment(type) : align);
     LayoutAttr layout =
-        getFlatLayout(meshAttr, meshAttr.getNames(), types, align);
+        getPackedLayout(cut, meshAttr, meshAttr.getNames(), types, align);
     int64_t decayEnd = 0;
     for (auto [i, member] : llvm::enumerate(group))
       if (decays(member.rule))
-        decayEnd =
-            layout.getOffsets()[i] + layout.getTensorType(i).getNumElements();
+        decayEnd = layout.getEnd(i);
     return LineAttr::get(&getContext(), layout, names, trainable, decayEnd,
                          lineGather, lineReduce);
   }
 
   Type gather, reduce; ///< null: the parameter's own
+  Placement cut = Placement::Flat;
 };
 } // namespace

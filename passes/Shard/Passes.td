@@ -15,7 +15,8 @@ def FsdpAssignUnits : Fsdp_ShardPass<"fsdp-assign-units"> {
     dtype and trainability form a line; those that decay come first. With
     `param-dtype` a line of f32 parameters gets shards in that type beside its
     own, which the step gathers; with `reduce-dtype` its gradients are reduced
-    in that type. The step is not changed.
+    in that type. `placement` says how a line is cut over the ranks: `flat`
+    anywhere, `dim0` each parameter between rows. The step is not changed.
   }];
   let options = [
     Option<"mesh", "mesh", "std::string", "\"shard=1\"",
@@ -25,7 +26,9 @@ def FsdpAssignUnits : Fsdp_ShardPass<"fsdp-assign-units"> {
     Option<"paramDtype", "param-dtype", "std::string", "\"\"",
            "float32 or bfloat16: what a step gathers f32 parameters in">,
     Option<"reduceDtype", "reduce-dtype", "std::string", "\"\"",
-           "float32 or bfloat16: what their gradients are reduced in">];
+           "float32 or bfloat16: what their gradients are reduced in">,
+    Option<"placement", "placement", "std::string", "\"flat\"",
+           "flat or dim0: how lines are cut">];
   let statistics = [Statistic<"numUnits", "units", "units, root included">];
 }
 

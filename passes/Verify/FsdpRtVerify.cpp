@@ -30,7 +30,7 @@ struct FsdpRtVerify : public fsdp::impl::FsdpRtVerifyBase<FsdpRtVerify> {
         failed(verifyOverlap(*lives)))
       return signalPassFailure();
     for (auto phase : getOperation().getOps<rt::PhaseOp>())
-      if (failed(verifyJoin(phase)))
+      if (failed(verifyJoin(phase)) || failed(verifySegments(phase)))
         return signalPassFailure();
     if (failed(verifySchedules()))
       signalPassFailure();
@@ -41,6 +41,29 @@ struct FsdpRtVerify : public fsdp::impl::FsdpRtVerifyBase<FsdpRtVerify> {
     if (block.empty() || !isa<rt::JoinOp>(block.back()))
       return phase.emitOpError("does not end by joining all streams "
                                "(fsdprt_v5)");
+    return success();
+  }
+
+  /// Overlapping segments would be written twice, at once.
+  static LogicalResult verifySegments(rt::PhaseOp phase) {
+    for (Operation &op : phase.getBody().front()) {
+      auto segments = op.getAttrOfType<DenseI64ArrayAttr>("segments");
+      if (!segments)
+        continue;
+      int64_t count = op.getAttrOfType<IntegerAttr>("count").getInt(), end = 0;
+      ArrayRef<int64_t> pairs = segments.asArrayRef();
+      bool valid = !pairs.empty() && pairs.size() % 2 == 0;
+      for (size_t i = 0; valid && i < pairs.size(); i += 2) {
+        valid = pairs[i] >= end && pairs[i] <= count && pairs[i + 1] >= 0 &&
+                pairs[i + 1] <= count - pairs[i];
+        end = pairs[i] + pairs[i + 1];
+      }
+      if (!valid)
+        return op.emitOpError("has segments [")
+               << pairs << "], expected pairs of offset and elements that "
+               << "ascend, do not overlap and end by " << count
+               << " (fsdprt_v9)";
+    }
     return success();
   }
 

@@ -45,6 +45,8 @@ def FsdpRtVerify : Pass<"fsdprt-verify", "::mlir::ModuleOp"> {
     - (fsdprt_v7) all ranks issue the same collectives in the same order on each
       communicator, in the same phases.
     - (fsdprt_v8) no dispatch waits for itself, through whatever rank.
+    - (fsdprt_v9) segments of a collective ascend, do not overlap, and end with
+      the shard.
 
     All ranks run one program; with `peers` the other ranks run those, which
     tells if programs that were compiled apart can train together:
@@ -54,6 +56,20 @@ def FsdpRtVerify : Pass<"fsdprt-verify", "::mlir::ModuleOp"> {
     ListOption<"peers", "peers", "std::string",
                "files with the programs of rank 1, 2, ...; default: the same">
   ];
+}
+
+def FsdpRtVerifyCopies : Pass<"fsdprt-verify-copies", "::mlir::ModuleOp"> {
+  let summary = "checks that a step moves no parameters and gradients about";
+  let description = [{
+    Of the phases that run each step:
+    - (copies_v1) no dispatch copies bytes of a shard, of gathered parameters,
+      or of gradients, whole or reduced.
+    - (copies_v2) no kernel that only rearranges or casts all that it reads
+      reads such bytes alone, or writes them.
+
+    What a step must copy is not an error of the program, so this is no part of
+    the pipeline: `local_copy_bytes` of `fsdp-run` counts it.
+  }];
 }
 
 def ProgramVerify : Pass<"program-verify", "::mlir::ModuleOp"> {

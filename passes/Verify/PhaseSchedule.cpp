@@ -22,6 +22,8 @@ static std::optional<schedule::Collective> collectiveOf(Operation *op) {
   std::string kind;
   llvm::raw_string_ostream(kind)
       << op->getName().stripDialect() << " of " << dtype;
+  if (auto segments = op->getAttrOfType<DenseI64ArrayAttr>("segments"))
+    llvm::raw_string_ostream(kind) << " in " << segments;
   int64_t bytes = op->getAttrOfType<IntegerAttr>("count").getInt() *
                   int64_t(llvm::divideCeil(dtype.getIntOrFloatBitWidth(), 8));
   StringRef unit = op->getAttrOfType<StringAttr>("unit").getValue();

@@ -16,7 +16,12 @@ fsdprt_context *&fsdprt::currentContext() {
 fsdprt_context::fsdprt_context(const Manifest &manifest,
                                Communicator &communicator, Options options)
     : manifest(manifest), options(options), communicator(communicator),
-      recorder(manifest.arenas.size()) {}
+      recorder(manifest.arenas.size()) {
+  for (const BufferSpec &buffer : manifest.buffers)
+    if (buffer.kind == "shard" || buffer.kind == "gathered" ||
+        buffer.kind == "gradient" || buffer.kind == "reduced")
+      parameterBuffers.insert(buffer.id);
+}
 
 Expected<std::unique_ptr<fsdprt_context>>
 fsdprt_context::create(const Manifest &manifest, Communicator &communicator,

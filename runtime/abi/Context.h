@@ -14,6 +14,7 @@
 #include "io/ParameterLoader.h"
 
 #include <map>
+#include <set>
 
 struct fsdprt_context {
   struct Options {
@@ -40,6 +41,10 @@ struct fsdprt_context {
   char *hostAccess(const fsdprt::Place &place);
   /// Writes a number in the place's dtype; does nothing if there is none.
   void writeScalar(const std::string &name, double value);
+  /// Whether a buffer of the plan holds parameters or gradients.
+  bool holdsParameters(int64_t buffer) const {
+    return parameterBuffers.count(buffer) != 0;
+  }
   /// NaN if the program has no such result.
   double readResult(const std::string &name);
 
@@ -64,6 +69,7 @@ struct fsdprt_context {
   int64_t step = -1;
   int64_t nextOperation = 0;
   int64_t gatheredBytes = 0, reducedBytes = 0;
+  int64_t localCopyBytes = 0; // of parameters and gradients, by fsdprt_copy
   fsdprt::Status error;
 
   // In checked mode: what dies with each operation of a phase.
@@ -75,6 +81,8 @@ private:
   fsdprt_context(const fsdprt::Manifest &manifest,
                  fsdprt::Communicator &communicator, Options options);
   void planPoison();
+
+  std::set<int64_t> parameterBuffers; // by the plan's number
 };
 
 namespace fsdprt {

@@ -20,7 +20,8 @@ static_assert(sizeof(fsdprt_arg) == 32, "part of the ABI");
 static_assert(sizeof(fsdprt_op) == 56, "part of the ABI");
 static_assert(sizeof(fsdprt_launch_desc) == 80, "part of the ABI");
 static_assert(sizeof(fsdprt_gemm_desc) == 272, "part of the ABI");
-static_assert(sizeof(fsdprt_collective_desc) == 80, "part of the ABI");
+static_assert(sizeof(fsdprt_segment) == 16, "part of the ABI");
+static_assert(sizeof(fsdprt_collective_desc) == 96, "part of the ABI");
 static_assert(sizeof(fsdprt_fill_desc) == 64, "part of the ABI");
 static_assert(sizeof(fsdprt_copy_desc) == 56, "part of the ABI");
 static_assert(sizeof(fsdprt_constant_desc) == 64, "part of the ABI");
@@ -284,6 +285,9 @@ fsdprt_status fsdprt_copy(fsdprt_context *context,
     int64_t bytes = desc->op.args[0].bytes;
     if (desc->op.args[1].bytes != bytes)
       return failure("copies ", bytes, " bytes into ", desc->op.args[1].bytes);
+    if (context->holdsParameters(desc->op.args[0].buffer) ||
+        context->holdsParameters(desc->op.args[1].buffer))
+      context->localCopyBytes += bytes;
     void *from = operation.args()[0], *to = operation.args()[1];
     return operation.dispatch([=] {
       std::memmove(to, from, bytes);

@@ -25,7 +25,7 @@ extern "C" {
 /* Raised whenever a descriptor or the manifest changes shape; the program
  * exports it as the global int32_t `fsdp_program_abi`, and a program of
  * another number is refused before anything runs. */
-#define FSDPRT_ABI_VERSION 1
+#define FSDPRT_ABI_VERSION 2
 
 typedef struct fsdprt_context fsdprt_context; /* one rank */
 typedef int32_t fsdprt_status;                /* 0: success */
@@ -137,12 +137,23 @@ enum {
   FSDPRT_NUM_COMMS = 3
 };
 
+/* `count` elements at `offset` of a shard. */
+typedef struct {
+  int64_t offset;
+  int64_t count;
+} fsdprt_segment;
+
 /* `count` is the elements of one rank's part.
  * all_gather: args shard (count), line (N * count). Rank r's shard lands at
  *   element r * count of the line.
  * reduce_scatter: args line (N * count), shard (count), scratch (N * count):
  *   shard = sum over the ranks, in rank order, of their line's interval
  *   [r * count, (r + 1) * count).
+ * With `num_segments` not 0 these two do the same for each segment of the
+ *   shard on its own, at once: of a segment (o, c) rank r's elements are
+ *   [N * o + r * c, N * o + (r + 1) * c) of the line. Segments ascend and do
+ *   not overlap. An all_gather leaves the rest of the line as it was, a
+ *   reduce_scatter zeroes the rest of the shard.
  * all_reduce: args buffer (count, read and written), scratch (N * count):
  *   sum in rank order, equal bits on all ranks.
  * With one rank the same results, no communication. */
@@ -153,6 +164,8 @@ typedef struct {
   int64_t count;
   int64_t payload_bytes; /* unsharded payload without padding, for metrics;
                             0 for scalar all-reduces */
+  const fsdprt_segment *segments;
+  int64_t num_segments; /* 0: the whole shard is one */
 } fsdprt_collective_desc;
 
 typedef struct {

@@ -25,10 +25,15 @@ public:
   int channel() const { return comm; }
 
 private:
+  static Status checkSegments(const fsdprt_collective_desc &desc);
+  void sum(const fsdprt_segment &segment) const;
+  void zeroRest() const;
+
   CollectiveKind kind;
   int comm = 0, rank = 0, size = 1;
   int32_t dtype = 0;
-  int64_t count = 0, partBytes = 0;
+  int64_t count = 0, elementBytes = 0, partBytes = 0;
+  std::vector<fsdprt_segment> segments; // one of the whole shard, if no others
   char *args[3] = {nullptr, nullptr, nullptr};
 };
 

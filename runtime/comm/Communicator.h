@@ -1,7 +1,7 @@
 //===- Communicator.h - Moving bytes between ranks --------------*- C++ -*-===//
 //
-// All collectives are one primitive here: every rank sends one piece of memory
-// to each peer and receives one from it. What is sent where, and the sum in
+// All collectives are one primitive here: every rank sends pieces of memory to
+// each peer and receives as many from it. What is sent where, and the sum in
 // rank order, are in Collective.h, the same for all transports.
 //
 // A rank drives its communicator from one thread (Streams): start, then test
@@ -20,7 +20,8 @@
 
 namespace fsdprt {
 
-/// What goes to and comes from one peer; both sides agree on `bytes`.
+/// A piece that goes to one peer, and one that comes from it; both sides agree
+/// on `bytes`.
 struct Transfer {
   const void *send = nullptr;
   void *receive = nullptr;
@@ -39,9 +40,10 @@ public:
   virtual int size() const = 0;
   virtual const char *name() const = 0;
 
-  /// Starts an exchange; transfers[peer], the own entry unused. One at a time
-  /// on a channel, in the same order on all ranks. The memory stays untouched
-  /// by others until test says done.
+  /// Starts an exchange; transfers[piece * size() + peer], as many pieces for
+  /// each peer on all ranks, the own entries unused. One exchange at a time on
+  /// a channel, in the same order on all ranks. The memory stays untouched by
+  /// others until test says done.
   virtual Status start(int channel, std::vector<Transfer> transfers) = 0;
 
   /// Drives the exchange; true when all was sent and received.

@@ -70,12 +70,13 @@ Status MpiCommunicator::start(int channel, std::vector<Transfer> transfers) {
     for (int step = 1; step < numRanks; ++step) {
       // Neighbours first, so that not all ranks send to the same one.
       int peer = (self + step) % numRanks;
-      for (int64_t at = 0; at < transfers[peer].bytes; at += chunk) {
-        int length = int(std::min(chunk, transfers[peer].bytes - at));
-        pending.push_back(MPI_REQUEST_NULL);
-        FSDPRT_RETURN_IF_ERROR(
-            post(peer, transfers[peer], at, length, &pending.back()));
-      }
+      for (size_t i = peer; i < transfers.size(); i += numRanks)
+        for (int64_t at = 0; at < transfers[i].bytes; at += chunk) {
+          int length = int(std::min(chunk, transfers[i].bytes - at));
+          pending.push_back(MPI_REQUEST_NULL);
+          FSDPRT_RETURN_IF_ERROR(
+              post(peer, transfers[i], at, length, &pending.back()));
+        }
     }
     return Status();
   };

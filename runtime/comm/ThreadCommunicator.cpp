@@ -22,6 +22,24 @@ Status ThreadCommunicator::start(int channel, std::vector<Transfer> transfers) {
   return Status();
 }
 
+/// Copies all pieces that `peer` sends to this rank.
+Status ThreadCommunicator::copyFrom(int peer,
+                                    const std::vector<Transfer> &theirs,
+                                    const std::vector<Transfer> &ours) const {
+  if (theirs.size() != ours.size())
+    return failure("rank ", peer, " sends ", theirs.size() / size(),
+                   " pieces, expected ", ours.size() / size());
+  for (size_t piece = 0; piece < ours.size(); piece += size()) {
+    const Transfer &incoming = theirs[piece + self];
+    const Transfer &mine = ours[piece + peer];
+    if (incoming.bytes != mine.bytes)
+      return failure("rank ", peer, " sends ", incoming.bytes,
+                     " bytes, expected ", mine.bytes);
+    std::memcpy(mine.receive, incoming.send, mine.bytes);
+  }
+  return Status();
+}
+
 Expected<bool> ThreadCommunicator::test(int channel) {
   std::unique_lock<std::mutex> lock(group->mutex);
   seenGeneration = group->generation;
@@ -34,16 +52,10 @@ Expected<bool> ThreadCommunicator::test(int channel) {
       return false;
   if (posts[self].copied < sequence) {
     lock.unlock();
-    for (int peer = 0; peer < group->numRanks; ++peer) {
-      if (peer == self)
-        continue;
-      const Transfer &incoming = (*posts[peer].transfers)[self];
-      const Transfer &mine = current[channel][peer];
-      if (incoming.bytes != mine.bytes)
-        return failure("rank ", peer, " sends ", incoming.bytes,
-                       " bytes, expected ", mine.bytes);
-      std::memcpy(mine.receive, incoming.send, mine.bytes);
-    }
+    for (int peer = 0; peer < group->numRanks; ++peer)
+      if (peer != self)
+        FSDPRT_RETURN_IF_ERROR(
+            copyFrom(peer, *posts[peer].transfers, current[channel]));
     lock.lock();
     posts[self].copied = sequence;
     seenGeneration = ++group->generation;

@@ -52,6 +52,9 @@ public:
   void abort() override;
 
 private:
+  Status copyFrom(int peer, const std::vector<Transfer> &theirs,
+                  const std::vector<Transfer> &ours) const;
+
   std::shared_ptr<ThreadGroup> group;
   const int self;
   uint64_t seenGeneration = 0;

@@ -6,6 +6,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
@@ -29,6 +30,32 @@ std::string fsdprt::shapeString(const std::vector<int64_t> &shape) {
 }
 
 int64_t ParameterSpec::numElements() const { return productOf(shape); }
+
+int64_t ParameterSpec::elementsPerRank(int64_t world) const {
+  int64_t rows = shape.empty() ? 1 : shape[0];
+  return rows == 0 ? 0 : numElements() / rows * ((rows + world - 1) / world);
+}
+
+OwnedElements Manifest::ownedElements(const ParameterSpec &parameter,
+                                      int rank) const {
+  const LineSpec &line = units[parameter.unit].lines[parameter.line];
+  int64_t elements = parameter.numElements();
+  if (line.placement == LineSpec::Placement::Dim0) {
+    int64_t part = parameter.elementsPerRank(worldSize());
+    return {rank * part, std::min((rank + 1) * part, elements),
+            parameter.offset};
+  }
+  int64_t first = rank * line.shardElements, last = first + line.shardElements;
+  int64_t begin = std::max(first, parameter.offset);
+  int64_t end = std::min(last, parameter.offset + elements);
+  return {begin - parameter.offset, end - parameter.offset, begin - first};
+}
+
+int64_t Manifest::gatheredOffset(const ParameterSpec &parameter) const {
+  const LineSpec &line = units[parameter.unit].lines[parameter.line];
+  return parameter.offset *
+         (line.placement == LineSpec::Placement::Dim0 ? worldSize() : 1);
+}
 
 int64_t Manifest::worldSize() const {
   int64_t size = 1;
@@ -269,6 +296,13 @@ void parseUnits(Manifest &manifest, const Json &json) {
       LineSpec parsed;
       parsed.dtype = getDType(line, where);
       parsed.trainable = get<bool>(line, "trainable", where);
+      std::string placement =
+          getOr<std::string>(line, "placement", "flat", where);
+      require(placement == "flat" || placement == "dim0",
+              where + ": placement is '" + placement +
+                  "', expected flat or dim0");
+      parsed.placement = placement == "flat" ? LineSpec::Placement::Flat
+                                             : LineSpec::Placement::Dim0;
       parsed.shardElements = get<int64_t>(line, "shard_elements", where);
       parsed.elements = get<int64_t>(line, "elements", where);
       parsed.shard = parsePlace(manifest, member(line, "shard", where), where);
@@ -352,8 +386,12 @@ void parseParameters(Manifest &manifest, const Json &json) {
                   std::to_string(spec.line) + " does not exist");
       const LineSpec &line = manifest.units[spec.unit].lines[spec.line];
       require(spec.dtype == line.dtype, where + ": dtype is not its line's");
-      require(spec.offset >= 0 && spec.offset + spec.numElements() <=
-                                      line.shardElements * manifest.worldSize(),
+      int64_t world = manifest.worldSize();
+      bool flat = line.placement == LineSpec::Placement::Flat;
+      require(spec.offset >= 0 &&
+                  spec.offset + (flat ? spec.numElements()
+                                      : spec.elementsPerRank(world)) <=
+                      line.shardElements * (flat ? world : 1),
               where + ": it reaches beyond the end of its line");
     }
     manifest.parameters.push_back(std::move(spec));

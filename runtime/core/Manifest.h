@@ -43,10 +43,15 @@ struct InputSpec {
 };
 
 /// Parameters of one dtype and trainability of a unit, one after the other.
+/// Flat: rank r holds elements [rC, (r+1)C) of that line. Dim0: each rank has a
+/// line of its own, with ceil(rows / N) rows of each parameter.
 struct LineSpec {
+  enum class Placement { Flat, Dim0 };
+
   int32_t dtype = 0;
   bool trainable = true;
-  int64_t shardElements = 0; // C: rank r holds elements [rC, (r+1)C)
+  Placement placement = Placement::Flat;
+  int64_t shardElements = 0; // C
   int64_t elements = 0;      // sum of the parameters' elements
   Place shard;
   std::vector<int> parameters;
@@ -65,7 +70,7 @@ struct ParameterSpec {
   std::vector<int64_t> shape;
   bool isBuffer = false, trainable = true;
   int unit = -1, line = 0;
-  int64_t offset = 0; // first element in the line
+  int64_t offset = 0; // first element in the line (dim0: of a rank)
 
   Origin origin = Origin::None;
   std::string file; // Origin::File: where the bytes stand
@@ -76,6 +81,14 @@ struct ParameterSpec {
   std::string data;            // Data, decoded
 
   int64_t numElements() const;
+  /// Elements of ceil(rows / world) rows; a scalar is one row.
+  int64_t elementsPerRank(int64_t world) const;
+};
+
+/// A rank's elements of a parameter, [begin, end) in the parameter's own order,
+/// and where they stand in the rank's shard. None of them: begin >= end.
+struct OwnedElements {
+  int64_t begin = 0, end = 0, inShard = 0;
 };
 
 /// A buffer of the memory plan.
@@ -113,6 +126,10 @@ struct Manifest {
   /// Ranks: the product of the mesh.
   int64_t worldSize() const;
   std::string meshString() const; // "shard=2"
+  /// What `rank` owns of a parameter that is in a unit.
+  OwnedElements ownedElements(const ParameterSpec &parameter, int rank) const;
+  /// First element of a parameter in its gathered line.
+  int64_t gatheredOffset(const ParameterSpec &parameter) const;
   const PhaseSpec *phaseThatRuns(const std::string &when) const;
 };
 

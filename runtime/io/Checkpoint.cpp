@@ -73,8 +73,9 @@ Status CheckpointSaver::storeLine(int unit, int line, const void *data) {
   const LineSpec &spec = manifest->units[unit].lines[line];
   for (int index : spec.parameters) {
     const ParameterSpec &parameter = manifest->parameters[index];
-    const char *at = static_cast<const char *>(data) +
-                     parameter.offset * sizeOfDType(spec.dtype);
+    const char *at =
+        static_cast<const char *>(data) +
+        manifest->gatheredOffset(parameter) * sizeOfDType(spec.dtype);
     for (size_t i = 0; i < parameter.names.size(); ++i)
       FSDPRT_RETURN_IF_ERROR(writer->write(firstTensor[index] + i, at));
   }

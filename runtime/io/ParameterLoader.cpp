@@ -224,16 +224,13 @@ Status ParameterLoader::loadLine(int unit, int line, void *shard) const {
     return failure("unit ", unit, ", line ", line, " is not in the manifest");
   const LineSpec &spec = manifest->units[unit].lines[line];
   int64_t size = sizeOfDType(spec.dtype);
-  int64_t first = options.rank * spec.shardElements;
-  int64_t last = first + spec.shardElements;
   std::memset(shard, 0, spec.shardElements * size);
   for (int index : spec.parameters) {
-    const ParameterSpec &parameter = manifest->parameters[index];
-    int64_t begin = std::max(first, parameter.offset);
-    int64_t end = std::min(last, parameter.offset + parameter.numElements());
+    OwnedElements owned =
+        manifest->ownedElements(manifest->parameters[index], options.rank);
     FSDPRT_RETURN_IF_ERROR(
-        loadElements(index, begin - parameter.offset, end - parameter.offset,
-                     static_cast<char *>(shard) + (begin - first) * size));
+        loadElements(index, owned.begin, owned.end,
+                     static_cast<char *>(shard) + owned.inShard * size));
     if (options.onProgress)
       options.onProgress();
   }

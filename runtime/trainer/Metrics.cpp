@@ -52,7 +52,8 @@ Status MetricsFile::write(const StepMetrics &metrics) {
       {"planned_peak_bytes", metrics.plannedPeakBytes},
       {"measured_peak_bytes", metrics.measuredPeakBytes},
       {"gathered_bytes", metrics.gatheredBytes},
-      {"reduced_bytes", metrics.reducedBytes}};
+      {"reduced_bytes", metrics.reducedBytes},
+      {"local_copy_bytes", metrics.localCopyBytes}};
   std::string line = json.dump() + "\n";
   ssize_t written = ::write(fd, line.data(), line.size());
   if (written == ssize_t(line.size()))
@@ -136,6 +137,8 @@ void fsdprt::printSummary(const std::vector<StepMetrics> &steps,
     std::printf("loss: first %.4f, last %.4f, mean of the last %zu %.4f\n",
                 steps.front().loss, steps.back().loss, last, sum / last);
     std::printf("speed: %.0f tokens/s\n", (steps.size() - warm) / speed);
+    std::printf("local copies: %lld bytes a step\n",
+                (long long)steps.back().localCopyBytes);
   }
   for (size_t rank = 0; rank < peaks.size(); ++rank) {
     std::printf("rank %zu: planned peak %lld bytes (%s), measured %lld", rank,

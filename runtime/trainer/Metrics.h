@@ -18,6 +18,8 @@ struct StepMetrics {
   double exposedMilliseconds = 0; // compute waited for communication
   int64_t plannedPeakBytes = 0, measuredPeakBytes = 0;
   int64_t gatheredBytes = 0, reducedBytes = 0; // of this rank and step
+  /// Bytes of parameters and gradients that were merely moved within the rank.
+  int64_t localCopyBytes = 0;
 };
 
 /// One JSON object a line, each written at once, so a file cut short still

@@ -185,6 +185,7 @@ Status Trainer::runStep(int64_t step, Progress &progress) {
   context->writeScalar("lr", metrics.learningRate);
   context->writeScalar("step", double(step + 1));
   context->gatheredBytes = context->reducedBytes = 0;
+  context->localCopyBytes = 0;
   context->streams->takeBlockedSeconds();
   FSDPRT_RETURN_IF_ERROR(runPhases("step", step));
   metrics.loss = context->readResult("loss");
@@ -200,6 +201,7 @@ Status Trainer::runStep(int64_t step, Progress &progress) {
   metrics.exposedMilliseconds = context->streams->takeBlockedSeconds() * 1000;
   metrics.gatheredBytes = context->gatheredBytes;
   metrics.reducedBytes = context->reducedBytes;
+  metrics.localCopyBytes = context->localCopyBytes;
   history.push_back(metrics);
   if (metricsFile)
     FSDPRT_RETURN_IF_ERROR(metricsFile->write(metrics));

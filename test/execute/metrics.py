@@ -8,7 +8,7 @@ import unittest
 from harness import FIXTURES, ToolTest, content, entry, lines_of
 
 KEYS = {"step", "loss", "grad_norm", "lr", "step_ms", "exposed_comm_ms", "tokens_per_s", "planned_peak_bytes",
-        "measured_peak_bytes", "gathered_bytes", "reduced_bytes"}
+        "measured_peak_bytes", "gathered_bytes", "reduced_bytes", "local_copy_bytes"}
 # (file, names frozen, whether parameters are tied)
 MODELS = [("nanogpt/dynamo18-dyn-raw.onnx", [], True), ("llama/dynamo18-dyn-raw.onnx", [], False),
           ("llama-tied/dynamo18-dyn-raw.onnx", [], True), ("gpt-neox/dynamo18-dyn-raw.onnx", [], False),
@@ -56,6 +56,7 @@ class Metrics(ToolTest):
             self.assertAlmostEqual(line["lr"], rate, delta=1e-8)
             self.assertEqual(line["gathered_bytes"], gathered)
             self.assertEqual(line["reduced_bytes"], reduced)
+            self.assertEqual(line["local_copy_bytes"], 0)
             self.assertEqual(line["measured_peak_bytes"], line["planned_peak_bytes"])
             tokens = 2 * 32 * world * 1000 / line["step_ms"]
             self.assertAlmostEqual(line["tokens_per_s"], tokens, delta=1e-6 * tokens)

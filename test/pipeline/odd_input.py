@@ -12,10 +12,10 @@ PASSES = [
     "train-attach-loss", "train-attach-loss=loss=cross_entropy", "train-form-attention", "train-mixed-precision=param-dtype=bfloat16",
     "train-narrow-saved", "train-widen-gradients", "train-build-backward",
     "train-build-update=optimizer=adamw", "train-recompute", "train-recompute=rules=**", "train-verify",
-    "fsdp-assign-units", "fsdp-insert-gathers", "fsdp-insert-reductions", "fsdp-build-phases", "fsdp-prefetch",
+    "fsdp-assign-units", "fsdp-assign-units=placement=dim0", "fsdp-insert-gathers", "fsdp-insert-reductions", "fsdp-build-phases", "fsdp-prefetch",
     "fsdp-sink-gradients", "fsdp-overlap-reductions", "fsdp-hoist-updates", "fsdp-verify",
     "kernel-sink-casts", "kernel-fold-adds", "kernel-form-groups", "kernel-to-assembly", "kernel-to-ptx",
-    "convert-fsdp-to-fsdprt", "plan-assign-offsets", "plan-check-memory=limit=1B", "fsdprt-verify",
+    "convert-fsdp-to-fsdprt", "plan-assign-offsets", "plan-check-memory=limit=1B", "fsdprt-verify", "fsdprt-verify-copies",
     "program-verify", "train-form-norms",
 ]
 ERROR = re.compile(r"^within split at \S+:(\d+) offset .*? error: (.*)", re.M)

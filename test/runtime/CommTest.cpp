@@ -52,6 +52,8 @@ struct Described {
             comm,
             dtype,
             count,
+            0,
+            nullptr,
             0};
   }
   std::vector<fsdprt_arg> args;
@@ -150,6 +152,77 @@ TEST_P(Collectives, AllReduce) {
   });
 }
 
+/// Three parameters of a shard of 40 elements, gaps between and behind them.
+static const fsdprt_segment threeSegments[] = {{0, 7}, {16, 1}, {20, 13}};
+
+/// Of the element of a line where rank r's element e of segment s stands.
+static double valueAt(int segment, int rank, int64_t element) {
+  return 1 + segment + 3 * rank + double(element % 5);
+}
+
+TEST_P(Collectives, AllGatherOfSegments) {
+  int n = world();
+  onRanks(n, [&](int rank, Streams &streams, Communicator &) {
+    auto shard = make(40, [](int64_t) { return 55; });
+    auto line = make(n * 40, [](int64_t) { return 99; });
+    auto expected = line;
+    for (int s = 0; s < 3; ++s)
+      for (int r = 0; r < n; ++r)
+        for (int64_t e = 0; e < threeSegments[s].count; ++e) {
+          const fsdprt_segment &segment = threeSegments[s];
+          int64_t size = info()->size;
+          if (r == rank)
+            info()->store(shard.data() + (segment.offset + e) * size,
+                          valueAt(s, r, e));
+          info()->store(expected.data() +
+                            (n * segment.offset + r * segment.count + e) * size,
+                        valueAt(s, r, e));
+        }
+    Described d({int64_t(shard.size()), int64_t(line.size())}, dtype(), 40);
+    d.desc.segments = threeSegments;
+    d.desc.num_segments = 3;
+    void *args[] = {shard.data(), line.data()};
+    Status status = runCollective(streams, CollectiveKind::AllGather, d.desc,
+                                  args, rank, n);
+    ASSERT_TRUE(status.ok()) << status.message();
+    EXPECT_EQ(line, expected);
+  });
+}
+
+TEST_P(Collectives, ReduceScatterOfSegments) {
+  int n = world();
+  onRanks(n, [&](int rank, Streams &streams, Communicator &) {
+    // What lies in no segment is neither sent nor summed.
+    auto line = make(n * 40, [](int64_t) { return 99; });
+    auto shard = make(40, [](int64_t) { return 99; });
+    auto scratch = make(n * 40, [](int64_t) { return 77; });
+    auto expected = make(40, [](int64_t) { return 0; });
+    int64_t size = info()->size;
+    for (int s = 0; s < 3; ++s)
+      for (int owner = 0; owner < n; ++owner)
+        for (int64_t e = 0; e < threeSegments[s].count; ++e) {
+          const fsdprt_segment &segment = threeSegments[s];
+          info()->store(line.data() +
+                            (n * segment.offset + owner * segment.count + e) *
+                                size,
+                        rank + valueAt(s, owner, e));
+          if (owner == rank)
+            info()->store(expected.data() + (segment.offset + e) * size,
+                          n * (n - 1) / 2 + n * valueAt(s, owner, e));
+        }
+    Described d(
+        {int64_t(line.size()), int64_t(shard.size()), int64_t(scratch.size())},
+        dtype(), 40, FSDPRT_COMM_REDUCE);
+    d.desc.segments = threeSegments;
+    d.desc.num_segments = 3;
+    void *args[] = {line.data(), shard.data(), scratch.data()};
+    Status status = runCollective(streams, CollectiveKind::ReduceScatter,
+                                  d.desc, args, rank, n);
+    ASSERT_TRUE(status.ok()) << status.message();
+    EXPECT_EQ(shard, expected);
+  });
+}
+
 INSTANTIATE_TEST_SUITE_P(
     AllWorldsAndDTypes, Collectives,
     testing::Combine(testing::Values(1, 2, 3, 4),
@@ -177,6 +250,25 @@ TEST(Collective, RejectsArgumentsThatDoNotFit) {
           .status()
           .message(),
       HasSubstr("expected 2 arguments, got 1"));
+}
+
+TEST(Collective, RejectsSegmentsThatDoNotFit) {
+  float data[16];
+  void *args[] = {data, data};
+  Described d({16, 32}, FSDPRT_F32, 4);
+  d.desc.num_segments = 2;
+  auto messageFor = [&](const fsdprt_segment *segments) {
+    d.desc.segments = segments;
+    return Collective::create(CollectiveKind::AllGather, d.desc, args, 0, 2)
+        .status()
+        .message();
+  };
+  fsdprt_segment overlapping[] = {{0, 3}, {2, 1}}, tooLong[] = {{0, 1}, {2, 3}};
+  EXPECT_THAT(messageFor(overlapping),
+              HasSubstr("segment 1 holds elements [2, +1), expected a part of "
+                        "[3, 4)"));
+  EXPECT_THAT(messageFor(tooLong), HasSubstr("segment 1 holds elements"));
+  EXPECT_THAT(messageFor(nullptr), HasSubstr("2 segments, and no list"));
 }
 
 TEST(Streams, AGatherDoesNotWaitForAReduction) {

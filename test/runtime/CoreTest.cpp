@@ -134,6 +134,8 @@ INSTANTIATE_TEST_SUITE_P(
         BadManifest{"/batch", "many", "'batch' has the wrong type"},
         BadManifest{"/labels_shift", "left", "expected data or model"},
         BadManifest{"/units/0/lines/0/shard_elements", 3, "do not hold"},
+        BadManifest{"/units/0/lines/0/placement", "dim1",
+                    "placement is 'dim1', expected flat or dim0"},
         BadManifest{"/units/0/lines/0/parameters/0", 77, "does not exist"},
         BadManifest{"/parameters/0/unit", 9, "unit 9"},
         BadManifest{"/parameters/0/offset", 1 << 28, "beyond the end"},

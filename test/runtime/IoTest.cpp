@@ -244,6 +244,31 @@ TEST(ParameterLoader, InitialValuesDoNotDependOnTheWorld) {
   EXPECT_NEAR(std::sqrt(squares / (one.size() - 1)), 0.5, 0.02);
 }
 
+TEST(ParameterLoader, CutsBetweenRowsToTheSameValues) {
+  // 256 rows of 12 and a scalar, over 4 ranks: 64 rows each; the scalar, one
+  // row, is the first rank's.
+  std::vector<float> flat = loadWhole(makeManifest(1), 0);
+  Json json = makeManifest(4);
+  Json &line = json["units"][0]["lines"][0];
+  int64_t rows = 64 * 12, shard = line["shard_elements"];
+  ASSERT_LE(rows + 1, shard);
+  line["placement"] = "dim0";
+  json["parameters"][1]["offset"] = rows;
+  Manifest manifest = manifestOf(json);
+  EXPECT_EQ(manifest.gatheredOffset(manifest.parameters[1]), 4 * rows);
+  for (int rank = 0; rank < 4; ++rank) {
+    auto loader = ParameterLoader::create(manifest, {0, "", rank, nullptr});
+    ASSERT_TRUE(loader.ok()) << loader.status().message();
+    std::vector<float> part(shard, 99);
+    ASSERT_TRUE(loader->loadLine(0, 0, part.data()).ok());
+    for (int64_t i = 0; i < rows; ++i)
+      ASSERT_EQ(part[i], flat[rank * rows + i]) << rank << " " << i;
+    EXPECT_EQ(part[rows], rank == 0 ? 1 : 0);
+    for (int64_t i = rows + 1; i < shard; ++i)
+      ASSERT_EQ(part[i], 0) << rank << " " << i;
+  }
+}
+
 /// Gives parameter 2 (the head's weight, 12 x 256) a file.
 static Json withSource(int world, const std::string &file, bool transposed) {
   Json json = makeManifest(world);

@@ -86,6 +86,13 @@ cl::list<std::string>
                    "elements of the outermost module lists)"),
           cl::value_desc("pattern"), cl::cat(shardOptions));
 
+cl::opt<std::string> placement(
+    "placement",
+    cl::desc("How parameters are cut over the ranks: flat, a unit's one after "
+             "the other and anywhere, or dim0, each between rows as FSDP2 does "
+             "(default flat)"),
+    cl::value_desc("name"), cl::init("flat"), cl::cat(shardOptions));
+
 cl::opt<std::string> paramDtype(
     "param-dtype",
     cl::desc("What a step gathers and computes in: float32 or bfloat16; "
@@ -188,6 +195,9 @@ std::string checkOptions() {
     if (!dtype->empty() && *dtype != "float32" && *dtype != "bfloat16")
       return llvm::formatv("unknown --{0} '{1}', expected float32 or bfloat16",
                            dtype->ArgStr, dtype->getValue());
+  if (placement != "flat" && placement != "dim0")
+    return llvm::formatv("unknown --placement '{0}', expected flat or dim0",
+                         placement);
   if (failed(getKernelTarget(targetCpu)))
     return llvm::formatv("unknown --target-cpu '{0}', expected native or a CPU "
                          "of this machine's architecture ({1})",
@@ -228,6 +238,7 @@ std::string readReportOptions(ReportOptions &options) {
 PipelineOptions pipelineOptions(double beta1, double beta2) {
   PipelineOptions options;
   options.mesh = mesh;
+  options.placement = placement;
   options.units = units;
   options.paramDtype = paramDtype;
   options.reduceDtype = reduceDtype;

@@ -73,6 +73,24 @@ TEST_F(Update, DecayStopsAtTheGivenElement) {
     ASSERT_EQ(results[0].get(i), i < 10 ? 0.75 : 1.0) << i;
 }
 
+TEST_F(Update, DecayInTheShardIsTheSameOnEveryRank) {
+  Values p(size, 1.0), zero(size);
+  std::string types = flat + ", " + flat + ", " + flat;
+  for (double rank : {0.0, 3.0}) {
+    auto results = run(
+        "(%p: " + flat + ", %g: " + flat +
+            ", %lr: tensor<f32>, %t: tensor<f32>, %r: tensor<i64>) -> " + flat,
+        "%a, %b, %d = train.flat_adamw (%p, %g, %g, %g, %lr, %t, %r) <beta1 = "
+        "9.0e-01 : f64, beta2 = 9.5e-01 : f64, eps = 1.0e-08 : f64, decay = "
+        "5.0e-01 : f64> decay_elements 10 {decay_in_shard} : (" +
+            flat + ", " + types +
+            ", tensor<f32>, tensor<f32>, tensor<i64>) -> (" + types + ")",
+        "%a : " + flat, {p, zero, {0.5}, {1}, {rank}});
+    for (int64_t i = 0; i < size; ++i)
+      ASSERT_EQ(results[0].get(i), i < 10 ? 0.75 : 1.0) << rank << " " << i;
+  }
+}
+
 TEST_F(Update, SgdWithMomentumMatchesTorchsFormula) {
   Values p = random(size, -1, 1), g = random(size, -1, 1),
          buffer = random(size, -1, 1);

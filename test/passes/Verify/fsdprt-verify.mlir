@@ -375,3 +375,41 @@ fsdprt.phase @step runs "step" {
   %e3 = fsdprt.all_reduce "sum" f32 count 4 on gather [#fsdprt.arg<update 2 [0 : 16]>, #fsdprt.arg<scratch 3 [0 : 64]>] wait (%e1) unit "" scope ""
   %e2 = fsdprt.join "join" on compute [] wait (%e1) unit "" scope ""
 }
+
+// -----
+
+// Tests that segments which ascend within the shard are accepted.
+fsdprt.arena 0 "state" bytes 64 persistent
+fsdprt.arena 1 "work" bytes 128
+fsdprt.buffer 0 "b0" shard unit "h.0" phase "" bytes 64 arena 0 at 0
+fsdprt.buffer 1 "b1" gathered unit "h.0" phase "step" bytes 128 arena 1 at 0
+fsdprt.phase @step runs "step" {
+  %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 segments [0, 5, 8, 8] on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
+  %e2 = fsdprt.join "join" on compute [] wait (%e0) unit "" scope ""
+}
+
+// -----
+
+// Tests that fsdprt_v9 rejects this: two segments overlap.
+fsdprt.arena 0 "state" bytes 64 persistent
+fsdprt.arena 1 "work" bytes 128
+fsdprt.buffer 0 "b0" shard unit "h.0" phase "" bytes 64 arena 0 at 0
+fsdprt.buffer 1 "b1" gathered unit "h.0" phase "step" bytes 128 arena 1 at 0
+fsdprt.phase @step runs "step" {
+  // expected-error @+1 {{has segments [0, 5, 4, 8], expected pairs of offset and elements that ascend, do not overlap and end by 16 (fsdprt_v9)}}
+  %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 segments [0, 5, 4, 8] on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
+  %e2 = fsdprt.join "join" on compute [] wait (%e0) unit "" scope ""
+}
+
+// -----
+
+// Tests that fsdprt_v9 rejects this: a segment leaves the shard.
+fsdprt.arena 0 "state" bytes 64 persistent
+fsdprt.arena 1 "work" bytes 128
+fsdprt.buffer 0 "b0" shard unit "h.0" phase "" bytes 64 arena 0 at 0
+fsdprt.buffer 1 "b1" gathered unit "h.0" phase "step" bytes 128 arena 1 at 0
+fsdprt.phase @step runs "step" {
+  // expected-error @+1 {{(fsdprt_v9)}}
+  %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 segments [0, 5, 8, 9] on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
+  %e2 = fsdprt.join "join" on compute [] wait (%e0) unit "" scope ""
+}
