@@ -24,7 +24,7 @@ import models
 WORLD = 2
 RUN = golden.Run()
 DTYPES = dict(param_dtype=torch.bfloat16, reduce_dtype=torch.float32)
-MODELS = ["gpt2", "llama", "llama-tied", "qwen3", "gpt-neox", "nanogpt", "nanogpt-uneven"]
+MODELS = ["gpt2", "llama", "llama-tied", "qwen3", "gpt-neox", "nanogpt", "nanogpt-uneven", "tower"]
 
 
 def shard(model):
