@@ -106,7 +106,8 @@ Value emitChain(Emitter &e, OpBuilder &b, Location loc, train::KernelOp kernel,
 }
 } // namespace
 
-/// Only a cast to half precision rounds to it in the middle of a chain.
+/// A result in half precision is rounded in the middle of a chain too: so no
+/// bit depends on where chains end.
 Value fsdp::emitElementwiseOp(Emitter &e, OpBuilder &b, Location loc,
                               Operation *op, ValueRange operands) {
   if (auto constant = dyn_cast<onnx::ConstantOp>(op))
@@ -116,7 +117,7 @@ Value fsdp::emitElementwiseOp(Emitter &e, OpBuilder &b, Location loc,
   Type element = cast<ShapedType>(op->getResult(0).getType()).getElementType();
   Value result = cast<onnx::ElementwiseOpInterface>(op).emitScalar(
       b, loc, operands, e.computeType(element));
-  if (isa<onnx::CastOp>(op) && isa<FloatType>(element))
+  if (isa<FloatType>(element))
     result = Emitter::widen(b, loc, Emitter::convert(b, loc, result, element));
   return result;
 }

@@ -49,7 +49,8 @@ static void addTrainStage(OpPassManager &manager,
   TrainBuildBackwardOptions backward;
   backward.lossMean = options.lossMean;
   manager.addPass(createTrainBuildBackward(backward));
-  manager.addPass(createTrainNarrowSaved());
+  if (!options.paramDtype.empty())
+    manager.addPass(createTrainNarrowSaved());
   addCleanup(manager);
   if (options.reduceDtype != "bfloat16")
     manager.addPass(createTrainWidenGradients());

@@ -70,8 +70,8 @@ struct CheckMemory : public fsdp::impl::PlanCheckMemoryBase<CheckMemory> {
       diagnostic << (i ? ", " : "") << formatBytes(group.second) << " of "
                  << kind << (unit.empty() ? "" : " of ") << unit;
     }
-    diagnostic << "; use more ranks, a smaller batch or sequence, or less "
-                  "prefetch";
+    diagnostic << "; use more ranks, a smaller batch or sequence, less "
+                  "prefetch, --recompute or --param-dtype bfloat16";
   }
 
   static std::string nameOf(Operation *dispatch) {

@@ -39,8 +39,8 @@ bool isOf(Value value, Type element) {
   return type && type.getElementType() == element;
 }
 
-/// Whether the result has its operands' type and its gradient needs no number
-/// but 0 and 1: such an op loses nothing when it is stated on narrow values.
+/// Whether the result has its operands' type and neither it nor its gradient
+/// needs a constant that the narrow type lacks: such an op is stated on it.
 bool isExactOnNarrow(Operation *op) {
   return isa<onnx::AddOp, onnx::SubOp, onnx::MulOp, onnx::NegOp, onnx::ReluOp,
              onnx::WhereOp>(op);
@@ -119,25 +119,38 @@ private:
     result.replaceAllUsesExcept(cast, cast.getDefiningOp());
   }
 
-  /// A constant of one number, which masks make as large as f32 holds, within
-  /// what the narrow type holds: rounded up it would be infinite.
+  /// Constants, which masks make as large as f32 holds, within what the narrow
+  /// type holds: rounded up they would be infinite.
   Value clamped(Value value) {
     DenseElementsAttr constant;
-    if (!matchPattern(value, m_Constant(&constant)) || !constant.isSplat())
+    if (!matchPattern(value, m_Constant(&constant)))
       return value;
-    APFloat number = constant.getSplatValue<APFloat>();
     APFloat largest = APFloat::getLargest(narrow.getFloatSemantics());
     bool lost;
-    largest.convert(number.getSemantics(), APFloat::rmTowardZero, &lost);
-    if (number.isInfinity() || abs(number) <= largest)
+    largest.convert(APFloat::IEEEsingle(), APFloat::rmTowardZero, &lost);
+    auto isBeyond = [&](const APFloat &number) {
+      return !number.isInfinity() && !number.isNaN() && abs(number) > largest;
+    };
+    auto numbers = constant.getValues<APFloat>();
+    bool isSplat = constant.isSplat();
+    if (isSplat ? !isBeyond(constant.getSplatValue<APFloat>())
+                : llvm::none_of(numbers, isBeyond))
       return value;
-    if (number.isNegative())
-      largest.changeSign();
+    auto clamp = [&](const APFloat &number) {
+      APFloat least = largest;
+      least.changeSign();
+      return !isBeyond(number) ? number : number.isNegative() ? least : largest;
+    };
+    SmallVector<APFloat> within;
+    if (isSplat)
+      within.push_back(clamp(constant.getSplatValue<APFloat>()));
+    else
+      llvm::append_range(within, llvm::map_range(numbers, clamp));
     OpBuilder builder(&getContext());
     builder.setInsertionPointAfterValue(value);
     auto type = cast<RankedTensorType>(value.getType());
     return builder.create<onnx::ConstantOp>(
-        value.getLoc(), type, DenseElementsAttr::get(type, largest),
+        value.getLoc(), type, DenseElementsAttr::get(type, within),
         onnx::getScope(value.getDefiningOp()));
   }
 

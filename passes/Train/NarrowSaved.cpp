@@ -49,22 +49,31 @@ struct NarrowSaved : public fsdp::impl::TrainNarrowSavedBase<NarrowSaved> {
         readNarrow(cast, backward);
   }
 
-  /// A parameter's cast is the gather's: its f32 value never exists.
+  /// A parameter's cast is the gather's: its f32 value never exists. Inputs and
+  /// constants are in memory anyway.
   static bool isNarrowing(onnx::CastOp cast) {
     return isFloat(cast.getX()) && isFloat(cast.getY()) &&
            bitsOf(cast.getX()) > bitsOf(cast.getY()) &&
-           !cast.getX().getDefiningOp<onnx::ReadOp>();
+           cast.getX().getDefiningOp() &&
+           !isa<onnx::ReadOp, onnx::ConstantOp>(cast.getX().getDefiningOp());
   }
 
   void readNarrow(onnx::CastOp narrow, Operation *backward) {
     SmallVector<OpOperand *> uses;
-    for (OpOperand &use : narrow.getX().getUses())
-      if (backward->isBeforeInBlock(use.getOwner()))
-        uses.push_back(&use);
+    Operation *first = nullptr;
+    for (OpOperand &use : narrow.getX().getUses()) {
+      Operation *reader = use.getOwner();
+      if (!backward->isBeforeInBlock(reader))
+        continue;
+      uses.push_back(&use);
+      if (!first || reader->isBeforeInBlock(first))
+        first = reader;
+    }
     if (uses.empty())
       return;
-    OpBuilder builder(&getContext());
-    builder.setInsertionPointAfter(backward);
+    // Not at the begin of backward: the cast is the first reader of its module,
+    // which recomputation would begin there.
+    OpBuilder builder(first);
     Value widened =
         builder.create<onnx::CastOp>(narrow.getLoc(), narrow.getX().getType(),
                                      narrow.getY(), narrow.getScope());

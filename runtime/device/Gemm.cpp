@@ -161,19 +161,19 @@ GemmLibrary::Implementation::create(const fsdprt_gemm_desc &desc,
   // The best implementation whose scratchpad fits, rather with fewer threads
   // than another: their bits differ.
   int64_t smallest = INT64_MAX;
-  for (size_t rank = 0; rank < candidates.back().size(); ++rank)
-    for (size_t i = 0; i < threads.size(); ++i) {
-      if (rank >= candidates[i].size())
-        continue;
-      const dnnl::matmul::primitive_desc &candidate = candidates[i][rank];
-      int64_t needed = int64_t(candidate.scratchpad_desc().get_size());
-      smallest = std::min(smallest, needed);
-      if (needed > scratchBytes)
-        continue;
-      setGemmThreads(threads[i]);
-      return Product{dnnl::matmul(candidate), problem,
-                     candidate.scratchpad_desc(), threads[i]};
-    }
+  for (const auto &wanted : candidates.back())
+    for (size_t i = 0; i < threads.size(); ++i)
+      for (const dnnl::matmul::primitive_desc &candidate : candidates[i]) {
+        if (std::strcmp(candidate.impl_info_str(), wanted.impl_info_str()))
+          continue;
+        int64_t needed = int64_t(candidate.scratchpad_desc().get_size());
+        smallest = std::min(smallest, needed);
+        if (needed > scratchBytes)
+          continue;
+        setGemmThreads(threads[i]);
+        return Product{dnnl::matmul(candidate), problem,
+                       candidate.scratchpad_desc(), threads[i]};
+      }
   return failure("oneDNN needs a scratchpad of ", smallest,
                  " bytes here, the plan has ", scratchBytes,
                  "; compile the program on a host like this one");

@@ -95,5 +95,5 @@ int64_t fsdprt::gemmScratchBytes(const fsdprt_gemm_desc &desc,
   }
   return bytes;
 } catch (const dnnl::error &) {
-  return 0;
+  return -1;
 }

@@ -35,8 +35,8 @@ GemmProblem describeGemm(const fsdprt_gemm_desc &desc);
 
 /// Bytes of scratchpad to plan on this host for `threads` threads, which the
 /// calling thread keeps: what the best implementation asks for, in f32, where
-/// the next is as fast, what the most modest does; 0 when the library does
-/// not know the problem.
+/// the next is as fast, what the most modest does; -1 when the library has no
+/// such product here.
 int64_t gemmScratchBytes(const fsdprt_gemm_desc &desc, int threads);
 
 } // namespace fsdprt

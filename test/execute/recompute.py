@@ -9,6 +9,7 @@ from harness import COMPILE, FIXTURES, NANOGPT, ROOT, ToolTest, content, execute
 
 GPT2 = os.path.join(FIXTURES, "gpt2", "dynamo18-dyn-raw.onnx")
 LLAMA = os.path.join(FIXTURES, "llama", "dynamo18-dyn-raw.onnx")
+TOWER = os.path.join(FIXTURES, "tower", "dynamo18-dyn-raw.onnx")
 SIX_LAYERS = os.path.join(ROOT, "examples", "gpt", "model.onnx")
 TIMES = ("step_ms", "exposed_comm_ms", "tokens_per_s")
 
@@ -43,6 +44,14 @@ class SameBits(ToolTest):
     def test_llama(self):
         for world in 1, 2:
             self.check(LLAMA, world, "model.layers.*", "model.layers.*=elementwise")
+
+    def test_bf16(self):
+        # A gate whose saved values backward reads through casts; other placements
+        # and types of what is reduced.
+        half = ["--param-dtype", "bfloat16"]
+        for model in TOWER, LLAMA:
+            self.check(model, 2, "**", "**=elementwise", flags=half)
+        self.check(GPT2, 3, "**", flags=[*half, "--reduce-dtype", "bfloat16", "--placement", "dim0"])
 
     def test_exact_gelu_and_mixed_rules(self):
         # The exact GELU is a chain of five ops, which forward fuses otherwise

@@ -106,7 +106,7 @@ cl::opt<std::string>
 cl::opt<std::string>
     outputDtype("output-dtype",
                 cl::desc("What the loss reads the logits in: float32 or "
-                         "bfloat16 (default: --param-dtype)"),
+                         "bfloat16, with --param-dtype (default: the same)"),
                 cl::value_desc("dtype"), cl::cat(shardOptions));
 
 cl::list<std::string> prefetchForward(
@@ -198,6 +198,10 @@ std::string checkOptions() {
   if (placement != "flat" && placement != "dim0")
     return llvm::formatv("unknown --placement '{0}', expected flat or dim0",
                          placement);
+  if (outputDtype.getNumOccurrences() && paramDtype.empty())
+    return "--output-dtype is for --param-dtype: without it the loss reads "
+           "what "
+           "the model computes";
   if (failed(getKernelTarget(targetCpu)))
     return llvm::formatv("unknown --target-cpu '{0}', expected native or a CPU "
                          "of this machine's architecture ({1})",

@@ -9,7 +9,7 @@
 
 // Tests that a plan over the limit is refused with the dispatch at the peak and
 // what is in memory there, the largest first, and that one at the limit passes.
-// CHECK: error: a rank needs 448 B (448 bytes), more than --memory-limit 447; the peak is phase 'step', 'h.0.fc two', with 256 B of activation of h.0, 128 B of gathered of h.0, 64 B of shard of h.0; use more ranks, a smaller batch or sequence, or less prefetch
+// CHECK: error: a rank needs 448 B (448 bytes), more than --memory-limit 447; the peak is phase 'step', 'h.0.fc two', with 256 B of activation of h.0, 128 B of gathered of h.0, 64 B of shard of h.0; use more ranks, a smaller batch or sequence, less prefetch, --recompute or --param-dtype bfloat16
 fsdprt.arena 0 "state" bytes 64 persistent
 fsdprt.arena 1 "work" bytes 384
 fsdprt.buffer 0 "p" shard unit "h.0" phase "" bytes 64 arena 0 at 0
