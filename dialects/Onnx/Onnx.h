@@ -32,6 +32,12 @@ mlir::Type statisticsType(mlir::Type element);
 mlir::FailureOr<llvm::SmallVector<int64_t>>
 broadcastShapes(llvm::ArrayRef<int64_t> a, llvm::ArrayRef<int64_t> b);
 
+/// Type of the product of these operands in their element type; fails with a
+/// message at `loc` where they break a rule of `onnx.matmul`.
+mlir::FailureOr<mlir::RankedTensorType>
+inferMatMul(std::optional<mlir::Location> loc, mlir::Value lhs, mlir::Value rhs,
+            bool transA, bool transB);
+
 /// Types of y, max and sum of an attention over these operands (`mask` may be
 /// null); fails with a message at `loc` where they break a rule of
 /// `onnx.attention`.

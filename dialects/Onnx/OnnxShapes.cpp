@@ -213,9 +213,10 @@ COMPATIBLE_SUM(ReduceMeanOp)
 COMPATIBLE_SUM(ReduceMaxOp)
 COMPATIBLE_SUM(MatMulOp)
 
-INFER(MatMulOp) {
-  Adaptor adaptor(operands, attributes, properties, regions);
-  RankedTensorType a = tensorType(operands[0]), b = tensorType(operands[1]);
+FailureOr<RankedTensorType> fsdp::onnx::inferMatMul(std::optional<Location> loc,
+                                                    Value lhs, Value rhs,
+                                                    bool transA, bool transB) {
+  RankedTensorType a = tensorType(lhs), b = tensorType(rhs);
   if (a.getRank() < 2 || b.getRank() < 2 ||
       a.getElementType() != b.getElementType()) // matmul_c1
     return emitOptionalError(
@@ -226,8 +227,8 @@ INFER(MatMulOp) {
     int64_t cols = type.getDimSize(type.getRank() - 1);
     return trans ? std::pair(cols, rows) : std::pair(rows, cols);
   };
-  auto [m, ka] = extents(a, adaptor.getTransA());
-  auto [kb, n] = extents(b, adaptor.getTransB());
+  auto [m, ka] = extents(a, transA);
+  auto [kb, n] = extents(b, transB);
   if (ka != kb) // matmul_c2
     return emitOptionalError(loc, "contracted extents ", ka, " and ", kb,
                              " differ (matmul_c2)");
@@ -238,7 +239,16 @@ INFER(MatMulOp) {
                              " do not broadcast (matmul_c3)");
   shape->push_back(m);
   shape->push_back(n);
-  types.push_back(RankedTensorType::get(*shape, a.getElementType()));
+  return RankedTensorType::get(*shape, a.getElementType());
+}
+
+INFER(MatMulOp) {
+  Adaptor adaptor(operands, attributes, properties, regions);
+  auto type = inferMatMul(loc, operands[0], operands[1], adaptor.getTransA(),
+                          adaptor.getTransB());
+  if (failed(type))
+    return failure();
+  types.push_back(*type);
   return success();
 }
 

@@ -83,6 +83,30 @@ LogicalResult RmsNormGradOp::verify() {
   return verifyParts(*this, getX(), getRstd(), getParts(), 1);
 }
 
+LogicalResult LinearOp::verify() {
+  auto product = fsdp::onnx::inferMatMul(getLoc(), getLhs(), getRhs(),
+                                         getTransA(), getTransB());
+  if (failed(product))
+    return failure();
+  auto y = cast<RankedTensorType>(getY().getType());
+  if (y != *product) // linear_c1
+    return emitOpError("result type ")
+           << y << " is not the product's " << *product << " (linear_c1)";
+  if (getBias()) { // linear_c2
+    auto bias = cast<RankedTensorType>(getBias().getType());
+    int64_t width = y.getShape().back();
+    if (bias.getElementType() != y.getElementType() || bias.getRank() == 0 ||
+        bias.getShape().back() != width || bias.getNumElements() != width)
+      return emitOpError("bias type ")
+             << bias << " is not one row of " << y << " (linear_c2)";
+  }
+  if (getResidual() && getResidual().getType() != y) // linear_c3
+    return emitOpError("residual type ")
+           << getResidual().getType() << " is not the result's " << y
+           << " (linear_c3)";
+  return success();
+}
+
 LogicalResult AttentionGradOp::verify() {
   auto types = fsdp::onnx::inferAttention(getLoc(), getQ(), getK(), getV(),
                                           getMask(), getCausal());

@@ -33,6 +33,13 @@ def Train_LinearOp : Train_PureOp<"linear", [AttrSizedOperandSegments]> {
     y = op(lhs) op(rhs) + bias + residual, the product as `onnx.matmul`'s; bias
     has y's last extent and that many elements, residual y's type. Sums are in
     f32, rounded once. Made by `--kernel-fold-adds`.
+
+    **Constraints**
+    - (linear_c1) lhs and rhs are operands of an `onnx.matmul` (matmul_c1 to
+      c3), y has its result's type.
+    - (linear_c2) bias has the operands' element type, y's last extent and as
+      many elements.
+    - (linear_c3) residual has y's type.
   }];
   let args = (ins Onnx_FloatTensor:$lhs, Onnx_FloatTensor:$rhs,
       Optional<Onnx_FloatTensor>:$bias, Optional<Onnx_FloatTensor>:$residual,
@@ -42,6 +49,7 @@ def Train_LinearOp : Train_PureOp<"linear", [AttrSizedOperandSegments]> {
     $lhs `,` $rhs (`bias` $bias^)? (`residual` $residual^)? attr-dict
     `:` functional-type(operands, results)
   }];
+  let hasVerifier = 1;
 }
 
 def Train_FlatAdamWOp : Train_PureOp<"flat_adamw"> {

@@ -46,7 +46,8 @@ struct FoldAdds : public fsdp::impl::KernelFoldAddsBase<FoldAdds> {
 
   void fold(onnx::MatMulOp matmul) {
     Type element = typeOf(matmul.getLhs()).getElementType();
-    if (!element.isF32() && !element.isBF16())
+    if ((!element.isF32() && !element.isBF16()) ||
+        typeOf(matmul.getY()).getElementType() != element)
       return;
     Value y = matmul.getY(), bias, residual;
     SmallVector<Operation *> folded = {matmul};

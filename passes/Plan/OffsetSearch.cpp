@@ -31,24 +31,36 @@ public:
       : occupants(occupants), least(liveBytes(occupants)) {}
 
   std::pair<SmallVector<int64_t>, int64_t> run() {
-    for (bool lowest : {false, true}) {
-      takeLowest = lowest;
-      tryOrders();
+    const Order orders[] = {
+        sortedBy([](const Occupant &o) { return o.bytes; }),
+        sortedBy([](const Occupant &o) { return span(o); }),
+        sortedBy([](const Occupant &o) {
+          return std::pair(int64_t(llvm::Log2_64(span(o))), o.bytes);
+        }),
+        sortedBy([](const Occupant &o) { return o.bytes * span(o); })};
+    std::vector<Start> starts;
+    for (bool lowest : {false, true})
+      for (const Order &order : orders) {
+        takeLowest = lowest;
+        SmallVector<int64_t> offsets;
+        starts.push_back({tryOrder(order, offsets), lowest, &order});
+      }
+    llvm::stable_sort(
+        starts, [](const Start &a, const Start &b) { return a.end < b.end; });
+    for (const Start &start : starts) {
+      takeLowest = start.lowest;
+      improve(*start.order);
     }
-    takeLowest = bestTakesLowest;
-    improve();
     return {bestOffsets, bestEnd};
   }
 
 private:
-  void tryOrders() {
-    tryOrder(sortedBy([](const Occupant &o) { return o.bytes; }));
-    tryOrder(sortedBy([](const Occupant &o) { return span(o); }));
-    tryOrder(sortedBy([](const Occupant &o) {
-      return std::pair(int64_t(llvm::Log2_64(span(o))), o.bytes);
-    }));
-    tryOrder(sortedBy([](const Occupant &o) { return o.bytes * span(o); }));
-  }
+  /// A first order, the rule it was placed by and how far it reached.
+  struct Start {
+    int64_t end;
+    bool lowest;
+    const Order *order;
+  };
 
   static int64_t span(const Occupant &occupant) {
     return occupant.life.last - occupant.life.first + 1;
@@ -64,29 +76,25 @@ private:
     return order;
   }
 
-  /// Whether `order` is better than all before.
-  bool tryOrder(const Order &order) {
-    SmallVector<int64_t> offsets;
+  /// Places `order` and keeps it if it is better than all before; its end.
+  int64_t tryOrder(const Order &order, SmallVectorImpl<int64_t> &offsets) {
     int64_t end = place(order, offsets);
-    if (end >= bestEnd)
-      return false;
-    bestEnd = end;
-    bestOffsets = offsets;
-    bestOrder = order;
-    bestTakesLowest = takeLowest;
-    return true;
+    work -= std::max<int64_t>(1, occupants.size() * occupants.size());
+    if (end < bestEnd) {
+      bestEnd = end;
+      bestOffsets.assign(offsets.begin(), offsets.end());
+    }
+    return end;
   }
 
   /// Moves what ends highest to the front, again and again; also from orders
   /// that were no better, so as not to stay in the first valley.
-  void improve() {
-    constexpr int64_t kWork = 200'000'000; // pairs of occupants compared
-    int64_t pairs = std::max<int64_t>(1, occupants.size() * occupants.size());
-    int64_t tries = std::min<int64_t>(64, kWork / pairs);
-    Order order = bestOrder;
-    SmallVector<int64_t> offsets = bestOffsets;
-    for (; tries > 0 && bestEnd > int64_t(llvm::alignTo(least, kAlignment));
-         --tries) {
+  void improve(Order order) {
+    SmallVector<int64_t> offsets;
+    place(order, offsets);
+    for (int tries = 0; tries < 64 && work > 0 &&
+                        bestEnd > int64_t(llvm::alignTo(least, kAlignment));
+         ++tries) {
       auto highest = llvm::max_element(order, [&](size_t a, size_t b) {
         return offsets[a] + occupants[a].bytes <
                offsets[b] + occupants[b].bytes;
@@ -94,8 +102,7 @@ private:
       if (highest == order.begin())
         return;
       std::rotate(order.begin(), highest, std::next(highest));
-      tryOrder(order);
-      place(order, offsets);
+      tryOrder(order, offsets);
     }
   }
 
@@ -137,8 +144,8 @@ private:
 
   ArrayRef<Occupant> occupants;
   const int64_t least;
-  Order bestOrder;
-  bool takeLowest = false, bestTakesLowest = false;
+  int64_t work = 1'000'000'000; ///< pairs of occupants still to be compared
+  bool takeLowest = false;
   SmallVector<int64_t> bestOffsets;
   int64_t bestEnd = INT64_MAX;
 };

@@ -185,7 +185,7 @@ TEST(Metrics, AreValidJsonEvenIfNotFinite) {
   EXPECT_TRUE(json["loss"].is_null());
   EXPECT_TRUE(json["grad_norm"].is_null());
   EXPECT_EQ(json["lr"], 0.1);
-  EXPECT_EQ(json.size(), 11u);
+  EXPECT_EQ(json.size(), 12u);
 }
 
 TEST(Metrics, NamesAFileThatCannotBeWritten) {

@@ -328,6 +328,8 @@ ARGS(linear, HIDDEN(READ), HEAD_WEIGHT(READ), LOGITS(WRITE));
 static const fsdprt_gemm_desc linear = {
     OP_WAITS(linear, "head", COMPUTE, -1, after_head_gathered),
     FSDPRT_F32,
+    FSDPRT_F32,
+    0,
     0,
     ROWS,
     VOCAB,
@@ -364,6 +366,8 @@ ARGS(weight_grad, HIDDEN(READ), LOGITS(READ), HEAD_WEIGHT_GRAD(WRITE));
 static const fsdprt_gemm_desc weight_grad = {
     OP(weight_grad, "head", COMPUTE, -1),
     FSDPRT_F32,
+    FSDPRT_F32,
+    0,
     0,
     WIDTH,
     VOCAB,
@@ -385,6 +389,8 @@ ARGS(hidden_grad, LOGITS(READ), HEAD_WEIGHT(READ), HIDDEN_GRAD(WRITE));
 static const fsdprt_gemm_desc hidden_grad = {
     OP(hidden_grad, "head", COMPUTE, -1),
     FSDPRT_F32,
+    FSDPRT_F32,
+    0,
     0,
     ROWS,
     WIDTH,

@@ -89,3 +89,36 @@ func.func @norm_grad_c1_number(%x: tensor<2x4xf32>, %w: tensor<4xf32>, %r: tenso
   %d, %p = train.layer_norm_grad %x, %x, %w, %r, %r : tensor<2x4xf32>, tensor<4xf32>, tensor<2xf32>, tensor<2xf32> parts tensor<1x4xf32>
   return
 }
+
+// -----
+
+// Tests that a product with additions obeys the product's rules.
+func.func @matmul_c2(%x: tensor<4x8xf32>, %w: tensor<3x5xf32>) -> tensor<4x5xf32> {
+  // expected-error @+1 {{contracted extents 8 and 3 differ (matmul_c2)}}
+  %y = train.linear %x, %w : (tensor<4x8xf32>, tensor<3x5xf32>) -> tensor<4x5xf32>
+  return %y : tensor<4x5xf32>
+}
+
+// -----
+
+func.func @linear_c1(%x: tensor<4x8xf32>, %w: tensor<8x5xf32>) -> tensor<4x6xf32> {
+  // expected-error @+1 {{result type 'tensor<4x6xf32>' is not the product's 'tensor<4x5xf32>' (linear_c1)}}
+  %y = train.linear %x, %w : (tensor<4x8xf32>, tensor<8x5xf32>) -> tensor<4x6xf32>
+  return %y : tensor<4x6xf32>
+}
+
+// -----
+
+func.func @linear_c2(%x: tensor<4x8xf32>, %w: tensor<8x5xf32>, %b: tensor<4x5xf32>) -> tensor<4x5xf32> {
+  // expected-error @+1 {{bias type 'tensor<4x5xf32>' is not one row of 'tensor<4x5xf32>' (linear_c2)}}
+  %y = train.linear %x, %w bias %b : (tensor<4x8xf32>, tensor<8x5xf32>, tensor<4x5xf32>) -> tensor<4x5xf32>
+  return %y : tensor<4x5xf32>
+}
+
+// -----
+
+func.func @linear_c3(%x: tensor<4x8xf32>, %w: tensor<8x5xf32>, %r: tensor<2x5xf32>) -> tensor<4x5xf32> {
+  // expected-error @+1 {{residual type 'tensor<2x5xf32>' is not the result's 'tensor<4x5xf32>' (linear_c3)}}
+  %y = train.linear %x, %w residual %r : (tensor<4x8xf32>, tensor<8x5xf32>, tensor<2x5xf32>) -> tensor<4x5xf32>
+  return %y : tensor<4x5xf32>
+}
