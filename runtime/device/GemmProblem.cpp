@@ -48,6 +48,23 @@ GemmProblem fsdprt::describeGemm(const fsdprt_gemm_desc &desc) {
           (desc.adds & FSDPRT_GEMM_RESIDUAL) != 0};
 }
 
+static bool isGemm(const dnnl::matmul::primitive_desc &candidate) {
+  return std::strncmp(candidate.impl_info_str(), "gemm", 4) == 0;
+}
+
+/// Whether the packing GEMM beats what oneDNN 2.6 names first, its batch-reduce
+/// kernel, on a host with bf16 but without AMX: it does by 3 to 25 %, more for
+/// a transposed A (test/bench/RESULTS.md). It sums in f32 outside the result,
+/// so a bf16 result costs scratch; that pays where the operands are much larger
+/// than the result.
+static bool isFasterByGemm(const GemmProblem &problem,
+                           const dnnl::matmul::primitive_desc &first) {
+  if (std::strcmp(first.impl_info_str(), "brg:avx512_core_bf16") != 0)
+    return false;
+  int64_t k = problem.a.dims().back(), n = problem.c.dims().back();
+  return problem.c.data_type() == dnnl::memory::data_type::f32 || k >= 4 * n;
+}
+
 std::vector<dnnl::matmul::primitive_desc>
 GemmProblem::candidates(const dnnl::engine &engine) const {
   dnnl::primitive_attr attributes;
@@ -69,6 +86,8 @@ GemmProblem::candidates(const dnnl::engine &engine) const {
     if (!isReference || found.empty())
       found.push_back(candidate);
   } while (candidate.next_impl());
+  if (isFasterByGemm(*this, found.front()))
+    std::stable_partition(found.begin(), found.end(), isGemm);
   return found;
 }
 
