@@ -39,6 +39,7 @@ static void addTrainStage(OpPassManager &manager,
   manager.addPass(createTrainFormAttention());
   // Before mixed precision, which casts between the parts.
   manager.addPass(createTrainFormNorms());
+  manager.addPass(createTrainFormGelu());
   addCleanup(manager);
   TrainMixedPrecisionOptions precision;
   precision.paramDtype = options.paramDtype;

@@ -3,11 +3,17 @@
 #define FSDP_PASSES_SUPPORT_VALUES_H
 
 #include "mlir/IR/BuiltinAttributes.h"
+#include "mlir/IR/BuiltinTypes.h"
 #include "mlir/IR/Value.h"
 
 #include <optional>
 
 namespace fsdp {
+/// The type of a tensor, which every value of the `onnx` dialect is.
+inline mlir::RankedTensorType typeOf(mlir::Value value) {
+  return llvm::cast<mlir::RankedTensorType>(value.getType());
+}
+
 /// The value that `value` is a view of: the same bytes, in another shape or
 /// behind a barrier.
 mlir::Value viewSource(mlir::Value value);

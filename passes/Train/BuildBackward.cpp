@@ -17,6 +17,7 @@
 //===----------------------------------------------------------------------===//
 #include "passes/Support/Step.h"
 #include "passes/Train/Differentiate.h"
+#include "passes/Train/Form.h"
 #include "passes/Train/Passes.h"
 
 namespace fsdp {
@@ -80,20 +81,13 @@ struct BuildBackward
     int64_t ignore = lossOp.getIgnoreIndex();
     lossOp->dropAllUses();
     lossOp.erase();
-    eraseUnused(block);
+    eraseUnused(block); // outputs that the loss does not need
 
     builder.create<train::BackwardBeginOp>(func.getLoc());
     Value seed = builder.create<train::CrossEntropyGradOp>(
         func.getLoc(), logits.getType(), logits, labels, loss.lse, loss.seed,
         ignore, kLossScope);
     return addGradients(builder, block, logits, seed);
-  }
-
-  /// Nothing is left of outputs that the loss does not need.
-  static void eraseUnused(Block &block) {
-    for (Operation &op : llvm::make_early_inc_range(llvm::reverse(block)))
-      if (isOpTriviallyDead(&op))
-        op.erase();
   }
 
   Loss scaleLoss(OpBuilder &b, onnx::SoftmaxCrossEntropyLossOp op) {

@@ -11,6 +11,7 @@
 //===----------------------------------------------------------------------===//
 #include "passes/Support/Step.h"
 #include "passes/Support/Values.h"
+#include "passes/Train/Form.h"
 #include "passes/Train/Passes.h"
 
 #include "mlir/Interfaces/SideEffectInterfaces.h"
@@ -28,8 +29,6 @@ using namespace fsdp;
 namespace {
 /// What a mask must hold at least to hide a score.
 constexpr double kHidden = -1e4;
-
-RankedTensorType typeOf(Value v) { return cast<RankedTensorType>(v.getType()); }
 
 /// If `value` is another of its type times a number: the other, and `scale`
 /// times that number.
@@ -290,31 +289,22 @@ struct FormAttention
   using TrainFormAttentionBase::TrainFormAttentionBase;
 
   void runOnOperation() override {
-    for (auto func : getOperation().getOps<func::FuncOp>())
-      for (Block &block : func.getBody())
-        form(block);
+    formOps<onnx::SoftmaxOp>(
+        getOperation(), [&](onnx::SoftmaxOp softmax) { return form(softmax); });
   }
 
-  void form(Block &block) {
-    bool changed = false;
-    for (auto softmax :
-         llvm::make_early_inc_range(block.getOps<onnx::SoftmaxOp>())) {
-      FailureOr<Attention> found = Attention::match(softmax);
-      if (failed(found))
-        continue;
-      OpBuilder builder(found->product);
-      auto attention = found->build(
-          builder, [&](DenseElementsAttr mask, int64_t rows, int64_t columns) {
-            return hidesFuture(mask, rows, columns);
-          });
-      found->product.getY().replaceAllUsesWith(attention.getY());
-      ++numFormed;
-      changed = true;
-    }
-    if (changed) // what only the scores needed
-      for (Operation &op : llvm::make_early_inc_range(llvm::reverse(block)))
-        if (isOpTriviallyDead(&op))
-          op.erase();
+  bool form(onnx::SoftmaxOp softmax) {
+    FailureOr<Attention> found = Attention::match(softmax);
+    if (failed(found))
+      return false;
+    OpBuilder builder(found->product);
+    auto attention = found->build(
+        builder, [&](DenseElementsAttr mask, int64_t rows, int64_t columns) {
+          return hidesFuture(mask, rows, columns);
+        });
+    found->product.getY().replaceAllUsesWith(attention.getY());
+    ++numFormed;
+    return true;
   }
 
   /// Asked once for each mask, since all layers share theirs.

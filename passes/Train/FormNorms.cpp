@@ -12,10 +12,8 @@
 //
 //===----------------------------------------------------------------------===//
 #include "passes/Support/Values.h"
+#include "passes/Train/Form.h"
 #include "passes/Train/Passes.h"
-
-#include "mlir/Dialect/Func/IR/FuncOps.h"
-#include "mlir/Interfaces/SideEffectInterfaces.h"
 
 namespace fsdp {
 #define GEN_PASS_DEF_TRAINFORMNORMS
@@ -26,13 +24,6 @@ using namespace mlir;
 using namespace fsdp;
 
 namespace {
-RankedTensorType typeOf(Value v) { return cast<RankedTensorType>(v.getType()); }
-
-/// The op that makes `value` for one reader, if it is an `Op`.
-template <typename Op> Op onlyUseOf(Value value) {
-  return value.hasOneUse() ? value.getDefiningOp<Op>() : Op();
-}
-
 /// What an RMS normalisation reads, found from the product with its scale.
 struct RmsNorm {
   Value x, scale;
@@ -132,29 +123,21 @@ struct FormNorms : public fsdp::impl::TrainFormNormsBase<FormNorms> {
   using TrainFormNormsBase::TrainFormNormsBase;
 
   void runOnOperation() override {
-    for (auto func : getOperation().getOps<func::FuncOp>())
-      for (Block &block : func.getBody())
-        form(block);
+    formOps<onnx::MulOp>(getOperation(),
+                         [&](onnx::MulOp op) { return form(op); });
   }
 
-  void form(Block &block) {
-    bool changed = false;
-    for (auto op : llvm::make_early_inc_range(block.getOps<onnx::MulOp>())) {
-      FailureOr<RmsNorm> found = RmsNorm::match(op);
-      if (failed(found))
-        continue;
-      OpBuilder builder(op);
-      auto norm = builder.create<onnx::RmsNormalizationOp>(
-          op.getLoc(), found->x, found->scale,
-          builder.getF64FloatAttr(found->epsilon), op.getScopeAttr());
-      op.getResult().replaceAllUsesWith(norm.getY());
-      ++numFormed;
-      changed = true;
-    }
-    if (changed) // the parts
-      for (Operation &op : llvm::make_early_inc_range(llvm::reverse(block)))
-        if (isOpTriviallyDead(&op))
-          op.erase();
+  bool form(onnx::MulOp op) {
+    FailureOr<RmsNorm> found = RmsNorm::match(op);
+    if (failed(found))
+      return false;
+    OpBuilder builder(op);
+    auto norm = builder.create<onnx::RmsNormalizationOp>(
+        op.getLoc(), found->x, found->scale,
+        builder.getF64FloatAttr(found->epsilon), op.getScopeAttr());
+    op.getResult().replaceAllUsesWith(norm.getY());
+    ++numFormed;
+    return true;
   }
 };
 } // namespace

@@ -55,6 +55,19 @@ def TrainFormNorms : Pass<"train-form-norms", "::mlir::ModuleOp"> {
                            "::fsdp::train::TrainDialect"];
 }
 
+def TrainFormGelu : Pass<"train-form-gelu", "::mlir::ModuleOp"> {
+  let summary = "products around a tanh or erf into onnx.gelu";
+  let description = [{
+    x / 2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) and x / 2 (1 + erf(x / sqrt
+    2)) become one `onnx.gelu`, however products are nested, powers and quotients
+    written; numbers are compared within 1e-6. Backward then reads x alone, and in
+    mixed precision the whole is one op, rounded once. Left alone: parts with
+    another use, other numbers.
+  }];
+  let statistics = [Statistic<"numFormed", "gelus", "GELUs formed">];
+  let dependentDialects = ["::fsdp::onnx::OnnxDialect"];
+}
+
 def TrainMixedPrecision : Pass<"train-mixed-precision", "::mlir::ModuleOp"> {
   let summary = "computes the model in the parameters' compute type";
   let description = [{
