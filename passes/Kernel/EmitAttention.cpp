@@ -1,9 +1,10 @@
 //===- EmitAttention.cpp - Attention in row blocks ------------------------===//
 //
 // The scores of kBlock rows at a time, [rows, T], lie in scratch; what is done
-// with them between the products is a pass over each row. In f32 the products
-// are calls of fsdprt_tile_gemm where the target has it, in f64 loops. Half
-// precision is widened into scratch first: what a block of rows needs.
+// with them between the products is a pass over each row. In f32 and bf16 the
+// products are calls of the runtime's where the target has it, in f64 loops.
+// Products of bf16 are summed in f32; probabilities and the scores' gradients,
+// which are f32 between products, are rounded where they are factors.
 //
 //===----------------------------------------------------------------------===//
 #include "passes/Kernel/Emitter.h"
@@ -50,17 +51,35 @@ Value toI64(Emitter &e, Value index) {
   return e.b.create<arith::IndexCastOp>(e.loc, e.b.getI64Type(), index);
 }
 
+Type elementOf(const Tile &tile) {
+  return cast<MemRefType>(tile.memref.getType()).getElementType();
+}
+
+int64_t bytesOf(Type element) { return element.getIntOrFloatBitWidth() / 8; }
+
+/// Of a tile in scratch, so that the next is aligned.
+int64_t paddedBytes(int64_t elements, Type element) {
+  return llvm::alignTo(elements * bytesOf(element), 64);
+}
+
 Value addressOf(Emitter &e, const Tile &tile) {
-  Value base =
-      e.b.create<memref::ExtractAlignedPointerAsIndexOp>(e.loc, tile.memref);
-  Value at = addIndex(e, base, scaleIndex(e, tile.offset, sizeof(float)));
+  Value at = scaleIndex(e, tile.offset, bytesOf(elementOf(tile)));
+  Value base = tile.memref;
+  // The pointer of a memref.view would be folded to that of its source.
+  if (auto view = base.getDefiningOp<memref::ViewOp>()) {
+    base = view.getSource();
+    at = addIndex(e, at, view.getByteShift());
+  }
+  at = addIndex(
+      e, e.b.create<memref::ExtractAlignedPointerAsIndexOp>(e.loc, base), at);
   return e.b.create<LLVM::IntToPtrOp>(
       e.loc, LLVM::LLVMPointerType::get(e.b.getContext()), toI64(e, at));
 }
 
-/// The declaration of fsdprt_tile_gemm in the kernel's module.
-LLVM::LLVMFuncOp tileGemm(Emitter &e) {
-  constexpr StringLiteral name = "fsdprt_tile_gemm";
+/// The declaration in the kernel's module of the function for such operands.
+LLVM::LLVMFuncOp tileGemm(Emitter &e, Type operand) {
+  StringRef name =
+      operand.isBF16() ? "fsdprt_tile_gemm_bf16" : "fsdprt_tile_gemm";
   auto module =
       e.b.getInsertionBlock()->getParentOp()->getParentOfType<ModuleOp>();
   if (auto known = module.lookupSymbol<LLVM::LLVMFuncOp>(name))
@@ -93,7 +112,8 @@ void callLibrary(Emitter &e, const Extents &x, double alpha, const Tile &a,
                       addressOf(e, c),
                       e.number(i64, c.stride)};
   Value status =
-      e.b.create<LLVM::CallOp>(e.loc, tileGemm(e), operands).getResult();
+      e.b.create<LLVM::CallOp>(e.loc, tileGemm(e, elementOf(a)), operands)
+          .getResult();
   Value failed = e.b.create<arith::CmpIOp>(e.loc, arith::CmpIPredicate::ne,
                                            status, e.number(i32, 0));
   auto ifOp = e.b.create<scf::IfOp>(e.loc, failed, /*withElseRegion=*/false);
@@ -111,7 +131,7 @@ Value line(Emitter &e, const Tile &tile, Value i, Value count) {
 
 void emitLoops(Emitter &e, const Extents &x, double alpha, const Tile &a,
                const Tile &b, const Tile &c, bool add) {
-  Type type = cast<MemRefType>(c.memref.getType()).getElementType();
+  Type type = elementOf(c);
   e.parallelLoop(e.index(0), x.m, [&](Value i) {
     Value out = line(e, c, i, x.n), row = line(e, a, i, x.k);
     e.parallelLoop(e.index(0), x.n, [&](Value j) {
@@ -127,11 +147,10 @@ void emitLoops(Emitter &e, const Extents &x, double alpha, const Tile &a,
   });
 }
 
-/// c = alpha op(a) op(b) (+ c with `add`).
+/// c = alpha op(a) op(b) (+ c with `add`); c is in compute type.
 void product(Emitter &e, const Extents &x, double alpha, const Tile &a,
              const Tile &b, const Tile &c, bool add = false) {
-  bool isF32 = cast<MemRefType>(c.memref.getType()).getElementType().isF32();
-  bool isCall = isF32 && e.callsLibrary;
+  bool isCall = elementOf(c).isF32() && e.callsLibrary;
   (isCall ? callLibrary : emitLoops)(e, x, alpha, a, b, c, add);
 }
 
@@ -144,7 +163,7 @@ struct Attention {
     auto vShape = cast<MemRefType>(v.getType()).getShape();
     B = qShape[0], H = qShape[1], S = qShape[2], D = qShape[3];
     Hk = vShape[1], T = vShape[2], Dv = vShape[3];
-    Type stored = cast<MemRefType>(q.getType()).getElementType();
+    stored = cast<MemRefType>(q.getType()).getElementType();
     element = e.computeType(stored);
     isHalf = element != stored;
     blocks = llvm::divideCeil(S, kBlock);
@@ -159,27 +178,26 @@ struct Attention {
     return {memref, scaleIndex(e, row, width), width};
   }
   /// The next `height` rows of `width` elements of the scratch.
-  Tile reserve(int64_t height, int64_t width) {
-    Tile tile = {e.scratch, e.index(reserved), width};
-    reserved += height * width;
-    return tile;
+  Tile reserve(int64_t height, int64_t width, Type type) {
+    auto memref = MemRefType::get({height * width}, type);
+    Value view = e.b.create<memref::ViewOp>(e.loc, memref, e.scratch,
+                                            e.index(reserved), ValueRange());
+    reserved += paddedBytes(height * width, type);
+    return {view, e.index(0), width};
   }
   /// Where a result is computed that ends in `tile`, of `height` rows at most:
   /// there, or in scratch where it must be rounded.
   Tile resultOf(const Tile &tile, int64_t height) {
-    return isHalf ? reserve(height, tile.stride) : tile;
+    return isHalf ? reserve(height, tile.stride, element) : tile;
   }
-  /// `tile`, whose first `count` of `height` rows are read, in compute type.
-  Tile operand(const Tile &tile, int64_t height, Value count) {
-    Tile wide = resultOf(tile, height);
-    copyRows(tile, wide, count);
-    return wide;
+  /// Where `tile`, of block rows, is rounded to be a factor: in place where the
+  /// compute type is the stored one.
+  Tile factorOf(const Tile &tile) {
+    return isHalf ? reserve(rows, tile.stride, stored) : tile;
   }
-  /// Puts the first `count` rows of a result where they belong.
-  void finish(const Tile &wide, const Tile &tile, Value count) const {
-    copyRows(wide, tile, count);
-  }
-  void copyRows(const Tile &from, const Tile &to, Value count) const;
+  void storeRounded(ArrayRef<Value> ins, const Tile &wide, const Tile &factor,
+                    Value i, Value count, Emitter::Body body) const;
+  void finish(const Tile &wide, const Tile &tile, Value count) const;
 
   /// One block of rows of one head.
   struct Block {
@@ -199,18 +217,33 @@ struct Attention {
   bool causal;
   int64_t B, H, Hk, S, T, D, Dv, blocks;
   int64_t rows;         ///< of a block
-  int64_t reserved = 0; ///< elements of the scratch
+  int64_t reserved = 0; ///< bytes of the scratch
+  Type stored;          ///< of the tensors
   Type element;         ///< that is computed in
   bool isHalf;          ///< tensors are stored in half precision
 };
 
-/// Nothing to do where tensors are stored in the compute type.
-void Attention::copyRows(const Tile &from, const Tile &to, Value count) const {
+/// Row `i` of `wide`, and of `factor` where that is another, becomes
+/// body(ins...).
+void Attention::storeRounded(ArrayRef<Value> ins, const Tile &wide,
+                             const Tile &factor, Value i, Value count,
+                             Emitter::Body body) const {
+  SmallVector<Value> outs = {line(e, wide, i, count)};
+  if (isHalf)
+    outs.push_back(line(e, factor, i, count));
+  e.mapAll(ins, outs, [&](OpBuilder &b, Location loc, ValueRange args) {
+    return SmallVector<Value>(outs.size(),
+                              body(b, loc, args.take_front(ins.size())));
+  });
+}
+
+/// Puts the first `count` rows of a result where they belong.
+void Attention::finish(const Tile &wide, const Tile &tile, Value count) const {
   if (!isHalf)
     return;
-  Value width = e.index(from.stride);
+  Value width = e.index(wide.stride);
   e.loop(e.index(0), count, [&](Value i) {
-    e.map({line(e, from, i, width)}, line(e, to, i, width),
+    e.map({line(e, wide, i, width)}, line(e, tile, i, width),
           [](OpBuilder &, Location, ValueRange args) { return args[0]; });
   });
 }
@@ -272,7 +305,8 @@ void clearRest(const Attention &a, const Tile &tile, Value i, Value from,
   Value offset = addIndex(
       e, addIndex(e, tile.offset, scaleIndex(e, i, tile.stride)), from);
   Value count = e.b.create<arith::SubIOp>(e.loc, to, from);
-  e.fill(e.strided(tile.memref, offset, count, 1), e.number(a.element, 0));
+  e.fill(e.strided(tile.memref, offset, count, 1),
+         e.number(elementOf(tile), 0));
 }
 
 LogicalResult emit(Emitter &e, onnx::AttentionOp op) {
@@ -284,19 +318,16 @@ LogicalResult emit(Emitter &e, onnx::AttentionOp op) {
   Value sums = e.view(e.outs[2], {a.B * a.H * a.S});
   Value low = e.number(a.element, -std::numeric_limits<double>::infinity());
   e.extent = a.B * a.H * a.blocks;
-  Tile scores = a.reserve(a.rows, a.T);
+  Tile scores = a.reserve(a.rows, a.T, a.element), powers = a.factorOf(scores);
   e.loop(e.begin, e.end, [&](Value iteration) {
     SmallVector<Value> at = e.delinearize(iteration, {a.B, a.H, a.blocks});
     Attention::Block block = a.block(at[0], at[1], at[2]);
     Value zero = e.index(0);
     Tile result = a.tile(y, block.matrix, a.S, a.Dv, block.first);
     Tile out = a.resultOf(result, a.rows);
-    Tile q = a.operand(a.tile(a.q, block.matrix, a.S, a.D, block.first), a.rows,
-                       block.rows);
-    Tile k =
-        a.operand(a.tile(a.k, block.keys, a.T, a.D, zero), a.T, block.columns);
-    Tile v =
-        a.operand(a.tile(a.v, block.keys, a.T, a.Dv, zero), a.T, block.columns);
+    Tile q = a.tile(a.q, block.matrix, a.S, a.D, block.first);
+    Tile k = a.tile(a.k, block.keys, a.T, a.D, zero);
+    Tile v = a.tile(a.v, block.keys, a.T, a.Dv, zero);
     product(e, {block.rows, block.columns, e.index(a.D)}, a.scale, q, k.t(),
             scores);
     Value rowOfAll = addIndex(e, scaleIndex(e, block.matrix, a.S), block.first);
@@ -308,66 +339,67 @@ LogicalResult emit(Emitter &e, onnx::AttentionOp op) {
             return b.create<arith::MaxNumFOp>(loc, args[0], args[1],
                                               arith::FastMathFlags::nnan);
           });
-      e.map({row}, row,
-            [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
-              return b.create<math::ExpOp>(
-                  loc, b.create<arith::SubFOp>(loc, args[0], largest));
-            });
+      a.storeRounded({row}, scores, powers, i, count,
+                     [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
+                       return b.create<math::ExpOp>(
+                           loc, b.create<arith::SubFOp>(loc, args[0], largest));
+                     });
       Value total =
           e.sum({row}, a.element,
                 [](OpBuilder &, Location, ValueRange args) { return args[0]; });
-      clearRest(a, scores, i, count, block.columns);
+      clearRest(a, powers, i, count, block.columns);
       e.store(largest, most, addIndex(e, rowOfAll, i));
       e.store(total, sums, addIndex(e, rowOfAll, i));
     });
-    product(e, {block.rows, e.index(a.Dv), block.columns}, 1, scores, v, out);
+    product(e, {block.rows, e.index(a.Dv), block.columns}, 1, powers, v, out);
     e.loop(zero, block.rows, [&](Value i) {
       Value factor =
           e.div(e.number(a.element, 1), e.load(sums, addIndex(e, rowOfAll, i)));
-      Value row = line(e, out, i, e.index(a.Dv));
-      e.map({row}, row,
+      Value width = e.index(a.Dv);
+      e.map({line(e, out, i, width)}, line(e, result, i, width),
             [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
               return b.create<arith::MulFOp>(loc, args[0], factor);
             });
     });
-    a.finish(out, result, block.rows);
   });
   return success();
 }
 
 /// The probabilities of row `i` from its scores and what the forward saved.
 void emitProbabilities(const Attention &a, const Tile &scores,
-                       const Attention::Block &block, Value most, Value sums,
-                       Value i, Value count) {
+                       const Tile &factor, const Attention::Block &block,
+                       Value most, Value sums, Value i, Value count) {
   Emitter &e = a.e;
   Value row = a.scoreRow(scores, block, i, count);
   Value place = addIndex(
       e, addIndex(e, scaleIndex(e, block.matrix, a.S), block.first), i);
   Value largest = e.load(most, place);
-  Value factor = e.div(e.number(a.element, 1), e.load(sums, place));
-  e.map({row}, row, [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
-    Value power = b.create<math::ExpOp>(
-        loc, b.create<arith::SubFOp>(loc, args[0], largest));
-    return b.create<arith::MulFOp>(loc, power, factor);
-  });
-  clearRest(a, scores, i, count, block.columns);
+  Value share = e.div(e.number(a.element, 1), e.load(sums, place));
+  a.storeRounded({row}, scores, factor, i, count,
+                 [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
+                   Value power = b.create<math::ExpOp>(
+                       loc, b.create<arith::SubFOp>(loc, args[0], largest));
+                   return b.create<arith::MulFOp>(loc, power, share);
+                 });
+  clearRest(a, factor, i, count, block.columns);
 }
 
-/// Row `i` of dp becomes ds = p (dp - sum(p dp)).
+/// Row `i` of `factor` becomes ds = p (dp - sum(p dp)).
 void emitScoreGradients(const Attention &a, const Tile &scores,
-                        const Tile &gradients, const Attention::Block &block,
-                        Value i, Value count) {
+                        const Tile &gradients, const Tile &factor,
+                        const Attention::Block &block, Value i, Value count) {
   Emitter &e = a.e;
   Value p = line(e, scores, i, count), dp = line(e, gradients, i, count);
   Value dot = e.sum({p, dp}, a.element,
                     [](OpBuilder &b, Location loc, ValueRange args) -> Value {
                       return b.create<arith::MulFOp>(loc, args[0], args[1]);
                     });
-  e.map({p, dp}, dp, [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
-    return b.create<arith::MulFOp>(loc, args[0],
-                                   b.create<arith::SubFOp>(loc, args[1], dot));
-  });
-  clearRest(a, gradients, i, count, block.columns);
+  e.map({p, dp}, line(e, factor, i, count),
+        [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
+          return b.create<arith::MulFOp>(
+              loc, args[0], b.create<arith::SubFOp>(loc, args[1], dot));
+        });
+  clearRest(a, factor, i, count, block.columns);
 }
 
 /// One iteration is one head of k and v: its gradients are summed over blocks
@@ -386,15 +418,16 @@ LogicalResult emit(Emitter &e, train::AttentionGradOp op) {
            e.number(a.element, 0));
   };
   e.extent = a.B * a.Hk;
-  Tile p = a.reserve(a.rows, a.T), ds = a.reserve(a.rows, a.T);
+  Tile p = a.reserve(a.rows, a.T, a.element), pFactor = a.factorOf(p);
+  Tile dp = a.reserve(a.rows, a.T, a.element), ds = a.factorOf(dp);
   e.loop(e.begin, e.end, [&](Value iteration) {
     SmallVector<Value> at = e.delinearize(iteration, {a.B, a.Hk});
     Value D = e.index(a.D), Dv = e.index(a.Dv), T = e.index(a.T);
     Tile dkResult = a.tile(dk, iteration, a.T, a.D, zero);
     Tile dvResult = a.tile(dv, iteration, a.T, a.Dv, zero);
     Tile dkTile = a.resultOf(dkResult, a.T), dvTile = a.resultOf(dvResult, a.T);
-    Tile k = a.operand(a.tile(a.k, iteration, a.T, a.D, zero), a.T, T);
-    Tile v = a.operand(a.tile(a.v, iteration, a.T, a.Dv, zero), a.T, T);
+    Tile k = a.tile(a.k, iteration, a.T, a.D, zero);
+    Tile v = a.tile(a.v, iteration, a.T, a.Dv, zero);
     clear(dkTile, a.T * a.D);
     clear(dvTile, a.T * a.Dv);
     e.loop(zero, e.index(a.H / a.Hk * a.blocks), [&](Value inner) {
@@ -403,19 +436,19 @@ LogicalResult emit(Emitter &e, train::AttentionGradOp op) {
       Attention::Block block = a.block(at[0], head, step[1]);
       Value rows = block.rows, columns = block.columns;
       Tile dqResult = a.tile(dq, block.matrix, a.S, a.D, block.first);
-      Tile q = a.operand(a.tile(a.q, block.matrix, a.S, a.D, block.first),
-                         a.rows, rows);
-      Tile grad = a.operand(a.tile(dy, block.matrix, a.S, a.Dv, block.first),
-                            a.rows, rows);
+      Tile q = a.tile(a.q, block.matrix, a.S, a.D, block.first);
+      Tile grad = a.tile(dy, block.matrix, a.S, a.Dv, block.first);
       Tile dqTile = a.resultOf(dqResult, a.rows);
       product(e, {rows, columns, D}, a.scale, q, k.t(), p);
       e.loop(zero, rows, [&](Value i) {
-        emitProbabilities(a, p, block, most, sums, i, a.visible(block, i));
+        emitProbabilities(a, p, pFactor, block, most, sums, i,
+                          a.visible(block, i));
       });
-      product(e, {columns, Dv, rows}, 1, p.t(), grad, dvTile, /*add=*/true);
-      product(e, {rows, columns, Dv}, 1, grad, v.t(), ds);
+      product(e, {columns, Dv, rows}, 1, pFactor.t(), grad, dvTile,
+              /*add=*/true);
+      product(e, {rows, columns, Dv}, 1, grad, v.t(), dp);
       e.loop(zero, rows, [&](Value i) {
-        emitScoreGradients(a, p, ds, block, i, a.visible(block, i));
+        emitScoreGradients(a, p, dp, ds, block, i, a.visible(block, i));
       });
       product(e, {columns, D, rows}, a.scale, ds.t(), q, dkTile, /*add=*/true);
       // Last: dq may lie where q or dy did.
@@ -440,13 +473,19 @@ MemRefType fsdp::scratchOfAttention(Operation *op) {
   Type stored =
       cast<RankedTensorType>(op->getOperand(0).getType()).getElementType();
   Type element = onnx::statisticsType(stored);
-  bool isForward = isa<onnx::AttentionOp>(op);
-  int64_t elements = (isForward ? 1 : 2) * rows * T;
-  if (element != stored && isForward) // y, q, k, v
-    elements += (rows + T) * (D + Dv);
-  else if (element != stored) // dk, dv, k, v, q, dy, dq
-    elements += 2 * T * (D + Dv) + rows * (2 * D + Dv);
-  return MemRefType::get({elements}, element);
+  bool isForward = isa<onnx::AttentionOp>(op), isHalf = element != stored;
+  int64_t scores = paddedBytes(rows * T, element);
+  if (isHalf)
+    scores += paddedBytes(rows * T, stored);
+  SmallVector<int64_t> wide; // y, or dk, dv, dq
+  if (isHalf && isForward)
+    wide = {rows * Dv};
+  else if (isHalf)
+    wide = {T * D, T * Dv, rows * D};
+  int64_t bytes = isForward ? scores : 2 * scores;
+  for (int64_t elements : wide)
+    bytes += paddedBytes(elements, element);
+  return MemRefType::get({bytes}, IntegerType::get(op->getContext(), 8));
 }
 
 LogicalResult fsdp::emitAttention(Emitter &e, Operation *op) {

@@ -204,12 +204,17 @@ typedef struct {
  * C = alpha op(A) op(B) (+ C with FSDPRT_TILE_ADD), f32, on the calling thread
  * alone: C is m x n, op(A) m x k, op(B) k x n, row-major with `lda`, `ldb` and
  * `ldc` elements from row to row; a transposed operand is stored as its
- * transpose. Equal arguments give equal bits on every thread. */
+ * transpose. Equal arguments give equal bits on every thread. `_bf16`: A and B
+ * are bfloat16 (the upper half of an f32), sums and C f32. */
 enum { FSDPRT_TILE_TRANS_A = 1, FSDPRT_TILE_TRANS_B = 2, FSDPRT_TILE_ADD = 4 };
 fsdprt_status fsdprt_tile_gemm(int32_t flags, int64_t m, int64_t n, int64_t k,
                                float alpha, const float *a, int64_t lda,
                                const float *b, int64_t ldb, float *c,
                                int64_t ldc);
+fsdprt_status fsdprt_tile_gemm_bf16(int32_t flags, int64_t m, int64_t n,
+                                    int64_t k, float alpha, const uint16_t *a,
+                                    int64_t lda, const uint16_t *b, int64_t ldb,
+                                    float *c, int64_t ldc);
 
 #ifdef __cplusplus
 } /* extern "C" */

@@ -2,8 +2,16 @@
 
 #include "abi/fsdprt.h"
 
+#include <cstring>
 #include <dlfcn.h>
-#include <dnnl.h>
+#include <dnnl.hpp>
+#include <map>
+#include <memory>
+#include <tuple>
+#include <unordered_map>
+#include <vector>
+
+using dnnl::memory;
 
 namespace {
 
@@ -35,6 +43,84 @@ private:
   int before = entries().get ? entries().get() : 1;
 };
 
+/// A call of fsdprt_tile_gemm_bf16 but for its matrices: flags, alpha, m, n, k,
+/// lda, ldb, ldc.
+using Shape = std::tuple<int32_t, float, int64_t, int64_t, int64_t, int64_t,
+                         int64_t, int64_t>;
+
+memory::desc describe(int64_t rows, int64_t columns, memory::data_type type,
+                      int64_t stride, bool transposed) {
+  return {{rows, columns},
+          type,
+          transposed ? memory::dims{1, stride} : memory::dims{stride, 1}};
+}
+
+/// The library's product of one shape, for one thread: its operands and its
+/// scratchpad are kept with it.
+class HalfProduct {
+public:
+  /// Throws dnnl::error where the library has no such product.
+  explicit HalfProduct(const Shape &shape);
+
+  void run(const uint16_t *a, const uint16_t *b, float *c) {
+    operands.at(DNNL_ARG_SRC).set_data_handle(const_cast<uint16_t *>(a));
+    operands.at(DNNL_ARG_WEIGHTS).set_data_handle(const_cast<uint16_t *>(b));
+    operands.at(DNNL_ARG_DST).set_data_handle(c);
+    primitive.execute(stream, operands);
+    stream.wait();
+  }
+
+private:
+  dnnl::engine engine{dnnl::engine::kind::cpu, 0};
+  dnnl::stream stream{engine};
+  dnnl::matmul primitive;
+  std::unordered_map<int, memory> operands;
+};
+
+HalfProduct::HalfProduct(const Shape &shape) {
+  auto [flags, alpha, m, n, k, lda, ldb, ldc] = shape;
+  auto half = memory::data_type::bf16;
+  memory::desc a = describe(m, k, half, lda, flags & FSDPRT_TILE_TRANS_A),
+               b = describe(k, n, half, ldb, flags & FSDPRT_TILE_TRANS_B),
+               c = describe(m, n, memory::data_type::f32, ldc, false);
+  dnnl::primitive_attr attributes;
+  attributes.set_output_scales(0, {alpha});
+  if (flags & FSDPRT_TILE_ADD) {
+    dnnl::post_ops after;
+    after.append_sum(1.0f);
+    attributes.set_post_ops(after);
+  }
+  dnnl::matmul::primitive_desc found({a, b, c}, attributes, engine);
+  if (std::strncmp(found.impl_info_str(), "ref", 3) == 0)
+    throw dnnl::error(dnnl_unimplemented, "only by the reference, too slow");
+  primitive = dnnl::matmul(found);
+  operands = {{DNNL_ARG_SRC, memory(a, engine, nullptr)},
+              {DNNL_ARG_WEIGHTS, memory(b, engine, nullptr)},
+              {DNNL_ARG_DST, memory(c, engine, nullptr)}};
+}
+
+/// This thread's product of `shape`; null where the library has none.
+HalfProduct *findHalfProduct(const Shape &shape) {
+  thread_local std::map<Shape, std::unique_ptr<HalfProduct>> known;
+  auto [place, isNew] = known.try_emplace(shape);
+  if (isNew)
+    try {
+      place->second = std::make_unique<HalfProduct>(shape);
+    } catch (const dnnl::error &) {
+    }
+  return place->second.get();
+}
+
+/// A matrix of `rows` x `columns` in f32, dense.
+void widen(const uint16_t *from, int64_t rows, int64_t columns, int64_t stride,
+           std::vector<float> &to) {
+  to.resize(rows * columns);
+  for (int64_t i = 0; i < rows; ++i)
+    for (int64_t j = 0; j < columns; ++j) {
+      uint32_t bits = uint32_t(from[i * stride + j]) << 16;
+      std::memcpy(&to[i * columns + j], &bits, sizeof(bits));
+    }
+}
 } // namespace
 
 #pragma GCC visibility push(default)
@@ -50,5 +136,31 @@ extern "C" fsdprt_status fsdprt_tile_gemm(int32_t flags, int64_t m, int64_t n,
                     ldc) == dnnl_success
              ? 0
              : 1;
+}
+
+extern "C" fsdprt_status fsdprt_tile_gemm_bf16(int32_t flags, int64_t m,
+                                               int64_t n, int64_t k,
+                                               float alpha, const uint16_t *a,
+                                               int64_t lda, const uint16_t *b,
+                                               int64_t ldb, float *c,
+                                               int64_t ldc) try {
+  {
+    OneThread guard;
+    if (HalfProduct *product =
+            findHalfProduct({flags, alpha, m, n, k, lda, ldb, ldc})) {
+      product->run(a, b, c);
+      return 0;
+    }
+  }
+  // A processor without bf16: the operands in f32.
+  bool transA = flags & FSDPRT_TILE_TRANS_A,
+       transB = flags & FSDPRT_TILE_TRANS_B;
+  thread_local std::vector<float> wideA, wideB;
+  widen(a, transA ? k : m, transA ? m : k, lda, wideA);
+  widen(b, transB ? n : k, transB ? k : n, ldb, wideB);
+  return fsdprt_tile_gemm(flags, m, n, k, alpha, wideA.data(), transA ? m : k,
+                          wideB.data(), transB ? k : n, c, ldc);
+} catch (const std::exception &) { // dnnl::error, memory
+  return 1;
 }
 #pragma GCC visibility pop

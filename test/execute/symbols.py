@@ -24,9 +24,9 @@ def declared(file, macro):
 
 
 def abi():
-    """What phases call, and what kernels may: one matrix product."""
+    """What phases call, and what kernels may: one matrix product, in f32 and bf16."""
     kernel = declared("kernel_functions.def", "FSDPRT_KERNEL_FUNCTION")
-    assert kernel == {"fsdprt_tile_gemm"}, kernel
+    assert kernel == {"fsdprt_tile_gemm", "fsdprt_tile_gemm_bf16"}, kernel
     return declared("functions.def", "FSDPRT_FUNCTION") | kernel
 
 

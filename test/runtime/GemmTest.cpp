@@ -336,20 +336,25 @@ TEST(Gemm, RejectsWhatDoesNotFit) {
 }
 
 /// Tests that a tile's product is right with rows wider than the matrices, in
-/// every orientation, with the same bits on another thread.
-TEST(TileGemm, EveryOrientationOnAnyThread) {
+/// every orientation, with the same bits on another thread. `T`: bits of the
+/// operands, whose small whole numbers toBits() makes.
+template <typename T, typename Gemm, typename ToBits>
+static void checkTiles(Gemm gemm, ToBits toBits) {
   constexpr int64_t m = 9, n = 7, k = 5, wide = 11;
-  std::vector<float> a(wide * wide), b(wide * wide), before(wide * wide);
+  auto numberA = [](int64_t i) { return float(i % 13) - 6; };
+  auto numberB = [](int64_t i) { return float(i % 7) - 3; };
+  std::vector<T> a(wide * wide), b(wide * wide);
+  std::vector<float> before(wide * wide);
   for (int64_t i = 0; i < wide * wide; ++i) {
-    a[i] = float(i % 13) - 6;
-    b[i] = float(i % 7) - 3;
+    a[i] = toBits(numberA(i));
+    b[i] = toBits(numberB(i));
     before[i] = float(i % 5);
   }
   for (int32_t flags = 0; flags < 8; ++flags) {
     std::vector<float> c = before, other = before;
     auto multiply = [&](std::vector<float> &result) {
-      return fsdprt_tile_gemm(flags, m, n, k, 0.5f, a.data(), wide, b.data(),
-                              wide, result.data(), wide);
+      return gemm(flags, m, n, k, 0.5f, a.data(), wide, b.data(), wide,
+                  result.data(), wide);
     };
     ASSERT_EQ(multiply(c), 0);
     std::thread([&] { EXPECT_EQ(multiply(other), 0); }).join();
@@ -358,14 +363,27 @@ TEST(TileGemm, EveryOrientationOnAnyThread) {
       for (int64_t j = 0; j < wide; ++j) {
         double sum = 0;
         for (int64_t l = 0; l < k; ++l)
-          sum += double(a[flags & FSDPRT_TILE_TRANS_A ? l * wide + i
-                                                      : i * wide + l]) *
-                 b[flags & FSDPRT_TILE_TRANS_B ? j * wide + l : l * wide + j];
+          sum += double(numberA(flags & FSDPRT_TILE_TRANS_A ? l * wide + i
+                                                            : i * wide + l)) *
+                 numberB(flags & FSDPRT_TILE_TRANS_B ? j * wide + l
+                                                     : l * wide + j);
         float old = before[i * wide + j];
         double wanted = sum / 2 + (flags & FSDPRT_TILE_ADD ? old : 0);
         EXPECT_NEAR(c[i * wide + j], i < m && j < n ? wanted : old, 1e-4);
       }
   }
+}
+
+TEST(TileGemm, EveryOrientationOnAnyThread) {
+  checkTiles<float>(fsdprt_tile_gemm, [](float value) { return value; });
+}
+
+TEST(TileGemm, EveryOrientationOfBf16) {
+  checkTiles<uint16_t>(fsdprt_tile_gemm_bf16, [](float value) {
+    uint32_t bits;
+    std::memcpy(&bits, &value, sizeof(bits));
+    return uint16_t(bits >> 16); // exact: few digits
+  });
 }
 
 TEST(WorkerPool, CoversTheRangeOnceWhateverTheWorkers) {

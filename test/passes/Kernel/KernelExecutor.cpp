@@ -13,6 +13,7 @@
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Pass/PassManager.h"
 #include "llvm/ADT/SmallSet.h"
+#include "llvm/ADT/bit.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FileUtilities.h"
 #include "llvm/Support/Program.h"
@@ -118,23 +119,43 @@ std::vector<double> Tensor::values() const {
 // What kernels call
 //===----------------------------------------------------------------------===//
 
-/// Of the formula in fsdprt.h; the kernels find it in the test's executable.
-extern "C" fsdprt_status fsdprt_tile_gemm(int32_t flags, int64_t m, int64_t n,
-                                          int64_t k, float alpha,
-                                          const float *a, int64_t lda,
-                                          const float *b, int64_t ldb, float *c,
-                                          int64_t ldc) {
+/// The formula in fsdprt.h, of operands that read(pointer, element) gives.
+template <typename T, typename Read>
+static fsdprt_status multiplyTiles(int32_t flags, int64_t m, int64_t n,
+                                   int64_t k, float alpha, const T *a,
+                                   int64_t lda, const T *b, int64_t ldb,
+                                   float *c, int64_t ldc, Read read) {
   for (int64_t i = 0; i < m; ++i)
     for (int64_t j = 0; j < n; ++j) {
       double sum = 0;
       for (int64_t l = 0; l < k; ++l)
         sum +=
-            double(a[flags & FSDPRT_TILE_TRANS_A ? l * lda + i : i * lda + l]) *
-            b[flags & FSDPRT_TILE_TRANS_B ? j * ldb + l : l * ldb + j];
+            read(a[flags & FSDPRT_TILE_TRANS_A ? l * lda + i : i * lda + l]) *
+            read(b[flags & FSDPRT_TILE_TRANS_B ? j * ldb + l : l * ldb + j]);
       float before = flags & FSDPRT_TILE_ADD ? c[i * ldc + j] : 0;
       c[i * ldc + j] = float(before + alpha * sum);
     }
   return 0;
+}
+
+// The kernels find these in the test's executable.
+extern "C" fsdprt_status fsdprt_tile_gemm(int32_t flags, int64_t m, int64_t n,
+                                          int64_t k, float alpha,
+                                          const float *a, int64_t lda,
+                                          const float *b, int64_t ldb, float *c,
+                                          int64_t ldc) {
+  return multiplyTiles(flags, m, n, k, alpha, a, lda, b, ldb, c, ldc,
+                       [](float value) { return double(value); });
+}
+
+extern "C" fsdprt_status
+fsdprt_tile_gemm_bf16(int32_t flags, int64_t m, int64_t n, int64_t k,
+                      float alpha, const uint16_t *a, int64_t lda,
+                      const uint16_t *b, int64_t ldb, float *c, int64_t ldc) {
+  return multiplyTiles(
+      flags, m, n, k, alpha, a, lda, b, ldb, c, ldc, [](uint16_t value) {
+        return double(llvm::bit_cast<float>(uint32_t(value) << 16));
+      });
 }
 
 //===----------------------------------------------------------------------===//
