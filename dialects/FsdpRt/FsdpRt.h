@@ -23,4 +23,10 @@
 #define GET_OP_CLASSES
 #include "dialects/FsdpRt/FsdpRtOps.h.inc"
 
+namespace fsdp::rt {
+/// Unit attribute of a kernel's module that does nothing but cast: rounding is
+/// integer arithmetic by then, which cannot be told from a computation.
+inline constexpr llvm::StringLiteral kOnlyCasts = "fsdprt.only_casts";
+} // namespace fsdp::rt
+
 #endif // FSDP_DIALECTS_FSDPRT_FSDPRT_H

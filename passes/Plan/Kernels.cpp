@@ -1,10 +1,16 @@
 //===- Kernels.cpp - Generated kernels of a program -----------------------===//
 #include "passes/Plan/Kernels.h"
+#include "dialects/FsdpRt/FsdpRt.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 
 using namespace mlir;
 using namespace fsdp;
+
+static bool onlyCasts(train::KernelOp kernel) {
+  return llvm::all_of(kernel.getBody().front().without_terminator(),
+                      [](Operation &op) { return isa<onnx::CastOp>(op); });
+}
 
 FailureOr<KernelTable::Kernel> KernelTable::get(train::KernelOp op) {
   auto [it, isNew] = kernels.try_emplace(kernelKey(op));
@@ -15,6 +21,8 @@ FailureOr<KernelTable::Kernel> KernelTable::get(train::KernelOp op) {
   std::string symbol = "k" + std::to_string(kernels.size() - 1);
   OpBuilder builder = OpBuilder::atBlockEnd(module.getBody());
   auto own = builder.create<ModuleOp>(op.getLoc(), symbol);
+  if (onlyCasts(op))
+    own->setAttr(rt::kOnlyCasts, builder.getUnitAttr());
   FailureOr<CompiledKernelInfo> info = emitKernel(op, own, symbol);
   if (failed(info))
     return failure();

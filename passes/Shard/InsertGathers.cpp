@@ -52,15 +52,10 @@ struct InsertGathers : public fsdp::impl::FsdpInsertGathersBase<InsertGathers> {
   using FsdpInsertGathersBase::FsdpInsertGathersBase;
 
   void runOnOperation() override {
-    func::FuncOp func = getFunction(getOperation(), kStep);
-    if (!func)
+    train::BackwardBeginOp backward = findBackward(getOperation());
+    if (!backward)
       return signalPassFailure();
-    Block &block = func.getBody().front();
-    auto backward = findOp<train::BackwardBeginOp>(block);
-    if (!backward) {
-      func.emitError("'step' has no backward: run --train-build-backward");
-      return signalPassFailure();
-    }
+    Block &block = *backward->getBlock();
     DenseMap<StringAttr, onnx::ReadOp> reads;
     for (auto read : block.getOps<onnx::ReadOp>())
       reads[read.getParameterAttr().getAttr()] = read;

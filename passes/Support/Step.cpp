@@ -26,6 +26,16 @@ func::FuncOp fsdp::getFunction(ModuleOp module, StringRef name) {
   return func;
 }
 
+train::BackwardBeginOp fsdp::findBackward(ModuleOp module) {
+  func::FuncOp func = getFunction(module, kStep);
+  if (!func)
+    return nullptr;
+  auto backward = findOp<train::BackwardBeginOp>(func.getBody().front());
+  if (!backward)
+    func.emitError("'step' has no backward: run --train-build-backward");
+  return backward;
+}
+
 Value fsdp::addArgument(func::FuncOp func, Type type, StringRef role) {
   MLIRContext *context = func.getContext();
   auto attrs = DictionaryAttr::get(context, {{StringAttr::get(context, kRole),

@@ -46,6 +46,9 @@ template <typename Op> Op findOp(mlir::Block &block) {
   return nullptr;
 }
 
+/// Where the backward pass of `module`'s step begins, or null after an error.
+train::BackwardBeginOp findBackward(mlir::ModuleOp module);
+
 /// Appends an argument with a role to `func`.
 mlir::Value addArgument(mlir::func::FuncOp func, mlir::Type type,
                         llvm::StringRef role);

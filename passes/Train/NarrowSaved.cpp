@@ -35,15 +35,10 @@ struct NarrowSaved : public fsdp::impl::TrainNarrowSavedBase<NarrowSaved> {
   using TrainNarrowSavedBase::TrainNarrowSavedBase;
 
   void runOnOperation() override {
-    func::FuncOp func = getFunction(getOperation(), kStep);
-    if (!func)
+    train::BackwardBeginOp backward = findBackward(getOperation());
+    if (!backward)
       return signalPassFailure();
-    Block &block = func.getBody().front();
-    auto backward = findOp<train::BackwardBeginOp>(block);
-    if (!backward) {
-      func.emitError("'step' has no backward: run --train-build-backward");
-      return signalPassFailure();
-    }
+    Block &block = *backward->getBlock();
     for (auto cast : llvm::make_early_inc_range(block.getOps<onnx::CastOp>()))
       if (cast->isBeforeInBlock(backward) && isNarrowing(cast))
         readNarrow(cast, backward);

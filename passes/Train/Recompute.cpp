@@ -231,14 +231,10 @@ struct Recompute : public fsdp::impl::TrainRecomputeBase<Recompute> {
   using TrainRecomputeBase::TrainRecomputeBase;
 
   void runOnOperation() override {
-    func::FuncOp func = getFunction(getOperation(), kStep);
-    if (!func)
+    train::BackwardBeginOp backward = findBackward(getOperation());
+    if (!backward)
       return signalPassFailure();
-    Block &block = func.getBody().front();
-    if (!findOp<train::BackwardBeginOp>(block)) {
-      func.emitError("'step' has no backward: run --train-build-backward");
-      return signalPassFailure();
-    }
+    Block &block = *backward->getBlock();
     FailureOr<RecomputeRules> parsed = RecomputeRules::parse(
         getOperation(), rules, units, collectScopes(block));
     if (failed(parsed))

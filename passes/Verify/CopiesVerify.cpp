@@ -63,12 +63,12 @@ struct CopiesVerify : public fsdp::impl::FsdpRtVerifyCopiesBase<CopiesVerify> {
   }
 
   void classify(ModuleOp kernel) {
-    bool moves = true, casts = false;
+    bool casts = kernel->hasAttr(rt::kOnlyCasts), moves = true;
     kernel.walk([&](Operation *op) {
       moves &= !computes(op, kernel);
       casts |= isa<LLVM::FPExtOp, LLVM::FPTruncOp>(op);
     });
-    if (moves && kernel.getSymName())
+    if ((moves || kernel->hasAttr(rt::kOnlyCasts)) && kernel.getSymName())
       movers[kernel.getSymNameAttr()] = casts;
   }
 

@@ -65,7 +65,8 @@ def FsdpRtVerifyCopies : Pass<"fsdprt-verify-copies", "::mlir::ModuleOp"> {
     - (copies_v1) no dispatch copies bytes of a shard, of gathered parameters,
       or of gradients, whole or reduced.
     - (copies_v2) no kernel that only rearranges or casts all that it reads
-      reads such bytes alone, or writes them.
+      reads such bytes alone, or writes them. (A kernel that only casts says so:
+      `fsdprt.only_casts`; in its code rounding is integer arithmetic.)
 
     What a step must copy is not an error of the program, so this is no part of
     the pipeline: `local_copy_bytes` of `fsdp-run` counts it.

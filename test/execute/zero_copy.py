@@ -60,6 +60,17 @@ class ZeroCopy(ToolTest):
         self.assertEqual(status, 0, errors)
         self.assertEqual(self.copied(self.path("mutant.fsdp")), ([size, size], size))
 
+    def test_a_cast_of_a_shard_in_the_step_is_found(self):
+        plan = content(self.plan("gpt2", "--param-dtype", "bfloat16")).decode()
+        derived = re.search(r'fsdprt\.launch "derive_source" .*', plan)[0]
+        step = 'fsdprt.phase @step runs "step" {\n'
+        self.assertIn(step, plan)
+        added = re.sub(r" wait\([^)]*\)", "", derived)
+        mutant = self.write("mutant.mlir", plan.replace(step, f"{step}    %added = {added}\n").encode())
+        status, _, errors = execute(OPT, mutant, "--fsdprt-verify-copies", "-o", os.devnull)
+        self.assertEqual(status, 1)
+        self.assertIn("'derive_source' only moves or casts parameters or gradients", errors)
+
 
 if __name__ == "__main__":
     unittest.main()
