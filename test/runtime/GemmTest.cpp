@@ -335,6 +335,21 @@ TEST(Gemm, RejectsWhatDoesNotFit) {
   EXPECT_THAT(checkGemm(p.desc).message(), HasSubstr("no library GEMM"));
 }
 
+/// Tests that a product is made ready to run, or refused, before it has
+/// operands.
+TEST(Gemm, PreparesBeforeThereAreOperands) {
+  Product p;
+  p.desc.m = 37, p.desc.n = 48, p.desc.k = 65;
+  p.desc.a_row_stride = 65;
+  p.desc.b_row_stride = p.desc.c_row_stride = 48;
+  p.desc.a_col_stride = p.desc.b_col_stride = 1;
+  p.finish(37 * 65, 65 * 48, 37 * 48);
+  EXPECT_TRUE(GemmLibrary(1).prepare(p.desc).ok());
+  p.desc.k = 66;
+  EXPECT_THAT(GemmLibrary(1).prepare(p.desc).message(),
+              HasSubstr("matrix A reaches over"));
+}
+
 /// Tests that a tile's product is right with rows wider than the matrices, in
 /// every orientation, with the same bits on another thread.
 TEST(TileGemm, EveryOrientationOnAnyThread) {
