@@ -37,6 +37,31 @@ class OtherCpus(ToolTest):
         for here, there in zip(losses, self.run_on(None, program)[1], strict=True):
             self.assertAlmostEqual(here, there, delta=1e-5 * there)
 
+    def test_bf16_without_the_library(self):
+        # Compiled where the library has no bf16, too: the products are kernels.
+        here = self.program("p.fsdp", "--mesh", "shard=2", *BF16)
+        command = [COMPILE, NANOGPT, *DIMS, *LOSS, "--mesh", "shard=2", *BF16, "-o"]
+        status, _, errors = execute(*command, self.path("q.fsdp"), env=AVX2)
+        self.assertEqual(status, 0, errors)
+        warnings = [line for line in errors.splitlines() if "warning:" in line]
+        self.assertEqual(len(warnings), 1, errors)
+        self.assertIn("computed in f32", warnings[0])
+        runs = []
+        for threads in "1", "2", "3":
+            (status, _, errors), losses = self.run_on(
+                AVX2, self.path("q.fsdp"), "--checked", "--check-plan", "--threads", threads, "--save",
+                self.path("s"))
+            self.assertEqual(status, 0, errors)
+            runs.append((losses, content(self.path("s"))))
+        # What is widened and summed does not depend on who does it.
+        self.assertEqual(runs[0], runs[1])
+        self.assertEqual(runs[0], runs[2])
+        for library, generated in zip(self.run_on(None, here)[1], runs[0][0], strict=True):
+            self.assertAlmostEqual(library, generated, delta=1e-3 * library)
+        status, _, errors = execute(*command[:-5], "-o", self.path("f.fsdp"), env=AVX2)
+        self.assertEqual(status, 0, errors)
+        self.assertNotIn("warning:", errors)
+
 
 if __name__ == "__main__":
     unittest.main()
