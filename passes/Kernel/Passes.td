@@ -27,7 +27,10 @@ def KernelFoldAdds : Pass<"kernel-fold-adds", "::mlir::ModuleOp"> {
     its own type. Left alone: a residual sum that a normalisation reads, which
     that kernel makes for nothing; products in types that the library has not;
     additions behind an op with side effects (the product's weights may have
-    been released by then).
+    been released by then). Activations are not folded: oneDNN 2.6's relu makes
+    0 of NaN, where the kernel keeps it; gelu and silu need their argument in
+    backward, and the library's bits differ from the kernels', which
+    `--train-recompute` must repeat.
   }];
   let options = [libraryBf16];
   let statistics = [Statistic<"numFolded", "folded", "products that add">];
