@@ -13,6 +13,7 @@
 #include <thread>
 
 using namespace fsdprt;
+using testing::AllOf;
 using testing::HasSubstr;
 
 namespace {
@@ -348,6 +349,24 @@ TEST(Gemm, PreparesBeforeThereAreOperands) {
   p.desc.k = 66;
   EXPECT_THAT(GemmLibrary(1).prepare(p.desc).message(),
               HasSubstr("matrix A reaches over"));
+}
+
+/// Tests that a plan with too little scratch for this host's library, as one
+/// made on another CPU may have, is refused with both numbers.
+TEST(Gemm, RefusesAPlanOfAnotherHost) {
+  Product p;
+  p.desc.m = 70, p.desc.n = 48, p.desc.k = 3000;
+  p.desc.a_row_stride = 1;
+  p.desc.a_col_stride = 70;
+  p.desc.b_row_stride = p.desc.c_row_stride = 48;
+  p.desc.b_col_stride = 1;
+  p.finish(70 * 3000, 3000 * 48, 70 * 48);
+  p.desc.dtype = p.desc.c_dtype = FSDPRT_BF16;
+  ASSERT_GT(gemmScratchBytes(p.desc, 1), 0);
+  EXPECT_THAT(GemmLibrary(1).prepare(p.desc).message(),
+              AllOf(HasSubstr("oneDNN needs a scratchpad of "),
+                    HasSubstr("the plan has 0"),
+                    HasSubstr("compile the program on a host like this one")));
 }
 
 /// Tests that a tile's product is right with rows wider than the matrices, in
