@@ -49,8 +49,9 @@ Operation *onlyOp(train::KernelOp kernel) {
 
 LogicalResult emitOp(Emitter &e, Operation *op) {
   return llvm::TypeSwitch<Operation *, LogicalResult>(op)
-      .Case<onnx::ReduceSumOp, onnx::ReduceMeanOp, onnx::ReduceMaxOp,
-            onnx::MatMulOp>([&](auto) { return emitReduction(e, op); })
+      .Case<onnx::ReduceSumOp, onnx::ReduceMeanOp, onnx::ReduceMaxOp>(
+          [&](auto) { return emitReduction(e, op); })
+      .Case([&](onnx::MatMulOp) { return emitProduct(e, op); })
       .Case<onnx::SoftmaxOp, train::SoftmaxGradOp>(
           [&](auto) { return emitRows(e, op); })
       .Case<onnx::LayerNormalizationOp, train::LayerNormGradOp,
@@ -69,7 +70,8 @@ LogicalResult emitOp(Emitter &e, Operation *op) {
 /// A worker's scratch in the kernel; null when it needs none.
 MemRefType scratchOf(train::KernelOp kernel) {
   for (Operation &op : kernel.getBody().front())
-    for (auto scratchOfOp : {scratchOfAttention, scratchOfMove})
+    for (auto scratchOfOp :
+         {scratchOfAttention, scratchOfMove, scratchOfProduct})
       if (MemRefType type = scratchOfOp(&op))
         return type;
   return nullptr;

@@ -1,14 +1,12 @@
 //===- EmitAttention.cpp - Attention in row blocks ------------------------===//
 //
 // The scores of kBlock rows at a time, [rows, T], lie in scratch; what is done
-// with them between the products is a pass over each row. In f32 and bf16 the
-// products are calls of the runtime's where the target has it, in f64 loops.
-// Products of bf16 are summed in f32; probabilities and the scores' gradients,
-// which are f32 between products, are rounded where they are factors.
+// with them between the products (Tiles.h) is a pass over each row. Products of
+// bf16 are summed in f32; probabilities and the scores' gradients, which are
+// f32 between products, are rounded where they are factors.
 //
 //===----------------------------------------------------------------------===//
-#include "passes/Kernel/Emitter.h"
-#include "runtime/abi/fsdprt.h"
+#include "passes/Kernel/Tiles.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -27,131 +25,9 @@ namespace {
 /// Rows of scores that are in scratch together.
 constexpr int64_t kBlock = 128;
 
-/// A matrix inside a dense memref: element (i, j) at offset + i * stride + j,
-/// or, transposed, at offset + j * stride + i.
-struct Tile {
-  Value memref, offset;
-  int64_t stride;
-  bool transposed = false;
-
-  Tile t() const { return {memref, offset, stride, !transposed}; }
-};
-
-struct Extents {
-  Value m, n, k;
-};
-
-Value addIndex(Emitter &e, Value a, Value c) {
-  return e.b.create<arith::AddIOp>(e.loc, a, c);
-}
-Value scaleIndex(Emitter &e, Value a, int64_t factor) {
-  return e.b.create<arith::MulIOp>(e.loc, a, e.index(factor));
-}
-Value toI64(Emitter &e, Value index) {
-  return e.b.create<arith::IndexCastOp>(e.loc, e.b.getI64Type(), index);
-}
-
-Type elementOf(const Tile &tile) {
-  return cast<MemRefType>(tile.memref.getType()).getElementType();
-}
-
-int64_t bytesOf(Type element) { return element.getIntOrFloatBitWidth() / 8; }
-
-/// Of a tile in scratch, so that the next is aligned.
+/// Bytes of a tile in scratch, so that the next is aligned.
 int64_t paddedBytes(int64_t elements, Type element) {
-  return llvm::alignTo(elements * bytesOf(element), 64);
-}
-
-Value addressOf(Emitter &e, const Tile &tile) {
-  Value at = scaleIndex(e, tile.offset, bytesOf(elementOf(tile)));
-  Value base = tile.memref;
-  // The pointer of a memref.view would be folded to that of its source.
-  if (auto view = base.getDefiningOp<memref::ViewOp>()) {
-    base = view.getSource();
-    at = addIndex(e, at, view.getByteShift());
-  }
-  at = addIndex(
-      e, e.b.create<memref::ExtractAlignedPointerAsIndexOp>(e.loc, base), at);
-  return e.b.create<LLVM::IntToPtrOp>(
-      e.loc, LLVM::LLVMPointerType::get(e.b.getContext()), toI64(e, at));
-}
-
-/// The declaration in the kernel's module of the function for such operands.
-LLVM::LLVMFuncOp tileGemm(Emitter &e, Type operand) {
-  StringRef name =
-      operand.isBF16() ? "fsdprt_tile_gemm_bf16" : "fsdprt_tile_gemm";
-  auto module =
-      e.b.getInsertionBlock()->getParentOp()->getParentOfType<ModuleOp>();
-  if (auto known = module.lookupSymbol<LLVM::LLVMFuncOp>(name))
-    return known;
-  OpBuilder::InsertionGuard guard(e.b);
-  e.b.setInsertionPointToStart(module.getBody());
-  Type i64 = e.b.getI64Type(), f32 = e.b.getF32Type();
-  Type pointer = LLVM::LLVMPointerType::get(e.b.getContext());
-  Type types[] = {e.b.getI32Type(), i64, i64,     i64, f32, pointer, i64,
-                  pointer,          i64, pointer, i64};
-  return e.b.create<LLVM::LLVMFuncOp>(
-      e.loc, name, LLVM::LLVMFunctionType::get(e.b.getI32Type(), types));
-}
-
-void callLibrary(Emitter &e, const Extents &x, double alpha, const Tile &a,
-                 const Tile &b, const Tile &c, bool add) {
-  int flags = (a.transposed ? FSDPRT_TILE_TRANS_A : 0) |
-              (b.transposed ? FSDPRT_TILE_TRANS_B : 0) |
-              (add ? FSDPRT_TILE_ADD : 0);
-  Type i32 = e.b.getI32Type(), i64 = e.b.getI64Type();
-  Value operands[] = {e.number(i32, flags),
-                      toI64(e, x.m),
-                      toI64(e, x.n),
-                      toI64(e, x.k),
-                      e.number(e.b.getF32Type(), alpha),
-                      addressOf(e, a),
-                      e.number(i64, a.stride),
-                      addressOf(e, b),
-                      e.number(i64, b.stride),
-                      addressOf(e, c),
-                      e.number(i64, c.stride)};
-  Value status =
-      e.b.create<LLVM::CallOp>(e.loc, tileGemm(e, elementOf(a)), operands)
-          .getResult();
-  Value failed = e.b.create<arith::CmpIOp>(e.loc, arith::CmpIPredicate::ne,
-                                           status, e.number(i32, 0));
-  auto ifOp = e.b.create<scf::IfOp>(e.loc, failed, /*withElseRegion=*/false);
-  OpBuilder::InsertionGuard guard(e.b);
-  e.b.setInsertionPointToStart(ifOp.thenBlock());
-  e.store(status, e.status);
-}
-
-/// Row `i` of op(tile), `count` long.
-Value line(Emitter &e, const Tile &tile, Value i, Value count) {
-  Value step = tile.transposed ? i : scaleIndex(e, i, tile.stride);
-  return e.strided(tile.memref, addIndex(e, tile.offset, step), count,
-                   tile.transposed ? tile.stride : 1);
-}
-
-void emitLoops(Emitter &e, const Extents &x, double alpha, const Tile &a,
-               const Tile &b, const Tile &c, bool add) {
-  Type type = elementOf(c);
-  e.parallelLoop(e.index(0), x.m, [&](Value i) {
-    Value out = line(e, c, i, x.n), row = line(e, a, i, x.k);
-    e.parallelLoop(e.index(0), x.n, [&](Value j) {
-      Value column = line(e, b.t(), j, x.k);
-      Value sum =
-          e.sum({row, column}, type,
-                [](OpBuilder &b, Location loc, ValueRange args) -> Value {
-                  return b.create<arith::MulFOp>(loc, args[0], args[1]);
-                });
-      Value result = e.mul(e.number(type, alpha), sum);
-      e.store(add ? e.add(e.load(out, j), result) : result, out, j);
-    });
-  });
-}
-
-/// c = alpha op(a) op(b) (+ c with `add`); c is in compute type.
-void product(Emitter &e, const Extents &x, double alpha, const Tile &a,
-             const Tile &b, const Tile &c, bool add = false) {
-  bool isCall = elementOf(c).isF32() && e.callsLibrary;
-  (isCall ? callLibrary : emitLoops)(e, x, alpha, a, b, c, add);
+  return llvm::alignTo(elements * element.getIntOrFloatBitWidth() / 8, 64);
 }
 
 /// What forward and backward share: the shapes, and where things lie.
@@ -241,11 +117,7 @@ void Attention::storeRounded(ArrayRef<Value> ins, const Tile &wide,
 void Attention::finish(const Tile &wide, const Tile &tile, Value count) const {
   if (!isHalf)
     return;
-  Value width = e.index(wide.stride);
-  e.loop(e.index(0), count, [&](Value i) {
-    e.map({line(e, wide, i, width)}, line(e, tile, i, width),
-          [](OpBuilder &, Location, ValueRange args) { return args[0]; });
-  });
+  copyTile(e, wide, tile, count, e.index(wide.stride));
 }
 
 Attention::Block Attention::block(Value batch, Value head, Value number) const {
@@ -305,8 +177,7 @@ void clearRest(const Attention &a, const Tile &tile, Value i, Value from,
   Value offset = addIndex(
       e, addIndex(e, tile.offset, scaleIndex(e, i, tile.stride)), from);
   Value count = e.b.create<arith::SubIOp>(e.loc, to, from);
-  e.fill(e.strided(tile.memref, offset, count, 1),
-         e.number(elementOf(tile), 0));
+  e.fill(e.strided(tile.memref, offset, count, 1), e.number(tile.element(), 0));
 }
 
 LogicalResult emit(Emitter &e, onnx::AttentionOp op) {

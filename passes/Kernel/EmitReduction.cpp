@@ -1,4 +1,4 @@
-//===- EmitReduction.cpp - Reductions and generated products --------------===//
+//===- EmitReduction.cpp - Sums, means and maxima ------------------------===//
 //
 // After merging neighbouring dimensions of one kind, a reduction ends in a
 // reduced dimension (each result is a fold of rows) or in a kept one (rows are
@@ -215,82 +215,6 @@ int64_t reducedElements(Value x, ArrayRef<int64_t> axes) {
   return elements;
 }
 
-/// Where the matrices of a product stand in an operand.
-struct Matrices {
-  SmallVector<int64_t> batch; ///< strides in elements, 0 where broadcast
-  int64_t row, column;        ///< strides of the operand after transposing
-
-  Matrices(Value memref, bool transposed, size_t batchRank) {
-    auto type = cast<MemRefType>(memref.getType());
-    ArrayRef<int64_t> shape = type.getShape();
-    row = shape.back(), column = 1;
-    int64_t stride = shape[shape.size() - 2] * shape.back();
-    for (size_t d = shape.size() - 2; d-- > 0; stride *= shape[d])
-      batch.insert(batch.begin(), shape[d] == 1 ? 0 : stride);
-    batch.insert(batch.begin(), batchRank - batch.size(), 0);
-    if (transposed)
-      std::swap(row, column);
-  }
-
-  Value offset(Emitter &e, ArrayRef<Value> indices) const {
-    Value sum = e.index(0);
-    for (auto [i, stride] : llvm::zip(indices, batch))
-      sum = e.b.create<arith::AddIOp>(
-          e.loc, sum, e.b.create<arith::MulIOp>(e.loc, i, e.index(stride)));
-    return sum;
-  }
-};
-
-Value addScaled(Emitter &e, Value base, Value i, int64_t stride) {
-  return e.b.create<arith::AddIOp>(
-      e.loc, base, e.b.create<arith::MulIOp>(e.loc, i, e.index(stride)));
-}
-
-/// Product for dtypes that the library has not: a row of C in blocks of
-/// columns, contributions in the order of k.
-LogicalResult emit(Emitter &e, onnx::MatMulOp op) {
-  auto c = cast<MemRefType>(e.outs[0].getType());
-  Type element = e.computeType(c.getElementType());
-  size_t batchRank = c.getRank() - 2;
-  Matrices a(e.ins[0], op.getTransA(), batchRank);
-  Matrices b(e.ins[1], op.getTransB(), batchRank);
-  auto aType = cast<MemRefType>(e.ins[0].getType());
-  int64_t width = c.getShape().back();
-  int64_t depth = aType.getShape()[aType.getRank() - (op.getTransA() ? 2 : 1)];
-  SmallVector<int64_t> space(c.getShape().drop_back());
-  space.push_back(llvm::divideCeil(width, kColumnBlock));
-  e.extent = 1;
-  for (int64_t extent : space)
-    e.extent *= extent;
-  Value out = e.view(e.outs[0], {c.getNumElements() / width, width});
-  Value tile = e.stack(element, {kColumnBlock});
-  e.loop(e.begin, e.end, [&](Value i) {
-    SmallVector<Value> place = e.delinearize(i, space);
-    ArrayRef<Value> batch = ArrayRef(place).take_front(batchRank);
-    Emitter::Columns columns = e.columnBlock(place.back(), width);
-    Value sums = e.slice(tile, e.index(0), columns.size);
-    e.fill(sums, e.number(element, 0));
-    Value aRow = e.strided(
-        e.ins[0], addScaled(e, a.offset(e, batch), place[batchRank], a.row),
-        e.b.getIndexAttr(depth), a.column);
-    Value bBlock = addScaled(e, b.offset(e, batch), columns.low, b.column);
-    e.loop(e.index(0), e.index(depth), [&](Value k) {
-      Value factor = e.load(aRow, k);
-      Value bRow = e.strided(e.ins[1], addScaled(e, bBlock, k, b.row),
-                             columns.size, b.column);
-      e.map({sums, bRow}, sums,
-            [&](OpBuilder &nested, Location loc, ValueRange args) -> Value {
-              Value product =
-                  nested.create<arith::MulFOp>(loc, factor, args[1]);
-              return nested.create<arith::AddFOp>(loc, args[0], product);
-            });
-    });
-    Value row = e.b.create<arith::DivUIOp>(e.loc, i, e.index(space.back()));
-    e.map({sums}, e.slice(e.row(out, row), columns),
-          [](OpBuilder &, Location, ValueRange args) { return args[0]; });
-  });
-  return success();
-}
 } // namespace
 
 LogicalResult fsdp::emitReduction(Emitter &e, Operation *op) {
@@ -305,7 +229,6 @@ LogicalResult fsdp::emitReduction(Emitter &e, Operation *op) {
       .Case([&](onnx::ReduceMaxOp most) {
         return emitFold(e, {e, true, 1}, most.getAxes());
       })
-      .Case([&](onnx::MatMulOp matmul) { return emit(e, matmul); })
       .Default(
           [](Operation *other) { return other->emitOpError("has no kernel"); });
 }

@@ -158,6 +158,7 @@ mlir::Value emitElementwiseOp(Emitter &e, mlir::OpBuilder &b,
 mlir::LogicalResult emitElementwise(Emitter &e, train::KernelOp kernel);
 mlir::LogicalResult emitMove(Emitter &e, mlir::Operation *op);
 mlir::LogicalResult emitReduction(Emitter &e, mlir::Operation *op);
+mlir::LogicalResult emitProduct(Emitter &e, mlir::Operation *op);
 mlir::LogicalResult emitRows(Emitter &e, mlir::Operation *op);
 mlir::LogicalResult emitNorm(Emitter &e, mlir::Operation *op);
 mlir::LogicalResult emitLoss(Emitter &e, mlir::Operation *op);
@@ -173,6 +174,7 @@ llvm::SmallVector<mlir::Value> setUpRowChain(Emitter &e, train::KernelOp kernel,
 /// A worker's scratch in the kernel of `op`; null when it needs none.
 mlir::MemRefType scratchOfAttention(mlir::Operation *op);
 mlir::MemRefType scratchOfMove(mlir::Operation *op);
+mlir::MemRefType scratchOfProduct(mlir::Operation *op);
 } // namespace fsdp
 
 #endif // FSDP_PASSES_KERNEL_EMITTER_H

@@ -46,7 +46,7 @@ struct FoldAdds : public fsdp::impl::KernelFoldAddsBase<FoldAdds> {
 
   void fold(onnx::MatMulOp matmul) {
     Type element = typeOf(matmul.getLhs()).getElementType();
-    if ((!element.isF32() && !element.isBF16()) ||
+    if ((!element.isF32() && !(element.isBF16() && libraryBf16)) ||
         typeOf(matmul.getY()).getElementType() != element)
       return;
     Value y = matmul.getY(), bias, residual;

@@ -41,7 +41,7 @@ namespace {
 constexpr size_t kMaxOps = 24;
 constexpr size_t kMaxInputs = 12;
 
-bool isLibraryCall(Operation *op) {
+bool isLibraryCall(Operation *op, bool libraryBf16) {
   if (isa<train::LinearOp>(op))
     return true;
   auto matmul = dyn_cast<onnx::MatMulOp>(op);
@@ -49,16 +49,16 @@ bool isLibraryCall(Operation *op) {
     return false;
   Type element =
       cast<RankedTensorType>(matmul.getLhs().getType()).getElementType();
-  return element.isF32() || element.isBF16();
+  return element.isF32() || (element.isBF16() && libraryBf16);
 }
 
-bool belongsInKernel(Operation *op) {
+bool belongsInKernel(Operation *op, bool libraryBf16) {
   return isa_and_nonnull<onnx::OnnxDialect, train::TrainDialect>(
              op->getDialect()) &&
          isMemoryEffectFree(op) &&
          !isa<onnx::ReshapeOp, onnx::ConstantOp, train::KernelOp,
               train::YieldOp>(op) &&
-         !isLibraryCall(op);
+         !isLibraryCall(op, libraryBf16);
 }
 
 /// Whether the kernel of `op` holds the constant `value` in itself, rather than
@@ -154,7 +154,7 @@ struct FormGroups : public fsdp::impl::KernelFormGroupsBase<FormGroups> {
     DenseMap<Operation *, size_t> groupOf;
     // Consumers first: a producer then finds the group that holds its users.
     for (Operation &op : llvm::reverse(block)) {
-      if (!belongsInKernel(&op))
+      if (!belongsInKernel(&op, libraryBf16))
         continue;
       auto target = consumerGroup(&op, barriers, groupOf, groups);
       if (target) {

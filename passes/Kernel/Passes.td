@@ -4,6 +4,9 @@ include "mlir/Pass/PassBase.td"
 defvar kernelOutput = Option<"output", "output", "std::string", "\"-\"",
                              "a folder for one file a kernel; -: all to standard output">;
 
+defvar libraryBf16 = Option<"libraryBf16", "library-bf16", "bool", "true",
+                            "whether the GEMM library has products of bf16 on the host">;
+
 def KernelSinkCasts : Pass<"kernel-sink-casts", "::mlir::ModuleOp"> {
   let summary = "widens values where they are read";
   let description = [{
@@ -24,8 +27,12 @@ def KernelFoldAdds : Pass<"kernel-fold-adds", "::mlir::ModuleOp"> {
     its own type. Left alone: a residual sum that a normalisation reads, which
     that kernel makes for nothing; products in types that the library has not;
     additions behind an op with side effects (the product's weights may have
-    been released by then).
+    been released by then). Activations are not folded: oneDNN 2.6's relu makes
+    0 of NaN, where the kernel keeps it; gelu and silu need their argument in
+    backward, and the library's bits differ from the kernels', which
+    `--train-recompute` must repeat.
   }];
+  let options = [libraryBf16];
   let statistics = [Statistic<"numFolded", "folded", "products that add">];
   let dependentDialects = ["::fsdp::train::TrainDialect"];
 }
@@ -38,8 +45,10 @@ def KernelFormGroups : Pass<"kernel-form-groups", "::mlir::ModuleOp"> {
     single, elementwise use of the same shape joins its consumer. Nothing is
     moved across an op with side effects and nothing is computed twice.
     Splat constants are cloned into the kernels that read them. Products in f32
-    and bf16 stay `onnx.matmul`, for the GEMM library.
+    and bf16 stay `onnx.matmul`, for the GEMM library; with
+    `library-bf16=false` those in bf16 become kernels, which compute in f32.
   }];
+  let options = [libraryBf16];
   let statistics = [
     Statistic<"numKernels", "kernels", "kernels formed">,
     Statistic<"numFused", "fused", "ops that joined their consumer">];

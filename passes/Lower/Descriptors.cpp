@@ -167,7 +167,8 @@ DescriptorBuilder::Call DescriptorBuilder::buildGemm(rt::GemmOp op) {
                 i64(rank), i64Array(op.getBatch(), FSDPRT_MAX_BATCH_DIMS),
                 batch(a), batch(b), batch(c), i64(a[rank]), i64(a[rank + 1]),
                 i64(b[rank]), i64(b[rank + 1]), i64(c[rank])});
-  return {"fsdprt_gemm", global(value, "gemm")};
+  gemms.push_back(global(value, "gemm"));
+  return {"fsdprt_gemm", gemms.back()};
 }
 
 DescriptorBuilder::Call

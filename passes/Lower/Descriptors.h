@@ -26,6 +26,9 @@ public:
   };
   Call build(mlir::Operation *op);
 
+  /// The descriptors of products built so far.
+  llvm::ArrayRef<llvm::Constant *> getGemms() const { return gemms; }
+
 private:
   llvm::Constant *text(llvm::StringRef string);
   llvm::Constant *args(mlir::ArrayAttr array);
@@ -45,6 +48,7 @@ private:
   const llvm::DenseMap<int64_t, Place> &places;
   llvm::StringMap<llvm::Constant *> texts;
   llvm::DenseMap<mlir::Value, int32_t> events;
+  llvm::SmallVector<llvm::Constant *> gemms;
 };
 
 /// FSDPRT_F32 and the like for an element type.

@@ -72,8 +72,10 @@ private:
   llvm::PHINode *status;
 };
 
+/// Adds the descriptors of the phase's products to `gemms`.
 void translatePhase(rt::PhaseOp phase, llvm::Module &module,
-                    const DenseMap<int64_t, DescriptorBuilder::Place> &places) {
+                    const DenseMap<int64_t, DescriptorBuilder::Place> &places,
+                    SmallVectorImpl<llvm::Constant *> &gemms) {
   llvm::LLVMContext &context = module.getContext();
   auto *pointer = llvm::PointerType::getUnqual(context);
   auto *callType = llvm::FunctionType::get(llvm::Type::getInt32Ty(context),
@@ -102,6 +104,13 @@ void translatePhase(rt::PhaseOp phase, llvm::Module &module,
   }
   closeSegment();
   chain.finish();
+  llvm::append_range(gemms, descriptors.getGemms());
+}
+
+void exportConstant(llvm::Module &module, llvm::Constant *value,
+                    StringRef name) {
+  new llvm::GlobalVariable(module, value->getType(), /*isConstant=*/true,
+                           llvm::GlobalValue::ExternalLinkage, value, name);
 }
 } // namespace
 
@@ -115,12 +124,18 @@ fsdp::translatePhases(ModuleOp module, llvm::LLVMContext &context) {
                               int64_t(buffer.getOffset())};
   }
   auto result = std::make_unique<llvm::Module>("program", context);
-  auto *abi = llvm::ConstantInt::get(llvm::Type::getInt32Ty(context),
-                                     FSDPRT_ABI_VERSION);
-  new llvm::GlobalVariable(*result, abi->getType(), /*isConstant=*/true,
-                           llvm::GlobalValue::ExternalLinkage, abi,
-                           "fsdp_program_abi");
+  exportConstant(*result,
+                 llvm::ConstantInt::get(llvm::Type::getInt32Ty(context),
+                                        FSDPRT_ABI_VERSION),
+                 "fsdp_program_abi");
+  SmallVector<llvm::Constant *> gemms;
   for (auto phase : module.getOps<rt::PhaseOp>())
-    translatePhase(phase, *result, places);
+    translatePhase(phase, *result, places, gemms);
+  auto *pointer = llvm::PointerType::getUnqual(context);
+  gemms.push_back(llvm::ConstantPointerNull::get(pointer));
+  exportConstant(*result,
+                 llvm::ConstantArray::get(
+                     llvm::ArrayType::get(pointer, gemms.size()), gemms),
+                 "fsdp_program_gemms");
   return result;
 }

@@ -111,8 +111,8 @@ void fsdp::buildPipeline(OpPassManager &manager,
   addShardStage(manager, options);
   addScheduleStage(manager, options);
   manager.addPass(createKernelSinkCasts());
-  manager.addPass(createKernelFoldAdds());
-  manager.addPass(createKernelFormGroups());
+  manager.addPass(createKernelFoldAdds({options.libraryBf16}));
+  manager.addPass(createKernelFormGroups({options.libraryBf16}));
   manager.addPass(createConvertFsdpToFsdpRt());
   manager.addPass(createPlanAssignOffsets());
   PlanCheckMemoryOptions memory;

@@ -20,6 +20,7 @@ struct PipelineOptions {
   std::string memoryLimit;    ///< of a rank, such as "2GiB"; empty: none
   /// As torch names dtypes; empty: those of the model.
   std::string paramDtype, reduceDtype, outputDtype;
+  bool libraryBf16 = true; ///< the host's GEMM library has products in bf16
   std::string loss, logits, labelsShift, lossMean = "global";
   std::string optimizer = "adamw";
   double beta1 = 0.9, beta2 = 0.999, eps = 1e-8;

@@ -110,6 +110,12 @@ LogicalResult PhaseConverter::convertProduct(Op op, ArrayRef<Value> added,
     bytes->second =
         getGemmScratchBytes(*gemm, elementOf(op.getLhs()), elementOf(op.getY()),
                             adds, kMaxScratchWorkers);
+  if (bytes->second < 0)
+    return op.emitOpError("is a product in ")
+           << elementOf(op.getLhs())
+           << " that oneDNN does not have on this CPU; compile on one that has "
+              "it (bf16: AVX-512), or give --kernel-fold-adds and "
+              "--kernel-form-groups library-bf16=false";
   if (bytes->second)
     args.push_back(phase.arg(rt::Access::Scratch,
                              createWork("gemm scratch", rt::BufferKind::Scratch,

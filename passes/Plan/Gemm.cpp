@@ -134,3 +134,12 @@ int64_t fsdp::getGemmScratchBytes(const GemmShape &gemm, Type operand,
   desc.c_row_stride = gemm.c[rank];
   return fsdprt::gemmScratchBytes(desc, threads);
 }
+
+bool fsdp::hasBf16Products() {
+  fsdprt_gemm_desc desc = {};
+  desc.dtype = desc.c_dtype = FSDPRT_BF16;
+  desc.m = desc.n = desc.k = 64;
+  desc.a_row_stride = desc.b_row_stride = desc.c_row_stride = 64;
+  desc.a_col_stride = desc.b_col_stride = 1;
+  return fsdprt::gemmScratchBytes(desc, 1) >= 0;
+}

@@ -25,6 +25,9 @@ mlir::FailureOr<GemmShape> getGemmShape(train::LinearOp op);
 /// `result`, with the additions `adds` (FSDPRT_GEMM_...).
 int64_t getGemmScratchBytes(const GemmShape &gemm, mlir::Type operand,
                             mlir::Type result, int32_t adds, int threads);
+
+/// Whether the library has products of bf16 on this host.
+bool hasBf16Products();
 } // namespace fsdp
 
 #endif // FSDP_PASSES_PLAN_GEMM_H

@@ -114,9 +114,10 @@ def TrainWidenGradients : Pass<"train-widen-gradients", "::mlir::ModuleOp"> {
     The gradient of a parameter that is read through a cast to bf16 ends in a
     cast back to f32. Where the op before it sums (a product, a sum over rows, a
     gather's gradient), its result is f32 at once instead: one rounding less,
-    and the reduce-scatter reads what it wrote. Additions, reshapes and
-    transposes in between are widened with it. Left alone: values with another
-    reader, and ops that only make bf16.
+    and the reduce-scatter reads what it wrote. Additions, reshapes, transposes
+    and slices in between are widened with it; where a gradient is padded from a
+    smaller value, that value is cast. Left alone: values with another reader,
+    and ops that only make bf16.
   }];
   let statistics = [Statistic<"numWidened", "widened",
                               "gradients that are not rounded to bf16">];

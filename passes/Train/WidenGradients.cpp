@@ -51,7 +51,8 @@ struct WidenGradients
   }
 
   static bool isPassedOn(Operation *op) {
-    return isa_and_nonnull<onnx::AddOp, onnx::ReshapeOp, onnx::TransposeOp>(op);
+    return isa_and_nonnull<onnx::AddOp, onnx::ReshapeOp, onnx::TransposeOp,
+                           onnx::SliceOp, onnx::PadOp>(op);
   }
 
   /// Whether `value` was f32 before it was rounded.
@@ -60,29 +61,44 @@ struct WidenGradients
     return cast && elementOf(cast.getX()).isF32();
   }
 
-  /// Whether `value`, which one op reads, can be made f32 without a cast.
+  /// Whether `value`, which one op reads, can be made f32 without a cast; or,
+  /// of what fills a gradient, without a cast of that gradient.
   static bool canWiden(Value value) {
     Operation *op = value.getDefiningOp();
     if (isRounded(value))
       return true;
     if (!value.hasOneUse())
       return false;
-    return mayWiden(op) ||
+    return mayWiden(op) || isa_and_nonnull<onnx::PadOp>(op) ||
            (isPassedOn(op) && llvm::all_of(op->getOperands(), canWiden));
   }
 
-  /// `value`, which can be widened, in f32.
+  /// `value` in f32.
   Value widened(Value value) {
     Operation *op = value.getDefiningOp();
     if (isRounded(value))
       return op->getOperand(0);
+    if (!canWiden(value))
+      return castToF32(value);
     if (isPassedOn(op))
       for (OpOperand &operand : op->getOpOperands())
         operand.set(widened(operand.get()));
-    auto type = cast<RankedTensorType>(value.getType());
-    value.setType(RankedTensorType::get(type.getShape(),
-                                        Float32Type::get(&getContext())));
+    value.setType(inF32(value));
     return value;
+  }
+
+  RankedTensorType inF32(Value value) {
+    return cast<RankedTensorType>(value.getType())
+        .clone(Float32Type::get(&getContext()));
+  }
+
+  Value castToF32(Value value) {
+    OpBuilder builder(&getContext());
+    builder.setInsertionPointAfterValue(value);
+    Operation *reader = *value.user_begin();
+    return builder.create<onnx::CastOp>(
+        value.getLoc(), inF32(value), value,
+        reader->getAttrOfType<StringAttr>("scope"));
   }
 };
 } // namespace

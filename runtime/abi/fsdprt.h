@@ -25,7 +25,7 @@ extern "C" {
 /* Raised whenever a descriptor or the manifest changes shape; the program
  * exports it as the global int32_t `fsdp_program_abi`, and a program of
  * another number is refused before anything runs. */
-#define FSDPRT_ABI_VERSION 3
+#define FSDPRT_ABI_VERSION 4
 
 typedef struct fsdprt_context fsdprt_context; /* one rank */
 typedef int32_t fsdprt_status;                /* 0: success */
@@ -126,6 +126,12 @@ typedef struct {
   int64_t b_row_stride, b_col_stride;
   int64_t c_row_stride;
 } fsdprt_gemm_desc;
+
+/* A program exports `fsdp_program_gemms`, an array of pointers to the
+ * descriptors of all its products, ended by a null pointer: they are prepared
+ * when it is loaded, so that a host that cannot compute one says so before
+ * anything runs, and no step waits for the library's code generator. */
+typedef const fsdprt_gemm_desc *fsdprt_gemm_table;
 
 /* Communicators over the whole mesh axis; gather and reduce have their own so
  * that they can overlap. Scalar sums (loss, norm, token count) use the third.

@@ -146,9 +146,17 @@ static int threadsFor(const fsdprt_gemm_desc &desc, int most) {
   return int(std::clamp<int64_t>(elements / kElementsOfThread, 1, most));
 }
 
+/// Why the library refuses a product on this host, and what to do.
+static Status noSuchProduct(const fsdprt_gemm_desc &desc,
+                            const dnnl::error &error) {
+  return failure("oneDNN cannot compute it on this host (", error.what(),
+                 desc.dtype == FSDPRT_BF16 ? "; bf16 needs AVX-512" : "",
+                 "); compile the program on a host like this one");
+}
+
 Expected<Product>
 GemmLibrary::Implementation::create(const fsdprt_gemm_desc &desc,
-                                    int64_t scratchBytes) {
+                                    int64_t scratchBytes) try {
   GemmProblem problem = describeGemm(desc);
   std::vector<int> threads; // most first
   for (int t = threadsFor(desc, numThreads); t; t /= 2)
@@ -177,6 +185,8 @@ GemmLibrary::Implementation::create(const fsdprt_gemm_desc &desc,
   return failure("oneDNN needs a scratchpad of ", smallest,
                  " bytes here, the plan has ", scratchBytes,
                  "; compile the program on a host like this one");
+} catch (const dnnl::error &error) {
+  return noSuchProduct(desc, error);
 }
 
 Expected<const Product *>
@@ -203,6 +213,10 @@ GemmLibrary::GemmLibrary(int numThreads)
 }
 
 GemmLibrary::~GemmLibrary() = default;
+
+Status GemmLibrary::prepare(const fsdprt_gemm_desc &desc) {
+  return implementation->lookUp(desc).status();
+}
 
 Status GemmLibrary::run(const fsdprt_gemm_desc &desc, void *const *args) try {
   Expected<const Product *> product = implementation->lookUp(desc);

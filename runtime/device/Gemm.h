@@ -17,6 +17,10 @@ public:
   explicit GemmLibrary(int numThreads);
   ~GemmLibrary();
 
+  /// Creates the product's primitive, where that is not done yet: what fails
+  /// here fails on this host, whatever the operands.
+  Status prepare(const fsdprt_gemm_desc &desc);
+
   /// `args` are the resolved arguments: A, B, C, what is added, and the
   /// scratchpad that the library may use. Without one, an implementation that
   /// needs none is taken where there is any.

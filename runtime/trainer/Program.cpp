@@ -3,6 +3,7 @@
 #include "trainer/Program.h"
 
 #include "abi/Context.h"
+#include "core/DType.h"
 
 #include <dlfcn.h>
 #include <elf.h>
@@ -207,6 +208,10 @@ Expected<std::unique_ptr<Program>> Program::load(const Manifest &manifest) {
     return failure("'", path, "' was compiled for ABI ", *abi,
                    ", this runtime has ABI ", FSDPRT_ABI_VERSION,
                    "; compile it again");
+  program->gemms = static_cast<const fsdprt_gemm_table *>(
+      ::dlsym(program->handle, "fsdp_program_gemms"));
+  if (!program->gemms)
+    return failure("'", path, "' lacks fsdp_program_gemms; compile it again");
   for (const PhaseSpec &phase : manifest.phases) {
     void *symbol = ::dlsym(program->handle, phase.symbol.c_str());
     if (!symbol)
@@ -220,6 +225,31 @@ Expected<std::unique_ptr<Program>> Program::load(const Manifest &manifest) {
 Program::~Program() {
   if (handle)
     ::dlclose(handle);
+}
+
+static std::string describeProduct(const fsdprt_gemm_desc &desc) {
+  std::ostringstream text;
+  text << "product '" << desc.op.name << "'";
+  if (desc.op.unit[0])
+    text << " of unit '" << desc.op.unit << "'";
+  if (desc.op.scope[0])
+    text << " in '" << desc.op.scope << "'";
+  text << " (";
+  for (int64_t d = 0; d < desc.num_batch_dims && d < FSDPRT_MAX_BATCH_DIMS; ++d)
+    text << desc.batch[d] << " x ";
+  const DTypeInfo *dtype = lookupDType(desc.dtype);
+  text << "[" << desc.m << " x " << desc.k << "] [" << desc.k << " x " << desc.n
+       << "] in " << (dtype ? dtype->name : "an unknown type") << ")";
+  return text.str();
+}
+
+Status Program::prepare(fsdprt_context &context) const {
+  for (const fsdprt_gemm_table *gemm = gemms; *gemm; ++gemm) {
+    markProgress(context.slot);
+    if (Status status = context.gemm->prepare(**gemm); !status.ok())
+      return failure(describeProduct(**gemm), ": ", status.message());
+  }
+  return Status();
 }
 
 Status Program::run(fsdprt_context &context, const PhaseSpec &phase,

@@ -26,6 +26,9 @@ public:
   static Expected<std::unique_ptr<Program>> load(const Manifest &manifest);
   ~Program();
 
+  /// Prepares every product: fails, naming it, if this host cannot compute one.
+  Status prepare(fsdprt_context &context) const;
+
   /// Runs one phase; `step` is -1 outside of steps.
   Status run(fsdprt_context &context, const PhaseSpec &phase,
              int64_t step) const;
@@ -35,6 +38,7 @@ private:
 
   void *handle = nullptr;
   std::map<std::string, Phase> phases; // by name
+  const fsdprt_gemm_table *gemms = nullptr;
 };
 
 } // namespace fsdprt

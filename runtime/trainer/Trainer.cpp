@@ -143,10 +143,10 @@ Status Trainer::loadProgram() {
     return created.status();
   context = std::move(*created);
   context->loader = &*loader;
-  if (setup.sharedProcess || world == 1) // they have loaded one
-    return Status();
-  return checkSameProgram(*context->streams, *setup.communicator, setup.flight,
-                          options.program);
+  if (!setup.sharedProcess && world > 1) // threads have loaded one
+    FSDPRT_RETURN_IF_ERROR(checkSameProgram(
+        *context->streams, *setup.communicator, setup.flight, options.program));
+  return program->prepare(*context);
 }
 
 Status Trainer::runPhases(const char *when, int64_t step) {

@@ -12,6 +12,7 @@
 
 #include <cmath>
 #include <gtest/gtest.h>
+#include <limits>
 
 using namespace mlir;
 using namespace fsdp;
@@ -115,6 +116,12 @@ TEST_F(GradientRules, KinksHaveNoSlope) {
                       "%y = onnx.relu %a : " + kFour + " -> " + kFour,
                       {{-2, -0.0, 0, 3}})[0],
             Values({0, 0, 0, 1}));
+  // As by its argument, also where that is tiny, infinite or no number.
+  double inf = std::numeric_limits<double>::infinity();
+  EXPECT_EQ(gradients("%a: " + kFour, kFour,
+                      "%y = onnx.relu %a : " + kFour + " -> " + kFour,
+                      {{1e-300, -inf, inf, inf - inf}})[0],
+            Values({1, 0, 1, 0}));
 }
 
 TEST_F(GradientRules, PowOfNegativeAndZeroBases) {

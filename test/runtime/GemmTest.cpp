@@ -13,6 +13,7 @@
 #include <thread>
 
 using namespace fsdprt;
+using testing::AllOf;
 using testing::HasSubstr;
 
 namespace {
@@ -333,6 +334,39 @@ TEST(Gemm, RejectsWhatDoesNotFit) {
               HasSubstr("expected that of the operands, or f32"));
   p.desc.dtype = FSDPRT_F64;
   EXPECT_THAT(checkGemm(p.desc).message(), HasSubstr("no library GEMM"));
+}
+
+/// Tests that a product is made ready to run, or refused, before it has
+/// operands.
+TEST(Gemm, PreparesBeforeThereAreOperands) {
+  Product p;
+  p.desc.m = 37, p.desc.n = 48, p.desc.k = 65;
+  p.desc.a_row_stride = 65;
+  p.desc.b_row_stride = p.desc.c_row_stride = 48;
+  p.desc.a_col_stride = p.desc.b_col_stride = 1;
+  p.finish(37 * 65, 65 * 48, 37 * 48);
+  EXPECT_TRUE(GemmLibrary(1).prepare(p.desc).ok());
+  p.desc.k = 66;
+  EXPECT_THAT(GemmLibrary(1).prepare(p.desc).message(),
+              HasSubstr("matrix A reaches over"));
+}
+
+/// Tests that a plan with too little scratch for this host's library, as one
+/// made on another CPU may have, is refused with both numbers.
+TEST(Gemm, RefusesAPlanOfAnotherHost) {
+  Product p;
+  p.desc.m = 70, p.desc.n = 48, p.desc.k = 3000;
+  p.desc.a_row_stride = 1;
+  p.desc.a_col_stride = 70;
+  p.desc.b_row_stride = p.desc.c_row_stride = 48;
+  p.desc.b_col_stride = 1;
+  p.finish(70 * 3000, 3000 * 48, 70 * 48);
+  p.desc.dtype = p.desc.c_dtype = FSDPRT_BF16;
+  ASSERT_GT(gemmScratchBytes(p.desc, 1), 0);
+  EXPECT_THAT(GemmLibrary(1).prepare(p.desc).message(),
+              AllOf(HasSubstr("oneDNN needs a scratchpad of "),
+                    HasSubstr("the plan has 0"),
+                    HasSubstr("compile the program on a host like this one")));
 }
 
 /// Tests that a tile's product is right with rows wider than the matrices, in

@@ -507,3 +507,6 @@ fsdprt_status program_export(fsdprt_context *context) {
   TRY(fsdprt_store(context, &store_head));
   return fsdprt_join(context, &join);
 }
+
+const fsdprt_gemm_table fsdp_program_gemms[] = {&linear, &weight_grad,
+                                                &hidden_grad, 0};

@@ -1,6 +1,7 @@
 //===- fsdp-compile.cpp - ONNX model to sharded training program ----------===//
 #include "Options.h"
 #include "Report.h"
+#include "passes/Plan/Gemm.h"
 #include "passes/Verify/Passes.h"
 #include "tools/Diagnostics.h"
 #include "tools/Register.h"
@@ -45,10 +46,19 @@ private:
   std::chrono::steady_clock::time_point begin;
 };
 
+/// Asks the host's library what it lacks, and says what that costs.
+void askLibrary(PipelineOptions &options) {
+  if (options.paramDtype != "bfloat16" || hasBf16Products())
+    return;
+  options.libraryBf16 = false;
+  llvm::errs() << "fsdp-compile: warning: oneDNN has no products in bf16 on "
+                  "this CPU (they need AVX-512): they are computed in f32\n";
+}
+
 /// Imports the model and runs all passes; null after a message.
-OwningOpRef<ModuleOp> plan(MLIRContext &context,
-                           const CompileOptions &options) {
+OwningOpRef<ModuleOp> plan(MLIRContext &context, CompileOptions &options) {
   OwningOpRef<ModuleOp> module;
+  askLibrary(options.pipeline);
   {
     Stage stage("import");
     module = onnx::importOnnx(options.input, options.import, &context);

@@ -39,8 +39,10 @@ UNARY_GRADIENT(
                            b.make<WhereOp>(b.make<LessOp>(x, b.scalar(x, 0)),
                                            b.neg(g), b.scalar(x, 0))))
 
-UNARY_GRADIENT(ReluOp, b.make<WhereOp>(b.make<GreaterOp>(x, b.scalar(x, 0)), g,
-                                       b.scalar(x, 0)))
+// y > 0 where x > 0: the next product keeps y until backward anyway, so x, as
+// large, need not live.
+UNARY_GRADIENT(ReluOp, b.make<WhereOp>(b.make<GreaterOp>(y, b.scalar(y, 0)), g,
+                                       b.scalar(y, 0)))
 
 namespace {
 /// d/dx x Phi(x) = Phi(x) + x phi(x).

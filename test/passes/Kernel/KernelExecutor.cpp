@@ -477,7 +477,7 @@ KernelExecutor::run(func::FuncOp func, ArrayRef<Tensor> inputs) {
   auto copy = cast<func::FuncOp>(func->clone());
   module->push_back(copy);
   PassManager manager(func.getContext());
-  manager.addPass(createKernelFormGroups());
+  manager.addPass(createKernelFormGroups({/*libraryBf16=*/false}));
   if (failed(manager.run(*module))) {
     fail("cannot form kernels");
     return std::nullopt;

@@ -1,5 +1,6 @@
 // RUN: fsdp-opt %s --kernel-fold-adds --split-input-file | FileCheck %s
 // RUN: fsdp-opt %s --kernel-fold-adds --kernel-form-groups --split-input-file | FileCheck %s --check-prefix=KERNEL
+// RUN: fsdp-opt %s --kernel-fold-adds=library-bf16=false --split-input-file | FileCheck %s --check-prefix=GENERATED
 
 // Tests that a bias and a residual become part of the product, whichever
 // operand of the additions it is; and that no kernel is left.
@@ -50,4 +51,18 @@ func.func @step(%x: tensor<2x4xf32>, %w: tensor<4x4xf32>, %b: tensor<4xf32>, %r:
   %8 = onnx.matmul %d, %e : tensor<2x4xf64>, tensor<4x4xf64> -> tensor<2x4xf64>
   %9 = onnx.add %8, %f : tensor<2x4xf64>, tensor<4xf64> -> tensor<2x4xf64>
   return %0, %1, %3, %5, %7, %9 : tensor<2x4xf32>, tensor<2x4xf32>, tensor<2x4xf32>, tensor<3x2x4xf32>, tensor<2x4xf32>, tensor<2x4xf64>
+}
+
+// -----
+
+// Tests that a bias stays beside a product of bf16 where the library has none.
+// CHECK-LABEL: func.func @bf16(
+// CHECK: train.linear
+// GENERATED-LABEL: func.func @bf16(
+// GENERATED-NOT: train.linear
+// GENERATED: return
+func.func @bf16(%x: tensor<2x4xbf16>, %w: tensor<4x4xbf16>, %b: tensor<4xbf16>) -> tensor<2x4xbf16> {
+  %0 = onnx.matmul %x, %w : tensor<2x4xbf16>, tensor<4x4xbf16> -> tensor<2x4xbf16>
+  %1 = onnx.add %0, %b : tensor<2x4xbf16>, tensor<4xbf16> -> tensor<2x4xbf16>
+  return %1 : tensor<2x4xbf16>
 }

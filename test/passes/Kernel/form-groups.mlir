@@ -1,4 +1,5 @@
 // RUN: fsdp-opt %s --split-input-file --kernel-form-groups --verify-diagnostics | FileCheck %s
+// RUN: fsdp-opt %s --split-input-file --kernel-form-groups=library-bf16=false --verify-diagnostics | FileCheck %s --check-prefix=GENERATED
 
 // Tests that a chain of elementwise ops is one kernel at the place of its last
 // op, with the scope of that op, through broadcasting operands.
@@ -243,4 +244,26 @@ func.func @read_by_an_earlier_gradient(%x: tensor<4x8xf32>, %dy: tensor<4x8xf32>
   %y, %t = onnx.rms_normalization %c, %g epsilon 1.0e-5 : (tensor<4x8xf32>, tensor<8xf32>) -> (tensor<4x8xf32>, tensor<4xf32>)
   %s = onnx.add %c, %d : tensor<4x8xf32>, tensor<4x8xf32> -> tensor<4x8xf32>
   return %s, %p, %y : tensor<4x8xf32>, tensor<2x8xf32>, tensor<4x8xf32>
+}
+
+// -----
+
+// Tests that products of f32 and bf16 are left to the library, and that those
+// of bf16, biases apart, become kernels where it has none.
+// CHECK-LABEL: func @products
+// CHECK-COUNT-2: onnx.matmul
+// CHECK:         train.kernel "add"
+// CHECK-NOT:     onnx.matmul
+// CHECK:         return
+// GENERATED-LABEL: func @products
+// GENERATED:         onnx.matmul {{.*}}xf32>
+// GENERATED:         %[[P:.*]] = train.kernel "matmul"(%{{.*}}, %{{.*}}) {scope = "h.0"} : (tensor<2x4xbf16>, tensor<3x4xbf16>) -> tensor<2x3xbf16>
+// GENERATED:           onnx.matmul {{.*}}transB
+// GENERATED:         train.kernel "add"(%[[P]]
+// GENERATED:         return
+func.func @products(%x: tensor<2x4xf32>, %w: tensor<4x3xf32>, %h: tensor<2x4xbf16>, %v: tensor<3x4xbf16>, %b: tensor<3xbf16>) -> (tensor<2x3xf32>, tensor<2x3xbf16>) {
+  %0 = onnx.matmul %x, %w : tensor<2x4xf32>, tensor<4x3xf32> -> tensor<2x3xf32>
+  %1 = onnx.matmul %h, %v {transB, scope = "h.0"} : tensor<2x4xbf16>, tensor<3x4xbf16> -> tensor<2x3xbf16>
+  %2 = onnx.add %1, %b : tensor<2x3xbf16>, tensor<3xbf16> -> tensor<2x3xbf16>
+  return %0, %2 : tensor<2x3xf32>, tensor<2x3xbf16>
 }

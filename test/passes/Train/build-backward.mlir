@@ -64,6 +64,34 @@ func.func @step(%ids: tensor<2x3xi64>, %labels: tensor<2x3xi64>) -> tensor<f32> 
 
 // -----
 
+// Tests that the gradient of relu is read from its result, which the gradient
+// of the next product reads as well: its argument has no use in backward.
+// CHECK-LABEL: func.func @step(
+// CHECK: %[[X:.*]] = onnx.add
+// CHECK: %[[Y:.*]] = onnx.relu %[[X]]
+// CHECK-NOT: %[[X]] :
+// CHECK-NOT: %[[X]],
+// CHECK: train.backward_begin
+// CHECK-NOT: %[[X]] :
+// CHECK-NOT: %[[X]],
+// CHECK: onnx.greater %[[Y]],
+// CHECK-NOT: %[[X]] :
+// CHECK-NOT: %[[X]],
+// CHECK: return
+onnx.parameter @b : tensor<4xf32>
+onnx.parameter @w : tensor<4x16xf32>
+func.func @step(%h: tensor<2x3x4xf32>, %labels: tensor<2x3xi64>) -> tensor<f32> {
+  %b = onnx.read @b : tensor<4xf32>
+  %x = onnx.add %h, %b : tensor<2x3x4xf32>, tensor<4xf32> -> tensor<2x3x4xf32>
+  %y = onnx.relu %x : tensor<2x3x4xf32> -> tensor<2x3x4xf32>
+  %w = onnx.read @w : tensor<4x16xf32>
+  %logits = onnx.matmul %y, %w : tensor<2x3x4xf32>, tensor<4x16xf32> -> tensor<2x3x16xf32>
+  %loss = onnx.softmax_cross_entropy_loss %logits, %labels ignore -100 : tensor<2x3x16xf32>, tensor<2x3xi64> -> tensor<f32>
+  return %loss : tensor<f32>
+}
+
+// -----
+
 // Tests that a model with nothing to train is refused.
 // expected-error @+1 {{no parameter gets a gradient: nothing can be trained}}
 module {

@@ -50,3 +50,29 @@ func.func @step(%x: tensor<4x4xbf16>) -> tensor<4x4xbf16> {
   train.gradient @b, %3 : tensor<4x4xf32>
   return %0 : tensor<4x4xbf16>
 }
+
+// -----
+
+// Tests that what fills a gradient is widened before it does, with a cast where
+// only bf16 makes it.
+// CHECK-LABEL: func.func @step(
+// CHECK-NEXT: %[[R:.*]] = onnx.reduce_sum %{{.*}} : tensor<4x4xbf16> -> tensor<4xf32>
+// CHECK-NEXT: %[[P:.*]] = onnx.pad %[[R]] at [0] by [1] value {{.*}} : tensor<4xf32> -> tensor<8xf32>
+// CHECK-NEXT: train.gradient @a, %[[P]]
+// CHECK-NEXT: %[[N:.*]] = onnx.neg %{{.*}} : tensor<4x4xbf16> -> tensor<4x4xbf16>
+// CHECK-NEXT: %[[C:.*]] = onnx.cast %[[N]] {scope = "table"} : tensor<4x4xbf16> -> tensor<4x4xf32>
+// CHECK-NEXT: %[[Q:.*]] = onnx.pad %[[C]]
+// CHECK-NEXT: train.gradient @b, %[[Q]]
+onnx.parameter @a : tensor<8xf32>
+onnx.parameter @b : tensor<8x4xf32>
+func.func @step(%x: tensor<4x4xbf16>) {
+  %0 = onnx.reduce_sum %x [0] keepdims false : tensor<4x4xbf16> -> tensor<4xbf16>
+  %1 = onnx.pad %0 at [0] by [1] value 0.0 : tensor<4xbf16> -> tensor<8xbf16>
+  %2 = onnx.cast %1 : tensor<8xbf16> -> tensor<8xf32>
+  train.gradient @a, %2 : tensor<8xf32>
+  %3 = onnx.neg %x : tensor<4x4xbf16> -> tensor<4x4xbf16>
+  %4 = onnx.pad %3 at [0, 0] by [1, 1] value 0.0 {scope = "table"} : tensor<4x4xbf16> -> tensor<8x4xbf16>
+  %5 = onnx.cast %4 : tensor<8x4xbf16> -> tensor<8x4xf32>
+  train.gradient @b, %5 : tensor<8x4xf32>
+  return
+}
