@@ -148,19 +148,23 @@ SCALAR(SigmoidOp) {
 }
 
 SCALAR(GeluOp) {
-  Value x = args[0], one = number(b, loc, type, 1), bend;
+  Value x = args[0], one = number(b, loc, type, 1);
   if (getTanh()) {
+    // (1 + tanh u) / 2 = 1 / (1 + e^-2u), with one exponential and no
+    // cancellation where u is far below 0.
     Value cube = integerPower(b, loc, x, 3);
     Value inner = b.create<arith::AddFOp>(
         loc, x,
         b.create<arith::MulFOp>(loc, number(b, loc, type, 0.044715), cube));
-    bend = b.create<math::TanhOp>(
-        loc, b.create<arith::MulFOp>(
-                 loc, number(b, loc, type, std::sqrt(2.0 / M_PI)), inner));
-  } else {
-    bend = b.create<math::ErfOp>(
-        loc, b.create<arith::MulFOp>(loc, x, number(b, loc, type, M_SQRT1_2)));
+    Value exp = b.create<math::ExpOp>(
+        loc,
+        b.create<arith::MulFOp>(
+            loc, number(b, loc, type, -2 * std::sqrt(2.0 / M_PI)), inner));
+    return b.create<arith::DivFOp>(loc, x,
+                                   b.create<arith::AddFOp>(loc, one, exp));
   }
+  Value bend = b.create<math::ErfOp>(
+      loc, b.create<arith::MulFOp>(loc, x, number(b, loc, type, M_SQRT1_2)));
   Value half = b.create<arith::MulFOp>(loc, x, number(b, loc, type, 0.5));
   return b.create<arith::MulFOp>(loc, half,
                                  b.create<arith::AddFOp>(loc, one, bend));

@@ -54,18 +54,17 @@ Value erfGeluSlope(GradientBuilder &b, Value x) {
   return b.add(cdf, b.mul(x, density));
 }
 
-/// With u = c (x + a x^3) and t = tanh u:
-/// (1 + t) / 2 + x / 2 (1 - t^2) c (1 + 3 a x^2).
+/// With v = 2 c (x + a x^3), twice the argument of the tanh, the GELU is
+/// x s, s = sigmoid(v): s + x s (1 - s) 2 c (1 + 3 a x^2).
 Value tanhGeluSlope(GradientBuilder &b, Value x) {
   const double c = std::sqrt(2 / M_PI), a = 0.044715;
-  Value square = b.mul(x, x);
+  Value square = b.mul(x, x), one = b.scalar(x, 1);
   Value inner = b.add(x, b.mul(b.scalar(x, a), b.mul(square, x)));
-  Value t = b.make<TanhOp>(b.mul(b.scalar(x, c), inner));
-  Value half = b.scalar(x, 0.5), one = b.scalar(x, 1);
+  Value s = b.make<SigmoidOp>(b.mul(b.scalar(x, 2 * c), inner));
   Value slope =
-      b.mul(b.scalar(x, c), b.add(one, b.mul(b.scalar(x, 3 * a), square)));
-  Value bend = b.mul(b.mul(half, x), b.mul(b.sub(one, b.mul(t, t)), slope));
-  return b.add(b.mul(half, b.add(one, t)), bend);
+      b.mul(b.scalar(x, 2 * c), b.add(one, b.mul(b.scalar(x, 3 * a), square)));
+  Value bend = b.mul(b.mul(x, s), b.mul(b.sub(one, s), slope));
+  return b.add(s, bend);
 }
 } // namespace
 
