@@ -7,6 +7,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "passes/Kernel/Emitter.h"
+#include "passes/Kernel/MathExpansion.h"
 #include "runtime/abi/fsdprt.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -306,12 +307,12 @@ LogicalResult emit(Emitter &e, onnx::AttentionOp op) {
       Value largest = e.reduce(
           {row}, low, [](OpBuilder &b, Location loc, ValueRange args) -> Value {
             return b.create<arith::MaxNumFOp>(loc, args[0], args[1],
-                                              arith::FastMathFlags::nnan);
+                                              kVectorizableMax);
           });
       e.map({row}, row,
             [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
-              return b.create<math::ExpOp>(
-                  loc, b.create<arith::SubFOp>(loc, args[0], largest));
+              return emitExpNonPositive(
+                  b, loc, b.create<arith::SubFOp>(loc, args[0], largest));
             });
       Value total =
           e.sum({row}, a.element,
@@ -346,8 +347,8 @@ void emitProbabilities(const Attention &a, const Tile &scores,
   Value largest = e.load(most, place);
   Value factor = e.div(e.number(a.element, 1), e.load(sums, place));
   e.map({row}, row, [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
-    Value power = b.create<math::ExpOp>(
-        loc, b.create<arith::SubFOp>(loc, args[0], largest));
+    Value power = emitExpNonPositive(
+        b, loc, b.create<arith::SubFOp>(loc, args[0], largest));
     return b.create<arith::MulFOp>(loc, power, factor);
   });
   clearRest(a, scores, i, count, block.columns);
