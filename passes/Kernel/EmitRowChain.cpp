@@ -1,6 +1,6 @@
 //===- EmitRowChain.cpp - Elementwise ops around a row kernel -------------===//
 //
-// Ops before the row op fill a
+// Ops before a reduction are computed in its loop. Ops before the row op fill a
 // row of a result of the kernel, which the row op then reads from the first
 // cache; ops after it are applied to what its last loop stores.
 //
@@ -134,4 +134,21 @@ SmallVector<Value> fsdp::setUpRowChain(Emitter &e, train::KernelOp kernel,
   if (!after.isEmpty())
     setUpEpilogue(e, after, root->getResult(0));
   return operands;
+}
+
+void fsdp::setUpReductionChain(Emitter &e, train::KernelOp kernel,
+                               Operation *root) {
+  Chain chain;
+  Block *body = &kernel.getBody().front();
+  for (Operation &op : body->without_terminator())
+    if (&op != root)
+      chain.ops.push_back(&op);
+  if (chain.isEmpty())
+    return;
+  e.chain = [=, &e](OpBuilder &b, Location loc, ValueRange args) {
+    IRMapping values;
+    for (auto [argument, scalar] : llvm::zip_equal(body->getArguments(), args))
+      values.map(argument, scalar);
+    return chain.emit(e, b, loc, values);
+  };
 }

@@ -190,9 +190,20 @@ void Emitter::groups(int64_t count,
     body(index(whole * kRowGroup), rest);
 }
 
+/// Where a loop over i reads `operands`: at i, or a scalar.
+static SmallVector<AffineMap> rowMaps(OpBuilder &b, ArrayRef<Value> operands) {
+  SmallVector<AffineMap> maps;
+  for (Value operand : operands) {
+    bool isScalar = cast<MemRefType>(operand.getType()).getRank() == 0;
+    maps.push_back(isScalar ? AffineMap::get(1, 0, b.getContext())
+                            : b.getMultiDimIdentityMap(1));
+  }
+  return maps;
+}
+
 void Emitter::map(ArrayRef<Value> rowIns, Value rowOut, Body body) {
-  AffineMap identity = b.getMultiDimIdentityMap(1);
-  SmallVector<AffineMap> maps(rowIns.size() + 1, identity);
+  SmallVector<AffineMap> maps = rowMaps(b, rowIns);
+  maps.push_back(b.getMultiDimIdentityMap(1));
   b.create<linalg::GenericOp>(
       loc, rowIns, rowOut, maps,
       ArrayRef<utils::IteratorType>{utils::IteratorType::parallel},
@@ -238,7 +249,7 @@ void Emitter::prefetch(Value row, int64_t part, int64_t parts) {
 Value Emitter::reduce(ArrayRef<Value> rowIns, Value init, Body body) {
   Value cell = stack(init.getType()); // which LLVM keeps in a register
   store(init, cell);
-  SmallVector<AffineMap> maps(rowIns.size(), b.getMultiDimIdentityMap(1));
+  SmallVector<AffineMap> maps = rowMaps(b, rowIns);
   maps.push_back(AffineMap::get(1, 0, b.getContext()));
   b.create<linalg::GenericOp>(
       loc, rowIns, cell, maps,
@@ -261,7 +272,7 @@ Value Emitter::sum(ArrayRef<Value> rowIns, Type type, Body body) {
 
 SmallVector<Value> Emitter::sums(ArrayRef<Value> rowIns, Type type,
                                  size_t count, Terms body) {
-  SmallVector<AffineMap> maps(rowIns.size(), b.getMultiDimIdentityMap(1));
+  SmallVector<AffineMap> maps = rowMaps(b, rowIns);
   maps.append(count, AffineMap::get(1, 0, b.getContext()));
   SmallVector<Value> cells, results;
   for (size_t k = 0; k < count; ++k) {

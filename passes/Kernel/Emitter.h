@@ -64,6 +64,10 @@ public:
                             Scalars)>
       epilogue;
 
+  /// What a reduction folds, from the elements of `ins`; null: those of its
+  /// only operand (EmitRowChain.cpp).
+  std::function<mlir::Value(mlir::OpBuilder &, mlir::Location, Scalars)> chain;
+
   // Values.
   mlir::Value index(int64_t value);
   mlir::Value number(mlir::Type type, double value);
@@ -105,10 +109,11 @@ public:
   /// The same with iterations that share nothing (kParallelLoop).
   void parallelLoop(mlir::Value from, mlir::Value to,
                     llvm::function_ref<void(mlir::Value)> body);
-  /// out[i] = body(ins[i]...) over one-dimensional memrefs.
+  // Operands of the following are one-dimensional, or scalars for all i.
+  /// out[i] = body(ins[i]...).
   void map(llvm::ArrayRef<mlir::Value> rowIns, mlir::Value rowOut, Body body);
   /// The fold of `body` (accumulator first, then the rows' elements) from
-  /// `init` over one-dimensional memrefs.
+  /// `init`.
   mlir::Value reduce(llvm::ArrayRef<mlir::Value> rowIns, mlir::Value init,
                      Body body);
   /// Sum of body(ins[i]...) over one-dimensional memrefs, in `init`'s type.
@@ -174,6 +179,11 @@ mlir::LogicalResult emitAttention(Emitter &e, mlir::Operation *op);
 /// root's operands.
 llvm::SmallVector<mlir::Value> setUpRowChain(Emitter &e, train::KernelOp kernel,
                                              mlir::Operation *root);
+
+/// Sets up `e.chain` as the elementwise ops of `kernel` before the reduction
+/// `root`, if there are any; `ins` are those of the kernel.
+void setUpReductionChain(Emitter &e, train::KernelOp kernel,
+                         mlir::Operation *root);
 
 /// A worker's scratch in the kernel of `op`; null when it needs none.
 mlir::MemRefType scratchOfAttention(mlir::Operation *op);

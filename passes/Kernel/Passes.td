@@ -35,10 +35,11 @@ def KernelFormGroups : Pass<"kernel-form-groups", "::mlir::ModuleOp"> {
   let description = [{
     Each pure op of `onnx` and `train` that is not a view, a constant or a
     library call becomes a `train.kernel`; an elementwise op whose result has a
-    single, elementwise use of the same shape joins its consumer. Nothing is
-    moved across an op with side effects and nothing is computed twice.
-    Splat constants are cloned into the kernels that read them. Products in f32
-    and bf16 stay `onnx.matmul`, for the GEMM library.
+    single, elementwise use of the same shape joins its consumer, and so does one
+    that only a sum, mean or maximum reads. Nothing is moved across an op with
+    side effects and nothing is computed twice. Splat constants are cloned into
+    the kernels that read them. Products in f32 and bf16 stay `onnx.matmul`, for
+    the GEMM library.
   }];
   let statistics = [
     Statistic<"numKernels", "kernels", "kernels formed">,
