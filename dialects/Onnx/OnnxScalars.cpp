@@ -157,9 +157,8 @@ SCALAR(GeluOp) {
         loc, x,
         b.create<arith::MulFOp>(loc, number(b, loc, type, 0.044715), cube));
     Value exp = b.create<math::ExpOp>(
-        loc,
-        b.create<arith::MulFOp>(
-            loc, number(b, loc, type, -2 * std::sqrt(2.0 / M_PI)), inner));
+        loc, b.create<arith::MulFOp>(
+                 loc, number(b, loc, type, -2 * std::sqrt(2.0 / M_PI)), inner));
     return b.create<arith::DivFOp>(loc, x,
                                    b.create<arith::AddFOp>(loc, one, exp));
   }

@@ -32,9 +32,11 @@ bool isElementwiseGroup(train::KernelOp kernel) {
 /// there are several, or neighbours that it cannot be fused with.
 Operation *onlyOp(train::KernelOp kernel) {
   Operation *found = nullptr;
-  bool hasRowOp = llvm::any_of(kernel.getBody().front(), isFusibleRowOp);
+  bool hasChain = llvm::any_of(kernel.getBody().front(), [](Operation &op) {
+    return isFusibleRowOp(op) || isReduction(&op);
+  });
   for (Operation &op : kernel.getBody().front().without_terminator()) {
-    if (isa<onnx::ConstantOp>(op) || (hasRowOp && isElementwise(&op)))
+    if (isa<onnx::ConstantOp>(op) || (hasChain && isElementwise(&op)))
       continue;
     if (found) {
       kernel.emitOpError("holds '")
@@ -45,6 +47,14 @@ Operation *onlyOp(train::KernelOp kernel) {
     found = &op;
   }
   return found;
+}
+
+/// A reduction with a chain in its loop: not contracted either, so that fusing
+/// them changes no bit of what is folded.
+bool isReducedChain(train::KernelOp kernel) {
+  Block &body = kernel.getBody().front();
+  return llvm::any_of(body, [](Operation &op) { return isReduction(&op); }) &&
+         llvm::any_of(body, [](Operation &op) { return isElementwise(&op); });
 }
 
 LogicalResult emitOp(Emitter &e, Operation *op) {
@@ -98,6 +108,8 @@ LogicalResult emitBody(Emitter &e, train::KernelOp kernel) {
   // Emitters index `ins` by operand: spread the arguments accordingly.
   if (isFusibleRowOp(*op)) {
     e.ins = setUpRowChain(e, kernel, op);
+  } else if (isReduction(op)) {
+    setUpReductionChain(e, kernel, op);
   } else if (!isa<onnx::ConcatOp>(op)) {
     SmallVector<Value> operands;
     for (Value operand : op->getOperands()) {
@@ -184,7 +196,7 @@ fsdp::lowerKernelBody(train::KernelOp kernel, ModuleOp dest, StringRef symbol) {
   auto body = dest.lookupSymbol<LLVM::LLVMFuncOp>((symbol + "_body").str());
   body.setLinkage(LLVM::Linkage::Internal);
   SmallVector<StringRef> attributes = {"alwaysinline"};
-  if (isElementwiseGroup(kernel))
+  if (isElementwiseGroup(kernel) || isReducedChain(kernel))
     attributes.push_back(kChainAttribute);
   body.setPassthroughAttr(
       Builder(dest.getContext()).getStrArrayAttr(attributes));

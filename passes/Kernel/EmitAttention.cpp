@@ -6,6 +6,7 @@
 // f32 between products, are rounded where they are factors.
 //
 //===----------------------------------------------------------------------===//
+#include "passes/Kernel/MathExpansion.h"
 #include "passes/Kernel/Tiles.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -208,12 +209,13 @@ LogicalResult emit(Emitter &e, onnx::AttentionOp op) {
       Value largest = e.reduce(
           {row}, low, [](OpBuilder &b, Location loc, ValueRange args) -> Value {
             return b.create<arith::MaxNumFOp>(loc, args[0], args[1],
-                                              arith::FastMathFlags::nnan);
+                                              kVectorizableMax);
           });
       a.storeRounded({row}, scores, powers, i, count,
                      [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
-                       return b.create<math::ExpOp>(
-                           loc, b.create<arith::SubFOp>(loc, args[0], largest));
+                       return emitExpNonPositive(
+                           b, loc,
+                           b.create<arith::SubFOp>(loc, args[0], largest));
                      });
       Value total =
           e.sum({row}, a.element,
@@ -248,8 +250,8 @@ void emitProbabilities(const Attention &a, const Tile &scores,
   Value share = e.div(e.number(a.element, 1), e.load(sums, place));
   a.storeRounded({row}, scores, factor, i, count,
                  [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
-                   Value power = b.create<math::ExpOp>(
-                       loc, b.create<arith::SubFOp>(loc, args[0], largest));
+                   Value power = emitExpNonPositive(
+                       b, loc, b.create<arith::SubFOp>(loc, args[0], largest));
                    return b.create<arith::MulFOp>(loc, power, share);
                  });
   clearRest(a, factor, i, count, block.columns);

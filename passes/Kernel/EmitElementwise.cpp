@@ -8,6 +8,7 @@
 //===----------------------------------------------------------------------===//
 #include "passes/Kernel/Emitter.h"
 #include "passes/Kernel/Passes.h"
+#include "passes/Kernel/Space.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -20,59 +21,6 @@ namespace {
 ArrayRef<int64_t> shapeOf(Value value) {
   return cast<ShapedType>(value.getType()).getShape();
 }
-
-/// The merged iteration space, and for each operand which of its dimensions it
-/// has (the others are broadcast).
-struct Space {
-  SmallVector<int64_t> extents;
-  SmallVector<SmallVector<bool>> has;
-
-  Space(ArrayRef<int64_t> shape, ArrayRef<Value> operands) {
-    has.resize(operands.size());
-    for (size_t i = 0; i < shape.size(); ++i) {
-      if (shape[i] == 1)
-        continue;
-      SmallVector<bool> present;
-      for (Value operand : operands)
-        present.push_back(hasDimension(shapeOf(operand), i, shape.size()));
-      if (!extents.empty() && sameAsLast(present)) {
-        extents.back() *= shape[i];
-        continue;
-      }
-      extents.push_back(shape[i]);
-      for (auto [h, p] : llvm::zip(has, present))
-        h.push_back(p);
-    }
-  }
-
-  SmallVector<int64_t> shapeOfOperand(size_t operand) const {
-    SmallVector<int64_t> shape;
-    for (auto [extent, present] : llvm::zip(extents, has[operand]))
-      if (present)
-        shape.push_back(extent);
-    return shape;
-  }
-
-  AffineMap mapOfOperand(size_t operand, MLIRContext *context) const {
-    SmallVector<AffineExpr> dims;
-    for (auto [i, present] : llvm::enumerate(has[operand]))
-      if (present)
-        dims.push_back(getAffineDimExpr(i, context));
-    return AffineMap::get(extents.size(), 0, dims, context);
-  }
-
-private:
-  static bool hasDimension(ArrayRef<int64_t> shape, size_t i, size_t rank) {
-    size_t missing = rank - shape.size();
-    return i >= missing && shape[i - missing] != 1;
-  }
-  bool sameAsLast(ArrayRef<bool> present) const {
-    for (auto [h, p] : llvm::zip(has, present))
-      if (h.back() != p)
-        return false;
-    return true;
-  }
-};
 
 /// A splat constant in the type that it is computed in.
 Value emitConstant(Emitter &e, OpBuilder &b, Location loc,

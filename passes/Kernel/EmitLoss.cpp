@@ -1,5 +1,6 @@
 //===- EmitLoss.cpp - Cross-entropy and its gradient ----------------------===//
 #include "passes/Kernel/Emitter.h"
+#include "passes/Kernel/MathExpansion.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -105,7 +106,7 @@ struct RunningSum {
 
 private:
   static Value shiftedExp(OpBuilder &b, Location loc, Value x, Value shift) {
-    return b.create<math::ExpOp>(loc, b.create<arith::SubFOp>(loc, x, shift));
+    return emitExpNonPositive(b, loc, b.create<arith::SubFOp>(loc, x, shift));
   }
   Value newMaximum() const {
     return e.b.create<arith::MaxNumFOp>(e.loc, e.load(most), e.load(ahead));
@@ -186,8 +187,8 @@ LogicalResult emit(Emitter &e, train::CrossEntropyGradOp op) {
     Value rowLse = e.load(lse, i);
     Value in = e.row(logits, i), out = e.row(dlogits, i);
     auto probability = [&](OpBuilder &b, Location loc, Value x) -> Value {
-      return b.create<math::ExpOp>(loc,
-                                   b.create<arith::SubFOp>(loc, x, rowLse));
+      return emitExpNonPositive(b, loc,
+                                b.create<arith::SubFOp>(loc, x, rowLse));
     };
     // From the logit, which the loop may overwrite: what the loop stores has
     // been rounded.

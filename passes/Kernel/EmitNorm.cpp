@@ -55,6 +55,18 @@ Value reciprocalRoot(Emitter &e, const Rows &rows, Value variance,
                e.b.create<math::SqrtOp>(e.loc, shifted));
 }
 
+/// Asks for a share of the row after `i`, or of the rows that the chain before
+/// it reads, before each of the `parts` loops over row `i`: all at once would
+/// hold up the loop that follows.
+void prefetchShare(Emitter &e, const Rows &rows, Value x, Value i, int part,
+                   int parts) {
+  Value next = nextRow(e, rows, i);
+  SmallVector<Value> read =
+      e.prologue ? e.prologueRows(next) : SmallVector<Value>{e.row(x, next)};
+  for (Value row : read)
+    e.prefetch(row, part, parts);
+}
+
 LogicalResult emit(Emitter &e, onnx::LayerNormalizationOp op) {
   Rows rows(e, e.ins[0]);
   Value x = rows.matrix(e, e.ins[0]), y = rows.matrix(e, e.outs[0]);
@@ -63,11 +75,11 @@ LogicalResult emit(Emitter &e, onnx::LayerNormalizationOp op) {
   e.extent = rows.count;
   forRows(e, [&](Value i) {
     Value in = e.row(x, i);
-    if (!e.prologue) // whose own row is not there yet
-      e.prefetch(e.row(x, nextRow(e, rows, i)));
+    prefetchShare(e, rows, x, i, 0, 3);
     Value mean =
         meanOf(e, rows, {in},
                [](OpBuilder &, Location, ValueRange args) { return args[0]; });
+    prefetchShare(e, rows, x, i, 1, 3);
     Value variance =
         meanOf(e, rows, {in},
                [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
@@ -80,6 +92,7 @@ LogicalResult emit(Emitter &e, onnx::LayerNormalizationOp op) {
     SmallVector<Value> ins = {in, e.ins[1]};
     if (hasBias)
       ins.push_back(e.ins[2]);
+    prefetchShare(e, rows, x, i, 2, 3);
     mapLast(e, i, ins, e.row(y, i),
             [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
               Value d = b.create<arith::SubFOp>(loc, args[0], mean);
@@ -100,8 +113,7 @@ LogicalResult emit(Emitter &e, onnx::RmsNormalizationOp op) {
   e.extent = rows.count;
   forRows(e, [&](Value i) {
     Value in = e.row(x, i);
-    if (!e.prologue) // whose own row is not there yet
-      e.prefetch(e.row(x, nextRow(e, rows, i)));
+    prefetchShare(e, rows, x, i, 0, 2);
     Value square =
         meanOf(e, rows, {in},
                [](OpBuilder &b, Location loc, ValueRange args) -> Value {
@@ -109,6 +121,7 @@ LogicalResult emit(Emitter &e, onnx::RmsNormalizationOp op) {
                });
     Value rstd = reciprocalRoot(e, rows, square, op.getEpsilon());
     e.store(rstd, rstds, i);
+    prefetchShare(e, rows, x, i, 1, 2);
     mapLast(e, i, {in, e.ins[1]}, e.row(y, i),
             [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
               Value h = b.create<arith::MulFOp>(loc, args[0], rstd);
@@ -148,11 +161,8 @@ void forGradRows(Emitter &e, const Rows &rows,
 }
 
 /// `mapLast` that also adds terms(row elements...)[k] to `sums[k]`.
-void mapLast(
-    Emitter &e, Value i, ArrayRef<Value> ins, Value out, Sums sums,
-    Emitter::Body body,
-    llvm::function_ref<SmallVector<Value>(OpBuilder &, Location, ValueRange)>
-        terms) {
+void mapLast(Emitter &e, Value i, ArrayRef<Value> ins, Value out, Sums sums,
+             Emitter::Body body, Emitter::Terms terms) {
   if (sums.empty())
     return mapLast(e, i, ins, out, body);
   SmallVector<Value> all(ins), outs = {out};
@@ -179,13 +189,6 @@ Value scaledGrad(OpBuilder &b, Location loc, ValueRange args) {
   return b.create<arith::MulFOp>(loc, args[0], args[1]);
 }
 
-void prefetchNext(Emitter &e, const Rows &rows, Value i,
-                  ArrayRef<Value> matrices) {
-  Value next = nextRow(e, rows, i);
-  for (Value matrix : matrices)
-    e.prefetch(e.row(matrix, next));
-}
-
 LogicalResult emit(Emitter &e, train::LayerNormGradOp op) {
   Rows rows(e, e.ins[0]);
   Value x = rows.matrix(e, e.ins[0]), dy = rows.matrix(e, e.ins[1]);
@@ -194,18 +197,19 @@ LogicalResult emit(Emitter &e, train::LayerNormGradOp op) {
   forGradRows(e, rows, [&](Value i, Sums sums) {
     Value mean = e.load(means, i), rstd = e.load(rstds, i);
     SmallVector<Value> ins = {e.row(dy, i), scale, e.row(x, i)};
-    prefetchNext(e, rows, i, {x, dy});
     auto normalized = [&](OpBuilder &b, Location loc, Value value) -> Value {
       Value d = b.create<arith::SubFOp>(loc, value, mean);
       return b.create<arith::MulFOp>(loc, d, rstd);
     };
-    Value meanA = meanOf(e, rows, {ins[0], scale}, scaledGrad);
-    Value meanAH =
-        meanOf(e, rows, ins,
-               [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
-                 return b.create<arith::MulFOp>(loc, scaledGrad(b, loc, args),
-                                                normalized(b, loc, args[2]));
-               });
+    SmallVector<Value> totals = e.sums(
+        ins, rows.element, 2, [&](OpBuilder &b, Location loc, ValueRange args) {
+          Value a = scaledGrad(b, loc, args);
+          Value along =
+              b.create<arith::MulFOp>(loc, a, normalized(b, loc, args[2]));
+          return SmallVector<Value>{a, along};
+        });
+    Value share = e.number(rows.element, 1.0 / double(rows.width));
+    Value meanA = e.mul(totals[0], share), meanAH = e.mul(totals[1], share);
     mapLast(
         e, i, ins, e.row(dx, i), sums,
         [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
@@ -233,7 +237,6 @@ LogicalResult emit(Emitter &e, train::RmsNormGradOp op) {
   forGradRows(e, rows, [&](Value i, Sums sums) {
     Value rstd = e.load(rstds, i);
     SmallVector<Value> ins = {e.row(dy, i), scale, e.row(x, i)};
-    prefetchNext(e, rows, i, {x, dy});
     Value meanAX =
         meanOf(e, rows, ins,
                [&](OpBuilder &b, Location loc, ValueRange args) -> Value {

@@ -6,6 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "passes/Kernel/Emitter.h"
+#include "passes/Kernel/Space.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -19,35 +20,59 @@ using namespace mlir;
 using namespace fsdp;
 
 namespace {
-/// Extents of x with neighbours of one kind merged; whether each is reduced.
-struct Pattern {
-  SmallVector<int64_t> extents;
-  SmallVector<bool> reduced;
+/// What is folded: a value of an element of each operand, over x's extents with
+/// neighbours of one kind merged, which each operand has or is broadcast over.
+struct Source {
+  Emitter &e;
+  Space space; ///< marked: reduced
+  SmallVector<Value> operands;
 
-  Pattern(ArrayRef<int64_t> shape, ArrayRef<int64_t> axes) {
-    for (auto [i, extent] : llvm::enumerate(shape)) {
-      if (extent == 1)
-        continue;
-      bool isReduced = llvm::is_contained(axes, int64_t(i));
-      if (!extents.empty() && reduced.back() == isReduced) {
-        extents.back() *= extent;
-        continue;
-      }
-      extents.push_back(extent);
-      reduced.push_back(isReduced);
+  Source(Emitter &e, ArrayRef<int64_t> shape, ArrayRef<int64_t> axes) : e(e) {
+    SmallVector<bool> reduced;
+    for (size_t i = 0; i < shape.size(); ++i)
+      reduced.push_back(llvm::is_contained(axes, int64_t(i)));
+    space = Space(shape, e.ins, reduced);
+    if (space.extents.empty()) { // one element
+      space.extents = {1};
+      space.marked = {true};
+      space.has.assign(e.ins.size(), {true});
     }
+    for (auto [i, operand] : llvm::enumerate(e.ins))
+      operands.push_back(e.view(operand, space.shapeOfOperand(i)));
   }
 
-  size_t rank() const { return extents.size(); }
-  bool endsReduced() const { return !reduced.empty() && reduced.back(); }
+  size_t rank() const { return space.extents.size(); }
+  int64_t extent(size_t dim) const { return space.extents[dim]; }
+  bool isReduced(size_t dim) const { return space.marked[dim]; }
 
   /// The kept dimensions before the last one.
   SmallVector<int64_t> outerExtents() const {
     SmallVector<int64_t> kept;
     for (size_t i = 0; i + 1 < rank(); ++i)
-      if (!reduced[i])
-        kept.push_back(extents[i]);
+      if (!isReduced(i))
+        kept.push_back(extent(i));
     return kept;
+  }
+
+  /// Entry `i` of dimension `dim` of `parts`, which begin there.
+  SmallVector<Value> entry(ArrayRef<Value> parts, size_t dim, Value i) const {
+    SmallVector<Value> entries;
+    for (auto [part, has] : llvm::zip(parts, space.has))
+      entries.push_back(has[dim] ? e.row(part, i) : part);
+    return entries;
+  }
+
+  /// `columns` of rows of the last dimension.
+  SmallVector<Value> slices(ArrayRef<Value> rows,
+                            Emitter::Columns columns) const {
+    SmallVector<Value> parts;
+    for (auto [row, has] : llvm::zip(rows, space.has))
+      parts.push_back(has.back() ? e.slice(row, columns) : row);
+    return parts;
+  }
+
+  Value value(OpBuilder &b, Location loc, ValueRange elements) const {
+    return e.chain ? e.chain(b, loc, elements) : elements.front();
   }
 };
 
@@ -60,6 +85,11 @@ struct Fold {
 
   Value init(Type type) const {
     return e.number(type, isMax ? -std::numeric_limits<double>::infinity() : 0);
+  }
+  Value applyInOrder(OpBuilder &b, Location loc, Value acc, Value x) const {
+    if (!isMax && isa<FloatType>(x.getType()))
+      return b.create<arith::AddFOp>(loc, acc, x);
+    return apply(b, loc, acc, x);
   }
   Value apply(OpBuilder &b, Location loc, Value acc, Value x) const {
     if (isMax)
@@ -75,38 +105,40 @@ struct Fold {
   }
 };
 
-/// Runs `body` on every innermost row of x whose kept indices are `kept`.
-void forRows(Emitter &e, const Pattern &pattern, Value x, ArrayRef<Value> kept,
-             llvm::function_ref<void(Value)> body, size_t dim = 0) {
-  if (dim + 1 >= pattern.rank())
-    return body(x);
-  if (!pattern.reduced[dim])
-    return forRows(e, pattern, e.row(x, kept.front()), kept.drop_front(), body,
-                   dim + 1);
-  e.loop(e.index(0), e.index(pattern.extents[dim]), [&](Value i) {
-    forRows(e, pattern, e.row(x, i), kept, body, dim + 1);
+/// Runs `body` on every innermost row of x whose kept indices are `kept`: that
+/// row of each operand.
+void forRows(Emitter &e, const Source &x, ArrayRef<Value> parts,
+             ArrayRef<Value> kept,
+             llvm::function_ref<void(ArrayRef<Value>)> body, size_t dim = 0) {
+  if (dim + 1 >= x.rank())
+    return body(parts);
+  if (!x.isReduced(dim))
+    return forRows(e, x, x.entry(parts, dim, kept.front()), kept.drop_front(),
+                   body, dim + 1);
+  e.loop(e.index(0), e.index(x.extent(dim)), [&](Value i) {
+    forRows(e, x, x.entry(parts, dim, i), kept, body, dim + 1);
   });
 }
 
-/// The same in groups of rows, for patterns whose last dimension is kept.
-void forRowGroups(Emitter &e, const Pattern &pattern, Value x,
+/// The same in groups of rows, for sources whose last dimension is kept.
+void forRowGroups(Emitter &e, const Source &x, ArrayRef<Value> parts,
                   ArrayRef<Value> kept,
-                  llvm::function_ref<void(ArrayRef<Value>)> body,
+                  llvm::function_ref<void(ArrayRef<SmallVector<Value>>)> body,
                   size_t dim = 0) {
-  if (dim + 1 == pattern.rank())
-    return body(x);
-  if (!pattern.reduced[dim])
-    return forRowGroups(e, pattern, e.row(x, kept.front()), kept.drop_front(),
-                        body, dim + 1);
-  if (dim + 2 < pattern.rank())
-    return e.loop(e.index(0), e.index(pattern.extents[dim]), [&](Value i) {
-      forRowGroups(e, pattern, e.row(x, i), kept, body, dim + 1);
+  if (dim + 1 == x.rank())
+    return body({SmallVector<Value>(parts)});
+  if (!x.isReduced(dim))
+    return forRowGroups(e, x, x.entry(parts, dim, kept.front()),
+                        kept.drop_front(), body, dim + 1);
+  if (dim + 2 < x.rank())
+    return e.loop(e.index(0), e.index(x.extent(dim)), [&](Value i) {
+      forRowGroups(e, x, x.entry(parts, dim, i), kept, body, dim + 1);
     });
-  e.groups(pattern.extents[dim], [&](Value first, int64_t count) {
-    SmallVector<Value> rows;
+  e.groups(x.extent(dim), [&](Value first, int64_t count) {
+    SmallVector<SmallVector<Value>> rows;
     for (int64_t r = 0; r < count; ++r)
-      rows.push_back(e.row(
-          x, e.b.create<arith::AddIOp>(e.loc, first, e.index(r)).getResult()));
+      rows.push_back(x.entry(
+          parts, dim, e.b.create<arith::AddIOp>(e.loc, first, e.index(r))));
     body(rows);
   });
 }
@@ -118,32 +150,41 @@ Type longSumType(Emitter &e, const Fold &fold, Type element) {
 
 /// Each result is folded from rows: within a row in the element's own precision
 /// (in f64 when it is all there is), over the rows in f64.
-void foldRows(Emitter &e, const Fold &fold, Value x, Value y,
-              const Pattern &pattern, Type element) {
-  SmallVector<int64_t> outer = pattern.outerExtents();
+void foldRows(Emitter &e, const Fold &fold, const Source &x, Value y,
+              Type element) {
+  SmallVector<int64_t> outer = x.outerExtents();
   e.extent = 1;
   for (int64_t extent : outer)
     e.extent *= extent;
   y = e.view(y, {e.extent});
   Type total = longSumType(e, fold, element);
-  Type withinRow = pattern.rank() == 1 ? total : element;
+  Type stored = cast<MemRefType>(y.getType()).getElementType();
+  Type withinRow = x.rank() == 1 ? total : element;
+  // A chain's values go through the first cache, to a loop that is the same
+  // without a chain: so its order, and no bit, depends on what is fused.
+  Value tile = e.chain ? e.stack(stored, {x.extent(x.rank() - 1)}) : Value();
   e.loop(e.begin, e.end, [&](Value o) {
     Value cell = e.stack(total);
     e.store(fold.init(total), cell);
-    forRows(e, pattern, x, e.delinearize(o, outer), [&](Value row) {
-      Value part =
-          e.reduce({row}, fold.init(withinRow),
-                   [&](OpBuilder &b, Location loc, ValueRange args) {
-                     Value value =
-                         isa<FloatType>(withinRow)
-                             ? Emitter::convert(b, loc, args[1], withinRow)
-                             : args[1];
-                     return fold.apply(b, loc, args[0], value);
-                   });
+    auto addRow = [&](ArrayRef<Value> row) {
+      Value own = row.front();
+      if (e.chain) {
+        own = tile;
+        e.map(row, tile, e.chain);
+      }
+      Value part = e.reduce({own}, fold.init(withinRow),
+                            [&](OpBuilder &b, Location loc, ValueRange args) {
+                              Value value = args[1];
+                              if (isa<FloatType>(withinRow))
+                                value =
+                                    Emitter::convert(b, loc, value, withinRow);
+                              return fold.apply(b, loc, args[0], value);
+                            });
       if (isa<FloatType>(total))
         part = Emitter::convert(e.b, e.loc, part, total);
       e.store(fold.apply(e.b, e.loc, e.load(cell), part), cell);
-    });
+    };
+    forRows(e, x, x.operands, e.delinearize(o, outer), addRow);
     Value result = fold.finish(e.b, e.loc, e.load(cell));
     if (isa<FloatType>(total))
       result = Emitter::convert(e.b, e.loc, result, element);
@@ -152,10 +193,10 @@ void foldRows(Emitter &e, const Fold &fold, Value x, Value y,
 }
 
 /// The last dimension is kept: rows are added to a tile of its columns.
-void foldColumns(Emitter &e, const Fold &fold, Value x, Value y,
-                 const Pattern &pattern, Type element) {
-  SmallVector<int64_t> outer = pattern.outerExtents();
-  int64_t width = pattern.extents.back(), count = 1;
+void foldColumns(Emitter &e, const Fold &fold, const Source &x, Value y,
+                 Type element) {
+  SmallVector<int64_t> outer = x.outerExtents();
+  int64_t width = x.extent(x.rank() - 1), count = 1;
   for (int64_t extent : outer)
     count *= extent;
   y = e.view(y, {count, width});
@@ -169,21 +210,23 @@ void foldColumns(Emitter &e, const Fold &fold, Value x, Value y,
     Emitter::Columns columns = e.columnBlock(place[1], width);
     Value sums = e.slice(tile, e.index(0), columns.size);
     e.fill(sums, fold.init(total));
-    forRowGroups(e, pattern, x, e.delinearize(place[0], outer),
-                 [&](ArrayRef<Value> group) {
-                   SmallVector<Value> ins = {sums};
-                   for (Value row : group)
-                     ins.push_back(e.slice(row, columns));
-                   e.map(ins, sums,
-                         [&](OpBuilder &b, Location loc, ValueRange args) {
-                           Value value = args[1];
-                           for (Value other : args.drop_front(2))
-                             value = fold.apply(b, loc, value, other);
-                           if (isa<FloatType>(total))
-                             value = Emitter::convert(b, loc, value, total);
-                           return fold.apply(b, loc, args[0], value);
-                         });
-                 });
+    auto addGroup = [&](ArrayRef<SmallVector<Value>> group) {
+      SmallVector<Value> ins = {sums};
+      for (ArrayRef<Value> row : group)
+        llvm::append_range(ins, x.slices(row, columns));
+      e.map(ins, sums, [&](OpBuilder &b, Location loc, ValueRange args) {
+        size_t operands = x.operands.size();
+        Value value;
+        for (size_t r = 0; r < group.size(); ++r) {
+          Value own = x.value(b, loc, args.slice(1 + r * operands, operands));
+          value = r ? fold.applyInOrder(b, loc, value, own) : own;
+        }
+        if (isa<FloatType>(total))
+          value = Emitter::convert(b, loc, value, total);
+        return fold.applyInOrder(b, loc, args[0], value);
+      });
+    };
+    forRowGroups(e, x, x.operands, e.delinearize(place[0], outer), addGroup);
     e.map({sums}, e.slice(e.row(y, place[0]), columns),
           [&](OpBuilder &b, Location loc, ValueRange args) {
             Value result = fold.finish(b, loc, args[0]);
@@ -194,40 +237,28 @@ void foldColumns(Emitter &e, const Fold &fold, Value x, Value y,
   });
 }
 
-LogicalResult emitFold(Emitter &e, Fold fold, ArrayRef<int64_t> axes) {
-  auto type = cast<MemRefType>(e.ins[0].getType());
-  Pattern pattern(type.getShape(), axes);
-  if (pattern.rank() == 0) { // one element
-    pattern.extents = {1};
-    pattern.reduced = {true};
-  }
-  Value x = e.view(e.ins[0], pattern.extents);
+template <typename Op> LogicalResult emitFold(Emitter &e, Op op, bool isMax) {
+  auto type = cast<RankedTensorType>(op.getX().getType());
+  double count = 1;
+  for (int64_t axis : op.getAxes())
+    count *= type.getDimSize(axis);
+  bool isMean = isa<onnx::ReduceMeanOp>(op);
+  Fold fold{e, isMax, isMean ? 1 / count : 1};
+  Source source(e, type.getShape(), op.getAxes());
   Type element = e.computeType(type.getElementType());
-  auto foldThem = pattern.endsReduced() ? foldRows : foldColumns;
-  foldThem(e, fold, x, e.outs[0], pattern, element);
+  auto foldThem = source.space.marked.back() ? foldRows : foldColumns;
+  foldThem(e, fold, source, e.outs[0], element);
   return success();
-}
-
-int64_t reducedElements(Value x, ArrayRef<int64_t> axes) {
-  int64_t elements = 1;
-  for (int64_t axis : axes)
-    elements *= cast<MemRefType>(x.getType()).getDimSize(axis);
-  return elements;
 }
 
 } // namespace
 
 LogicalResult fsdp::emitReduction(Emitter &e, Operation *op) {
   return llvm::TypeSwitch<Operation *, LogicalResult>(op)
-      .Case([&](onnx::ReduceSumOp sum) {
-        return emitFold(e, {e, false, 1}, sum.getAxes());
-      })
-      .Case([&](onnx::ReduceMeanOp mean) {
-        double n = reducedElements(e.ins[0], mean.getAxes());
-        return emitFold(e, {e, false, 1 / n}, mean.getAxes());
-      })
+      .Case<onnx::ReduceSumOp, onnx::ReduceMeanOp>(
+          [&](auto sum) { return emitFold(e, sum, /*isMax=*/false); })
       .Case([&](onnx::ReduceMaxOp most) {
-        return emitFold(e, {e, true, 1}, most.getAxes());
+        return emitFold(e, most, /*isMax=*/true);
       })
       .Default(
           [](Operation *other) { return other->emitOpError("has no kernel"); });

@@ -1,8 +1,8 @@
 //===- EmitRowChain.cpp - Elementwise ops around a row kernel -------------===//
 //
-// Ops before the row op fill a row of a result of the kernel, which the row op
-// then reads from the first cache; ops after it are applied to what its last
-// loop stores.
+// Ops before a reduction are computed in its loop. Ops before the row op fill a
+// row of a result of the kernel, which the row op then reads from the first
+// cache; ops after it are applied to what its last loop stores.
 //
 //===----------------------------------------------------------------------===//
 #include "passes/Kernel/Emitter.h"
@@ -67,11 +67,14 @@ void setUpPrologue(Emitter &e, const Chain &chain, Value filled) {
   SmallVector<Value> operands;
   for (BlockArgument argument : chain.arguments())
     operands.push_back(e.ins[argument.getArgNumber()]);
-  e.prologue = [=, &e](Value i) {
+  e.prologueRows = [=, &e](Value i) {
     SmallVector<Value> rows;
     for (Value operand : operands)
       rows.push_back(rowOf(e, operand, count, width, i));
-    e.map(rows, e.row(e.view(filled, {count, width}), i),
+    return rows;
+  };
+  e.prologue = [=, &e](Value i) {
+    e.map(e.prologueRows(i), e.row(e.view(filled, {count, width}), i),
           [&](OpBuilder &b, Location loc, ValueRange args) {
             IRMapping values;
             for (auto [argument, scalar] : llvm::zip(chain.arguments(), args))
@@ -131,4 +134,21 @@ SmallVector<Value> fsdp::setUpRowChain(Emitter &e, train::KernelOp kernel,
   if (!after.isEmpty())
     setUpEpilogue(e, after, root->getResult(0));
   return operands;
+}
+
+void fsdp::setUpReductionChain(Emitter &e, train::KernelOp kernel,
+                               Operation *root) {
+  Chain chain;
+  Block *body = &kernel.getBody().front();
+  for (Operation &op : body->without_terminator())
+    if (&op != root)
+      chain.ops.push_back(&op);
+  if (chain.isEmpty())
+    return;
+  e.chain = [=, &e](OpBuilder &b, Location loc, ValueRange args) {
+    IRMapping values;
+    for (auto [argument, scalar] : llvm::zip_equal(body->getArguments(), args))
+      values.map(argument, scalar);
+    return chain.emit(e, b, loc, values);
+  };
 }

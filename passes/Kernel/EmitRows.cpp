@@ -1,8 +1,8 @@
 //===- EmitRows.cpp - Softmax and its gradient, a row at a time -----------===//
+#include "passes/Kernel/MathExpansion.h"
 #include "passes/Kernel/Rows.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/Dialect/Math/IR/Math.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 #include <limits>
@@ -24,8 +24,8 @@ LogicalResult emit(Emitter &e, onnx::SoftmaxOp op) {
                                             kVectorizableMax);
         });
     auto power = [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
-      return b.create<math::ExpOp>(loc,
-                                   b.create<arith::SubFOp>(loc, args[0], most));
+      return emitExpNonPositive(b, loc,
+                                b.create<arith::SubFOp>(loc, args[0], most));
     };
     auto same = [](OpBuilder &, Location, ValueRange args) { return args[0]; };
     // A row in half precision cannot keep the powers: they are computed twice.

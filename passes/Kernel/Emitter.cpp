@@ -186,13 +186,24 @@ void Emitter::groups(int64_t count,
     loop(index(0), index(whole), [&](Value group) {
       body(b.create<arith::MulIOp>(loc, group, index(kRowGroup)), kRowGroup);
     });
-  if (whole * kRowGroup < count)
-    loop(index(whole * kRowGroup), index(count), [&](Value i) { body(i, 1); });
+  if (int64_t rest = count % kRowGroup)
+    body(index(whole * kRowGroup), rest);
+}
+
+/// Where a loop over i reads `operands`: at i, or a scalar.
+static SmallVector<AffineMap> rowMaps(OpBuilder &b, ArrayRef<Value> operands) {
+  SmallVector<AffineMap> maps;
+  for (Value operand : operands) {
+    bool isScalar = cast<MemRefType>(operand.getType()).getRank() == 0;
+    maps.push_back(isScalar ? AffineMap::get(1, 0, b.getContext())
+                            : b.getMultiDimIdentityMap(1));
+  }
+  return maps;
 }
 
 void Emitter::map(ArrayRef<Value> rowIns, Value rowOut, Body body) {
-  AffineMap identity = b.getMultiDimIdentityMap(1);
-  SmallVector<AffineMap> maps(rowIns.size() + 1, identity);
+  SmallVector<AffineMap> maps = rowMaps(b, rowIns);
+  maps.push_back(b.getMultiDimIdentityMap(1));
   b.create<linalg::GenericOp>(
       loc, rowIns, rowOut, maps,
       ArrayRef<utils::IteratorType>{utils::IteratorType::parallel},
@@ -202,10 +213,8 @@ void Emitter::map(ArrayRef<Value> rowIns, Value rowOut, Body body) {
       });
 }
 
-void Emitter::mapAll(
-    ArrayRef<Value> rowIns, ArrayRef<Value> rowOuts,
-    llvm::function_ref<SmallVector<Value>(OpBuilder &, Location, Scalars)>
-        body) {
+void Emitter::mapAll(ArrayRef<Value> rowIns, ArrayRef<Value> rowOuts,
+                     Terms body) {
   SmallVector<AffineMap> maps(rowIns.size() + rowOuts.size(),
                               b.getMultiDimIdentityMap(1));
   b.create<linalg::GenericOp>(
@@ -222,11 +231,14 @@ void Emitter::mapAll(
       });
 }
 
-void Emitter::prefetch(Value row) {
+void Emitter::prefetch(Value row, int64_t part, int64_t parts) {
   auto type = cast<MemRefType>(row.getType());
+  int64_t width = type.getDimSize(0);
   int64_t line = 64 * 8 / type.getElementTypeBitWidth();
-  auto forOp = b.create<scf::ForOp>(loc, index(0), index(type.getDimSize(0)),
-                                    index(line));
+  int64_t lines = llvm::divideCeil(width, line);
+  int64_t from = lines * part / parts * line;
+  int64_t to = std::min(lines * (part + 1) / parts * line, width);
+  auto forOp = b.create<scf::ForOp>(loc, index(from), index(to), index(line));
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(forOp.getBody());
   b.create<memref::PrefetchOp>(loc, row, forOp.getInductionVar(),
@@ -237,7 +249,7 @@ void Emitter::prefetch(Value row) {
 Value Emitter::reduce(ArrayRef<Value> rowIns, Value init, Body body) {
   Value cell = stack(init.getType()); // which LLVM keeps in a register
   store(init, cell);
-  SmallVector<AffineMap> maps(rowIns.size(), b.getMultiDimIdentityMap(1));
+  SmallVector<AffineMap> maps = rowMaps(b, rowIns);
   maps.push_back(AffineMap::get(1, 0, b.getContext()));
   b.create<linalg::GenericOp>(
       loc, rowIns, cell, maps,
@@ -256,6 +268,32 @@ Value Emitter::sum(ArrayRef<Value> rowIns, Type type, Body body) {
                   return accumulate(nested, args.front(),
                                     body(nested, l, args.drop_front()));
                 });
+}
+
+SmallVector<Value> Emitter::sums(ArrayRef<Value> rowIns, Type type,
+                                 size_t count, Terms body) {
+  SmallVector<AffineMap> maps = rowMaps(b, rowIns);
+  maps.append(count, AffineMap::get(1, 0, b.getContext()));
+  SmallVector<Value> cells, results;
+  for (size_t k = 0; k < count; ++k) {
+    cells.push_back(stack(type));
+    store(number(type, 0), cells.back());
+  }
+  b.create<linalg::GenericOp>(
+      loc, rowIns, cells, maps,
+      ArrayRef<utils::IteratorType>{utils::IteratorType::reduction},
+      [&](OpBuilder &nested, Location l, ValueRange args) {
+        SmallVector<Value> wide, next;
+        for (Value arg : args.drop_back(count))
+          wide.push_back(widen(nested, l, arg));
+        SmallVector<Value> terms = body(nested, l, wide);
+        for (auto [sum, term] : llvm::zip_equal(args.take_back(count), terms))
+          next.push_back(accumulate(nested, sum, term));
+        nested.create<linalg::YieldOp>(l, next);
+      });
+  for (Value cell : cells)
+    results.push_back(load(cell));
+  return results;
 }
 
 void Emitter::fill(Value memref, Value value) {

@@ -13,8 +13,8 @@ namespace fsdp {
 inline constexpr int64_t kColumnBlock = 256;
 
 /// Rows that a column reduction adds at once: each store of a sum then serves
-/// as many loads.
-inline constexpr int64_t kRowGroup = 8;
+/// as many loads, and as many rows are on their way from memory.
+inline constexpr int64_t kRowGroup = 16;
 
 /// Attribute of loops whose iterations share nothing and hold no loop of
 /// linalg.generic but reductions of their own: a GPU's threads share them.
@@ -37,6 +37,8 @@ public:
   using Scalars = mlir::ValueRange;
   using Body = llvm::function_ref<mlir::Value(mlir::OpBuilder &, mlir::Location,
                                               Scalars)>;
+  using Terms = llvm::function_ref<llvm::SmallVector<mlir::Value>(
+      mlir::OpBuilder &, mlir::Location, Scalars)>;
 
   Emitter(mlir::OpBuilder &builder, mlir::Location loc)
       : b(builder), loc(loc) {}
@@ -52,13 +54,19 @@ public:
   bool callsLibrary = true; ///< products of tiles by fsdprt_tile_gemm
 
   /// What a row kernel's elementwise neighbours add to it (EmitRowChain.cpp):
-  /// computed before row i is read, and applied to what the row's last loop
-  /// stores, with the elements of `epilogueRows(i)`. Null: nothing.
+  /// computed from `prologueRows(i)` before row i is read, and applied to what
+  /// the row's last loop stores, with the elements of `epilogueRows(i)`. Null:
+  /// nothing.
   std::function<void(mlir::Value)> prologue;
+  std::function<llvm::SmallVector<mlir::Value>(mlir::Value)> prologueRows;
   std::function<llvm::SmallVector<mlir::Value>(mlir::Value)> epilogueRows;
   std::function<mlir::Value(mlir::OpBuilder &, mlir::Location, mlir::Value,
                             Scalars)>
       epilogue;
+
+  /// What a reduction folds, from the elements of `ins`; null: those of its
+  /// only operand (EmitRowChain.cpp).
+  std::function<mlir::Value(mlir::OpBuilder &, mlir::Location, Scalars)> chain;
 
   // Values.
   mlir::Value index(int64_t value);
@@ -101,29 +109,31 @@ public:
   /// The same with iterations that share nothing (kParallelLoop).
   void parallelLoop(mlir::Value from, mlir::Value to,
                     llvm::function_ref<void(mlir::Value)> body);
-  /// out[i] = body(ins[i]...) over one-dimensional memrefs.
+  // Operands of the following are one-dimensional, or scalars for all i.
+  /// out[i] = body(ins[i]...).
   void map(llvm::ArrayRef<mlir::Value> rowIns, mlir::Value rowOut, Body body);
   /// The fold of `body` (accumulator first, then the rows' elements) from
-  /// `init` over one-dimensional memrefs.
+  /// `init`.
   mlir::Value reduce(llvm::ArrayRef<mlir::Value> rowIns, mlir::Value init,
                      Body body);
   /// Sum of body(ins[i]...) over one-dimensional memrefs, in `init`'s type.
   mlir::Value sum(llvm::ArrayRef<mlir::Value> rowIns, mlir::Type type,
                   Body body);
-  /// Rows [0, count) in groups of kRowGroup, then one by one: body(first row,
+  /// Several such sums in one loop: of body(ins[i]...)[k], in `type`.
+  llvm::SmallVector<mlir::Value> sums(llvm::ArrayRef<mlir::Value> rowIns,
+                                      mlir::Type type, size_t count,
+                                      Terms body);
+  /// Rows [0, count) in groups of kRowGroup, then what is left: body(first row,
   /// rows of this group).
   void groups(int64_t count,
               llvm::function_ref<void(mlir::Value, int64_t)> body);
   /// rowOuts[i] = body(row elements...)[i]; the body reads what the outs hold
   /// after the elements of `rowIns`.
   void mapAll(llvm::ArrayRef<mlir::Value> rowIns,
-              llvm::ArrayRef<mlir::Value> rowOuts,
-              llvm::function_ref<llvm::SmallVector<mlir::Value>(
-                  mlir::OpBuilder &, mlir::Location, Scalars)>
-                  body);
-  /// Asks for a row that is read soon: where a row is passed over more than
-  /// once, only the first pass would fetch from memory.
-  void prefetch(mlir::Value row);
+              llvm::ArrayRef<mlir::Value> rowOuts, Terms body);
+  /// Asks for part `part` of `parts` of a row that is read soon: where a row is
+  /// passed over more than once, only the first pass would fetch from memory.
+  void prefetch(mlir::Value row, int64_t part = 0, int64_t parts = 1);
   void fill(mlir::Value memref, mlir::Value value);
   /// First column and number of columns of block `block` of [0, width).
   struct Columns {
@@ -170,6 +180,11 @@ mlir::LogicalResult emitAttention(Emitter &e, mlir::Operation *op);
 /// root's operands.
 llvm::SmallVector<mlir::Value> setUpRowChain(Emitter &e, train::KernelOp kernel,
                                              mlir::Operation *root);
+
+/// Sets up `e.chain` as the elementwise ops of `kernel` before the reduction
+/// `root`, if there are any; `ins` are those of the kernel.
+void setUpReductionChain(Emitter &e, train::KernelOp kernel,
+                         mlir::Operation *root);
 
 /// A worker's scratch in the kernel of `op`; null when it needs none.
 mlir::MemRefType scratchOfAttention(mlir::Operation *op);

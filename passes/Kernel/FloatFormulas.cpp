@@ -1,7 +1,7 @@
 //===- FloatFormulas.cpp - exp, log, tanh, ... in arithmetic --------------===//
 //
-// Coefficients are those of Cephes (Moshier) and fdlibm (Sun), but for f64 exp
-// (Taylor) and f32 erf (a minimax of N. Juffa's).
+// Coefficients are those of Cephes (Moshier) and fdlibm (Sun), but for exp
+// (f64: Taylor, f32: a minimax) and f32 erf (a minimax of N. Juffa's).
 //
 //===----------------------------------------------------------------------===//
 #include "passes/Kernel/FloatFormulas.h"
@@ -110,25 +110,48 @@ Value FloatFormulas::powerOfTwo(Value n) {
 Value FloatFormulas::exp(Value x) {
   x = clamp(x, pick(-746.0, -104.0), pick(710.0, 89.0));
   Rounded n = round(mul(x, number(M_LOG2E)));
-  Value r =
-      fma(n.number, number(pick(-6.93147180369123816490e-01, -0.693359375)), x);
-  r = fma(n.number, number(pick(-1.90821492927058770002e-10, 2.12194440e-4)),
-          r);
-  Value q;
+  Value r = subLn2(x, n.number), y;
   if (isF64()) {
     SmallVector<double> taylor;
     double factorial = 6227020800.0; // 13!
     for (int k = 13; k >= 2; factorial /= k, --k)
       taylor.push_back(1.0 / factorial);
-    q = polynomial(r, taylor);
+    y = add(fma(polynomial(r, taylor), mul(r, r), r), number(1.0));
   } else {
-    q = polynomial(r, {1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3,
-                       4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1});
+    y = expOfRest32(r);
   }
-  Value y = add(fma(q, mul(r, r), r), number(1.0));
   Value half = shiftRight(n.integer, 1);
   y = mul(y, powerOfTwo(half));
   return mul(y, powerOfTwo(subInt(n.integer, half)));
+}
+
+Value FloatFormulas::subLn2(Value x, Value n) {
+  x = fma(n, number(pick(-6.93147180369123816490e-01, -0.693359375)), x);
+  return fma(n, number(pick(-1.90821492927058770002e-10, 2.12194440e-4)), x);
+}
+
+/// A minimax of degree 6 whose first coefficients are 1: off by 3e-9.
+Value FloatFormulas::expOfRest32(Value r) {
+  return polynomial(r, {1.3814540106e-3, 8.3687451362e-3, 4.1668390787e-2,
+                        1.6666520399e-1, 4.9999993432e-1, 1.0, 1.0});
+}
+
+/// As exp, with one factor 2^n. n and the exponent's bias are added to a number
+/// so large that its last bits are their sum, which a shift makes the exponent:
+/// 0 for n = -127.
+Value FloatFormulas::expInRange32(Value x) {
+  Value magic = number(0x1.8p23 + 127);
+  Value shifted = fma(x, number(M_LOG2E), magic);
+  Value n = b.create<arith::SubFOp>(loc, shifted, magic);
+  Value power = fromBits(shiftLeft(toBits(shifted), 23));
+  return mul(expOfRest32(subLn2(x, n)), power);
+}
+
+Value FloatFormulas::expNonPositive(Value x) {
+  if (isF64())
+    return exp(x);
+  Value low = number(-88.0);
+  return expInRange32(select(compare(Predicate::OLT, x, low), low, x));
 }
 
 std::pair<Value, Value> FloatFormulas::splitExponent(Value x) {
@@ -200,7 +223,15 @@ Value FloatFormulas::tanh(Value x) {
                        1.33314422036e-1, -3.33332819422e-1});
   Value near = fma(mul(ratio, z), x, x);
   Value magnitude = abs(x), two = number(2.0), one = number(1.0);
-  Value far = sub(one, div(two, add(exp(mul(magnitude, two)), one)));
+  Value power;
+  if (isF64()) {
+    power = exp(mul(magnitude, two));
+  } else { // beyond 20 tanh is 1 to the last place
+    Value most = number(20.0);
+    Value m = select(compare(Predicate::OGT, magnitude, most), most, magnitude);
+    power = expInRange32(mul(m, two));
+  }
+  Value far = sub(one, div(two, add(power, one)));
   return select(compare(Predicate::OLT, magnitude, number(0.625)), near,
                 copySign(far, x));
 }
@@ -217,7 +248,7 @@ Value FloatFormulas::erf32(Value x) {
   Value p = polynomial(t, {-1.72853470e-5, 3.83197126e-4, -3.88396438e-3,
                            2.42546219e-2, -1.06777877e-1, -6.34846687e-1,
                            -1.28717512e-1});
-  Value far = sub(number(1.0), exp(sub(mul(p, t), t)));
+  Value far = sub(number(1.0), expInRange32(sub(mul(p, t), t)));
   return select(compare(Predicate::OGT, abs(x), number(0.927734375)),
                 copySign(far, x), near);
 }

@@ -61,6 +61,9 @@ public:
 
   // The functions, each in one file line of comment with its source.
   mlir::Value exp(mlir::Value x);
+  /// exp for x <= 0, or above by an error of rounding: 0 where exp is
+  /// subnormal, and shorter.
+  mlir::Value expNonPositive(mlir::Value x);
   mlir::Value log(mlir::Value x);
   mlir::Value tanh(mlir::Value x);
   mlir::Value erf(mlir::Value x);
@@ -69,6 +72,12 @@ public:
   mlir::Value pow(mlir::Value x, mlir::Value y);
 
 private:
+  /// e^x, |x| <= 88, in f32; 0 where that is subnormal.
+  mlir::Value expInRange32(mlir::Value x);
+  /// e^r, |r| <= ln 2 / 2, in f32.
+  mlir::Value expOfRest32(mlir::Value r);
+  /// x - n ln 2 in two steps, exact to the last place.
+  mlir::Value subLn2(mlir::Value x, mlir::Value n);
   mlir::Value sinShifted(mlir::Value x, int64_t quadrants);
   mlir::Value erf32(mlir::Value x);
   mlir::Value erf64(mlir::Value x);

@@ -6,12 +6,14 @@
 //   %b = train.kernel "mul_add" (%x, %y, %z) {
 //     %a = onnx.mul ...   %b = onnx.add ...   train.yield %b }
 //
-// A normalisation takes in the chain that makes its operand, which becomes one
-// more result, and its gradient the chain that follows:
+// A reduction takes in the chain that makes its operand, and nothing else
+// reads. A normalisation takes in the chain that makes its operand, which
+// becomes one more result, and its gradient the chain that follows:
 //   %y, %mean, %rstd, %s = train.kernel "add_layer_normalization" (%x, %r, ...)
 //
 //===----------------------------------------------------------------------===//
 #include "passes/Kernel/Passes.h"
+#include "passes/Kernel/Space.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/IRMapping.h"
@@ -40,6 +42,9 @@ namespace {
 /// Chains longer than this gain nothing and cost registers.
 constexpr size_t kMaxOps = 24;
 constexpr size_t kMaxInputs = 12;
+
+/// Elements of a row whose chain a reduction computes.
+constexpr int64_t kMinFoldedRow = 256, kMaxFoldedRow = 2048;
 
 bool isLibraryCall(Operation *op, bool libraryBf16) {
   if (isa<train::LinearOp>(op))
@@ -200,6 +205,14 @@ struct FormGroups : public fsdp::impl::KernelFormGroupsBase<FormGroups> {
     });
   }
 
+  /// Whether `user` reads each element of `op` once, in a loop over its shape.
+  static bool takesInElements(Operation *user, Operation *op) {
+    if (isReduction(user))
+      return isElementwise(op);
+    return isElementwise(user) &&
+           shapeOf(user->getResult(0)) == shapeOf(op->getResult(0));
+  }
+
   /// The group that `op` may join: the one that holds all its users.
   static std::optional<size_t>
   consumerGroup(Operation *op, const DenseMap<Operation *, int64_t> &barriers,
@@ -220,8 +233,7 @@ struct FormGroups : public fsdp::impl::KernelFormGroupsBase<FormGroups> {
     for (Operation *user : op->getResult(0).getUsers()) {
       auto own = groupOf.find(user);
       if (own == groupOf.end() || own->second != it->second ||
-          !isElementwise(user) ||
-          shapeOf(user->getResult(0)) != shapeOf(op->getResult(0)))
+          !takesInElements(user, op))
         return std::nullopt;
     }
     Group &group = groups[it->second];
@@ -241,11 +253,36 @@ struct FormGroups : public fsdp::impl::KernelFormGroupsBase<FormGroups> {
     joined.ops.insert(joined.ops.begin(), op);
     if (!joined.parts().empty() && !isComputedBefore(joined))
       return std::nullopt;
+    if (isReduction(joined.ops.back()) && !foldsAlike(joined))
+      return std::nullopt;
     auto computes = [](Operation *o) { return !isWideningCast(o); };
     if (size_t(llvm::count_if(joined.ops, computes)) > kMaxOps ||
         joined.inputs().size() > kMaxInputs)
       return std::nullopt;
     return it->second;
+  }
+
+  /// Whether the group's reduction gives the bits that it gives without its
+  /// chain: elements are added in the order of the merged extents, which one
+  /// operand must have and none may cut; rows that LLVM would unroll whole, and
+  /// long ones, which need a tile, stay apart.
+  static bool foldsAlike(const Group &group) {
+    Operation *reduction = group.ops.back();
+    ArrayRef<int64_t> shape = shapeOf(reduction->getOperand(0));
+    SmallVector<bool> reduced(shape.size());
+    for (int64_t axis :
+         reduction->getAttrOfType<DenseI64ArrayAttr>("axes").asArrayRef())
+      reduced[axis] = true;
+    llvm::SetVector<Value> inputs = group.inputs();
+    Space own(shape, reduction->getOperand(0), reduced);
+    Space joined(shape, inputs.getArrayRef(), reduced);
+    bool readsWhole = llvm::any_of(
+        inputs, [&](Value value) { return shapeOf(value) == shape; });
+    if (own.extents.empty() || own.extents != joined.extents || !readsWhole)
+      return false;
+    int64_t last = own.extents.back();
+    return !own.marked.back() ||
+           (last >= kMinFoldedRow && last <= kMaxFoldedRow);
   }
 
   /// Whether the kernel's operands are there where it stands.

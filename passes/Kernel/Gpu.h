@@ -11,6 +11,10 @@ inline constexpr int64_t kSharedMemory = 3;
 inline constexpr int kWarp = 32;
 inline constexpr int kMaxThreads = 256; ///< of a block
 
+/// Bytes that a block's variables in shared memory may take: what ptxas accepts
+/// without memory asked for at launch.
+inline constexpr uint64_t kMaxSharedBytes = 48 * 1024;
+
 /// How a kernel is launched: `blocks()` blocks, or fewer, of `threads` threads.
 struct GpuKernelInfo {
   int64_t extent = 1;        ///< iterations of the outer parallel loop
@@ -47,7 +51,8 @@ void insertBarriers(mlir::func::FuncOp body, int threads, MayAlias mayAlias);
 mlir::LogicalResult spreadOverThreads(mlir::func::FuncOp body, int threads);
 
 /// PTX of a kernel's module for `chip` ("sm_90"). Fails, with an error, when
-/// LLVM does not know the chip or the kernel calls a function.
+/// LLVM does not know the chip, the kernel calls a function or its tiles take
+/// more than kMaxSharedBytes.
 mlir::LogicalResult compileToPtx(mlir::ModuleOp kernel, llvm::StringRef chip,
                                  std::string &ptx);
 } // namespace fsdp

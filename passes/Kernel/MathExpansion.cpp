@@ -65,3 +65,7 @@ void fsdp::populateMathExpansionPatterns(RewritePatternSet &patterns) {
   add<math::PowFOp, true>(patterns,
                           [](F &f, ValueRange x) { return f.pow(x[0], x[1]); });
 }
+
+Value fsdp::emitExpNonPositive(OpBuilder &b, Location loc, Value x) {
+  return FloatFormulas(b, loc, cast<FloatType>(x.getType())).expNonPositive(x);
+}

@@ -18,6 +18,12 @@ namespace fsdp {
 /// Overflow, underflow to subnormals, infinities and NaN are as in C. sin and
 /// cos give NaN for |x| > 1.6e6, where their argument reduction ends.
 void populateMathExpansionPatterns(mlir::RewritePatternSet &patterns);
+
+/// exp of a difference from a maximum, x <= 0 but for rounding, as arithmetic:
+/// to one unit in the last place where the result is normal, 0 where it is
+/// subnormal (f64: as exp).
+mlir::Value emitExpNonPositive(mlir::OpBuilder &b, mlir::Location loc,
+                               mlir::Value x);
 } // namespace fsdp
 
 #endif // FSDP_PASSES_KERNEL_MATHEXPANSION_H

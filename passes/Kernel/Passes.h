@@ -36,6 +36,13 @@ inline bool isFusibleRowOp(mlir::Operation &op) {
   return isNorm(&op) || isNormGrad(&op);
 }
 
+/// A sum, mean or maximum, whose kernel may compute the elementwise ops that
+/// make its operand alone.
+inline bool isReduction(mlir::Operation *op) {
+  return mlir::isa_and_nonnull<onnx::ReduceSumOp, onnx::ReduceMeanOp,
+                               onnx::ReduceMaxOp>(op);
+}
+
 /// Whether `root` needs the result of `op`.
 bool isInPrologue(mlir::Operation *op, mlir::Operation *root);
 } // namespace fsdp

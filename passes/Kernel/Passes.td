@@ -42,11 +42,12 @@ def KernelFormGroups : Pass<"kernel-form-groups", "::mlir::ModuleOp"> {
   let description = [{
     Each pure op of `onnx` and `train` that is not a view, a constant or a
     library call becomes a `train.kernel`; an elementwise op whose result has a
-    single, elementwise use of the same shape joins its consumer. Nothing is
-    moved across an op with side effects and nothing is computed twice.
-    Splat constants are cloned into the kernels that read them. Products in f32
-    and bf16 stay `onnx.matmul`, for the GEMM library; with
-    `library-bf16=false` those in bf16 become kernels, which compute in f32.
+    single, elementwise use of the same shape joins its consumer, and so does one
+    that only a sum, mean or maximum reads. Nothing is moved across an op with
+    side effects and nothing is computed twice. Splat constants are cloned into
+    the kernels that read them. Products in f32 and bf16 stay `onnx.matmul`, for
+    the GEMM library; with `library-bf16=false` those in bf16 become kernels,
+    which compute in f32.
   }];
   let options = [libraryBf16];
   let statistics = [

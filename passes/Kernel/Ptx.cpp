@@ -2,6 +2,7 @@
 #include "passes/Kernel/Compile.h"
 #include "passes/Kernel/Gpu.h"
 
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Target/LLVMIR/Dialect/NVVM/NVVMToLLVMIRTranslation.h"
 #include "llvm/MC/MCSubtargetInfo.h"
 #include "llvm/Support/TargetSelect.h"
@@ -35,6 +36,26 @@ static std::string calledFunctions(const llvm::Module &module) {
   return names;
 }
 
+/// Bytes of shared memory that a block of `module`'s kernel takes.
+static uint64_t sharedBytes(const llvm::Module &module) {
+  const llvm::DataLayout &layout = module.getDataLayout();
+  uint64_t bytes = 0;
+  for (const llvm::GlobalVariable &global : module.globals())
+    if (global.getAddressSpace() == kSharedMemory) {
+      bytes = llvm::alignTo(bytes, global.getAlign().valueOrOne());
+      bytes += layout.getTypeAllocSize(global.getValueType());
+    }
+  return bytes;
+}
+
+/// The function of `kernel` that a grid runs.
+static StringRef entryName(ModuleOp kernel) {
+  for (auto function : kernel.getOps<LLVM::LLVMFuncOp>())
+    if (function->hasAttr(NVVM::NVVMDialect::getKernelFuncAttrName()))
+      return function.getSymName();
+  return "";
+}
+
 LogicalResult fsdp::compileToPtx(ModuleOp kernel, StringRef chip,
                                  std::string &ptx) {
   KernelTarget target = gpuTarget(chip);
@@ -44,6 +65,12 @@ LogicalResult fsdp::compileToPtx(ModuleOp kernel, StringRef chip,
   registerNVVMDialectTranslation(*kernel.getContext());
   llvm::LLVMContext context;
   auto module = translateKernel(kernel, context);
+  if (succeeded(module) && sharedBytes(**module) > kMaxSharedBytes) {
+    return kernel.emitError("the kernel '")
+           << entryName(kernel) << "' takes " << sharedBytes(**module)
+           << " bytes of shared memory a block, expected at most "
+           << kMaxSharedBytes << "; make its tiles smaller or fewer";
+  }
   SmallVector<char, 0> text;
   if (failed(module) || failed(compileToAssembly(**module, target, text)))
     return kernel.emitError("cannot generate code for the kernel");

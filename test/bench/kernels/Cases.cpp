@@ -369,6 +369,17 @@ Case reduceRows(const std::string &name, const std::string &from,
               " -> " + tensor(to),
           "%y : " + tensor(to)};
 }
+/// The sum over the rows of a chain that nothing else reads: as large as what
+/// the chain reads.
+Case reduceChain() {
+  return {"chain_into_sum",
+          {kHidden, kHidden, kWide},
+          binary("%m", "mul", "%0", "%1", kHidden, kHidden, kHidden) +
+              binary("%a", "mul", "%m", "%2", kHidden, kWide, kHidden) +
+              "%y = onnx.reduce_sum %a [0, 1] keepdims false : " +
+              tensor(kHidden) + " -> " + tensor(kWide),
+          "%y : " + tensor(kWide)};
+}
 } // namespace
 
 std::vector<Case> fsdp::bench::cases() {
@@ -400,5 +411,6 @@ std::vector<Case> fsdp::bench::cases() {
           gather(),
           gatherGrad(),
           reduceRows("bias_grad", kX, kRow),
-          reduceRows("bias_grad_wide", kHidden, kWide)};
+          reduceRows("bias_grad_wide", kHidden, kWide),
+          reduceChain()};
 }

@@ -335,6 +335,46 @@ TEST_F(Rows, SoftmaxOfMaskedRowsIsZeroWhereMasked) {
   expectNear(results[0], {0.5, 0, 0.5, 0, 1, 0}, 1e-7);
 }
 
+/// Tests that a large number common to a row costs its variance no digits.
+TEST_F(Rows, LayerNormalizationOfShiftedRowsIsExact) {
+  constexpr int64_t kRows = 4, kWidth = 768;
+  std::vector<double> x = random(kRows * kWidth, -1, 1);
+  for (double &value : x)
+    value = float(value + 1e4);
+  auto results = run("(%x: tensor<4x768xf32>, %s: tensor<768xf32>) -> "
+                     "(tensor<4x768xf32>, tensor<4xf32>, tensor<4xf32>)",
+                     "%y, %m, %r = onnx.layer_normalization %x, %s epsilon "
+                     "1.0e-5 : (tensor<4x768xf32>, tensor<768xf32>) -> "
+                     "(tensor<4x768xf32>, tensor<4xf32>, tensor<4xf32>)",
+                     "%y, %m, %r : tensor<4x768xf32>, tensor<4xf32>, "
+                     "tensor<4xf32>",
+                     {x, std::vector<double>(kWidth, 1)});
+  Normalized n(x, kRows, kWidth, 1e-5);
+  expectNear(results[0], n.h, 2e-3); // the mean's own last digit
+  expectNear(results[1], n.mean, 4e-7);
+  expectNear(results[2], n.rstd, 4e-6);
+}
+
+/// Tests exp of what is not positive, as softmax and cross-entropy use it, by a
+/// gradient that is e^x itself: to one unit in the last place, then 0.
+TEST_F(Rows, PowersOfDifferencesAreExactToTheLastPlace) {
+  constexpr int64_t kWidth = 50000;
+  std::vector<double> x = random(kWidth, -87.3, 0);
+  x[0] = 5; // the label's own
+  x[1] = 0, x[2] = -1e-30, x[3] = -87.7, x[4] = -104, x[5] = -INFINITY;
+  auto results =
+      run("(%x: tensor<1x50000xf32>, %t: tensor<1xi64>, %e: tensor<1xf32>, "
+          "%s: tensor<f32>) -> tensor<1x50000xf32>",
+          "%d = train.cross_entropy_grad %x, %t, %e, %s ignore -100 : "
+          "tensor<1x50000xf32>, tensor<1xi64>, tensor<1xf32>, tensor<f32>",
+          "%d : tensor<1x50000xf32>", {x, {0}, {0}, {1}});
+  for (int64_t i = 1; i < kWidth; ++i) {
+    double wanted = i >= 3 && i <= 5 ? 0 : std::exp(x[i]);
+    double unit = wanted == 0 ? 0 : std::ldexp(1, std::ilogb(wanted) - 23);
+    ASSERT_LE(std::abs(results[0].get(i) - wanted), unit) << x[i];
+  }
+}
+
 TEST_F(Rows, NotFiniteLogitsReachTheLoss) {
   for (double bad : {double(NAN), double(INFINITY)}) {
     std::vector<double> x(40, 1.0);

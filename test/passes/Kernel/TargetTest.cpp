@@ -1,5 +1,6 @@
 //===- TargetTest.cpp - Kernels for other machines, the contract ----------===//
 #include "passes/Kernel/Compile.h"
+#include "passes/Kernel/Gpu.h"
 #include "passes/Kernel/Passes.h"
 #include "test/passes/Kernel/GpuEmulator.h"
 #include "test/passes/Kernel/KernelExecutor.h"
@@ -83,9 +84,22 @@ INSTANTIATE_TEST_SUITE_P(Cpus, Target,
                            return name;
                          });
 
-/// The error that a kernel in the LLVM dialect is refused with; "" when it is
-/// not.
-std::string refusal(const std::string &text) {
+LogicalResult compileForHost(ModuleOp module) {
+  FailureOr<KernelTarget> target = getKernelTarget("native");
+  SmallVector<char, 0> object;
+  return compileKernel(module, *target, object);
+}
+
+LogicalResult compileForGpu(ModuleOp module) {
+  std::string ptx;
+  return compileToPtx(module, "sm_90", ptx);
+}
+
+/// The error with which `compile` refuses a kernel in the LLVM dialect; "" when
+/// it does not.
+std::string
+refusal(const std::string &text,
+        llvm::function_ref<LogicalResult(ModuleOp)> compile = compileForHost) {
   auto context = createContext();
   auto module = parseSourceString<ModuleOp>(text, context.get());
   std::string message;
@@ -93,10 +107,7 @@ std::string refusal(const std::string &text) {
     message = diagnostic.str();
     return success();
   });
-  FailureOr<KernelTarget> target = getKernelTarget("native");
-  SmallVector<char, 0> object;
-  LogicalResult result = compileKernel(*module, *target, object);
-  EXPECT_EQ(failed(result), !message.empty());
+  EXPECT_EQ(failed(compile(*module)), !message.empty());
   return message;
 }
 
@@ -146,6 +157,37 @@ TEST(KernelContract, RefusesStackOfUnknownSize) {
   EXPECT_EQ(message.find("the kernel 'k7' takes stack of a size known only"),
             0u)
       << message;
+}
+
+/// A kernel for a GPU with two tiles in shared memory, of `count` floats
+/// and 64.
+std::string withSharedTiles(int64_t count) {
+  return R"(
+    llvm.mlir.global private @tile0() {addr_space = 3 : i32, alignment = 64 : i64}
+      : !llvm.array<)" +
+         std::to_string(count) + R"( x f32>
+    llvm.mlir.global private @tile1() {addr_space = 3 : i32, alignment = 64 : i64}
+      : !llvm.array<64 x f32>
+    llvm.func @k7_body(%x: f32) {
+      %a = llvm.mlir.addressof @tile0 : !llvm.ptr<3>
+      %b = llvm.mlir.addressof @tile1 : !llvm.ptr<3>
+      llvm.store volatile %x, %a : f32, !llvm.ptr<3>
+      llvm.store volatile %x, %b : f32, !llvm.ptr<3>
+      llvm.return
+    }
+    llvm.func @k7(%x: f32) attributes {nvvm.kernel} {
+      llvm.call @k7_body(%x) : (f32) -> ()
+      llvm.return
+    })";
+}
+
+/// Tests that a kernel whose tiles take more than 48 KiB of shared memory
+/// together is refused and named before ptxas sees it, and one of 48 is not.
+TEST(KernelContract, RefusesLargeSharedTiles) {
+  EXPECT_EQ(refusal(withSharedTiles(12 * 1024 - 64), compileForGpu), "");
+  EXPECT_EQ(refusal(withSharedTiles(12 * 1024 - 63), compileForGpu),
+            "the kernel 'k7' takes 49216 bytes of shared memory a block, "
+            "expected at most 49152; make its tiles smaller or fewer");
 }
 
 /// Tests that the emulator finds a barrier that is missing: here one row's

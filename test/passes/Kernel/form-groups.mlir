@@ -267,3 +267,90 @@ func.func @products(%x: tensor<2x4xf32>, %w: tensor<4x3xf32>, %h: tensor<2x4xbf1
   %2 = onnx.add %1, %b : tensor<2x3xbf16>, tensor<3xbf16> -> tensor<2x3xbf16>
   return %0, %2 : tensor<2x3xf32>, tensor<2x3xbf16>
 }
+
+// -----
+
+// Tests that a reduction computes the chain that makes its operand, which then
+// is never stored.
+// CHECK-LABEL: func @chain_into_sum
+// CHECK:         train.kernel "mul_add_reduce_sum"(%{{.*}}, %{{.*}}, %{{.*}}) : (tensor<4x8xf32>, tensor<4x8xf32>, tensor<8xf32>) -> tensor<8xf32>
+// CHECK:           onnx.mul
+// CHECK:           onnx.add
+// CHECK:           onnx.reduce_sum
+// CHECK-NOT:     train.kernel
+func.func @chain_into_sum(%x: tensor<4x8xf32>, %y: tensor<4x8xf32>, %b: tensor<8xf32>) -> tensor<8xf32> {
+  %m = onnx.mul %x, %y : tensor<4x8xf32>, tensor<4x8xf32> -> tensor<4x8xf32>
+  %s = onnx.add %m, %b : tensor<4x8xf32>, tensor<8xf32> -> tensor<4x8xf32>
+  %r = onnx.reduce_sum %s [0] keepdims false : tensor<4x8xf32> -> tensor<8xf32>
+  return %r : tensor<8xf32>
+}
+
+// Tests that a value with a second reader is stored, and read by the reduction.
+// CHECK-LABEL: func @sum_of_shared
+// CHECK:         %[[E:.*]] = train.kernel "exp"
+// CHECK:         train.kernel "reduce_mean"(%[[E]])
+func.func @sum_of_shared(%x: tensor<4x8xf32>) -> (tensor<4xf32>, tensor<4x8xf32>) {
+  %e = onnx.exp %x : tensor<4x8xf32> -> tensor<4x8xf32>
+  %r = onnx.reduce_mean %e [1] keepdims false : tensor<4x8xf32> -> tensor<4xf32>
+  return %r, %e : tensor<4xf32>, tensor<4x8xf32>
+}
+
+// Tests that no chain is moved over an op with side effects into a reduction.
+// CHECK-LABEL: func @sum_in_backward
+// CHECK:         train.kernel "exp"
+// CHECK:         train.backward_begin
+// CHECK:         train.kernel "reduce_max"
+func.func @sum_in_backward(%x: tensor<4x8xf32>) -> tensor<4xf32> {
+  %e = onnx.exp %x : tensor<4x8xf32> -> tensor<4x8xf32>
+  train.backward_begin
+  %r = onnx.reduce_max %e [1] keepdims false : tensor<4x8xf32> -> tensor<4xf32>
+  return %r : tensor<4xf32>
+}
+
+// Tests that what a chain broadcasts stays out of the reduction: it would be
+// computed once a row.
+// CHECK-LABEL: func @sum_of_broadcast
+// CHECK:         %[[E:.*]] = train.kernel "exp"
+// CHECK:         train.kernel "mul_reduce_sum"(%{{.*}}, %[[E]])
+func.func @sum_of_broadcast(%x: tensor<4x512xf32>, %b: tensor<512xf32>) -> tensor<4xf32> {
+  %e = onnx.exp %b : tensor<512xf32> -> tensor<512xf32>
+  %m = onnx.mul %x, %e : tensor<4x512xf32>, tensor<512xf32> -> tensor<4x512xf32>
+  %r = onnx.reduce_sum %m [1] keepdims false : tensor<4x512xf32> -> tensor<4xf32>
+  return %r : tensor<4xf32>
+}
+
+// Tests that short rows, which the optimizer unrolls whole in an order of its
+// own, and long ones, which need a tile, stay apart from their chain.
+// CHECK-LABEL: func @sum_of_short_and_long_rows
+// CHECK:         train.kernel "exp"
+// CHECK:         train.kernel "reduce_sum"
+// CHECK:         train.kernel "exp"
+// CHECK:         train.kernel "reduce_sum"
+func.func @sum_of_short_and_long_rows(%x: tensor<4x255xf32>, %y: tensor<4x2049xf32>) -> (tensor<4xf32>, tensor<4xf32>) {
+  %d = onnx.exp %x : tensor<4x255xf32> -> tensor<4x255xf32>
+  %r = onnx.reduce_sum %d [1] keepdims false : tensor<4x255xf32> -> tensor<4xf32>
+  %e = onnx.exp %y : tensor<4x2049xf32> -> tensor<4x2049xf32>
+  %s = onnx.reduce_sum %e [1] keepdims false : tensor<4x2049xf32> -> tensor<4xf32>
+  return %r, %s : tensor<4xf32>, tensor<4xf32>
+}
+
+// Tests that a chain stays apart where an operand of its would cut the rows
+// that are added at once.
+// CHECK-LABEL: func @sum_cut_by_operand
+// CHECK:         train.kernel "mul"
+// CHECK:         train.kernel "reduce_sum"
+func.func @sum_cut_by_operand(%x: tensor<4x3x512xf32>, %f: tensor<3x512xf32>) -> tensor<512xf32> {
+  %m = onnx.mul %x, %f : tensor<4x3x512xf32>, tensor<3x512xf32> -> tensor<4x3x512xf32>
+  %r = onnx.reduce_sum %m [0, 1] keepdims false : tensor<4x3x512xf32> -> tensor<512xf32>
+  return %r : tensor<512xf32>
+}
+
+// Tests that a chain stays apart where no operand has the extents of the loop.
+// CHECK-LABEL: func @sum_of_expanded
+// CHECK:         %[[E:.*]] = train.kernel "expand"
+// CHECK:         train.kernel "reduce_sum"(%[[E]])
+func.func @sum_of_expanded(%x: tensor<4x1xf32>) -> tensor<4xf32> {
+  %e = onnx.expand %x : tensor<4x1xf32> -> tensor<4x512xf32>
+  %r = onnx.reduce_sum %e [1] keepdims false : tensor<4x512xf32> -> tensor<4xf32>
+  return %r : tensor<4xf32>
+}

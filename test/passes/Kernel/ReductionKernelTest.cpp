@@ -1,0 +1,151 @@
+//===- ReductionKernelTest.cpp - Reductions that compute what they read ---===//
+//
+// Tests that sums, means and maxima of a chain are those of the chain's values
+// in double, over operands of the whole shape, one row, one a row and one for
+// all, in f32, f64 and bf16, where every op of the chain rounds; and to the bit
+// those of the chain's values from memory.
+//
+//===----------------------------------------------------------------------===//
+#include "test/passes/Kernel/KernelTestBase.h"
+
+#include "llvm/ADT/STLExtras.h"
+#include <cmath>
+
+using namespace mlir;
+using namespace fsdp;
+using namespace fsdp::test;
+
+namespace {
+struct Reduced {
+  std::vector<int64_t> shape; ///< three extents
+  std::vector<int64_t> axes;
+};
+
+class ReducedChain : public KernelTest,
+                     public ::testing::WithParamInterface<Reduced> {
+protected:
+  int64_t a = GetParam().shape[0], b = GetParam().shape[1],
+          c = GetParam().shape[2];
+
+  /// What `dtype` makes of values.
+  Values rounded(const Values &values, const char *dtype) {
+    Type element = parseDtype(dtype);
+    auto type = RankedTensorType::get({int64_t(values.size())}, element);
+    return Tensor(type, values).values();
+  }
+  Type parseDtype(StringRef dtype) {
+    Builder builder(context.get());
+    if (dtype == "f64")
+      return builder.getF64Type();
+    return dtype == "f32" ? Type(builder.getF32Type())
+                          : Type(builder.getBF16Type());
+  }
+
+  std::vector<int64_t> keptShape() const {
+    std::vector<int64_t> kept;
+    for (int64_t d = 0; d < 3; ++d)
+      if (!llvm::is_contained(GetParam().axes, d))
+        kept.push_back(GetParam().shape[d]);
+    return kept;
+  }
+
+  /// Sum (or maximum) of `values` over the axes, in double.
+  Values fold(const Values &values, bool isMax) const {
+    const Reduced &p = GetParam();
+    int64_t count = 1;
+    for (int64_t extent : keptShape())
+      count *= extent;
+    Values result(count, isMax ? -INFINITY : 0);
+    for (int64_t i = 0; i < a * b * c; ++i) {
+      int64_t at[] = {i / (b * c), i / c % b, i % c}, place = 0;
+      for (int64_t d = 0; d < 3; ++d)
+        if (!llvm::is_contained(p.axes, d))
+          place = place * p.shape[d] + at[d];
+      double &out = result[place];
+      out = isMax ? std::max(out, values[i]) : out + values[i];
+    }
+    return result;
+  }
+
+  void check(const char *dtype, double tolerance) {
+    Values x = halves(a * b * c, -2, 3), w = halves(c, 0.5, 2);
+    Values f = halves(a * b, -1, 1), s = halves(1, 1, 2);
+    std::string whole = type({a, b, c}, dtype), row = type({c}, dtype);
+    std::string factor = type({a, b, 1}, dtype), one = type({}, dtype);
+    std::string to = type(keptShape(), dtype), axes;
+    for (int64_t axis : GetParam().axes)
+      axes += (axes.empty() ? "" : ", ") + std::to_string(axis);
+    std::string chain, names[] = {"sum", "mean", "max"};
+    for (const std::string &name : names)
+      chain += "%m" + name + " = onnx.mul %x, %w : " + whole + ", " + row +
+               " -> " + whole + "\n%a" + name + " = onnx.add %m" + name +
+               ", %f : " + whole + ", " + factor + " -> " + whole + "\n%t" +
+               name + " = onnx.mul %a" + name + ", %s : " + whole + ", " + one +
+               " -> " + whole + "\n%r" + name + " = onnx.reduce_" + name +
+               " %t" + name + " [" + axes + "] keepdims false : " + whole +
+               " -> " + to + "\n";
+    std::string types = to + ", " + to + ", " + to;
+    auto results = run("(%x: " + whole + ", %w: " + row + ", %f: " + factor +
+                           ", %s: " + one + ") -> (" + types + ")",
+                       chain, "%rsum, %rmean, %rmax : " + types, {x, w, f, s});
+    ASSERT_EQ(results.size(), 3u);
+    // A second reader of the chain keeps it apart: no bit depends on that.
+    std::string wholes = ", " + whole + ", " + whole + ", " + whole;
+    auto apart = run(
+        "(%x: " + whole + ", %w: " + row + ", %f: " + factor + ", %s: " + one +
+            ") -> (" + types + wholes + ")",
+        chain, "%rsum, %rmean, %rmax, %tsum, %tmean, %tmax : " + types + wholes,
+        {x, w, f, s});
+    for (size_t i = 0; i < 3; ++i)
+      EXPECT_EQ(results[i].values(), apart[i].values());
+    Values m(x.size()), sum(x.size()), t(x.size());
+    for (size_t i = 0; i < x.size(); ++i)
+      m[i] = x[i] * w[i % c];
+    m = rounded(m, dtype);
+    for (size_t i = 0; i < x.size(); ++i)
+      sum[i] = m[i] + f[i / c];
+    sum = rounded(sum, dtype);
+    for (size_t i = 0; i < x.size(); ++i)
+      t[i] = sum[i] * s[0];
+    t = rounded(t, dtype);
+    Values total = fold(t, false), mean = total;
+    double count = double(x.size()) / double(total.size());
+    for (double &value : mean)
+      value /= count;
+    if (StringRef(dtype) == "bf16") {
+      expectRounded(results[0], total, tolerance);
+      expectRounded(results[1], mean, tolerance);
+    } else {
+      expectNear(results[0], total, tolerance);
+      expectNear(results[1], mean, tolerance);
+    }
+    expectNear(results[2], fold(t, true), 0);
+  }
+};
+
+TEST_P(ReducedChain, MatchesDouble) {
+  check("f32", 2e-6);
+  check("f64", 1e-14);
+}
+
+TEST_P(ReducedChain, RoundsEveryOpInBf16) { check("bf16", 2e-6); }
+
+INSTANTIATE_TEST_SUITE_P(
+    Shapes, ReducedChain,
+    ::testing::Values(Reduced{{3, 5, 37}, {2}}, Reduced{{3, 5, 300}, {2}},
+                      Reduced{{5, 1, 2048}, {2}}, Reduced{{1, 3, 768}, {0, 2}},
+                      Reduced{{2, 1, 1031}, {2}}, Reduced{{3, 5, 37}, {0, 1}},
+                      Reduced{{3, 37, 5}, {1}}, Reduced{{3, 5, 7}, {0, 2}},
+                      Reduced{{2, 19, 300}, {0, 1}},
+                      Reduced{{4, 9, 33}, {0, 1, 2}}, Reduced{{1, 1, 6}, {2}},
+                      Reduced{{6, 1, 1}, {0}}, Reduced{{1, 1, 1}, {0, 1, 2}},
+                      Reduced{{2, 3, 768}, {1, 2}}),
+    [](const auto &info) {
+      std::string name;
+      for (int64_t extent : info.param.shape)
+        name += (name.empty() ? "" : "x") + std::to_string(extent);
+      for (int64_t axis : info.param.axes)
+        name += "_" + std::to_string(axis);
+      return name;
+    });
+} // namespace
