@@ -43,7 +43,7 @@ def torch_cases(torch):
         "softmax": lambda i: F.softmax(scores[i % 8], -1),
         "cross_entropy_with_grad": loss,
         "adamw": lambda i: adamw.step(),
-        "gelu": lambda i: F.gelu(hidden[i % 12], approximate="tanh"),
+        "gelu_tanh": lambda i: F.gelu(hidden[i % 12], approximate="tanh"),
         "gelu_erf": lambda i: F.gelu(hidden[i % 12]),
         "residual_add": lambda i: x[i % 20].add_(x[20 + i % 20]),
     }

@@ -14,17 +14,11 @@ using namespace fsdp;
 using namespace fsdp::test;
 
 namespace {
-struct HalfShape {
-  int64_t rows, width;
-};
-
-class HalfRows : public KernelTest,
-                 public ::testing::WithParamInterface<HalfShape> {
+class HalfRows : public RowsTest {
 protected:
-  int64_t rows = GetParam().rows, width = GetParam().width;
-  std::string matrix = type({rows, width}, "bf16");
-  std::string row = type({width}, "bf16"), wideRow = type({width}, "f32");
-  std::string column = type({rows}, "f32");
+  HalfRows() : RowsTest("bf16") {}
+
+  std::string wideRow = type({width}, "f32");
 
   /// body(first element, past the last one) for each row.
   template <typename Body> void forRows(Body body) const {
@@ -230,10 +224,9 @@ TEST_P(HalfRows, Reductions) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Shapes, HalfRows,
-                         ::testing::Values(HalfShape{37, 768},
-                                           HalfShape{3, 5003}, HalfShape{9, 5},
-                                           HalfShape{64, 2},
-                                           HalfShape{300, 33}),
+                         ::testing::Values(RowShape{37, 768}, RowShape{3, 5003},
+                                           RowShape{9, 5}, RowShape{64, 2},
+                                           RowShape{300, 33}),
                          [](const auto &info) {
                            return std::to_string(info.param.rows) + "x" +
                                   std::to_string(info.param.width);

@@ -57,6 +57,22 @@ private:
   mlir::OwningOpRef<mlir::ModuleOp> module;
   std::mt19937_64 engine{5};
 };
+
+/// Tests over matrices of several shapes, all in one dtype.
+struct RowShape {
+  int64_t rows, width;
+};
+
+class RowsTest : public KernelTest,
+                 public ::testing::WithParamInterface<RowShape> {
+protected:
+  explicit RowsTest(const char *dtype)
+      : matrix(type({rows, width}, dtype)), row(type({width}, dtype)) {}
+
+  int64_t rows = GetParam().rows, width = GetParam().width;
+  std::string matrix, row;
+  std::string column = type({rows}, "f32"); ///< statistics
+};
 } // namespace fsdp::test
 
 #endif // FSDP_TEST_PASSES_KERNEL_KERNELTESTBASE_H

@@ -15,17 +15,9 @@ using namespace fsdp;
 using namespace fsdp::test;
 
 namespace {
-struct Shape {
-  int64_t rows, width;
-};
-
-class RowKernel : public KernelTest,
-                  public ::testing::WithParamInterface<Shape> {
+class RowKernel : public RowsTest {
 protected:
-  int64_t rows = GetParam().rows, width = GetParam().width;
-  std::string matrix = type({rows, width}, "f32");
-  std::string row = type({width}, "f32");
-  std::string column = type({rows}, "f32");
+  RowKernel() : RowsTest("f32") {}
 };
 
 TEST_P(RowKernel, SoftmaxMatchesDouble) {
@@ -315,10 +307,10 @@ TEST_P(RowKernel, CrossEntropyMatchesDouble) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Shapes, RowKernel,
-                         ::testing::Values(Shape{37, 768}, Shape{3, 50257},
-                                           Shape{9, 5}, Shape{1, 64},
-                                           Shape{64, 1}, Shape{1, 1},
-                                           Shape{300, 33}),
+                         ::testing::Values(RowShape{37, 768},
+                                           RowShape{3, 50257}, RowShape{9, 5},
+                                           RowShape{1, 64}, RowShape{64, 1},
+                                           RowShape{1, 1}, RowShape{300, 33}),
                          [](const auto &info) {
                            return std::to_string(info.param.rows) + "x" +
                                   std::to_string(info.param.width);
