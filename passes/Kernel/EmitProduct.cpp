@@ -10,6 +10,7 @@
 #include "passes/Kernel/Tiles.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/IR/TypeUtilities.h"
 #include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
@@ -36,16 +37,10 @@ struct Matrices {
   Value offset(Emitter &e, ArrayRef<Value> indices) const {
     Value sum = e.index(0);
     for (auto [i, stride] : llvm::zip(indices, batch))
-      sum = e.b.create<arith::AddIOp>(
-          e.loc, sum, e.b.create<arith::MulIOp>(e.loc, i, e.index(stride)));
+      sum = addIndex(e, sum, scaleIndex(e, i, stride));
     return sum;
   }
 };
-
-Value addScaled(Emitter &e, Value base, Value i, int64_t stride) {
-  return e.b.create<arith::AddIOp>(
-      e.loc, base, e.b.create<arith::MulIOp>(e.loc, i, e.index(stride)));
-}
 
 /// A row of C in blocks of columns, contributions in the order of k.
 LogicalResult emitLoops(Emitter &e, onnx::MatMulOp op) {
@@ -71,13 +66,16 @@ LogicalResult emitLoops(Emitter &e, onnx::MatMulOp op) {
     Value sums = e.slice(tile, e.index(0), columns.size);
     e.fill(sums, e.number(element, 0));
     Value aRow = e.strided(
-        e.ins[0], addScaled(e, a.offset(e, batch), place[batchRank], a.row),
+        e.ins[0],
+        addIndex(e, a.offset(e, batch), scaleIndex(e, place[batchRank], a.row)),
         e.b.getIndexAttr(depth), a.column);
-    Value bBlock = addScaled(e, b.offset(e, batch), columns.low, b.column);
+    Value bBlock =
+        addIndex(e, b.offset(e, batch), scaleIndex(e, columns.low, b.column));
     e.loop(e.index(0), e.index(depth), [&](Value k) {
       Value factor = e.load(aRow, k);
-      Value bRow = e.strided(e.ins[1], addScaled(e, bBlock, k, b.row),
-                             columns.size, b.column);
+      Value bRow =
+          e.strided(e.ins[1], addIndex(e, bBlock, scaleIndex(e, k, b.row)),
+                    columns.size, b.column);
       e.map({sums, bRow}, sums,
             [&](OpBuilder &nested, Location loc, ValueRange args) -> Value {
               Value product =
@@ -99,10 +97,6 @@ LogicalResult emitLoops(Emitter &e, onnx::MatMulOp op) {
 /// A tile of C, and how much of a sum is widened at once. Every element of B
 /// is widened for 2 * kRows operations, one of A for 2 * kColumns.
 constexpr int64_t kRows = 128, kColumns = 512, kDepth = 256;
-
-Type elementOf(Value value) {
-  return cast<ShapedType>(value.getType()).getElementType();
-}
 
 bool isHalf(Type type) { return onnx::statisticsType(type) != type; }
 
@@ -192,7 +186,7 @@ LogicalResult emitTiles(Emitter &e, onnx::MatMulOp op) {
   Operand b(e.ins[1], op.getTransB(), batchRank, fullRank,
             reserve(s.depth, s.columns, op.getTransB()));
   Operand c(e.outs[0], false, batchRank, fullRank, Tile());
-  bool isRounded = isHalf(elementOf(c.memref));
+  bool isRounded = isHalf(getElementTypeOrSelf(c.memref));
   Tile sums = isRounded ? reserve(s.rows, s.columns, false) : Tile();
 
   SmallVector<int64_t> space = s.batch;
@@ -228,17 +222,17 @@ LogicalResult emitTiles(Emitter &e, onnx::MatMulOp op) {
 
 MemRefType fsdp::scratchOfProduct(Operation *op) {
   auto matmul = dyn_cast<onnx::MatMulOp>(op);
-  if (!matmul || !isHalf(elementOf(matmul.getLhs())))
+  if (!matmul || !isHalf(getElementTypeOrSelf(matmul.getLhs())))
     return nullptr;
   TiledShape s(matmul);
   int64_t elements = s.depth * (s.rows + s.columns);
-  if (isHalf(elementOf(matmul.getY())))
+  if (isHalf(getElementTypeOrSelf(matmul.getY())))
     elements += s.rows * s.columns;
   return MemRefType::get({elements}, Float32Type::get(op->getContext()));
 }
 
 LogicalResult fsdp::emitProduct(Emitter &e, Operation *op) {
   auto matmul = cast<onnx::MatMulOp>(op);
-  return isHalf(elementOf(matmul.getLhs())) ? emitTiles(e, matmul)
-                                            : emitLoops(e, matmul);
+  return isHalf(getElementTypeOrSelf(matmul.getLhs())) ? emitTiles(e, matmul)
+                                                       : emitLoops(e, matmul);
 }

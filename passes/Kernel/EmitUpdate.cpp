@@ -17,10 +17,6 @@ using namespace mlir;
 using namespace fsdp;
 
 namespace {
-Type elementOf(Value memref) {
-  return cast<MemRefType>(memref.getType()).getElementType();
-}
-
 Value convert(Emitter &e, Value value, Type type) {
   if (value.getType() == type)
     return value;
@@ -74,7 +70,7 @@ LogicalResult emit(Emitter &e, train::SumOfSquaresOp) {
 }
 
 LogicalResult emit(Emitter &e, train::ClipCoefficientOp op) {
-  Type type = elementOf(e.outs[0]);
+  Type type = getElementTypeOrSelf(e.outs[0]);
   Value norm = convert(e, e.load(e.ins[0]), type);
   Value ratio = e.div(e.number(type, op.getMaxNorm().convertToDouble()),
                       e.add(norm, e.number(type, 1e-6)));
@@ -163,7 +159,8 @@ Value clippedGradient(OpBuilder &b, Location loc, Value grad, Value clip,
 void appendSource(OpBuilder &b, Location loc, Value value, Value source,
                   SmallVectorImpl<Value> &results) {
   if (source)
-    results.push_back(Emitter::convert(b, loc, value, elementOf(source)));
+    results.push_back(
+        Emitter::convert(b, loc, value, getElementTypeOrSelf(source)));
 }
 
 LogicalResult emit(Emitter &e, train::FlatAdamWOp op) {
@@ -172,7 +169,7 @@ LogicalResult emit(Emitter &e, train::FlatAdamWOp op) {
   Value lrBuffer = *in++, stepBuffer = *in++;
   Value clip = op.getClip() ? e.load(*in++) : Value();
   Value rank = *in++;
-  Type type = elementOf(p), f64 = e.b.getF64Type();
+  Type type = getElementTypeOrSelf(p), f64 = e.b.getF64Type();
   int64_t elements = cast<MemRefType>(p.getType()).getDimSize(0);
   e.extent = elements;
   train::AdamWAttr rule = op.getRule();
@@ -230,7 +227,7 @@ LogicalResult emit(Emitter &e, train::FlatSgdOp op) {
   Value lrBuffer = *in++;
   Value clip = op.getClip() ? e.load(*in++) : Value();
   Value rank = *in++;
-  Type type = elementOf(p);
+  Type type = getElementTypeOrSelf(p);
   int64_t elements = cast<MemRefType>(p.getType()).getDimSize(0);
   e.extent = elements;
   Value lr = convert(e, e.load(lrBuffer), type);

@@ -215,8 +215,8 @@ void Emitter::map(ArrayRef<Value> rowIns, Value rowOut, Body body) {
 
 void Emitter::mapAll(ArrayRef<Value> rowIns, ArrayRef<Value> rowOuts,
                      Terms body) {
-  SmallVector<AffineMap> maps(rowIns.size() + rowOuts.size(),
-                              b.getMultiDimIdentityMap(1));
+  SmallVector<AffineMap> maps = rowMaps(b, rowIns);
+  maps.append(rowOuts.size(), b.getMultiDimIdentityMap(1));
   b.create<linalg::GenericOp>(
       loc, rowIns, rowOuts, maps,
       ArrayRef<utils::IteratorType>{utils::IteratorType::parallel},

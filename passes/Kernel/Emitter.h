@@ -109,14 +109,15 @@ public:
   /// The same with iterations that share nothing (kParallelLoop).
   void parallelLoop(mlir::Value from, mlir::Value to,
                     llvm::function_ref<void(mlir::Value)> body);
-  // Operands of the following are one-dimensional, or scalars for all i.
+  // Operands `rowIns` of the following are one-dimensional, or scalars for all
+  // i; results are one-dimensional.
   /// out[i] = body(ins[i]...).
   void map(llvm::ArrayRef<mlir::Value> rowIns, mlir::Value rowOut, Body body);
   /// The fold of `body` (accumulator first, then the rows' elements) from
   /// `init`.
   mlir::Value reduce(llvm::ArrayRef<mlir::Value> rowIns, mlir::Value init,
                      Body body);
-  /// Sum of body(ins[i]...) over one-dimensional memrefs, in `init`'s type.
+  /// Sum of body(ins[i]...), in `type`.
   mlir::Value sum(llvm::ArrayRef<mlir::Value> rowIns, mlir::Type type,
                   Body body);
   /// Several such sums in one loop: of body(ins[i]...)[k], in `type`.
@@ -133,7 +134,7 @@ public:
               llvm::ArrayRef<mlir::Value> rowOuts, Terms body);
   /// Asks for part `part` of `parts` of a row that is read soon: where a row is
   /// passed over more than once, only the first pass would fetch from memory.
-  void prefetch(mlir::Value row, int64_t part = 0, int64_t parts = 1);
+  void prefetch(mlir::Value row, int64_t part, int64_t parts);
   void fill(mlir::Value memref, mlir::Value value);
   /// First column and number of columns of block `block` of [0, width).
   struct Columns {

@@ -150,8 +150,7 @@ Value FloatFormulas::expInRange32(Value x) {
 Value FloatFormulas::expNonPositive(Value x) {
   if (isF64())
     return exp(x);
-  Value low = number(-88.0);
-  return expInRange32(select(compare(Predicate::OLT, x, low), low, x));
+  return expInRange32(clamp(x, -88.0, 88.0));
 }
 
 std::pair<Value, Value> FloatFormulas::splitExponent(Value x) {

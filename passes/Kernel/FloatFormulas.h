@@ -61,8 +61,8 @@ public:
 
   // The functions, each in one file line of comment with its source.
   mlir::Value exp(mlir::Value x);
-  /// exp for x <= 0, or above by an error of rounding: 0 where exp is
-  /// subnormal, and shorter.
+  /// exp for x <= 0, or above by an error of rounding: shorter, 0 where exp is
+  /// subnormal, e^88 from there on.
   mlir::Value expNonPositive(mlir::Value x);
   mlir::Value log(mlir::Value x);
   mlir::Value tanh(mlir::Value x);

@@ -7,6 +7,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "passes/Kernel/Passes.h"
+#include "passes/Support/Values.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 
@@ -19,10 +20,6 @@ using namespace mlir;
 using namespace fsdp;
 
 namespace {
-RankedTensorType typeOf(Value value) {
-  return cast<RankedTensorType>(value.getType());
-}
-
 /// Whether `value` is one row of `y`, in the type of the product's operands.
 bool isRowOf(Value value, Value y, Value operand) {
   int64_t width = typeOf(y).getShape().back();

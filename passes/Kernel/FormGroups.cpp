@@ -43,8 +43,19 @@ namespace {
 constexpr size_t kMaxOps = 24;
 constexpr size_t kMaxInputs = 12;
 
-/// Elements of a row whose chain a reduction computes.
+/// Elements of a row whose chain a reduction computes: the order in which
+/// narrower rows are added could be another than without the chain, wider ones
+/// would need a larger tile.
 constexpr int64_t kMinFoldedRow = 256, kMaxFoldedRow = 2048;
+
+/// Whether `op` takes an instruction or two. A sum over rows computes its chain
+/// between f64 sums, in half as many lanes, and has fewer iterations for
+/// threads to share than the chain alone: that pays for little else.
+bool isCheap(Operation *op) {
+  return isa<onnx::AddOp, onnx::SubOp, onnx::MulOp, onnx::NegOp, onnx::AbsOp,
+             onnx::MaxOp, onnx::MinOp, onnx::ReluOp, onnx::CastOp,
+             onnx::WhereOp, onnx::ExpandOp>(op);
+}
 
 bool isLibraryCall(Operation *op, bool libraryBf16) {
   if (isa<train::LinearOp>(op))
@@ -263,9 +274,8 @@ struct FormGroups : public fsdp::impl::KernelFormGroupsBase<FormGroups> {
   }
 
   /// Whether the group's reduction gives the bits that it gives without its
-  /// chain: elements are added in the order of the merged extents, which one
-  /// operand must have and none may cut; rows that LLVM would unroll whole, and
-  /// long ones, which need a tile, stay apart.
+  /// chain, and in less time: elements are added in the order of the merged
+  /// extents, which one operand must have and none may cut.
   static bool foldsAlike(const Group &group) {
     Operation *reduction = group.ops.back();
     ArrayRef<int64_t> shape = shapeOf(reduction->getOperand(0));
@@ -280,9 +290,10 @@ struct FormGroups : public fsdp::impl::KernelFormGroupsBase<FormGroups> {
         inputs, [&](Value value) { return shapeOf(value) == shape; });
     if (own.extents.empty() || own.extents != joined.extents || !readsWhole)
       return false;
+    if (!own.marked.back())
+      return llvm::all_of(ArrayRef(group.ops).drop_back(), isCheap);
     int64_t last = own.extents.back();
-    return !own.marked.back() ||
-           (last >= kMinFoldedRow && last <= kMaxFoldedRow);
+    return last >= kMinFoldedRow && last <= kMaxFoldedRow;
   }
 
   /// Whether the kernel's operands are there where it stands.

@@ -80,10 +80,6 @@ LogicalResult PhaseConverter::convert(train::KernelOp op) {
   return launch(op, ins, outs, unit);
 }
 
-static Type elementOf(Value value) {
-  return cast<RankedTensorType>(value.getType()).getElementType();
-}
-
 /// A product by the library, with what it adds.
 template <typename Op>
 LogicalResult PhaseConverter::convertProduct(Op op, ArrayRef<Value> added,
@@ -107,12 +103,12 @@ LogicalResult PhaseConverter::convertProduct(Op op, ArrayRef<Value> added,
                              4 * adds + 2 * op.getTransA() + op.getTransB());
   auto [bytes, isNew] = program.gemmScratch.try_emplace(key, 0);
   if (isNew)
-    bytes->second =
-        getGemmScratchBytes(*gemm, elementOf(op.getLhs()), elementOf(op.getY()),
-                            adds, kMaxScratchWorkers);
+    bytes->second = getGemmScratchBytes(
+        *gemm, getElementTypeOrSelf(op.getLhs()),
+        getElementTypeOrSelf(op.getY()), adds, kMaxScratchWorkers);
   if (bytes->second < 0)
     return op.emitOpError("is a product in ")
-           << elementOf(op.getLhs())
+           << getElementTypeOrSelf(op.getLhs())
            << " that oneDNN does not have on this CPU; compile on one that has "
               "it (bf16: AVX-512), or give --kernel-fold-adds and "
               "--kernel-form-groups library-bf16=false";
@@ -123,8 +119,8 @@ LogicalResult PhaseConverter::convertProduct(Op op, ArrayRef<Value> added,
   OpBuilder &b = phase.getBuilder();
   phase.dispatch<rt::GemmOp>(
       name, rt::Stream::Compute, args, unit, op.getScope(),
-      TypeAttr::get(elementOf(op.getLhs())),
-      TypeAttr::get(elementOf(op.getY())), b.getBoolAttr(false),
+      TypeAttr::get(getElementTypeOrSelf(op.getLhs())),
+      TypeAttr::get(getElementTypeOrSelf(op.getY())), b.getBoolAttr(false),
       b.getI64IntegerAttr(gemm->m), b.getI64IntegerAttr(gemm->n),
       b.getI64IntegerAttr(gemm->k), b.getDenseI64ArrayAttr(gemm->batch),
       b.getDenseI64ArrayAttr(gemm->a), b.getDenseI64ArrayAttr(gemm->b),

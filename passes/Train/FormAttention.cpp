@@ -14,8 +14,6 @@
 #include "passes/Train/Form.h"
 #include "passes/Train/Passes.h"
 
-#include "mlir/Interfaces/SideEffectInterfaces.h"
-
 #include <cmath>
 
 namespace fsdp {

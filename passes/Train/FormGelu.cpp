@@ -87,17 +87,26 @@ bool isErf(Value value, Value x) {
   return erf && productOf(erf.getX()).is(M_SQRT1_2, x);
 }
 
-/// tanh(sqrt(2 / pi) (x + 0.044715 x^3)).
+bool isOne(Value value) { return numberOf(value) == 1; }
+
+/// tanh(sqrt(2 / pi) (x + 0.044715 x^3)), x perhaps before the bracket.
 bool isTanh(Value value, Value x) {
   auto tanh = onlyUseOf<onnx::TanhOp>(value);
   if (!tanh)
     return false;
   Product inner = productOf(tanh.getX());
+  auto found = llvm::find(inner.factors, x);
+  bool isOutside = found != inner.factors.end();
+  if (isOutside)
+    inner.factors.erase(found);
   return inner.factors.size() == 1 &&
          inner.is(std::sqrt(2 / M_PI), inner.factors[0]) &&
          isSum(
-             inner.factors[0], [&](Value term) { return term == x; },
-             [&](Value term) { return productOf(term).is(0.044715, x, 3); });
+             inner.factors[0],
+             [&](Value term) { return isOutside ? isOne(term) : term == x; },
+             [&](Value term) {
+               return productOf(term).is(0.044715, x, isOutside ? 2 : 3);
+             });
 }
 
 /// Replaces `op` where it is x / 2 (1 + erf(...)) or x / 2 (1 + tanh(...)).
@@ -106,7 +115,6 @@ bool form(onnx::MulOp op) {
   product.multiplyParts(op);
   if (product.number != 0.5 || product.factors.size() != 2)
     return false;
-  auto isOne = [](Value value) { return numberOf(value) == 1; };
   for (unsigned i : {0, 1}) {
     Value x = product.factors[i], sum = product.factors[1 - i];
     if (x.getType() != op.getType())

@@ -60,9 +60,10 @@ def TrainFormGelu : Pass<"train-form-gelu", "::mlir::ModuleOp"> {
   let description = [{
     x / 2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) and x / 2 (1 + erf(x / sqrt
     2)) become one `onnx.gelu`, however products are nested, powers and quotients
-    written; numbers are compared within 1e-6. Backward then reads x alone, and in
-    mixed precision the whole is one op, rounded once. Left alone: parts with
-    another use, other numbers.
+    written, x before the inner bracket or in it; numbers but 1 and 1/2 are
+    compared within 1e-6. Backward then reads x alone, and in mixed precision the
+    whole is one op, rounded once. Left alone: parts with another use, other
+    numbers.
   }];
   let statistics = [Statistic<"numFormed", "gelus", "GELUs formed">];
   let dependentDialects = ["::fsdp::onnx::OnnxDialect"];
@@ -120,7 +121,7 @@ def TrainWidenGradients : Pass<"train-widen-gradients", "::mlir::ModuleOp"> {
     and ops that only make bf16.
   }];
   let statistics = [Statistic<"numWidened", "widened",
-                              "gradients that are not rounded to bf16">];
+                              "gradients whose last cast is gone">];
   let dependentDialects = ["::fsdp::onnx::OnnxDialect",
                            "::fsdp::train::TrainDialect"];
 }

@@ -11,6 +11,8 @@
 #include "passes/Support/Step.h"
 #include "passes/Train/Passes.h"
 
+#include "mlir/IR/TypeUtilities.h"
+
 namespace fsdp {
 #define GEN_PASS_DEF_TRAINWIDENGRADIENTS
 #include "passes/Train/Passes.h.inc"
@@ -20,10 +22,6 @@ using namespace mlir;
 using namespace fsdp;
 
 namespace {
-Type elementOf(Value value) {
-  return cast<RankedTensorType>(value.getType()).getElementType();
-}
-
 /// Ops whose results may be wider than their operands.
 bool mayWiden(Operation *op) {
   return isa_and_nonnull<onnx::MatMulOp, onnx::ReduceSumOp, train::GatherGradOp,
@@ -41,10 +39,10 @@ struct WidenGradients
       return signalPassFailure();
     for (auto gradient : func.getBody().front().getOps<train::GradientOp>()) {
       auto cast = gradient.getGrad().getDefiningOp<onnx::CastOp>();
-      if (!cast || !elementOf(cast.getX()).isBF16() ||
-          !elementOf(cast.getY()).isF32() || !canWiden(cast.getX()))
+      if (!cast || !getElementTypeOrSelf(cast.getX()).isBF16() ||
+          !getElementTypeOrSelf(cast.getY()).isF32() || !canWiden(cast.getX()))
         continue;
-      cast.getY().replaceAllUsesWith(widened(cast.getX()));
+      cast.getY().replaceAllUsesWith(widened(cast.getX(), cast));
       cast.erase();
       ++numWidened;
     }
@@ -58,7 +56,7 @@ struct WidenGradients
   /// Whether `value` was f32 before it was rounded.
   static bool isRounded(Value value) {
     auto cast = value.getDefiningOp<onnx::CastOp>();
-    return cast && elementOf(cast.getX()).isF32();
+    return cast && getElementTypeOrSelf(cast.getX()).isF32();
   }
 
   /// Whether `value`, which one op reads, can be made f32 without a cast; or,
@@ -73,16 +71,16 @@ struct WidenGradients
            (isPassedOn(op) && llvm::all_of(op->getOperands(), canWiden));
   }
 
-  /// `value` in f32.
-  Value widened(Value value) {
+  /// `value`, which `reader` reads, in f32.
+  Value widened(Value value, Operation *reader) {
     Operation *op = value.getDefiningOp();
     if (isRounded(value))
       return op->getOperand(0);
     if (!canWiden(value))
-      return castToF32(value);
+      return castToF32(value, reader);
     if (isPassedOn(op))
       for (OpOperand &operand : op->getOpOperands())
-        operand.set(widened(operand.get()));
+        operand.set(widened(operand.get(), op));
     value.setType(inF32(value));
     return value;
   }
@@ -92,10 +90,8 @@ struct WidenGradients
         .clone(Float32Type::get(&getContext()));
   }
 
-  Value castToF32(Value value) {
-    OpBuilder builder(&getContext());
-    builder.setInsertionPointAfterValue(value);
-    Operation *reader = *value.user_begin();
+  Value castToF32(Value value, Operation *reader) {
+    OpBuilder builder(reader);
     return builder.create<onnx::CastOp>(
         value.getLoc(), inF32(value), value,
         reader->getAttrOfType<StringAttr>("scope"));

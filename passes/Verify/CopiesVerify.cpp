@@ -63,12 +63,13 @@ struct CopiesVerify : public fsdp::impl::FsdpRtVerifyCopiesBase<CopiesVerify> {
   }
 
   void classify(ModuleOp kernel) {
-    bool casts = kernel->hasAttr(rt::kOnlyCasts), moves = true;
+    bool onlyCasts = kernel->hasAttr(rt::kOnlyCasts), computesAny = false;
+    bool casts = onlyCasts;
     kernel.walk([&](Operation *op) {
-      moves &= !computes(op, kernel);
+      computesAny |= computes(op, kernel);
       casts |= isa<LLVM::FPExtOp, LLVM::FPTruncOp>(op);
     });
-    if ((moves || kernel->hasAttr(rt::kOnlyCasts)) && kernel.getSymName())
+    if ((onlyCasts || !computesAny) && kernel.getSymName())
       movers[kernel.getSymNameAttr()] = casts;
   }
 

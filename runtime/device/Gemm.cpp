@@ -149,6 +149,8 @@ static int threadsFor(const fsdprt_gemm_desc &desc, int most) {
 /// Why the library refuses a product on this host, and what to do.
 static Status noSuchProduct(const fsdprt_gemm_desc &desc,
                             const dnnl::error &error) {
+  if (error.status != dnnl_unimplemented)
+    return failure("oneDNN failed: ", error.what());
   return failure("oneDNN cannot compute it on this host (", error.what(),
                  desc.dtype == FSDPRT_BF16 ? "; bf16 needs AVX-512" : "",
                  "); compile the program on a host like this one");

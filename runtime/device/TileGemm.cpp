@@ -57,12 +57,21 @@ memory::desc describe(int64_t rows, int64_t columns, memory::data_type type,
 
 /// The library's product of one shape, for one thread: its operands and its
 /// scratchpad are kept with it.
-class HalfProduct {
+class Bf16Product {
 public:
-  /// Throws dnnl::error where the library has no such product.
-  explicit HalfProduct(const Shape &shape);
+  /// Throws dnnl::error, dnnl_unimplemented where the library has no such
+  /// product.
+  explicit Bf16Product(const Shape &shape);
 
-  void run(const uint16_t *a, const uint16_t *b, float *c) {
+  /// `scratchpad` is this thread's, for all shapes.
+  void run(const uint16_t *a, const uint16_t *b, float *c,
+           std::vector<char> &scratchpad) {
+    constexpr size_t alignment = 64;
+    memory &used = operands.at(DNNL_ARG_SCRATCHPAD);
+    if (scratchpad.size() < used.get_desc().get_size() + alignment)
+      scratchpad.resize(used.get_desc().get_size() + alignment);
+    size_t past = reinterpret_cast<uintptr_t>(scratchpad.data()) % alignment;
+    used.set_data_handle(scratchpad.data() + (alignment - past) % alignment);
     operands.at(DNNL_ARG_SRC).set_data_handle(const_cast<uint16_t *>(a));
     operands.at(DNNL_ARG_WEIGHTS).set_data_handle(const_cast<uint16_t *>(b));
     operands.at(DNNL_ARG_DST).set_data_handle(c);
@@ -77,13 +86,14 @@ private:
   std::unordered_map<int, memory> operands;
 };
 
-HalfProduct::HalfProduct(const Shape &shape) {
+Bf16Product::Bf16Product(const Shape &shape) {
   auto [flags, alpha, m, n, k, lda, ldb, ldc] = shape;
   auto half = memory::data_type::bf16;
   memory::desc a = describe(m, k, half, lda, flags & FSDPRT_TILE_TRANS_A),
                b = describe(k, n, half, ldb, flags & FSDPRT_TILE_TRANS_B),
                c = describe(m, n, memory::data_type::f32, ldc, false);
   dnnl::primitive_attr attributes;
+  attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
   attributes.set_output_scales(0, {alpha});
   if (flags & FSDPRT_TILE_ADD) {
     dnnl::post_ops after;
@@ -94,19 +104,25 @@ HalfProduct::HalfProduct(const Shape &shape) {
   if (std::strncmp(found.impl_info_str(), "ref", 3) == 0)
     throw dnnl::error(dnnl_unimplemented, "only by the reference, too slow");
   primitive = dnnl::matmul(found);
-  operands = {{DNNL_ARG_SRC, memory(a, engine, nullptr)},
-              {DNNL_ARG_WEIGHTS, memory(b, engine, nullptr)},
-              {DNNL_ARG_DST, memory(c, engine, nullptr)}};
+  operands = {
+      {DNNL_ARG_SRC, memory(a, engine, nullptr)},
+      {DNNL_ARG_WEIGHTS, memory(b, engine, nullptr)},
+      {DNNL_ARG_DST, memory(c, engine, nullptr)},
+      {DNNL_ARG_SCRATCHPAD, memory(found.scratchpad_desc(), engine, nullptr)}};
 }
 
 /// This thread's product of `shape`; null where the library has none.
-HalfProduct *findHalfProduct(const Shape &shape) {
-  thread_local std::map<Shape, std::unique_ptr<HalfProduct>> known;
+Bf16Product *findBf16Product(const Shape &shape) {
+  thread_local std::map<Shape, std::unique_ptr<Bf16Product>> known;
   auto [place, isNew] = known.try_emplace(shape);
   if (isNew)
     try {
-      place->second = std::make_unique<HalfProduct>(shape);
-    } catch (const dnnl::error &) {
+      place->second = std::make_unique<Bf16Product>(shape);
+    } catch (const dnnl::error &error) {
+      if (error.status != dnnl_unimplemented) {
+        known.erase(place);
+        throw;
+      }
     }
   return place->second.get();
 }
@@ -146,9 +162,10 @@ extern "C" fsdprt_status fsdprt_tile_gemm_bf16(int32_t flags, int64_t m,
                                                int64_t ldc) try {
   {
     OneThread guard;
-    if (HalfProduct *product =
-            findHalfProduct({flags, alpha, m, n, k, lda, ldb, ldc})) {
-      product->run(a, b, c);
+    if (Bf16Product *product =
+            findBf16Product({flags, alpha, m, n, k, lda, ldb, ldc})) {
+      thread_local std::vector<char> scratchpad;
+      product->run(a, b, c, scratchpad);
       return 0;
     }
   }

@@ -1,6 +1,7 @@
 //===- fsdp-compile.cpp - ONNX model to sharded training program ----------===//
 #include "Options.h"
 #include "Report.h"
+#include "passes/Kernel/Compile.h"
 #include "passes/Plan/Gemm.h"
 #include "passes/Verify/Passes.h"
 #include "tools/Diagnostics.h"
@@ -46,19 +47,27 @@ private:
   std::chrono::steady_clock::time_point begin;
 };
 
-/// Asks the host's library what it lacks, and says what that costs.
-void askLibrary(PipelineOptions &options) {
-  if (options.paramDtype != "bfloat16" || hasBf16Products())
+/// Asks whether the library has products in bf16, here and on the CPU that is
+/// compiled for, and says what it costs where it has not.
+void askLibrary(CompileOptions &options) {
+  FailureOr<KernelTarget> target = getKernelTarget(options.program.cpu);
+  auto has = [&](const char *feature) {
+    return succeeded(target) &&
+           llvm::is_contained(target->featureNames, feature);
+  };
+  if (has("avx512bw") && has("avx512vl") && has("avx512dq") &&
+      hasBf16Products())
     return;
-  options.libraryBf16 = false;
-  llvm::errs() << "fsdp-compile: warning: oneDNN has no products in bf16 on "
-                  "this CPU (they need AVX-512): they are computed in f32\n";
+  options.pipeline.libraryBf16 = false;
+  if (options.pipeline.paramDtype == "bfloat16")
+    llvm::errs() << "fsdp-compile: warning: oneDNN has no products in bf16 on "
+                    "this CPU (they need AVX-512): they are computed in f32\n";
 }
 
 /// Imports the model and runs all passes; null after a message.
 OwningOpRef<ModuleOp> plan(MLIRContext &context, CompileOptions &options) {
   OwningOpRef<ModuleOp> module;
-  askLibrary(options.pipeline);
+  askLibrary(options);
   {
     Stage stage("import");
     module = onnx::importOnnx(options.input, options.import, &context);

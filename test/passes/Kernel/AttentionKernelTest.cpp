@@ -1,4 +1,4 @@
-//===- AttentionKernelTest.cpp - Attention kernels in f32 -----------------===//
+//===- AttentionKernelTest.cpp - Attention kernels ------------------------===//
 //
 // Tests that attention and its gradient in f32 are as near to the formulas in
 // double as f32 allows, and in bf16 as rounded factors do: more rows than a
@@ -175,6 +175,8 @@ const AttentionCase kAttentionCases[] = {
     {"half", 2, 6, 2, 131, 131, 8, 5, true, {}, "bf16"},
     {"half_f32_mask", 2, 2, 2, 4, 6, 3, 3, false, {2, 1, 4, 6}, "bf16"},
     {"half_mask", 2, 2, 1, 4, 6, 3, 3, false, {4, 6}, "bf16", "bf16"},
+    {"half_full_blocks", 1, 1, 1, 256, 64, 8, 8, false, {}, "bf16"},
+    {"half_behind_a_prefix", 1, 2, 2, 4, 11, 3, 3, true, {}, "bf16"},
 };
 
 INSTANTIATE_TEST_SUITE_P(All, AttentionKernel,
@@ -185,19 +187,23 @@ INSTANTIATE_TEST_SUITE_P(All, AttentionKernel,
 /// has the gradients of what it computes: all its columns are equal. A saved
 /// max + log(sum) would not do: the logarithm is lost beside -3e38.
 TEST_F(KernelTest, AttentionOfAHiddenRowIsEven) {
-  std::string q = type({1, 1, 1, 1}, "f32"), k = type({1, 1, 4, 1}, "f32");
-  std::string m = type({4}, "f32"), s = type({1, 1, 1}, "f32");
-  Values hidden(4, -3.4028234663852886e38);
-  auto got = run(
-      "(%q: " + q + ", %k: " + k + ", %m: " + m + ") -> (" + q + ", " + k + ")",
-      "%y, %x, %s = onnx.attention %q, %k, %k mask %m scale 1.0 : (" + q +
-          ", " + k + ", " + k + ", " + m + ") -> (" + q + ", " + s + ", " + s +
-          ")\n%dq, %dk, %dv = train.attention_grad %q, %k, %k saved %x, %s "
-          "grad %q mask %m scale 1.0 : (" +
-          q + ", " + k + ", " + k + ", " + s + ", " + s + ", " + q + ", " + m +
-          ") -> (" + q + ", " + k + ", " + k + ")",
-      "%y, %dv : " + q + ", " + k, {{1}, {1, 2, 3, 4}, hidden});
-  expectNear(got[0], {2.5}, 1e-6);
-  expectNear(got[1], {0.25, 0.25, 0.25, 0.25}, 1e-6);
+  for (const char *dtype : {"f32", "bf16"}) {
+    std::string q = type({1, 1, 1, 1}, dtype), k = type({1, 1, 4, 1}, dtype);
+    std::string m = type({4}, "f32"), s = type({1, 1, 1}, "f32");
+    Values hidden(4, -3.4028234663852886e38);
+    auto got = run(
+        "(%q: " + q + ", %k: " + k + ", %m: " + m + ") -> (" + q + ", " + k +
+            ")",
+        "%y, %x, %s = onnx.attention %q, %k, %k mask %m scale 1.0 : (" + q +
+            ", " + k + ", " + k + ", " + m + ") -> (" + q + ", " + s + ", " +
+            s +
+            ")\n%dq, %dk, %dv = train.attention_grad %q, %k, %k saved %x, %s "
+            "grad %q mask %m scale 1.0 : (" +
+            q + ", " + k + ", " + k + ", " + s + ", " + s + ", " + q + ", " +
+            m + ") -> (" + q + ", " + k + ", " + k + ")",
+        "%y, %dv : " + q + ", " + k, {{1}, {1, 2, 3, 4}, hidden});
+    expectNear(got[0], {2.5}, 1e-6);
+    expectNear(got[1], {0.25, 0.25, 0.25, 0.25}, 1e-6);
+  }
 }
 } // namespace

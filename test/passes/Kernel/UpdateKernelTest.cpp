@@ -235,4 +235,21 @@ TEST_F(Update, WhichOpsShareAKernelChangesNoBit) {
     EXPECT_EQ(fused[0].values(), apart[0].values()) << op;
   }
 }
+
+/// Tests that the tanh form of GELU is exact relative to itself far below 0,
+/// where 1 + tanh has lost all its digits, and at the ends of the range.
+TEST_F(KernelTest, TanhGeluKeepsItsDigits) {
+  Values x = {-10, -8,      -6, -4, -1,      -0x1p-20,
+              0,   0x1p-20, 1,  10, 0x1p100, -0x1p100};
+  std::string t = type({int64_t(x.size())}, "f32");
+  Tensor y =
+      run("(%x: " + t + ") -> " + t,
+          "%y = onnx.gelu %x {tanh} : " + t + " -> " + t, "%y : " + t, {x})[0];
+  for (size_t i = 0; i < x.size(); ++i) {
+    double v = 2 * std::sqrt(2 / M_PI) * (x[i] + 0.044715 * std::pow(x[i], 3));
+    double wanted = v > 0 ? x[i] / (1 + std::exp(-v))
+                          : x[i] * std::exp(v) / (1 + std::exp(v));
+    EXPECT_NEAR(y.get(i), wanted, 1e-5 * std::abs(wanted)) << x[i];
+  }
+}
 } // namespace

@@ -319,8 +319,18 @@ func.func @sum_of_broadcast(%x: tensor<4x512xf32>, %b: tensor<512xf32>) -> tenso
   return %r : tensor<4xf32>
 }
 
-// Tests that short rows, which the optimizer unrolls whole in an order of its
-// own, and long ones, which need a tile, stay apart from their chain.
+// Tests that a chain with more than cheap ops stays out of a sum over rows.
+// CHECK-LABEL: func @exp_into_sum_over_rows
+// CHECK:         train.kernel "exp"
+// CHECK:         train.kernel "reduce_sum"
+func.func @exp_into_sum_over_rows(%x: tensor<4x512xf32>) -> tensor<512xf32> {
+  %e = onnx.exp %x : tensor<4x512xf32> -> tensor<4x512xf32>
+  %r = onnx.reduce_sum %e [0] keepdims false : tensor<4x512xf32> -> tensor<512xf32>
+  return %r : tensor<512xf32>
+}
+
+// Tests that short rows, which may be added in another order, and long ones,
+// which need a larger tile, stay apart from their chain.
 // CHECK-LABEL: func @sum_of_short_and_long_rows
 // CHECK:         train.kernel "exp"
 // CHECK:         train.kernel "reduce_sum"

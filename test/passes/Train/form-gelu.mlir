@@ -49,6 +49,29 @@ func.func @gated_tanh(%x: tensor<2x4xf32>, %gate: tensor<2x4xf32>) -> tensor<2x4
 
 // -----
 
+// Tests tanh with x before the bracket, as Hugging Face's gelu_fast has it.
+// CHECK-LABEL: func.func @fast
+// CHECK-NEXT: %[[Y:.*]] = onnx.gelu %arg0 {tanh}
+// CHECK-NEXT: return %[[Y]]
+func.func @fast(%x: tensor<2x4xf32>) -> tensor<2x4xf32> {
+  %half = onnx.constant dense<0.5> : tensor<f32> : tensor<f32>
+  %k = onnx.constant dense<4.471500e-02> : tensor<f32> : tensor<f32>
+  %c = onnx.constant dense<0.797884583> : tensor<f32> : tensor<f32>
+  %one = onnx.constant dense<1.0> : tensor<f32> : tensor<f32>
+  %cx = onnx.mul %x, %c : tensor<2x4xf32>, tensor<f32> -> tensor<2x4xf32>
+  %kx = onnx.mul %x, %k : tensor<2x4xf32>, tensor<f32> -> tensor<2x4xf32>
+  %kxx = onnx.mul %kx, %x : tensor<2x4xf32>, tensor<2x4xf32> -> tensor<2x4xf32>
+  %i = onnx.add %kxx, %one : tensor<2x4xf32>, tensor<f32> -> tensor<2x4xf32>
+  %u = onnx.mul %cx, %i : tensor<2x4xf32>, tensor<2x4xf32> -> tensor<2x4xf32>
+  %t = onnx.tanh %u : tensor<2x4xf32> -> tensor<2x4xf32>
+  %o = onnx.add %t, %one : tensor<2x4xf32>, tensor<f32> -> tensor<2x4xf32>
+  %h = onnx.mul %x, %half : tensor<2x4xf32>, tensor<f32> -> tensor<2x4xf32>
+  %y = onnx.mul %h, %o : tensor<2x4xf32>, tensor<2x4xf32> -> tensor<2x4xf32>
+  return %y : tensor<2x4xf32>
+}
+
+// -----
+
 // Tests erf: a quotient by sqrt 2; half of the sum first.
 // CHECK-LABEL: func.func @erf
 // CHECK-NEXT: %[[Y:.*]] = onnx.gelu %arg0 : tensor<2x4xf32> -> tensor<2x4xf32>

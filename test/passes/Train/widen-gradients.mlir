@@ -65,7 +65,7 @@ func.func @step(%x: tensor<4x4xbf16>) -> tensor<4x4xbf16> {
 // CHECK-NEXT: train.gradient @b, %[[Q]]
 onnx.parameter @a : tensor<8xf32>
 onnx.parameter @b : tensor<8x4xf32>
-func.func @step(%x: tensor<4x4xbf16>) {
+func.func @step(%x: tensor<4x4xbf16>) -> tensor<4x4xbf16> {
   %0 = onnx.reduce_sum %x [0] keepdims false : tensor<4x4xbf16> -> tensor<4xbf16>
   %1 = onnx.pad %0 at [0] by [1] value 0.0 : tensor<4xbf16> -> tensor<8xbf16>
   %2 = onnx.cast %1 : tensor<8xbf16> -> tensor<8xf32>
@@ -74,5 +74,21 @@ func.func @step(%x: tensor<4x4xbf16>) {
   %4 = onnx.pad %3 at [0, 0] by [1, 1] value 0.0 {scope = "table"} : tensor<4x4xbf16> -> tensor<8x4xbf16>
   %5 = onnx.cast %4 : tensor<8x4xbf16> -> tensor<8x4xf32>
   train.gradient @b, %5 : tensor<8x4xf32>
+  return %3 : tensor<4x4xbf16>
+}
+
+// -----
+
+// Tests that a slice of a sum is widened with it.
+// CHECK-LABEL: func.func @step(
+// CHECK-NEXT: %[[R:.*]] = onnx.reduce_sum %{{.*}} : tensor<4x4xbf16> -> tensor<4xf32>
+// CHECK-NEXT: %[[S:.*]] = onnx.slice %[[R]] {{.*}} : tensor<4xf32> -> tensor<2xf32>
+// CHECK-NEXT: train.gradient @a, %[[S]]
+onnx.parameter @a : tensor<2xf32>
+func.func @step(%x: tensor<4x4xbf16>) {
+  %0 = onnx.reduce_sum %x [0] keepdims false : tensor<4x4xbf16> -> tensor<4xbf16>
+  %1 = onnx.slice %0 from [1] by [1] : tensor<4xbf16> -> tensor<2xbf16>
+  %2 = onnx.cast %1 : tensor<2xbf16> -> tensor<2xf32>
+  train.gradient @a, %2 : tensor<2xf32>
   return
 }
