@@ -42,6 +42,12 @@ static bool parsePairs(StringRef flag, const cl::list<std::string> &given,
              << "' is not of the form name=number\n";
       return false;
     }
+    for (const auto &[earlier, other] : pairs)
+      if (earlier == name && other != number) {
+        errs() << "error: --" << flag << " '" << name << "' is given twice, as "
+               << other << " and " << number << "; leave one of the two away\n";
+        return false;
+      }
     pairs.emplace_back(name.str(), number);
   }
   return true;

@@ -46,9 +46,31 @@ class Flags(ToolTest):
     def test_numbers(self):
         self.refused(["'1,2'", "0.9,0.999"], "--betas", "1,2")
         self.refused(["--eps 'abc'", "number", "--help"], "--eps", "abc")
-        self.refused(["--clip-grad-norm", "-1", "positive"], "--clip-grad-norm=-1")
-        self.refused(["--weight-decay", "non-negative"], "--weight-decay=-0.1")
-        self.refused(["--eps", "non-negative"], "--eps=nan")
+        for flag, value, shown, interval in (
+                ("--eps", "-1e-8", "-1e-08", "[0, 3.4e+38]"), ("--eps", "nan", "nan", "[0, 3.4e+38]"),
+                ("--weight-decay", "-0.1", "-0.1", "[0, 3.4e+38]"),
+                ("--weight-decay", "nan", "nan", "[0, 3.4e+38]"),
+                ("--weight-decay", "1e39", "1e+39", "[0, 3.4e+38]"),
+                ("--momentum", "2", "2", "[0, 1)"), ("--momentum", "-0.5", "-0.5", "[0, 1)"),
+                ("--clip-grad-norm", "-1", "-1", "(0, 3.4e+38]"),
+                ("--clip-grad-norm", "0", "0", "(0, 3.4e+38]"),
+                ("--clip-grad-norm", "nan", "nan", "(0, 3.4e+38]"),
+                ("--clip-grad-norm", "inf", "inf", "(0, 3.4e+38]")):
+            self.refused([f"{flag} is {shown}, expected a number in {interval}"], f"{flag}={value}",
+                         *(["--optimizer", "sgd"] if flag == "--momentum" else []))
+        for betas in "nan,0.9", "0.9,1", "-0.1,0.9":
+            self.refused([f"'{betas}'", "[0, 1)"], f"--betas={betas}")
+        for count in "-1", "1.5", "x":
+            self.refused([f"--reduce-in-flight '{count}'", "whole number", "--help"],
+                         f"--reduce-in-flight={count}")
+
+    def test_the_same_dimension_twice(self):
+        self.refused(["'seq'", "twice", "32", "16"], dims=[*DIMS, "--dim", "seq=16"])
+        self.program("fits.fsdp", dims=[*DIMS, "--dim", "seq=32"])
+
+    def test_no_decay_where_nothing_decays(self):
+        self.refused(["--no-decay", "--weight-decay"], "--optimizer", "sgd", "--no-decay", "**.bias")
+        self.program("fits.fsdp", "--optimizer", "sgd", "--no-decay", "**.bias", "--weight-decay", "0.1")
 
     def test_flags_of_the_other_optimizer(self):
         self.refused(["--momentum", "sgd"], "--momentum", "0.9")

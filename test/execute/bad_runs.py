@@ -27,6 +27,35 @@ class Runs(ToolTest):
     def test_mesh_that_does_not_match(self):
         self.refused(["2 ranks", "shard=2", "-n 2", "--mesh"], "-n", "3")
 
+    def refused_at_once(self, words, *flags):
+        """By the command line alone: the program need not be there."""
+        with self.subTest(flags=flags):
+            said = self.assertOneError(execute(RUN, "none.fsdp", "--data", TOKENS, *flags), *words,
+                                       "see fsdp-run --help")
+            self.assertLess(len(said), 200)
+
+    def test_numbers(self):
+        rate = "expected a number in [0, 3.4e+38]"
+        for flag in "--lr", "--min-lr":
+            for value in "nan", "inf", "-1", "1e+39":
+                self.refused_at_once([f"{flag} is {value}", rate], "--steps", "3", f"{flag}={value}")
+        self.refused_at_once(["--steps is -1", "0 or more"], "--steps", "-1")
+        self.refused_at_once(["--warmup is -1", "0 or more"], "--steps", "3", "--warmup", "-1")
+        self.refused_at_once(["--ranks is 0", "1 or more"], "--steps", "3", "-n", "0")
+        self.refused_at_once(["--threads is 0", "1 or more"], "--steps", "3", "--threads", "0")
+        for value in "0", "inf", "nan":
+            self.refused_at_once([f"--timeout is {value}", "(0, 1e+09]"], "--steps", "3", "--timeout", value)
+        self.refused_at_once(["--comm-delay is nan", "[0, 1e+09]"], "--steps", "3", "--comm-delay", "nan")
+        self.refused_at_once(["cannot read --lr 'abc', expected a number"], "--steps", "3", "--lr", "abc")
+
+    def test_options_without_effect(self):
+        self.refused_at_once(["--min-lr is for --schedule cosine"], "--steps", "3", "--min-lr", "1e-5")
+        self.refused_at_once(["--min-lr is 1", "at most --lr"], "--steps", "3", "--schedule", "cosine",
+                             "--min-lr", "1")
+        self.refused_at_once(["--warmup is 5", "at most --steps"], "--steps", "3", "--warmup", "5")
+        self.refused_at_once(["--warmup", "no step"], "--steps", "3", "--warmup", "3", "--schedule", "cosine")
+        self.refused_at_once(["--trace-steps is for --trace"], "--steps", "3", "--trace-steps", "0:1")
+
     def test_program_for_another_target(self):
         path = self.model + "/manifest.json"
         manifest = json.loads(content(path))

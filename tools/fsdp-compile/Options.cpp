@@ -1,5 +1,6 @@
 //===- Options.cpp - fsdp-compile's command line --------------------------===//
 #include "Options.h"
+#include "Numbers.h"
 #include "passes/Kernel/Compile.h"
 #include "tools/ImportFlags.h"
 
@@ -8,7 +9,6 @@
 #include "llvm/TargetParser/Host.h"
 
 #include <cctype>
-#include <cmath>
 
 namespace cl = llvm::cl;
 using namespace mlir;
@@ -18,22 +18,6 @@ namespace {
 cl::OptionCategory trainOptions("Training step");
 cl::OptionCategory shardOptions("Sharding");
 cl::OptionCategory outputOptions("Output");
-
-/// What is wrong with the value of an option, where LLVM would print it itself.
-std::string valueProblem;
-
-struct NumberParser : cl::parser<double> {
-  using cl::parser<double>::parser;
-  bool parse(cl::Option &option, llvm::StringRef, llvm::StringRef text,
-             double &value) {
-    if (!text.getAsDouble(value))
-      return false;
-    valueProblem = llvm::formatv("cannot read --{0} '{1}', expected a number",
-                                 option.ArgStr, text);
-    return true;
-  }
-};
-using NumberOption = cl::opt<double, false, NumberParser>;
 
 cl::opt<std::string> modelPath(cl::Positional, cl::Required,
                                cl::desc("<model.onnx or plan.mlir>"));
@@ -118,7 +102,7 @@ cl::list<std::string>
     prefetchBackward("prefetch-backward",
                      cl::desc("The same in backward (default 1)"),
                      cl::value_desc("N"), cl::cat(shardOptions));
-cl::opt<unsigned>
+CountOption
     reduceInFlight("reduce-in-flight",
                    cl::desc("Units whose gradients are reduced while backward "
                             "goes on (default 1)"),
@@ -171,26 +155,36 @@ bool parseBetas(double &beta1, double &beta2) {
          beta2 >= 0 && beta2 < 1;
 }
 
+/// What is wrong with a number; "" if all is well.
+std::string checkNumbers() {
+  constexpr double largest = 3.4e38; // a program computes in float32
+  const std::pair<const NumberOption *, NumberRange> ranges[] = {
+      {&eps, {0, largest}},
+      {&weightDecay, {0, largest}},
+      {&momentum, {0, 1, true, /*withMost=*/false}},
+      {&clipGradNorm, {0, largest, /*withLeast=*/false}}};
+  for (auto [option, range] : ranges)
+    if (option->getNumOccurrences())
+      if (std::string problem = checkRange(*option, range); !problem.empty())
+        return problem;
+  return "";
+}
+
 /// What can be said before the model is read: "" if all is well.
 std::string checkOptions() {
   if (output.empty() && report.empty())
     return "nowhere to write to: give -o model.fsdp; see fsdp-compile --help";
-  const std::pair<const NumberOption *, bool> numbers[] = {
-      {&eps, eps >= 0},
-      {&weightDecay, weightDecay >= 0},
-      {&momentum, momentum >= 0},
-      {&clipGradNorm, !clipGradNorm.getNumOccurrences() || clipGradNorm > 0}};
-  for (auto [option, valid] : numbers)
-    if (!valid || !std::isfinite(double(*option)))
-      return llvm::formatv("--{0} is {1}, expected a {2} number",
-                           option->ArgStr, double(*option),
-                           option == &clipGradNorm ? "positive"
-                                                   : "non-negative");
+  if (std::string problem = checkNumbers(); !problem.empty())
+    return problem;
   if (optimizer == "adamw" && momentum.getNumOccurrences())
     return "--momentum is for --optimizer sgd; adamw has --betas";
   if (optimizer == "sgd" &&
       (betas.getNumOccurrences() || eps.getNumOccurrences()))
     return "--betas and --eps are for --optimizer adamw; sgd has --momentum";
+  if (optimizer == "sgd" && noDecay.getNumOccurrences() &&
+      !weightDecay.getNumOccurrences())
+    return "--no-decay has no effect: nothing decays, sgd's default is 0; "
+           "give --weight-decay";
   for (auto *dtype : {&paramDtype, &reduceDtype, &outputDtype})
     if (!dtype->empty() && *dtype != "float32" && *dtype != "bfloat16")
       return llvm::formatv("unknown --{0} '{1}', expected float32 or bfloat16",
