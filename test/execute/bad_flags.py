@@ -129,6 +129,39 @@ class Outputs(ToolTest):
         self.assertOneError(self.into(self.path("none/p.fsdp")), "cannot write", "No such file")
         self.assertOneError(self.into("/proc/p.fsdp"), "cannot write")
 
+    def one_error(self, words, *flags, model=NANOGPT):
+        """Before any work: no stage has begun."""
+        with self.subTest(flags=flags):
+            result = execute(COMPILE, model, *DIMS, *LOSS, *flags)
+            self.assertOneError(result, "fsdp-compile: error: ", *words)
+            self.assertNotIn("[import]", result[2])
+
+    def test_one_file_for_two_outputs(self):
+        os.mkdir(self.path("d"))
+        x, program = self.path("x"), self.path("p.fsdp")
+        self.one_error(["-o and --emit-ir both write", "'" + x], "-o", x, "--emit-ir", x)
+        self.one_error(["-o and --report both write"], "-o", x, "--report", self.path("d/../x"))
+        self.one_error(["--emit-ir and --report both write"], "-o", program, "--emit-ir", x, "--report", x)
+        self.one_error(["--emit-ir and --report both write"], "-o", program, "--emit-ir", "-", "--report", "-")
+        model = self.write("m.onnx", content(NANOGPT))
+        os.symlink(model, self.path("link"))
+        for path in model, self.path("link"):
+            self.one_error(["--emit-ir would replace", "the model"], "-o", program, "--emit-ir", path, model=model)
+        self.assertEqual(content(model), content(NANOGPT))
+        self.program("p.fsdp")
+        self.one_error(["--report", "inside", "p.fsdp"], "-o", program, "--report", program + "/plan.html")
+
+    def test_outputs_that_cannot_be_written(self):
+        program = self.path("p.fsdp")
+        for flag in "--emit-ir", "--report":
+            self.one_error(["cannot write", "No such file"], "-o", program, flag, self.path("none/x"))
+            self.one_error(["cannot write", flag, "Is a directory"], "-o", program, flag, self.folder)
+            # The device itself would be replaced by a file.
+            os.path.exists(self.path("pipe")) or os.mkfifo(self.path("pipe"))
+            self.one_error(["cannot write", flag, "not a regular file", "standard output"], "-o", program, flag,
+                           self.path("pipe"))
+        self.one_error(["cannot write", "No such file"], "-o", self.path("none/p.fsdp"))
+
     def test_a_failed_compilation_keeps_the_old_program(self):
         program = self.program("p.fsdp")
         before = content(program + "/manifest.json")

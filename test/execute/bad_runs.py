@@ -132,12 +132,33 @@ class Runs(ToolTest):
 
     def test_output_that_cannot_be_written(self):
         file = self.write("file", b"")
-        for flag in "--save", "--metrics":
+        for flag in "--save", "--metrics", "--records", "--trace":
             self.refused(["cannot write", "file"], flag, file + "/x")
             self.refused(["cannot write", "No such file"], flag, self.path("none/x"))
-            self.refused(["cannot write", "folder"] if flag == "--save" else ["cannot write"], flag,
-                         self.folder)
+            self.refused(["cannot write", "folder"], flag, self.folder)
         self.refused(["No space left"], "--metrics", "/dev/full")
+
+    def test_one_file_for_two_outputs(self):
+        flags = ["--save", "--metrics", "--records", "--trace"]
+        for i, first in enumerate(flags):
+            for second in flags[i + 1:]:
+                self.refused([first, second, "both write", "x'"], first, self.path("x"), second,
+                             self.folder + "/./x")
+        self.assertFalse(os.path.exists(self.path("x")))
+
+    def test_outputs_do_not_replace_inputs(self):
+        data = self.write("data.u16", content(TOKENS))
+        os.symlink(data, self.path("link.u16"))
+        for flag in "--save", "--metrics", "--records", "--trace":
+            for path in data, self.path("link.u16"):
+                self.refused([flag, "would replace", "--data"], flag, path, data=data)
+        self.assertEqual(content(data), content(TOKENS))
+        labels = self.labels(lambda i: False)
+        self.refused(["--metrics", "--labels"], "--metrics", labels, "--labels", labels)
+        save = self.path("s.safetensors")
+        self.train(self.model, "--steps", "1", "--save", save)
+        self.refused(["--trace", "--weights"], "--trace", save, "--weights", save)
+        self.train(self.model, "--steps", "1", "--weights", save, "--save", save)
 
     def test_threads_under_a_launcher(self):
         launched = {**os.environ, "OMPI_COMM_WORLD_RANK": "0", "OMPI_COMM_WORLD_SIZE": "2"}

@@ -1,6 +1,7 @@
 //===- Options.cpp - fsdp-compile's command line --------------------------===//
 #include "Options.h"
 #include "Numbers.h"
+#include "Outputs.h"
 #include "passes/Kernel/Compile.h"
 #include "tools/ImportFlags.h"
 
@@ -304,6 +305,8 @@ std::optional<CompileOptions> fsdp::parseCommandLine(int argc, char **argv) {
   options.output = output;
   options.emitIr = emitIr;
   options.program.cpu = targetCpu;
+  if (std::string problem = checkOutputs(options); !problem.empty())
+    return fail(problem);
   if (options.isPlanned()) {
     if (auto *option = optionOfEarlierStage(importFlags.getCategory()))
       return fail("--" + option->ArgStr + " has no effect on '" + modelPath +
