@@ -171,6 +171,11 @@ static std::string inOurWords(std::string complaint) {
     return "cannot read " +
            complaint.substr(conversion.size(), value - conversion.size()) +
            " '" + complaint.substr(value + 3) + "', expected a number";
+  size_t count = complaint.find(": At Most 1 required but received ");
+  if (count != std::string::npos)
+    return complaint.substr(0, count) + " is given " +
+           complaint.substr(complaint.rfind(' ') + 1) +
+           " times, expected at most once";
   if (!complaint.empty())
     complaint[0] = char(std::tolower(complaint[0]));
   return complaint;

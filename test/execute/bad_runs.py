@@ -46,6 +46,7 @@ class Runs(ToolTest):
         for value in "0", "inf", "nan":
             self.refused_at_once([f"--timeout is {value}", "(0, 1e+09]"], "--steps", "3", "--timeout", value)
         self.refused_at_once(["--comm-delay is nan", "[0, 1e+09]"], "--steps", "3", "--comm-delay", "nan")
+        self.refused_at_once(["--steps is given 2 times", "once"], "--steps", "3", "--steps", "3")
         self.refused_at_once(["cannot read --lr 'abc', expected a number"], "--steps", "3", "--lr", "abc")
 
     def test_options_without_effect(self):
@@ -181,6 +182,26 @@ class Runs(ToolTest):
         self.refused(["[1009, 200]", "[131, 32]"], "--weights",
                      os.path.join(FIXTURES, "nanogpt-uneven", "weights.safetensors"))
         self.refused(["none"], "--weights", self.path("none.safetensors"))
+
+    def test_weights_that_changed_after_compiling(self):
+        folder = os.path.join(FIXTURES, "nanogpt-uneven")
+        os.mkdir(self.path("model"))
+        for name in "dynamo18-dyn-raw-external.onnx", "weights.safetensors":
+            shutil.copy(os.path.join(folder, name), self.path("model"))
+        model = self.program("e.fsdp", "--mesh", "shard=2", dims=["--dim", "batch=2", "--dim", "seq=24"],
+                             model=self.path("model/dynamo18-dyn-raw-external.onnx"))
+        weights = self.path("model/weights.safetensors")
+        whole = content(weights)
+        flags = "--save", self.path("s.safetensors")
+        self.train(model, *flags)
+        for changed in whole + bytes(4), whole[:-4]:
+            self.write("model/weights.safetensors", changed)
+            self.refused(["weights.safetensors", f"has {len(changed)} bytes, but had {len(whole)}",
+                          "compile the program again", "--weights"], *flags, program=model)
+        # What is given instead is read by its own header.
+        self.train(model, *flags, "--weights", self.write("w.safetensors", whole))
+        os.remove(weights)
+        self.refused(["weights.safetensors", "No such file", "--weights"], *flags, program=model)
 
     def test_an_old_checkpoint_survives_a_failed_run(self):
         save = self.write("s.safetensors", b"precious")
