@@ -31,6 +31,17 @@ class Flags(ToolTest):
         self.refused(["'nope'", "'logits'"], "--logits", "nope")
         self.refused(["'nope'", "'input_ids'"], "--bind", "nope=1")
 
+    def test_patterns_that_nearly_match(self):
+        for flag in "--freeze", "--no-decay":
+            self.refused(["'transformer.h.*' matches no parameter, 'transformer.h.*.**' would; nearest"], flag,
+                         "transformer.h.*")
+            self.refused(["'h.0' matches no parameter, '**.h.0.**' would"], flag, "h.0")
+        for flag in "--recompute", "--unit":
+            self.refused(["'transformer.h.*.attn.c_attn.weight' matches no module, "
+                          "'transformer.h.*.attn.c_attn' would"], flag, "transformer.h.*.attn.c_attn.weight")
+            self.refused(["'h.*' matches no module, '**.h.*' would"], flag, "h.*")
+        self.refused(["'h.*' matches no unit, '**.h.*' would"], "--prefetch-forward", "h.*=2")
+
     def test_either_name_of_a_tied_parameter_is_a_name(self):
         self.program("head.fsdp", "--no-decay", "lm_head.weight", "--freeze", "lm_head.weight")
 
