@@ -2,6 +2,7 @@
 
 #include "trainer/CommandLine.h"
 
+#include "abi/fsdprt.h"
 #include "trainer/OptionChecks.h"
 
 #include <CLI/CLI.hpp>
@@ -23,12 +24,14 @@ static void addDataOptions(CLI::App &app, RunOptions &options,
                  "how text becomes tokens: bytes")
       ->type_name("NAME")
       ->group("Data");
-  app.add_option("--labels", options.labels,
-                 "one int32 a token; -100 is ignored by the loss")
+  app.add_option(
+         "--labels", options.labels,
+         "one int32 a token; -100 is ignored by the loss (default: the tokens)")
       ->type_name("FILE")
       ->group("Data");
-  app.add_option("--shuffle", shuffle,
-                 "on: windows in an order chosen by --seed; off: file order")
+  app.add_option(
+         "--shuffle", shuffle,
+         "on (default): windows in an order chosen by --seed; off: file order")
       ->type_name("on|off")
       ->check(CLI::IsMember({"on", "off"}))
       ->group("Data");
@@ -39,7 +42,8 @@ static void addDataOptions(CLI::App &app, RunOptions &options,
 }
 
 static void addTrainingOptions(CLI::App &app, RunOptions &options) {
-  app.add_option("--steps", options.steps, "updates to make")
+  app.add_option("--steps", options.steps,
+                 "updates to make (default 0: only --save)")
       ->type_name("N")
       ->group("Training");
   app.add_option("--lr", options.learningRate, "learning rate (default 1e-3)")
@@ -50,7 +54,7 @@ static void addTrainingOptions(CLI::App &app, RunOptions &options) {
       ->check(CLI::IsMember({"constant", "cosine"}))
       ->group("Training");
   app.add_option("--warmup", options.warmup,
-                 "steps of warm-up: step s, from 0, has lr * s / N")
+                 "steps of warm-up: step s, from 0, has lr * s / N (default 0)")
       ->type_name("N")
       ->group("Training");
   app.add_option("--min-lr", options.minLearningRate,
@@ -61,8 +65,10 @@ static void addTrainingOptions(CLI::App &app, RunOptions &options) {
 
 static void addFileOptions(CLI::App &app, RunOptions &options,
                            std::string &traceSteps) {
-  app.add_option("--weights", options.weights,
-                 "start from a .safetensors file, or a Hugging Face index")
+  app.add_option(
+         "--weights", options.weights,
+         "start from a .safetensors file, or a Hugging Face index (default: as "
+         "compiled)")
       ->type_name("FILE")
       ->group("Parameters");
   app.add_option("--save", options.save,
@@ -73,7 +79,8 @@ static void addFileOptions(CLI::App &app, RunOptions &options,
                  "remove a wrapper's prefix from the saved names")
       ->type_name("PREFIX")
       ->group("Parameters");
-  app.add_option("--metrics", options.metrics, "one JSON line a step")
+  app.add_option("--metrics", options.metrics,
+                 "one JSON line a step; its step counts from 0")
       ->type_name("FILE")
       ->group("Reports");
   app.add_option("--records", options.records,
@@ -119,7 +126,7 @@ static void addMachineOptions(CLI::App &app, RunOptions &options) {
       ->group("Machine");
   app.add_option("--comm-delay", options.commDelayMilliseconds,
                  "least time that each collective takes, to see how much of a "
-                 "slow network is hidden")
+                 "slow network is hidden (default 0)")
       ->type_name("MS")
       ->group("Machine");
   app.add_flag("--checked", options.checked,
@@ -198,10 +205,18 @@ std::optional<RunOptions> fsdprt::parseCommandLine(int argc, char **argv,
   addDataOptions(app, options, shuffle);
   addFileOptions(app, options, traceSteps);
   addMachineOptions(app, options);
+  app.set_version_flag("--version",
+                       "fsdp-run " FSDP_VERSION " (ABI " +
+                           std::to_string(FSDPRT_ABI_VERSION) + ")",
+                       "Print the version and exit");
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp &) {
     std::fputs(app.help().c_str(), stdout);
+    exitCode = 0;
+    return std::nullopt;
+  } catch (const CLI::CallForVersion &version) {
+    std::printf("%s\n", version.what());
     exitCode = 0;
     return std::nullopt;
   } catch (const CLI::ParseError &error) {

@@ -50,8 +50,11 @@ static Status checkDistinct(const std::vector<NamedPath> &outputs,
 /// A report may go to a device or a pipe; a file is made or replaced.
 static Status checkWritable(const NamedPath &output) {
   struct stat info;
-  if (::stat(output.path.c_str(), &info) != 0)
-    return checkOutput(output.path, 0);
+  if (::stat(output.path.c_str(), &info) != 0) {
+    Status status = checkOutput(output.path, 0);
+    return status.ok() ? status
+                       : failure(output.option, ": ", status.message());
+  }
   if (S_ISDIR(info.st_mode))
     return failure("cannot write ", output.option, " '", output.path,
                    "': it is a folder; give the name of a file");

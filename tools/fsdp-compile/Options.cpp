@@ -4,12 +4,11 @@
 #include "Outputs.h"
 #include "passes/Kernel/Compile.h"
 #include "tools/ImportFlags.h"
+#include "tools/Tool.h"
 
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/TargetParser/Host.h"
-
-#include <cctype>
 
 namespace cl = llvm::cl;
 using namespace mlir;
@@ -24,34 +23,37 @@ cl::opt<std::string> modelPath(cl::Positional, cl::Required,
                                cl::desc("<model.onnx or plan.mlir>"));
 
 cl::opt<std::string>
-    loss("loss", cl::desc("cross_entropy; empty: the loss inside the model"),
+    loss("loss", cl::desc("cross_entropy (default: the loss inside the model)"),
          cl::cat(trainOptions));
 cl::opt<std::string> logits("logits",
-                            cl::desc("The output that holds the logits"),
+                            cl::desc("The output that holds the logits "
+                                     "(default: \"logits\", or the only one)"),
                             cl::value_desc("name"), cl::cat(trainOptions));
 cl::opt<std::string> labelsShift(
     "labels-shift",
     cl::desc("Who shifts labels: data or model (default: seen in the graph)"),
     cl::cat(trainOptions));
-cl::opt<std::string>
-    lossMean("loss-mean",
-             cl::desc("global: mean over all ranks' valid tokens; rank: "
-                      "FSDP2's mean of the ranks' means"),
-             cl::init("global"), cl::cat(trainOptions));
-cl::opt<std::string> optimizer("optimizer", cl::desc("adamw or sgd"),
+cl::opt<std::string> lossMean(
+    "loss-mean",
+    cl::desc("global (default): mean over all ranks' valid tokens; rank: "
+             "FSDP2's mean of the ranks' means"),
+    cl::init("global"), cl::cat(trainOptions));
+cl::opt<std::string> optimizer("optimizer", cl::desc("adamw (default) or sgd"),
                                cl::init("adamw"), cl::cat(trainOptions));
-cl::opt<std::string> betas("betas", cl::desc("AdamW's betas"),
+cl::opt<std::string> betas("betas",
+                           cl::desc("AdamW's betas (default 0.9,0.999)"),
                            cl::init("0.9,0.999"), cl::cat(trainOptions));
-NumberOption eps("eps", cl::desc("AdamW's epsilon"), cl::init(1e-8),
-                 cl::cat(trainOptions));
+NumberOption eps("eps", cl::desc("AdamW's epsilon (default 1e-8)"),
+                 cl::init(1e-8), cl::cat(trainOptions));
 NumberOption weightDecay("weight-decay",
                          cl::desc("Weight decay (default: 0.01 adamw, 0 sgd)"),
                          cl::cat(trainOptions));
-cl::list<std::string> noDecay("no-decay",
-                              cl::desc("Parameters that do not decay"),
-                              cl::value_desc("pattern"), cl::cat(trainOptions));
-NumberOption momentum("momentum", cl::desc("SGD's momentum"), cl::init(0),
-                      cl::cat(trainOptions));
+cl::list<std::string>
+    noDecay("no-decay",
+            cl::desc("Parameters that do not decay (default: none)"),
+            cl::value_desc("pattern"), cl::cat(trainOptions));
+NumberOption momentum("momentum", cl::desc("SGD's momentum (default 0)"),
+                      cl::init(0), cl::cat(trainOptions));
 NumberOption
     clipGradNorm("clip-grad-norm",
                  cl::desc("Largest global gradient norm (default: none)"),
@@ -63,8 +65,9 @@ cl::list<std::string> recompute(
              "ones only (default: none)"),
     cl::value_desc("pattern"), cl::cat(trainOptions));
 
-cl::opt<std::string> mesh("mesh", cl::desc("Mesh axes and sizes: shard=8"),
-                          cl::init("shard=1"), cl::cat(shardOptions));
+cl::opt<std::string>
+    mesh("mesh", cl::desc("Mesh axes and sizes: shard=8 (default shard=1)"),
+         cl::init("shard=1"), cl::cat(shardOptions));
 cl::list<std::string>
     units("unit",
           cl::desc("Modules that are FSDP units: 'model.layers.*' (default: "
@@ -117,7 +120,8 @@ cl::opt<std::string> memoryLimit(
 cl::opt<std::string> output("o", cl::desc("Program to write"),
                             cl::value_desc("model.fsdp"),
                             cl::cat(outputOptions));
-cl::opt<std::string> targetCpu("target-cpu", cl::desc("CPU to compile for"),
+cl::opt<std::string> targetCpu("target-cpu",
+                               cl::desc("CPU to compile for (default native)"),
                                cl::init("native"), cl::cat(outputOptions));
 cl::opt<std::string> emitIr("emit-ir",
                             cl::desc("Also write the planned program as MLIR, "
@@ -144,7 +148,7 @@ cl::opt<std::string>
               cl::value_desc("NAME=X,..."), cl::cat(outputOptions));
 
 std::nullopt_t fail(const llvm::Twine &message) {
-  llvm::errs() << "fsdp-compile: error: " << message << "\n";
+  printError(message);
   return std::nullopt;
 }
 
@@ -204,20 +208,13 @@ std::string checkOptions() {
   return "";
 }
 
-/// LLVM's complaints about the command line, the first one, as one of ours.
+/// What was wrong on the command line, of which LLVM has `complaints`.
 std::nullopt_t failUsage(llvm::StringRef complaints) {
   if (!valueProblem.empty())
     return fail(valueProblem + "; see fsdp-compile --help");
-  if (complaints.empty())
-    return std::nullopt; // LLVM itself has said what is wrong with a switch's
-                         // value
-  llvm::StringRef first = complaints.split('\n').first;
-  first.consume_front("fsdp-compile: ");
-  first = first.split(".  Try:").first.rtrim('!');
-  std::string message = first.str();
-  if (!message.empty())
-    message[0] = std::tolower(message[0]);
-  return fail(message + "; see fsdp-compile --help");
+  if (!complaints.empty()) // else LLVM has printed them itself
+    printUsageError(complaints);
+  return std::nullopt;
 }
 
 /// What is wrong with the report's options; "" if all is well.

@@ -5,6 +5,7 @@
 #include "passes/Verify/Passes.h"
 #include "tools/Diagnostics.h"
 #include "tools/Register.h"
+#include "tools/Tool.h"
 
 #include "mlir/Parser/Parser.h"
 #include "mlir/Pass/PassManager.h"
@@ -133,6 +134,7 @@ LogicalResult compile(MLIRContext &context, CompileOptions &options) {
 
 int main(int argc, char **argv) {
   llvm::InitLLVM init(argc, argv);
+  setTool("fsdp-compile");
   std::optional<CompileOptions> options = parseCommandLine(argc, argv);
   if (!options)
     return 1;
