@@ -227,7 +227,7 @@ void fsdprt::describePosition(const FlightSlot &slot, SignalSafeText &text) {
   }
   text << "(phase '" << slot.phase << "'";
   if (slot.step >= 0)
-    text << ", step " << slot.step;
+    text << ", step " << slot.step + 1; // from 1, as the progress
   text << ")";
 }
 

@@ -100,12 +100,23 @@ static std::string checkSchedule(const RunOptions &options) {
   return "";
 }
 
+/// Training takes data and a number of steps; without, only saving is left.
+static std::string checkHasWork(const RunOptions &options) {
+  if (options.steps > 0 && options.data.empty())
+    return "no data to train on: add --data FILE, text (with --tokenizer "
+           "bytes) or tokens as .u16 or .u32";
+  if (options.steps > 0 || !options.save.empty())
+    return "";
+  return std::string("nothing to do: to train, add ") +
+         (options.data.empty() ? "--data FILE and " : "") +
+         "--steps N, the number of updates, as --steps 200; to only write the "
+         "first parameters, add --save FILE";
+}
+
 std::string fsdprt::checkTogether(const RunOptions &options,
                                   const IsGiven &isGiven) {
-  if (options.steps > 0 && options.data.empty())
-    return "--steps needs --data";
-  if (options.steps == 0 && options.save.empty())
-    return "nothing to do: give --steps and --data, or --save";
+  if (std::string problem = checkHasWork(options); !problem.empty())
+    return problem;
   if (std::string problem = checkHasOwner(options, isGiven); !problem.empty())
     return problem;
   return checkSchedule(options);

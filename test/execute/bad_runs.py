@@ -102,7 +102,7 @@ class Runs(ToolTest):
             metrics, save = self.path("m.jsonl"), self.path("s.safetensors")
             self.assertOneError(self.run_with("--comm", comm, "--lr", "1e38", "--metrics", metrics,
                                               "--save", save),
-                                "step 1", "not finite", output="s.safetensors")
+                                "step 2", "not finite", output="s.safetensors")
             self.assertEqual([line["step"] for line in lines_of(metrics)], [0])
 
     def labels(self, ignored):
@@ -112,7 +112,7 @@ class Runs(ToolTest):
         return self.write("y.i32", array.array("i", values).tobytes())
 
     def test_no_valid_label_on_any_rank(self):
-        self.refused(["step 0", "label"], "--labels", self.labels(lambda i: True))
+        self.refused(["step 1", "label"], "--labels", self.labels(lambda i: True))
 
     def test_a_rank_without_a_label_adds_nothing(self):
         # In file order rank 0 has windows 0 and 1 of step 0, rank 1 has 2, 3.
