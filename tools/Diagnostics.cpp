@@ -1,5 +1,6 @@
 //===- Diagnostics.cpp - How the tools print errors -----------------------===//
 #include "tools/Diagnostics.h"
+#include "tools/Tool.h"
 
 #include "mlir/IR/BuiltinAttributes.h"
 #include "mlir/IR/Location.h"
@@ -29,6 +30,8 @@ static void print(const Diagnostic &diagnostic, llvm::raw_ostream &os) {
     if (file.getLine())
       os << ":" << file.getLine() << ":" << file.getColumn();
     os << ": ";
+  } else {
+    os << getTool() << ": ";
   }
   std::string message = diagnostic.str();
   os << nameOf(diagnostic.getSeverity()) << ": " << message;

@@ -9,7 +9,8 @@ namespace fsdp {
 ///
 ///   model.onnx: error: what is wrong (at 'node or parameter')
 ///
-/// A place in such a file is a name: it has no lines and columns.
+/// A place in such a file is a name: it has no lines and columns. What is not
+/// about the file begins with the tool's name.
 class ModelDiagnostics : public mlir::ScopedDiagnosticHandler {
 public:
   explicit ModelDiagnostics(mlir::MLIRContext *context);

@@ -1,5 +1,6 @@
 //===- ImportFlags.cpp - Command line of the import -----------------------===//
 #include "tools/ImportFlags.h"
+#include "tools/Tool.h"
 
 using namespace llvm;
 using namespace fsdp;
@@ -17,7 +18,8 @@ ImportFlags::ImportFlags()
       params("param",
              cl::desc("Inputs or initializers that are parameters (pattern)"),
              cl::value_desc("pattern"), cl::cat(category)),
-      freeze("freeze", cl::desc("Parameters that are not trained (pattern)"),
+      freeze("freeze",
+             cl::desc("Parameters that are not trained (default: none)"),
              cl::value_desc("pattern"), cl::cat(category)),
       paddings(
           "padding-idx",
@@ -38,10 +40,17 @@ static bool parsePairs(StringRef flag, const cl::list<std::string> &given,
     auto [name, value] = text.rsplit('=');
     int64_t number;
     if (name.empty() || value.getAsInteger(10, number)) {
-      errs() << "error: --" << flag << " '" << text
-             << "' is not of the form name=number\n";
+      printError("--" + flag + " '" + text +
+                 "' is not of the form name=number");
       return false;
     }
+    for (const auto &[earlier, other] : pairs)
+      if (earlier == name && other != number) {
+        printError("--" + flag + " '" + name + "' is given twice, as " +
+                   Twine(other) + " and " + Twine(number) +
+                   "; leave one of the two away");
+        return false;
+      }
     pairs.emplace_back(name.str(), number);
   }
   return true;
@@ -55,8 +64,8 @@ static bool parsePaddings(const cl::list<std::string> &given,
     int64_t row = 0;
     bool none = value == "none";
     if (name.empty() || (!none && (value.getAsInteger(10, row) || row < 0))) {
-      errs() << "error: --padding-idx '" << text
-             << "' is not of the form name=row or name=none\n";
+      printError("--padding-idx '" + text +
+                 "' is not of the form name=row or name=none");
       return false;
     }
     options.paddingRows.emplace_back(

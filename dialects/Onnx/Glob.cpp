@@ -37,3 +37,27 @@ std::string fsdp::nearestNames(StringRef name,
     text += (text.empty() ? "'" : ", '") + candidate.str() + "'";
   return text;
 }
+
+/// Parameters are in modules: a module's pattern where parameters are asked
+/// for, a parameter's where modules are, one that lacks what stands in front.
+static std::string repair(StringRef pattern,
+                          llvm::ArrayRef<std::string> candidates) {
+  std::string name = pattern.str();
+  for (const std::string &changed :
+       {name + ".**", pattern.rsplit('.').first.str(), "**." + name,
+        "**." + name + ".**"})
+    if (llvm::any_of(candidates, [&](StringRef candidate) {
+          return fsdp::matchesGlob(changed, candidate);
+        }))
+      return changed;
+  return "";
+}
+
+std::string fsdp::suggestNames(StringRef pattern,
+                               llvm::ArrayRef<std::string> candidates) {
+  if (candidates.empty())
+    return "";
+  std::string changed = repair(pattern, candidates);
+  return (changed.empty() ? "" : ", '" + changed + "' would") +
+         "; nearest: " + nearestNames(pattern, candidates);
+}

@@ -15,6 +15,12 @@ bool matchesGlob(llvm::StringRef pattern, llvm::StringRef name);
 /// "'a', 'b', 'c'".
 std::string nearestNames(llvm::StringRef name,
                          llvm::ArrayRef<std::string> candidates);
+
+/// What to say after "matches no parameter" (or module): which small change of
+/// the pattern would match, if one does, and the nearest names, as
+/// ", 'h.*.**' would; nearest: 'h.0.a', 'h.0.b'". "" without candidates.
+std::string suggestNames(llvm::StringRef pattern,
+                         llvm::ArrayRef<std::string> candidates);
 } // namespace fsdp
 
 #endif // FSDP_DIALECTS_ONNX_GLOB_H

@@ -9,8 +9,9 @@ def Onnx_ParameterOp : Op<Onnx_Dialect, "parameter", [Symbol]> {
     transposed is declared as PyTorch has it, with `transposed` on the source).
     `aliases` are the further names of a tied parameter.
 
-    `source` is `{file, offset, bytes, transposed}`, with offset and bytes in
-    bytes, raw little-endian data in C order; or `{fill = 0.0}` for one the
+    `source` is `{file, file_bytes, offset, bytes, transposed}`, all in bytes,
+    raw little-endian data in C order, `file_bytes` the size that the file had
+    when it was imported (fsdp-run refuses another); or `{fill = 0.0}` for one the
     exporter dropped because it was zero. `init` is `{kind = "normal", mean,
     std}` or `{kind = "constant", value}`. `data` holds a small buffer.
     `missing` is the external file that was not there.

@@ -14,9 +14,8 @@ static LogicalResult checkPattern(ModuleOp module, StringRef flag,
       return success();
     names.push_back(unit.getSymName().str());
   }
-  return module.emitError()
-         << flag << " '" << pattern
-         << "' matches no unit; nearest: " << nearestNames(pattern, names);
+  return module.emitError() << flag << " '" << pattern << "' matches no unit"
+                            << suggestNames(pattern, names);
 }
 
 FailureOr<UnitDepths> UnitDepths::parse(ModuleOp module, StringRef flag,

@@ -124,8 +124,8 @@ struct AssignUnits : public fsdp::impl::FsdpAssignUnitsBase<AssignUnits> {
         for (StringRef path : modules)
           names.push_back(path.str());
         return getOperation().emitError("--unit '")
-               << pattern << "' matches no module; nearest: "
-               << nearestNames(pattern, names);
+               << pattern << "' matches no module"
+               << suggestNames(pattern, names);
       }
     return success();
   }

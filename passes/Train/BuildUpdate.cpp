@@ -53,8 +53,8 @@ struct BuildUpdate : public fsdp::impl::TrainBuildUpdateBase<BuildUpdate> {
             return matchesGlob(pattern, name);
           }))
         return func.emitError("--no-decay '")
-               << pattern << "' matches no parameter; nearest: "
-               << nearestNames(pattern, names);
+               << pattern << "' matches no parameter"
+               << suggestNames(pattern, names);
     return success();
   }
 

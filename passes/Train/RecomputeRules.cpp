@@ -26,8 +26,7 @@ static LogicalResult checkPattern(ModuleOp module, StringRef pattern,
     names.push_back(path.str());
   return module.emitError()
          << "--recompute '" << pattern << "' matches no module"
-         << (names.empty() ? "" : "; nearest: ")
-         << nearestNames(pattern, names);
+         << suggestNames(pattern, names);
 }
 
 FailureOr<RecomputeRules> RecomputeRules::parse(ModuleOp module,

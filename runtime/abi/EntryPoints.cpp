@@ -185,7 +185,7 @@ fsdprt_status Operation::finish(const Status &status) const {
     text << " of unit '" << op.unit << "'";
   text << ") of phase '" << context.phase << "'";
   if (context.step >= 0)
-    text << ", step " << context.step;
+    text << ", step " << context.step + 1; // from 1, as the progress
   context.error = failure(text.str(), ": ", status.message());
   return 1;
 }

@@ -123,6 +123,12 @@ bool FlightFile::claimReport() const {
   return !mapped || mapped->reported.exchange(1) == 0;
 }
 
+void FlightFile::noteTold(int rank) const {
+  int32_t none = 0;
+  if (mapped)
+    mapped->firstTold.compare_exchange_strong(none, rank + 1);
+}
+
 uint64_t FlightFile::progressOfOthers(int rank) const {
   uint64_t sum = 0;
   for (int i = 0; i < numSlots(); ++i)
@@ -227,7 +233,7 @@ void fsdprt::describePosition(const FlightSlot &slot, SignalSafeText &text) {
   }
   text << "(phase '" << slot.phase << "'";
   if (slot.step >= 0)
-    text << ", step " << slot.step;
+    text << ", step " << slot.step + 1; // from 1, as the progress
   text << ")";
 }
 
@@ -279,6 +285,16 @@ bool fsdprt::describeCulprit(const FlightFile &file, int self,
     return false;
   text << "rank " << int64_t(file.firstRank() + culprit) << verb;
   describePosition(*file.slot(culprit), text);
+  return true;
+}
+
+bool fsdprt::describeTold(const FlightFile &file, SignalSafeText &text) {
+  int rank = file.header() ? file.header()->firstTold - 1 : -1;
+  const FlightSlot *slot = file.slotOfRank(rank);
+  if (!slot)
+    return false;
+  text << "rank " << int64_t(rank) << " was told to end (SIGTERM) ";
+  describePosition(*slot, text);
   return true;
 }
 

@@ -52,6 +52,9 @@ struct FlightHeader {
   int32_t numSlots;
   int32_t firstRank; // rank of slot 0; ranks of a host are consecutive
   std::atomic<int32_t> reported; // one process of the host speaks, once
+  /// 1 + the first rank that a signal told to end, 0: none. When one ends, its
+  /// launcher tells the others.
+  std::atomic<int32_t> firstTold;
 };
 
 class FlightFile {
@@ -79,6 +82,8 @@ public:
 
   /// True for the first caller of all processes: only that one may report.
   bool claimReport() const;
+  /// Notes that a signal told this rank to end.
+  void noteTold(int rank) const;
   /// Sum of the progress of all slots but one: unchanged means stuck.
   uint64_t progressOfOthers(int rank) const;
 
@@ -113,6 +118,10 @@ private:
 /// `self` is never blamed. Safe in a signal handler.
 bool describeCulprit(const FlightFile &file, int self, bool includeStuck,
                      SignalSafeText &text);
+
+/// Appends "rank 1 was told to end (SIGTERM) in operation ...", of the first
+/// one that was; false when there is none. Safe in a signal handler.
+bool describeTold(const FlightFile &file, SignalSafeText &text);
 
 /// Kills the ranks of this host that a signal has stopped: they could not end
 /// by themselves, and would wake up between peers that are gone.

@@ -341,6 +341,7 @@ void parseOrigin(ParameterSpec &spec, const Json &json,
     spec.origin = Origin::File;
     spec.fileOffset = get<int64_t>(source, "offset", where);
     spec.fileBytes = get<int64_t>(source, "bytes", where);
+    spec.fileSize = getOr<int64_t>(source, "file_bytes", -1, where);
     spec.transposed = getOr<bool>(source, "transposed", false, where);
     require(spec.fileOffset >= 0 &&
                 spec.fileBytes == spec.numElements() * sizeOfDType(spec.dtype),

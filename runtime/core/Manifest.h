@@ -75,6 +75,7 @@ struct ParameterSpec {
   Origin origin = Origin::None;
   std::string file; // Origin::File: where the bytes stand
   int64_t fileOffset = 0, fileBytes = 0;
+  int64_t fileSize = -1; // of the whole file at compile time; -1: not known
   bool transposed = false;
   double value = 0;            // Fill, Constant
   double mean = 0, stddev = 0; // Normal

@@ -112,6 +112,14 @@ Status ParameterLoader::openSources() {
                        "; give --weights if the model has moved");
       file = *opened;
     }
+    // Offsets of a file written anew would read other tensors' bytes.
+    if (spec.fileSize >= 0 && spec.fileSize != file->size())
+      return failure("'", spec.file, "' has ", file->size(), " bytes, but had ",
+                     spec.fileSize,
+                     " when the program was compiled: parameter '",
+                     spec.names[0],
+                     "' is read from it; compile the program again, or give "
+                     "--weights");
     if (spec.fileOffset > file->size() - spec.fileBytes)
       return failure("parameter '", spec.names[0], "' needs bytes [",
                      spec.fileOffset, ", ", spec.fileOffset + spec.fileBytes,

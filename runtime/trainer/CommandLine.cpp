@@ -2,8 +2,12 @@
 
 #include "trainer/CommandLine.h"
 
+#include "abi/fsdprt.h"
+#include "trainer/OptionChecks.h"
+
 #include <CLI/CLI.hpp>
 
+#include <cctype>
 #include <charconv>
 #include <cmath>
 #include <cstdio>
@@ -20,12 +24,14 @@ static void addDataOptions(CLI::App &app, RunOptions &options,
                  "how text becomes tokens: bytes")
       ->type_name("NAME")
       ->group("Data");
-  app.add_option("--labels", options.labels,
-                 "one int32 a token; -100 is ignored by the loss")
+  app.add_option(
+         "--labels", options.labels,
+         "one int32 a token; -100 is ignored by the loss (default: the tokens)")
       ->type_name("FILE")
       ->group("Data");
-  app.add_option("--shuffle", shuffle,
-                 "on: windows in an order chosen by --seed; off: file order")
+  app.add_option(
+         "--shuffle", shuffle,
+         "on (default): windows in an order chosen by --seed; off: file order")
       ->type_name("on|off")
       ->check(CLI::IsMember({"on", "off"}))
       ->group("Data");
@@ -36,34 +42,33 @@ static void addDataOptions(CLI::App &app, RunOptions &options,
 }
 
 static void addTrainingOptions(CLI::App &app, RunOptions &options) {
-  app.add_option("--steps", options.steps, "updates to make")
+  app.add_option("--steps", options.steps,
+                 "updates to make (default 0: only --save)")
       ->type_name("N")
-      ->check(CLI::NonNegativeNumber)
       ->group("Training");
   app.add_option("--lr", options.learningRate, "learning rate (default 1e-3)")
       ->type_name("X")
-      ->check(CLI::NonNegativeNumber)
       ->group("Training");
   app.add_option("--schedule", options.schedule, "constant (default) or cosine")
       ->type_name("NAME")
       ->check(CLI::IsMember({"constant", "cosine"}))
       ->group("Training");
   app.add_option("--warmup", options.warmup,
-                 "steps of warm-up: step s, from 0, has lr * s / N")
+                 "steps of warm-up: step s, from 0, has lr * s / N (default 0)")
       ->type_name("N")
-      ->check(CLI::NonNegativeNumber)
       ->group("Training");
   app.add_option("--min-lr", options.minLearningRate,
                  "where cosine ends (default 0)")
       ->type_name("X")
-      ->check(CLI::NonNegativeNumber)
       ->group("Training");
 }
 
 static void addFileOptions(CLI::App &app, RunOptions &options,
                            std::string &traceSteps) {
-  app.add_option("--weights", options.weights,
-                 "start from a .safetensors file, or a Hugging Face index")
+  app.add_option(
+         "--weights", options.weights,
+         "start from a .safetensors file, or a Hugging Face index (default: as "
+         "compiled)")
       ->type_name("FILE")
       ->group("Parameters");
   app.add_option("--save", options.save,
@@ -74,7 +79,8 @@ static void addFileOptions(CLI::App &app, RunOptions &options,
                  "remove a wrapper's prefix from the saved names")
       ->type_name("PREFIX")
       ->group("Parameters");
-  app.add_option("--metrics", options.metrics, "one JSON line a step")
+  app.add_option("--metrics", options.metrics,
+                 "one JSON line a step; its step counts from 0")
       ->type_name("FILE")
       ->group("Reports");
   app.add_option("--records", options.records,
@@ -101,7 +107,6 @@ static void addMachineOptions(CLI::App &app, RunOptions &options) {
                  "ranks to start; must be the product of the program's mesh, "
                  "which is the default")
       ->type_name("N")
-      ->check(CLI::PositiveNumber)
       ->group("Machine");
   app.add_option("--comm", options.comm,
                  "mpi (default): ranks are processes; thread: threads of this "
@@ -113,19 +118,16 @@ static void addMachineOptions(CLI::App &app, RunOptions &options) {
                  "threads a rank computes with (default: cores / ranks of the "
                  "host)")
       ->type_name("N")
-      ->check(CLI::PositiveNumber)
       ->group("Machine");
   app.add_option("--timeout", options.timeoutSeconds,
                  "seconds without any progress after which a rank counts as "
                  "stuck (default 60)")
       ->type_name("S")
-      ->check(CLI::PositiveNumber)
       ->group("Machine");
   app.add_option("--comm-delay", options.commDelayMilliseconds,
                  "least time that each collective takes, to see how much of a "
-                 "slow network is hidden")
+                 "slow network is hidden (default 0)")
       ->type_name("MS")
-      ->check(CLI::NonNegativeNumber)
       ->group("Machine");
   app.add_flag("--checked", options.checked,
                "guard pages around the arenas, NaN in what is not written yet "
@@ -133,25 +135,11 @@ static void addMachineOptions(CLI::App &app, RunOptions &options) {
       ->group("Machine");
 }
 
-/// What single options cannot check. "" if all is well.
-static std::string checkTogether(const RunOptions &options) {
-  if (options.steps > 0 && options.data.empty())
-    return "--steps needs --data";
-  if (options.steps == 0 && options.save.empty())
-    return "nothing to do: give --steps and --data, or --save";
-  if (!options.stripPrefix.empty() && options.save.empty())
-    return "--strip-prefix is for --save";
-  if (options.schedule == "cosine" && options.warmup >= options.steps &&
-      options.steps > 0)
-    return "--warmup leaves no step for the cosine";
-  return "";
-}
-
 /// Which steps to trace. "" if all is well.
 static std::string parseTraceSteps(const std::string &text,
                                    RunOptions &options) {
   if (options.trace.empty())
-    return text.empty() ? "" : "--trace-steps is for --trace";
+    return "";
   if (options.steps == 0)
     return "--trace needs --steps";
   options.traceFirst = std::max<int64_t>(0, options.steps - 3);
@@ -175,6 +163,31 @@ static std::string parseTraceSteps(const std::string &text,
   return "";
 }
 
+static std::nullopt_t refuse(const std::string &problem) {
+  std::fprintf(stderr, "fsdp-run: error: %s; see fsdp-run --help\n",
+               problem.c_str());
+  return std::nullopt;
+}
+
+/// CLI11's complaint, as our messages are: "Could not convert: --steps = x".
+static std::string inOurWords(std::string complaint) {
+  const std::string conversion = "Could not convert: ";
+  size_t value = complaint.find(" = ");
+  if (complaint.compare(0, conversion.size(), conversion) == 0 &&
+      value != std::string::npos)
+    return "cannot read " +
+           complaint.substr(conversion.size(), value - conversion.size()) +
+           " '" + complaint.substr(value + 3) + "', expected a number";
+  size_t count = complaint.find(": At Most 1 required but received ");
+  if (count != std::string::npos)
+    return complaint.substr(0, count) + " is given " +
+           complaint.substr(complaint.rfind(' ') + 1) +
+           " times, expected at most once";
+  if (!complaint.empty())
+    complaint[0] = char(std::tolower(complaint[0]));
+  return complaint;
+}
+
 std::optional<RunOptions> fsdprt::parseCommandLine(int argc, char **argv,
                                                    int &exitCode) {
   CLI::App app("Trains a program that fsdp-compile made.\n\n"
@@ -192,27 +205,34 @@ std::optional<RunOptions> fsdprt::parseCommandLine(int argc, char **argv,
   addDataOptions(app, options, shuffle);
   addFileOptions(app, options, traceSteps);
   addMachineOptions(app, options);
+  app.set_version_flag("--version",
+                       "fsdp-run " FSDP_VERSION " (ABI " +
+                           std::to_string(FSDPRT_ABI_VERSION) + ")",
+                       "Print the version and exit");
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp &) {
     std::fputs(app.help().c_str(), stdout);
     exitCode = 0;
     return std::nullopt;
-  } catch (const CLI::ParseError &error) {
-    std::fprintf(stderr, "fsdp-run: error: %s; see fsdp-run --help\n",
-                 error.what());
-    exitCode = 2;
+  } catch (const CLI::CallForVersion &version) {
+    std::printf("%s\n", version.what());
+    exitCode = 0;
     return std::nullopt;
+  } catch (const CLI::ParseError &error) {
+    exitCode = 2;
+    return refuse(inOurWords(error.what()));
   }
   options.shuffle = shuffle == "on";
-  std::string problem = checkTogether(options);
+  IsGiven isGiven = [&](const char *option) { return app.count(option) > 0; };
+  std::string problem = checkNumbers(options, isGiven);
+  if (problem.empty())
+    problem = checkTogether(options, isGiven);
   if (problem.empty())
     problem = parseTraceSteps(traceSteps, options);
   if (!problem.empty()) {
-    std::fprintf(stderr, "fsdp-run: error: %s; see fsdp-run --help\n",
-                 problem.c_str());
     exitCode = 2;
-    return std::nullopt;
+    return refuse(problem);
   }
   return options;
 }

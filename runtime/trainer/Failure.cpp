@@ -16,7 +16,7 @@ namespace {
 // What the handlers need; written before they are installed.
 const FlightFile *handlerFlight = nullptr;
 int handlerRank = -1;
-bool handlerSpeaksForOthers = false;
+Speaker handlerSpeaker = Speaker::Launcher;
 
 void print(const SignalSafeText &text) {
   ssize_t ignored = ::write(STDERR_FILENO, text.data(), text.size());
@@ -29,18 +29,44 @@ void setState(int rank, FlightState state) {
     slot->state = state;
 }
 
-void onTerminate(int) {
+/// What ended the ranks of this host; false if that is not known.
+bool describeEnd(int number, SignalSafeText &text) {
+  if (handlerSpeaker == Speaker::Ranks)
+    return describeCulprit(*handlerFlight, handlerRank, /*includeStuck=*/false,
+                           text) ||
+           describeTold(*handlerFlight, text);
+  text << "stopped by a signal ("
+       << (number == SIGINT ? "Interrupt" : "SIGTERM") << ")";
+  // Ranks that are threads are at nearly the same place.
+  FlightSlot *slot = handlerFlight->slotOfRank(0);
+  if (slot && slot->state == FlightState::Running) {
+    text << ", rank 0 ";
+    describePosition(*slot, text);
+  }
+  text << "; nothing was saved";
+  return true;
+}
+
+void onTerminate(int number) {
   setState(handlerRank, FlightState::Terminated);
+  if (handlerFlight && handlerRank >= 0)
+    handlerFlight->noteTold(handlerRank);
   SignalSafeText text;
   text << "fsdp-run: error: ";
-  if (handlerSpeaksForOthers && handlerFlight &&
-      describeCulprit(*handlerFlight, handlerRank, /*includeStuck=*/false,
-                      text) &&
-      handlerFlight->claimReport()) {
+  if (handlerSpeaker != Speaker::Launcher && handlerFlight &&
+      describeEnd(number, text) && handlerFlight->claimReport()) {
     text << "\n";
     print(text);
   }
-  ::_exit(128 + SIGTERM);
+  ::_exit(128 + number);
+}
+
+/// A signal that whoever started us ignores (nohup, a shell's `&`) stays so.
+void handleUnlessIgnored(int number) {
+  struct sigaction old = {}, action = {};
+  action.sa_handler = onTerminate;
+  if (::sigaction(number, nullptr, &old) == 0 && old.sa_handler != SIG_IGN)
+    ::sigaction(number, &action, nullptr);
 }
 
 const char *nameOfSignal(int number) {
@@ -120,13 +146,13 @@ void fsdprt::reportFailure(const FlightFile *flight, int rank,
 }
 
 void fsdprt::installSignalHandlers(const FlightFile *flight, int rank,
-                                   bool speaksForOthers) {
+                                   Speaker speaker) {
   handlerFlight = flight;
   handlerRank = rank;
-  handlerSpeaksForOthers = speaksForOthers;
-  struct sigaction terminate = {};
-  terminate.sa_handler = onTerminate;
-  ::sigaction(SIGTERM, &terminate, nullptr);
+  handlerSpeaker = speaker;
+  handleUnlessIgnored(SIGTERM);
+  if (speaker == Speaker::Process)
+    handleUnlessIgnored(SIGINT);
   // A fault may be an overflown stack: handlers get one of their own.
   static char alternateStack[64 << 10];
   stack_t stack = {};

@@ -12,14 +12,20 @@ namespace fsdprt {
 void reportFailure(const FlightFile *flight, int rank,
                    const std::string &message);
 
+/// Who says that ranks were told to end.
+enum class Speaker {
+  Launcher, ///< fsdp-run, which started them as processes and reads the record
+  Ranks,    ///< the first rank of a host, under a launcher that is not ours
+  Process   ///< the ranks are threads of this process
+};
+
 /// Installs handlers that
-///  - on SIGTERM, which mpirun sends to the survivors of a dead rank, name that
-///    rank and what it was doing (`speaksForOthers`: not under fsdp-run, which
-///    does this itself), and exit;
+///  - on SIGTERM, which mpirun sends to the survivors of a dead rank, name the
+///    rank that died or was told to end first and what it was doing, and exit
+///    (as threads also on SIGINT);
 ///  - on a fault name operation and arena, and exit.
 /// `flight` stays valid for the rest of the process.
-void installSignalHandlers(const FlightFile *flight, int rank,
-                           bool speaksForOthers);
+void installSignalHandlers(const FlightFile *flight, int rank, Speaker speaker);
 
 } // namespace fsdprt
 

@@ -11,6 +11,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <string>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <vector>
@@ -65,6 +66,28 @@ static void forwardErrors(int fd) {
   std::fputs(pending.c_str(), stderr);
 }
 
+static constexpr int forwardedSignals[] = {SIGTERM, SIGINT, SIGHUP};
+
+/// From here on signals go to mpirun, which ends the ranks. Under nohup a
+/// terminal that closes still ends nothing.
+static void forwardSignals() {
+  for (int number : forwardedSignals)
+    if (::signal(number, forwardSignal) == SIG_IGN && number == SIGHUP)
+      ::signal(number, SIG_IGN);
+}
+
+/// In the child: signals do what they did to us, and should we be killed, which
+/// nobody can pass on, mpirun is told to end.
+static void becomeLaunched(pid_t parent, const sigset_t &mask) {
+  for (int number : forwardedSignals)
+    if (::signal(number, SIG_DFL) == SIG_IGN)
+      ::signal(number, SIG_IGN);
+  ::sigprocmask(SIG_SETMASK, &mask, nullptr);
+  ::prctl(PR_SET_PDEATHSIG, SIGTERM);
+  if (::getppid() != parent)
+    ::_exit(1);
+}
+
 [[noreturn]] static void execute(const std::vector<std::string> &command) {
   std::vector<char *> pointers;
   for (const std::string &word : command)
@@ -98,16 +121,24 @@ int fsdprt::launchRanks(int ranks, int argc, char **argv) {
     reportFailure(nullptr, -1, "cannot make a pipe");
     return 1;
   }
+  // A signal between fork and exec would be lost.
+  sigset_t blocked, before;
+  ::sigemptyset(&blocked);
+  for (int number : forwardedSignals)
+    ::sigaddset(&blocked, number);
+  ::sigprocmask(SIG_BLOCK, &blocked, &before);
+  forwardSignals();
+  pid_t self = ::getpid();
   launchedProcess = ::fork();
   if (launchedProcess == 0) {
+    becomeLaunched(self, before);
     ::dup2(errors[1], STDERR_FILENO);
     ::close(errors[0]);
     ::close(errors[1]);
     execute(commandFor(ranks, argc, argv));
   }
+  ::sigprocmask(SIG_SETMASK, &before, nullptr);
   ::close(errors[1]);
-  for (int number : {SIGTERM, SIGINT, SIGHUP})
-    ::signal(number, forwardSignal);
   forwardErrors(errors[0]);
   ::close(errors[0]);
   int status = 0;
@@ -124,7 +155,8 @@ int fsdprt::launchRanks(int ranks, int argc, char **argv) {
     return 128 + receivedSignal;
   }
   SignalSafeText culprit;
-  if (describeCulprit(*flight, -1, /*includeStuck=*/false, culprit))
+  if (describeCulprit(*flight, -1, /*includeStuck=*/false, culprit) ||
+      describeTold(*flight, culprit))
     reportFailure(&*flight, -1, culprit.data());
   else if (exitCode < 128)
     reportFailure(&*flight, -1,

@@ -42,7 +42,7 @@ static int runThreads(const RunOptions &options, const Manifest &manifest) {
   Expected<FlightFile> flight = FlightFile::createPrivate(world);
   if (!flight.ok())
     return fail(flight.status().message());
-  installSignalHandlers(&*flight, -1, /*speaksForOthers=*/false);
+  installSignalHandlers(&*flight, -1, Speaker::Process);
   auto group = std::make_shared<ThreadGroup>(world);
   std::vector<int> failed(world, 0);
   auto runRank = [&](int rank) {
@@ -140,7 +140,8 @@ static int runMpiRank(const RunOptions &options, const Manifest &manifest,
   if (!flight.ok())
     leave(nullptr, rank, flight.status());
   bool launched = std::getenv(flightVariable) != nullptr;
-  installSignalHandlers(&*flight, rank, /*speaksForOthers=*/!launched);
+  installSignalHandlers(&*flight, rank,
+                        launched ? Speaker::Launcher : Speaker::Ranks);
   if (Status status = checkRanks(manifest, world, "started were"); !status.ok())
     leave(&*flight, -1, status);
   RankSetup setup;

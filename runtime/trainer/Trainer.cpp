@@ -7,6 +7,7 @@
 #include "io/Safetensors.h"
 #include "io/TokenData.h"
 #include "trainer/Metrics.h"
+#include "trainer/OutputFiles.h"
 #include "trainer/Program.h"
 #include "trainer/Resident.h"
 #include "trainer/SameProgram.h"
@@ -39,6 +40,7 @@ static Expected<TokenData> openData(const RunOptions &options,
 }
 
 Status fsdprt::checkInput(const RunOptions &options, const Manifest &manifest) {
+  FSDPRT_RETURN_IF_ERROR(checkOutputFiles(options));
   FSDPRT_RETURN_IF_ERROR(checkTarget(manifest));
   FSDPRT_RETURN_IF_ERROR(checkImports(manifest.folder + "/program.so"));
   FSDPRT_RETURN_IF_ERROR(openLoader(options, manifest, 0, nullptr).status());
@@ -162,13 +164,14 @@ Status Trainer::runPhases(const char *when, int64_t step) {
 Status Trainer::checkResults(const StepMetrics &metrics) {
   bool hasCount = manifest.results.count("valid_tokens");
   if (hasCount && context->readResult("valid_tokens") == 0)
-    return failure("step ", metrics.step,
+    return failure("step ", metrics.step + 1,
                    ": no rank has a label that is not ignored");
   if (manifest.results.count("loss") && !std::isfinite(metrics.loss))
-    return failure("step ", metrics.step, ": the loss is not finite (",
+    return failure("step ", metrics.step + 1, ": the loss is not finite (",
                    std::isnan(metrics.loss) ? "nan" : "infinite", ")");
   if (manifest.results.count("grad_norm") && !std::isfinite(metrics.gradNorm))
-    return failure("step ", metrics.step, ": the gradient norm is not finite (",
+    return failure("step ", metrics.step + 1,
+                   ": the gradient norm is not finite (",
                    std::isnan(metrics.gradNorm) ? "nan" : "infinite",
                    "), the loss is ", metrics.loss);
   return Status();

@@ -31,6 +31,17 @@ class Flags(ToolTest):
         self.refused(["'nope'", "'logits'"], "--logits", "nope")
         self.refused(["'nope'", "'input_ids'"], "--bind", "nope=1")
 
+    def test_patterns_that_nearly_match(self):
+        for flag in "--freeze", "--no-decay":
+            self.refused(["'transformer.h.*' matches no parameter, 'transformer.h.*.**' would; nearest"], flag,
+                         "transformer.h.*")
+            self.refused(["'h.0' matches no parameter, '**.h.0.**' would"], flag, "h.0")
+        for flag in "--recompute", "--unit":
+            self.refused(["'transformer.h.*.attn.c_attn.weight' matches no module, "
+                          "'transformer.h.*.attn.c_attn' would"], flag, "transformer.h.*.attn.c_attn.weight")
+            self.refused(["'h.*' matches no module, '**.h.*' would"], flag, "h.*")
+        self.refused(["'h.*' matches no unit, '**.h.*' would"], "--prefetch-forward", "h.*=2")
+
     def test_either_name_of_a_tied_parameter_is_a_name(self):
         self.program("head.fsdp", "--no-decay", "lm_head.weight", "--freeze", "lm_head.weight")
 
@@ -46,9 +57,31 @@ class Flags(ToolTest):
     def test_numbers(self):
         self.refused(["'1,2'", "0.9,0.999"], "--betas", "1,2")
         self.refused(["--eps 'abc'", "number", "--help"], "--eps", "abc")
-        self.refused(["--clip-grad-norm", "-1", "positive"], "--clip-grad-norm=-1")
-        self.refused(["--weight-decay", "non-negative"], "--weight-decay=-0.1")
-        self.refused(["--eps", "non-negative"], "--eps=nan")
+        for flag, value, shown, interval in (
+                ("--eps", "-1e-8", "-1e-08", "[0, 3.4e+38]"), ("--eps", "nan", "nan", "[0, 3.4e+38]"),
+                ("--weight-decay", "-0.1", "-0.1", "[0, 3.4e+38]"),
+                ("--weight-decay", "nan", "nan", "[0, 3.4e+38]"),
+                ("--weight-decay", "1e39", "1e+39", "[0, 3.4e+38]"),
+                ("--momentum", "2", "2", "[0, 1)"), ("--momentum", "-0.5", "-0.5", "[0, 1)"),
+                ("--clip-grad-norm", "-1", "-1", "(0, 3.4e+38]"),
+                ("--clip-grad-norm", "0", "0", "(0, 3.4e+38]"),
+                ("--clip-grad-norm", "nan", "nan", "(0, 3.4e+38]"),
+                ("--clip-grad-norm", "inf", "inf", "(0, 3.4e+38]")):
+            self.refused([f"{flag} is {shown}, expected a number in {interval}"], f"{flag}={value}",
+                         *(["--optimizer", "sgd"] if flag == "--momentum" else []))
+        for betas in "nan,0.9", "0.9,1", "-0.1,0.9":
+            self.refused([f"'{betas}'", "[0, 1)"], f"--betas={betas}")
+        for count in "-1", "1.5", "x":
+            self.refused([f"--reduce-in-flight '{count}'", "whole number", "--help"],
+                         f"--reduce-in-flight={count}")
+
+    def test_the_same_dimension_twice(self):
+        self.refused(["'seq'", "twice", "32", "16"], dims=[*DIMS, "--dim", "seq=16"])
+        self.program("fits.fsdp", dims=[*DIMS, "--dim", "seq=32"])
+
+    def test_no_decay_where_nothing_decays(self):
+        self.refused(["--no-decay", "--weight-decay"], "--optimizer", "sgd", "--no-decay", "**.bias")
+        self.program("fits.fsdp", "--optimizer", "sgd", "--no-decay", "**.bias", "--weight-decay", "0.1")
 
     def test_flags_of_the_other_optimizer(self):
         self.refused(["--momentum", "sgd"], "--momentum", "0.9")
@@ -106,6 +139,39 @@ class Outputs(ToolTest):
         self.assertOneError(self.into(file + "/p.fsdp"), "cannot write", "Not a directory")
         self.assertOneError(self.into(self.path("none/p.fsdp")), "cannot write", "No such file")
         self.assertOneError(self.into("/proc/p.fsdp"), "cannot write")
+
+    def one_error(self, words, *flags, model=NANOGPT):
+        """Before any work: no stage has begun."""
+        with self.subTest(flags=flags):
+            result = execute(COMPILE, model, *DIMS, *LOSS, *flags)
+            self.assertOneError(result, "fsdp-compile: error: ", *words)
+            self.assertNotIn("[import]", result[2])
+
+    def test_one_file_for_two_outputs(self):
+        os.mkdir(self.path("d"))
+        x, program = self.path("x"), self.path("p.fsdp")
+        self.one_error(["-o and --emit-ir both write", "'" + x], "-o", x, "--emit-ir", x)
+        self.one_error(["-o and --report both write"], "-o", x, "--report", self.path("d/../x"))
+        self.one_error(["--emit-ir and --report both write"], "-o", program, "--emit-ir", x, "--report", x)
+        self.one_error(["--emit-ir and --report both write"], "-o", program, "--emit-ir", "-", "--report", "-")
+        model = self.write("m.onnx", content(NANOGPT))
+        os.symlink(model, self.path("link"))
+        for path in model, self.path("link"):
+            self.one_error(["--emit-ir would replace", "the model"], "-o", program, "--emit-ir", path, model=model)
+        self.assertEqual(content(model), content(NANOGPT))
+        self.program("p.fsdp")
+        self.one_error(["--report", "inside", "p.fsdp"], "-o", program, "--report", program + "/plan.html")
+
+    def test_outputs_that_cannot_be_written(self):
+        program = self.path("p.fsdp")
+        for flag in "--emit-ir", "--report":
+            self.one_error(["cannot write", "No such file"], "-o", program, flag, self.path("none/x"))
+            self.one_error(["cannot write", flag, "Is a directory"], "-o", program, flag, self.folder)
+            # The device itself would be replaced by a file.
+            os.path.exists(self.path("pipe")) or os.mkfifo(self.path("pipe"))
+            self.one_error(["cannot write", flag, "not a regular file", "standard output"], "-o", program, flag,
+                           self.path("pipe"))
+        self.one_error(["cannot write", "No such file"], "-o", self.path("none/p.fsdp"))
 
     def test_a_failed_compilation_keeps_the_old_program(self):
         program = self.program("p.fsdp")

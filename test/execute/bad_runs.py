@@ -27,6 +27,36 @@ class Runs(ToolTest):
     def test_mesh_that_does_not_match(self):
         self.refused(["2 ranks", "shard=2", "-n 2", "--mesh"], "-n", "3")
 
+    def refused_at_once(self, words, *flags):
+        """By the command line alone: the program need not be there."""
+        with self.subTest(flags=flags):
+            said = self.assertOneError(execute(RUN, "none.fsdp", "--data", TOKENS, *flags), *words,
+                                       "see fsdp-run --help")
+            self.assertLess(len(said), 200)
+
+    def test_numbers(self):
+        rate = "expected a number in [0, 3.4e+38]"
+        for flag in "--lr", "--min-lr":
+            for value in "nan", "inf", "-1", "1e+39":
+                self.refused_at_once([f"{flag} is {value}", rate], "--steps", "3", f"{flag}={value}")
+        self.refused_at_once(["--steps is -1", "0 or more"], "--steps", "-1")
+        self.refused_at_once(["--warmup is -1", "0 or more"], "--steps", "3", "--warmup", "-1")
+        self.refused_at_once(["--ranks is 0", "1 or more"], "--steps", "3", "-n", "0")
+        self.refused_at_once(["--threads is 0", "1 or more"], "--steps", "3", "--threads", "0")
+        for value in "0", "inf", "nan":
+            self.refused_at_once([f"--timeout is {value}", "(0, 1e+09]"], "--steps", "3", "--timeout", value)
+        self.refused_at_once(["--comm-delay is nan", "[0, 1e+09]"], "--steps", "3", "--comm-delay", "nan")
+        self.refused_at_once(["--steps is given 2 times", "once"], "--steps", "3", "--steps", "3")
+        self.refused_at_once(["cannot read --lr 'abc', expected a number"], "--steps", "3", "--lr", "abc")
+
+    def test_options_without_effect(self):
+        self.refused_at_once(["--min-lr is for --schedule cosine"], "--steps", "3", "--min-lr", "1e-5")
+        self.refused_at_once(["--min-lr is 1", "at most --lr"], "--steps", "3", "--schedule", "cosine",
+                             "--min-lr", "1")
+        self.refused_at_once(["--warmup is 5", "at most --steps"], "--steps", "3", "--warmup", "5")
+        self.refused_at_once(["--warmup", "no step"], "--steps", "3", "--warmup", "3", "--schedule", "cosine")
+        self.refused_at_once(["--trace-steps is for --trace"], "--steps", "3", "--trace-steps", "0:1")
+
     def test_program_for_another_target(self):
         path = self.model + "/manifest.json"
         manifest = json.loads(content(path))
@@ -72,7 +102,7 @@ class Runs(ToolTest):
             metrics, save = self.path("m.jsonl"), self.path("s.safetensors")
             self.assertOneError(self.run_with("--comm", comm, "--lr", "1e38", "--metrics", metrics,
                                               "--save", save),
-                                "step 1", "not finite", output="s.safetensors")
+                                "step 2", "not finite", output="s.safetensors")
             self.assertEqual([line["step"] for line in lines_of(metrics)], [0])
 
     def labels(self, ignored):
@@ -82,7 +112,7 @@ class Runs(ToolTest):
         return self.write("y.i32", array.array("i", values).tobytes())
 
     def test_no_valid_label_on_any_rank(self):
-        self.refused(["step 0", "label"], "--labels", self.labels(lambda i: True))
+        self.refused(["step 1", "label"], "--labels", self.labels(lambda i: True))
 
     def test_a_rank_without_a_label_adds_nothing(self):
         # In file order rank 0 has windows 0 and 1 of step 0, rank 1 has 2, 3.
@@ -103,12 +133,33 @@ class Runs(ToolTest):
 
     def test_output_that_cannot_be_written(self):
         file = self.write("file", b"")
-        for flag in "--save", "--metrics":
+        for flag in "--save", "--metrics", "--records", "--trace":
             self.refused(["cannot write", "file"], flag, file + "/x")
             self.refused(["cannot write", "No such file"], flag, self.path("none/x"))
-            self.refused(["cannot write", "folder"] if flag == "--save" else ["cannot write"], flag,
-                         self.folder)
+            self.refused(["cannot write", "folder"], flag, self.folder)
         self.refused(["No space left"], "--metrics", "/dev/full")
+
+    def test_one_file_for_two_outputs(self):
+        flags = ["--save", "--metrics", "--records", "--trace"]
+        for i, first in enumerate(flags):
+            for second in flags[i + 1:]:
+                self.refused([first, second, "both write", "x'"], first, self.path("x"), second,
+                             self.folder + "/./x")
+        self.assertFalse(os.path.exists(self.path("x")))
+
+    def test_outputs_do_not_replace_inputs(self):
+        data = self.write("data.u16", content(TOKENS))
+        os.symlink(data, self.path("link.u16"))
+        for flag in "--save", "--metrics", "--records", "--trace":
+            for path in data, self.path("link.u16"):
+                self.refused([flag, "would replace", "--data"], flag, path, data=data)
+        self.assertEqual(content(data), content(TOKENS))
+        labels = self.labels(lambda i: False)
+        self.refused(["--metrics", "--labels"], "--metrics", labels, "--labels", labels)
+        save = self.path("s.safetensors")
+        self.train(self.model, "--steps", "1", "--save", save)
+        self.refused(["--trace", "--weights"], "--trace", save, "--weights", save)
+        self.train(self.model, "--steps", "1", "--weights", save, "--save", save)
 
     def test_threads_under_a_launcher(self):
         launched = {**os.environ, "OMPI_COMM_WORLD_RANK": "0", "OMPI_COMM_WORLD_SIZE": "2"}
@@ -131,6 +182,26 @@ class Runs(ToolTest):
         self.refused(["[1009, 200]", "[131, 32]"], "--weights",
                      os.path.join(FIXTURES, "nanogpt-uneven", "weights.safetensors"))
         self.refused(["none"], "--weights", self.path("none.safetensors"))
+
+    def test_weights_that_changed_after_compiling(self):
+        folder = os.path.join(FIXTURES, "nanogpt-uneven")
+        os.mkdir(self.path("model"))
+        for name in "dynamo18-dyn-raw-external.onnx", "weights.safetensors":
+            shutil.copy(os.path.join(folder, name), self.path("model"))
+        model = self.program("e.fsdp", "--mesh", "shard=2", dims=["--dim", "batch=2", "--dim", "seq=24"],
+                             model=self.path("model/dynamo18-dyn-raw-external.onnx"))
+        weights = self.path("model/weights.safetensors")
+        whole = content(weights)
+        flags = "--save", self.path("s.safetensors")
+        self.train(model, *flags)
+        for changed in whole + bytes(4), whole[:-4]:
+            self.write("model/weights.safetensors", changed)
+            self.refused(["weights.safetensors", f"has {len(changed)} bytes, but had {len(whole)}",
+                          "compile the program again", "--weights"], *flags, program=model)
+        # What is given instead is read by its own header.
+        self.train(model, *flags, "--weights", self.write("w.safetensors", whole))
+        os.remove(weights)
+        self.refused(["weights.safetensors", "No such file", "--weights"], *flags, program=model)
 
     def test_an_old_checkpoint_survives_a_failed_run(self):
         save = self.write("s.safetensors", b"precious")

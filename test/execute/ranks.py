@@ -61,23 +61,47 @@ class Struck(ToolTest):
             self.assertEqual(list(processes_of(program, rank)), [], "a rank was left behind")
         return child.returncode, errors, seconds
 
-    def test_interrupted(self):
-        """Ctrl-C: the ranks end with fsdp-run, which says so."""
-        program, metrics = self.program("p.fsdp", "--mesh", "shard=2"), self.path("m.jsonl")
-        child = subprocess.Popen([RUN, program, "--data", TOKENS, "--steps", "100000000", "--lr", "0", "--metrics", metrics],
+    def end(self, number, *flags):
+        """Trains, sends `number` to fsdp-run after a few steps; (status, errors)."""
+        program, metrics = self.program("p.fsdp", "--mesh", "shard=2"), self.path(f"m{number}.jsonl")
+        # A shell that runs the tests in the background has Ctrl-C ignored.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        child = subprocess.Popen([RUN, program, "--data", TOKENS, "--steps", "100000000", "--lr", "0",
+                                  "--metrics", metrics, *flags],
                                  stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         deadline = time.monotonic() + 60
         while not (os.path.exists(metrics) and os.path.getsize(metrics) > 2000):
             self.assertLess(time.monotonic(), deadline, "did not start to train")
             time.sleep(0.05)
-        child.send_signal(signal.SIGINT)
+        child.send_signal(number)
         _, errors = child.communicate(timeout=60)
-        self.assertEqual(child.returncode, 128 + signal.SIGINT, errors)
-        said = [line for line in errors.splitlines() if "error:" in line]
-        self.assertEqual(len(said), 1, errors)
-        self.assertIn("stopped by a signal (Interrupt)", said[0])
-        for rank in 0, 1:
-            self.assertEqual(list(processes_of(program, rank)), [], "a rank was left behind")
+        deadline = time.monotonic() + 30
+        while any(list(processes_of(program, rank)) for rank in (0, 1)):
+            self.assertLess(time.monotonic(), deadline, "a rank was left behind")
+            time.sleep(0.1)
+        return child.returncode, errors
+
+    def test_interrupted(self):
+        """Ctrl-C or kill: the ranks end with fsdp-run, which says so."""
+        for number, name in (signal.SIGINT, "Interrupt"), (signal.SIGTERM, "Terminated"):
+            with self.subTest(name=name):
+                status, errors = self.end(number)
+                self.assertEqual(status, 128 + number, errors)
+                said = [line for line in errors.splitlines() if "error:" in line]
+                self.assertEqual(len(said), 1, errors)
+                self.assertIn(f"stopped by a signal ({name})", said[0])
+
+    def test_interrupted_threads(self):
+        for number, name in (signal.SIGINT, "Interrupt"), (signal.SIGTERM, "SIGTERM"):
+            with self.subTest(name=name):
+                status, errors = self.end(number, "--comm", "thread")
+                self.assertEqual(status, 128 + number, errors)
+                self.assertRegex(errors, rf"^fsdp-run: error: stopped by a signal \({name}\), rank 0 .*"
+                                         r"phase 'step', step [0-9]+\); nothing was saved\n$")
+
+    def test_killed_launcher(self):
+        """Nothing can be said then, but nothing is left running either."""
+        self.end(signal.SIGKILL)
 
     def check(self, launcher, number, verdict):
         status, errors, seconds = self.strike(launcher, number)
@@ -89,6 +113,12 @@ class Struck(ToolTest):
         self.assertLess(seconds, 30)
         if not launcher:
             self.assertEqual(len(errors.splitlines()), 1, errors)
+
+    def test_told_to_end_under_fsdp_run(self):
+        self.check([], signal.SIGTERM, r"was told to end \(SIGTERM\)")
+
+    def test_told_to_end_under_mpirun(self):
+        self.check(MPIRUN, signal.SIGTERM, r"was told to end \(SIGTERM\)")
 
     def test_killed_under_fsdp_run(self):
         self.check([], signal.SIGKILL, "was killed")

@@ -193,8 +193,8 @@ class Report(ToolTest):
                 self.assertFalse(os.path.exists(self.path("plan.html")))
         page = ["--report", self.path("plan.html")]
         missing = os.path.join(self.folder, "no", "plan.html")
-        failing("--report", missing, words=[missing, "cannot write the report"])
-        failing("--report", self.folder, words=[self.folder, "cannot write the report"])
+        failing("--report", missing, words=[missing, "cannot write --report"])
+        failing("--report", self.folder, words=[self.folder, "cannot write --report"])
         failing("--measured", "t.json", words=["--measured is for --report"])
         failing("--cost-model", "gemm=1", words=["--cost-model is for --report"])
         failing(*page, "--cost-model", "gem=1", words=["'gem'", "expected one of gemm, gemm-bf16, memory"])

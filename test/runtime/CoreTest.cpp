@@ -215,7 +215,7 @@ TEST(FlightRecord, NamesTheKilledRank) {
   SignalSafeText text;
   ASSERT_TRUE(describeCulprit(*file, 0, false, text));
   EXPECT_STREQ(text.data(), "rank 1 was killed in operation 'all_gather' of "
-                            "unit 'blocks.3' (phase 'step', step 12)");
+                            "unit 'blocks.3' (phase 'step', step 13)");
 }
 
 TEST(FlightRecord, BlamesNobodyWhoLivesOrGaveUp) {

@@ -175,7 +175,7 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(
         Mutant{"overrun", "--checked",
                "invalid memory access in operation 'embed' (phase 'step', step "
-               "0), 64 bytes beyond the end of arena 'work'"},
+               "1), 64 bytes beyond the end of arena 'work'"},
         Mutant{"outside", "", "outside of arena 'work'"},
         Mutant{"allocates", "", "imports 'malloc'"},
         Mutant{"early_reuse", "--check-plan", "planned [1, 11]"},
@@ -208,13 +208,14 @@ TEST_F(EndToEnd, BadInputIsOneMessage) {
            {path + data + "--steps 1 -n 3", "compiled for 2 ranks"},
            {path + data + "--steps 1 --stpes 2", "--stpes"},
            {path + data + "--steps many", "many"},
-           {path + " --steps 1", "--steps needs --data"},
-           {path + data, "nothing to do"},
+           {path + " --steps 1", "no data to train on: add --data"},
+           {path + data, "to train, add --steps N"},
+           {path, "to train, add --data FILE and --steps N"},
            {path + data + "--steps 1 --comm pigeon", "pigeon"},
            {path + data + "--steps 1 --save /nonexistent/x", "No such file"},
            {path + data + "--steps 1 --save /dev/null/x", "cannot write"},
            {path + data + "--steps 1 --metrics /nonexistent/x",
-            "cannot write metrics"},
+            "--metrics: cannot write"},
            {path + data + "--steps 1 --metrics /dev/full", "No space left"},
            {path + data + "--steps 1 --weights /nonexistent", "cannot open"},
            {path + " --data /dev/null --tokenizer bytes --steps 1",
@@ -250,7 +251,7 @@ TEST_F(EndToEnd, NoValidLabelAnywhereIsAnError) {
     ignored += std::string("\x9c\xff\xff\xff", 4); // -100
   writeFile(folder / "y", ignored);
   auto result = run(program(2), "--steps 2 --labels " + (folder / "y"));
-  EXPECT_THAT(onlyError(result), HasSubstr("step 0: no rank has a label"));
+  EXPECT_THAT(onlyError(result), HasSubstr("step 1: no rank has a label"));
 }
 
 //===----------------------------------------------------------------------===//

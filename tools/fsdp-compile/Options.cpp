@@ -1,14 +1,14 @@
 //===- Options.cpp - fsdp-compile's command line --------------------------===//
 #include "Options.h"
+#include "Numbers.h"
+#include "Outputs.h"
 #include "passes/Kernel/Compile.h"
 #include "tools/ImportFlags.h"
+#include "tools/Tool.h"
 
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/TargetParser/Host.h"
-
-#include <cctype>
-#include <cmath>
 
 namespace cl = llvm::cl;
 using namespace mlir;
@@ -19,54 +19,41 @@ cl::OptionCategory trainOptions("Training step");
 cl::OptionCategory shardOptions("Sharding");
 cl::OptionCategory outputOptions("Output");
 
-/// What is wrong with the value of an option, where LLVM would print it itself.
-std::string valueProblem;
-
-struct NumberParser : cl::parser<double> {
-  using cl::parser<double>::parser;
-  bool parse(cl::Option &option, llvm::StringRef, llvm::StringRef text,
-             double &value) {
-    if (!text.getAsDouble(value))
-      return false;
-    valueProblem = llvm::formatv("cannot read --{0} '{1}', expected a number",
-                                 option.ArgStr, text);
-    return true;
-  }
-};
-using NumberOption = cl::opt<double, false, NumberParser>;
-
 cl::opt<std::string> modelPath(cl::Positional, cl::Required,
                                cl::desc("<model.onnx or plan.mlir>"));
 
 cl::opt<std::string>
-    loss("loss", cl::desc("cross_entropy; empty: the loss inside the model"),
+    loss("loss", cl::desc("cross_entropy (default: the loss inside the model)"),
          cl::cat(trainOptions));
 cl::opt<std::string> logits("logits",
-                            cl::desc("The output that holds the logits"),
+                            cl::desc("The output that holds the logits "
+                                     "(default: \"logits\", or the only one)"),
                             cl::value_desc("name"), cl::cat(trainOptions));
 cl::opt<std::string> labelsShift(
     "labels-shift",
     cl::desc("Who shifts labels: data or model (default: seen in the graph)"),
     cl::cat(trainOptions));
-cl::opt<std::string>
-    lossMean("loss-mean",
-             cl::desc("global: mean over all ranks' valid tokens; rank: "
-                      "FSDP2's mean of the ranks' means"),
-             cl::init("global"), cl::cat(trainOptions));
-cl::opt<std::string> optimizer("optimizer", cl::desc("adamw or sgd"),
+cl::opt<std::string> lossMean(
+    "loss-mean",
+    cl::desc("global (default): mean over all ranks' valid tokens; rank: "
+             "FSDP2's mean of the ranks' means"),
+    cl::init("global"), cl::cat(trainOptions));
+cl::opt<std::string> optimizer("optimizer", cl::desc("adamw (default) or sgd"),
                                cl::init("adamw"), cl::cat(trainOptions));
-cl::opt<std::string> betas("betas", cl::desc("AdamW's betas"),
+cl::opt<std::string> betas("betas",
+                           cl::desc("AdamW's betas (default 0.9,0.999)"),
                            cl::init("0.9,0.999"), cl::cat(trainOptions));
-NumberOption eps("eps", cl::desc("AdamW's epsilon"), cl::init(1e-8),
-                 cl::cat(trainOptions));
+NumberOption eps("eps", cl::desc("AdamW's epsilon (default 1e-8)"),
+                 cl::init(1e-8), cl::cat(trainOptions));
 NumberOption weightDecay("weight-decay",
                          cl::desc("Weight decay (default: 0.01 adamw, 0 sgd)"),
                          cl::cat(trainOptions));
-cl::list<std::string> noDecay("no-decay",
-                              cl::desc("Parameters that do not decay"),
-                              cl::value_desc("pattern"), cl::cat(trainOptions));
-NumberOption momentum("momentum", cl::desc("SGD's momentum"), cl::init(0),
-                      cl::cat(trainOptions));
+cl::list<std::string>
+    noDecay("no-decay",
+            cl::desc("Parameters that do not decay (default: none)"),
+            cl::value_desc("pattern"), cl::cat(trainOptions));
+NumberOption momentum("momentum", cl::desc("SGD's momentum (default 0)"),
+                      cl::init(0), cl::cat(trainOptions));
 NumberOption
     clipGradNorm("clip-grad-norm",
                  cl::desc("Largest global gradient norm (default: none)"),
@@ -78,8 +65,9 @@ cl::list<std::string> recompute(
              "ones only (default: none)"),
     cl::value_desc("pattern"), cl::cat(trainOptions));
 
-cl::opt<std::string> mesh("mesh", cl::desc("Mesh axes and sizes: shard=8"),
-                          cl::init("shard=1"), cl::cat(shardOptions));
+cl::opt<std::string>
+    mesh("mesh", cl::desc("Mesh axes and sizes: shard=8 (default shard=1)"),
+         cl::init("shard=1"), cl::cat(shardOptions));
 cl::list<std::string>
     units("unit",
           cl::desc("Modules that are FSDP units: 'model.layers.*' (default: "
@@ -118,7 +106,7 @@ cl::list<std::string>
     prefetchBackward("prefetch-backward",
                      cl::desc("The same in backward (default 1)"),
                      cl::value_desc("N"), cl::cat(shardOptions));
-cl::opt<unsigned>
+CountOption
     reduceInFlight("reduce-in-flight",
                    cl::desc("Units whose gradients are reduced while backward "
                             "goes on (default 1)"),
@@ -132,7 +120,8 @@ cl::opt<std::string> memoryLimit(
 cl::opt<std::string> output("o", cl::desc("Program to write"),
                             cl::value_desc("model.fsdp"),
                             cl::cat(outputOptions));
-cl::opt<std::string> targetCpu("target-cpu", cl::desc("CPU to compile for"),
+cl::opt<std::string> targetCpu("target-cpu",
+                               cl::desc("CPU to compile for (default native)"),
                                cl::init("native"), cl::cat(outputOptions));
 cl::opt<std::string> emitIr("emit-ir",
                             cl::desc("Also write the planned program as MLIR, "
@@ -159,7 +148,7 @@ cl::opt<std::string>
               cl::value_desc("NAME=X,..."), cl::cat(outputOptions));
 
 std::nullopt_t fail(const llvm::Twine &message) {
-  llvm::errs() << "fsdp-compile: error: " << message << "\n";
+  printError(message);
   return std::nullopt;
 }
 
@@ -171,26 +160,36 @@ bool parseBetas(double &beta1, double &beta2) {
          beta2 >= 0 && beta2 < 1;
 }
 
+/// What is wrong with a number; "" if all is well.
+std::string checkNumbers() {
+  constexpr double largest = 3.4e38; // a program computes in float32
+  const std::pair<const NumberOption *, NumberRange> ranges[] = {
+      {&eps, {0, largest}},
+      {&weightDecay, {0, largest}},
+      {&momentum, {0, 1, true, /*withMost=*/false}},
+      {&clipGradNorm, {0, largest, /*withLeast=*/false}}};
+  for (auto [option, range] : ranges)
+    if (option->getNumOccurrences())
+      if (std::string problem = checkRange(*option, range); !problem.empty())
+        return problem;
+  return "";
+}
+
 /// What can be said before the model is read: "" if all is well.
 std::string checkOptions() {
   if (output.empty() && report.empty())
     return "nowhere to write to: give -o model.fsdp; see fsdp-compile --help";
-  const std::pair<const NumberOption *, bool> numbers[] = {
-      {&eps, eps >= 0},
-      {&weightDecay, weightDecay >= 0},
-      {&momentum, momentum >= 0},
-      {&clipGradNorm, !clipGradNorm.getNumOccurrences() || clipGradNorm > 0}};
-  for (auto [option, valid] : numbers)
-    if (!valid || !std::isfinite(double(*option)))
-      return llvm::formatv("--{0} is {1}, expected a {2} number",
-                           option->ArgStr, double(*option),
-                           option == &clipGradNorm ? "positive"
-                                                   : "non-negative");
+  if (std::string problem = checkNumbers(); !problem.empty())
+    return problem;
   if (optimizer == "adamw" && momentum.getNumOccurrences())
     return "--momentum is for --optimizer sgd; adamw has --betas";
   if (optimizer == "sgd" &&
       (betas.getNumOccurrences() || eps.getNumOccurrences()))
     return "--betas and --eps are for --optimizer adamw; sgd has --momentum";
+  if (optimizer == "sgd" && noDecay.getNumOccurrences() &&
+      !weightDecay.getNumOccurrences())
+    return "--no-decay has no effect: nothing decays, sgd's default is 0; "
+           "give --weight-decay";
   for (auto *dtype : {&paramDtype, &reduceDtype, &outputDtype})
     if (!dtype->empty() && *dtype != "float32" && *dtype != "bfloat16")
       return llvm::formatv("unknown --{0} '{1}', expected float32 or bfloat16",
@@ -209,20 +208,13 @@ std::string checkOptions() {
   return "";
 }
 
-/// LLVM's complaints about the command line, the first one, as one of ours.
+/// What was wrong on the command line, of which LLVM has `complaints`.
 std::nullopt_t failUsage(llvm::StringRef complaints) {
   if (!valueProblem.empty())
     return fail(valueProblem + "; see fsdp-compile --help");
-  if (complaints.empty())
-    return std::nullopt; // LLVM itself has said what is wrong with a switch's
-                         // value
-  llvm::StringRef first = complaints.split('\n').first;
-  first.consume_front("fsdp-compile: ");
-  first = first.split(".  Try:").first.rtrim('!');
-  std::string message = first.str();
-  if (!message.empty())
-    message[0] = std::tolower(message[0]);
-  return fail(message + "; see fsdp-compile --help");
+  if (!complaints.empty()) // else LLVM has printed them itself
+    printUsageError(complaints);
+  return std::nullopt;
 }
 
 /// What is wrong with the report's options; "" if all is well.
@@ -310,6 +302,8 @@ std::optional<CompileOptions> fsdp::parseCommandLine(int argc, char **argv) {
   options.output = output;
   options.emitIr = emitIr;
   options.program.cpu = targetCpu;
+  if (std::string problem = checkOutputs(options); !problem.empty())
+    return fail(problem);
   if (options.isPlanned()) {
     if (auto *option = optionOfEarlierStage(importFlags.getCategory()))
       return fail("--" + option->ArgStr + " has no effect on '" + modelPath +

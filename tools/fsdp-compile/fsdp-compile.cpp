@@ -6,6 +6,7 @@
 #include "passes/Verify/Passes.h"
 #include "tools/Diagnostics.h"
 #include "tools/Register.h"
+#include "tools/Tool.h"
 
 #include "mlir/Parser/Parser.h"
 #include "mlir/Pass/PassManager.h"
@@ -100,13 +101,17 @@ OwningOpRef<ModuleOp> readPlan(MLIRContext &context, llvm::StringRef path) {
 }
 
 LogicalResult writeIr(ModuleOp module, llvm::StringRef path) {
-  std::error_code error;
-  llvm::raw_fd_ostream stream(path, error);
-  if (error)
-    return emitError(UnknownLoc::get(module.getContext()))
-           << "cannot write '" << path << "': " << error.message();
-  stream << module;
-  return success();
+  // Whole or not there, as every output.
+  llvm::Error error =
+      llvm::writeToOutput(path, [&](llvm::raw_ostream &os) -> llvm::Error {
+        os << module;
+        return llvm::Error::success();
+      });
+  if (!error)
+    return success();
+  return emitError(UnknownLoc::get(module.getContext()))
+         << "cannot write '" << path
+         << "': " << llvm::toString(std::move(error));
 }
 
 LogicalResult compile(MLIRContext &context, CompileOptions &options) {
@@ -138,6 +143,7 @@ LogicalResult compile(MLIRContext &context, CompileOptions &options) {
 
 int main(int argc, char **argv) {
   llvm::InitLLVM init(argc, argv);
+  setTool("fsdp-compile");
   std::optional<CompileOptions> options = parseCommandLine(argc, argv);
   if (!options)
     return 1;

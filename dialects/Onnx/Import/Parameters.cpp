@@ -5,6 +5,7 @@
 #include "dialects/Onnx/Import/Records.h"
 
 #include "llvm/ADT/StringSet.h"
+#include "llvm/Support/FileSystem.h"
 
 using namespace mlir;
 using namespace fsdp::onnx;
@@ -67,7 +68,7 @@ static LogicalResult checkPatterns(StringRef flag,
         }))
       return mlir::emitError(loc)
              << "--" << flag << " '" << pattern << "' matches no " << what
-             << "; nearest: " << fsdp::nearestNames(pattern, names);
+             << fsdp::suggestNames(pattern, names);
   return success();
 }
 
@@ -232,7 +233,8 @@ static DictionaryAttr initFor(const Parameter &parameter, OpBuilder &builder) {
       {text("kind", "constant"), real("value", isScale ? 1.0 : 0.0)});
 }
 
-/// The `source` of a parameter whose bytes are in a file.
+/// The `source` of a parameter whose bytes are in a file, with the size of that
+/// file: by another one fsdp-run sees that it is not the same any more.
 static DictionaryAttr fileSource(const Parameter &parameter, StringRef file,
                                  OpBuilder &builder) {
   SmallVector<NamedAttribute> entries = {
@@ -241,6 +243,10 @@ static DictionaryAttr fileSource(const Parameter &parameter, StringRef file,
           "offset", builder.getI64IntegerAttr(*parameter.source->offset)),
       builder.getNamedAttr("bytes",
                            builder.getI64IntegerAttr(parameter.source->bytes))};
+  uint64_t size = 0;
+  if (!llvm::sys::fs::file_size(file, size))
+    entries.push_back(builder.getNamedAttr(
+        "file_bytes", builder.getI64IntegerAttr(int64_t(size))));
   if (parameter.transposed)
     entries.push_back(
         builder.getNamedAttr("transposed", builder.getBoolAttr(true)));

@@ -1,0 +1,123 @@
+//===- OptionChecks.cpp - Is what was asked for possible ------------------===//
+
+#include "trainer/OptionChecks.h"
+
+#include <cmath>
+#include <cstdio>
+
+using namespace fsdprt;
+
+//===----------------------------------------------------------------------===//
+// Numbers
+//===----------------------------------------------------------------------===//
+
+// For ever, for a wait; clocks count it in nanoseconds without overflow.
+static constexpr double longest = 1e9;
+
+namespace {
+struct NumberCheck {
+  const char *option;
+  double value;
+  bool isValid; // nan is in no range
+  const char *range;
+};
+} // namespace
+
+static std::string shown(double value) {
+  char text[32];
+  std::snprintf(text, sizeof(text), "%g", value);
+  return text;
+}
+
+/// A program computes in float32: beyond that a rate is infinite.
+static bool isRate(double value) { return value >= 0 && value <= 3.4e38; }
+
+std::string fsdprt::checkNumbers(const RunOptions &options,
+                                 const IsGiven &isGiven) {
+  constexpr const char *rate = "a number in [0, 3.4e+38]";
+  const NumberCheck checks[] = {
+      {"--steps", double(options.steps), options.steps >= 0,
+       "a whole number, 0 or more"},
+      {"--warmup", double(options.warmup), options.warmup >= 0,
+       "a whole number, 0 or more"},
+      {"--lr", options.learningRate, isRate(options.learningRate), rate},
+      {"--min-lr", options.minLearningRate, isRate(options.minLearningRate),
+       rate},
+      {"--ranks", double(options.ranks), options.ranks > 0,
+       "a whole number, 1 or more"},
+      {"--threads", double(options.threads), options.threads > 0,
+       "a whole number, 1 or more"},
+      {"--timeout", options.timeoutSeconds,
+       options.timeoutSeconds > 0 && options.timeoutSeconds <= longest,
+       "seconds in (0, 1e+09]"},
+      {"--comm-delay", options.commDelayMilliseconds,
+       options.commDelayMilliseconds >= 0 &&
+           options.commDelayMilliseconds <= longest,
+       "milliseconds in [0, 1e+09]"}};
+  for (const NumberCheck &check : checks)
+    if (isGiven(check.option) && !check.isValid)
+      return std::string(check.option) + " is " + shown(check.value) +
+             ", expected " + check.range;
+  return "";
+}
+
+//===----------------------------------------------------------------------===//
+// Options that belong together
+//===----------------------------------------------------------------------===//
+
+/// An option without the one it is for would have no effect.
+static std::string checkHasOwner(const RunOptions &options,
+                                 const IsGiven &isGiven) {
+  const struct {
+    const char *option;
+    bool hasOwner;
+    const char *owner;
+  } pairs[] = {{"--strip-prefix", !options.save.empty(), "--save"},
+               {"--tokenizer", !options.data.empty(), "--data"},
+               {"--labels", !options.data.empty(), "--data"},
+               {"--trace-steps", !options.trace.empty(), "--trace"},
+               {"--min-lr", options.schedule == "cosine", "--schedule cosine"}};
+  for (const auto &pair : pairs)
+    if (isGiven(pair.option) && !pair.hasOwner)
+      return std::string(pair.option) + " is for " + pair.owner;
+  return "";
+}
+
+static std::string checkSchedule(const RunOptions &options) {
+  if (options.steps == 0)
+    return "";
+  if (options.warmup > options.steps)
+    return "--warmup is " + std::to_string(options.warmup) +
+           ", expected at most --steps, which is " +
+           std::to_string(options.steps) + ": --lr would never be reached";
+  if (options.schedule != "cosine")
+    return "";
+  if (options.warmup == options.steps)
+    return "--warmup leaves no step for the cosine";
+  if (options.minLearningRate > options.learningRate)
+    return "--min-lr is " + shown(options.minLearningRate) +
+           ", expected at most --lr, which is " + shown(options.learningRate);
+  return "";
+}
+
+/// Training takes data and a number of steps; without, only saving is left.
+static std::string checkHasWork(const RunOptions &options) {
+  if (options.steps > 0 && options.data.empty())
+    return "no data to train on: add --data FILE, text (with --tokenizer "
+           "bytes) or tokens as .u16 or .u32";
+  if (options.steps > 0 || !options.save.empty())
+    return "";
+  return std::string("nothing to do: to train, add ") +
+         (options.data.empty() ? "--data FILE and " : "") +
+         "--steps N, the number of updates, as --steps 200; to only write the "
+         "first parameters, add --save FILE";
+}
+
+std::string fsdprt::checkTogether(const RunOptions &options,
+                                  const IsGiven &isGiven) {
+  if (std::string problem = checkHasWork(options); !problem.empty())
+    return problem;
+  if (std::string problem = checkHasOwner(options, isGiven); !problem.empty())
+    return problem;
+  return checkSchedule(options);
+}

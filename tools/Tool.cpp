@@ -1,0 +1,33 @@
+//===- Tool.cpp - How a tool presents itself ------------------------------===//
+#include "tools/Tool.h"
+
+#include "llvm/Config/llvm-config.h"
+#include "llvm/Support/CommandLine.h"
+#include "llvm/Support/raw_ostream.h"
+
+#include <cctype>
+
+static llvm::StringRef toolName;
+
+void fsdp::setTool(llvm::StringRef name) {
+  toolName = name;
+  llvm::cl::SetVersionPrinter([name](llvm::raw_ostream &os) {
+    os << name << " " << FSDP_VERSION << " (LLVM " << LLVM_VERSION_STRING
+       << ")\n";
+  });
+}
+
+llvm::StringRef fsdp::getTool() { return toolName; }
+
+void fsdp::printError(const llvm::Twine &message) {
+  llvm::errs() << toolName << ": error: " << message << "\n";
+}
+
+void fsdp::printUsageError(llvm::StringRef complaints) {
+  llvm::StringRef first = complaints.split('\n').first;
+  first.consume_front((toolName + ": ").str());
+  std::string message = first.split(".  Try:").first.rtrim('!').str();
+  if (!message.empty())
+    message[0] = std::tolower(message[0]);
+  printError(message + "; see " + toolName + " --help");
+}
