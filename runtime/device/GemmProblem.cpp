@@ -53,10 +53,10 @@ static bool isGemm(const dnnl::matmul::primitive_desc &candidate) {
 }
 
 /// Whether the packing GEMM beats what oneDNN 2.6 names first, its batch-reduce
-/// kernel, on a host with bf16 but without AMX: it does by 3 to 25 %, more for
-/// a transposed A (test/bench/RESULTS.md). It sums in f32 outside the result,
-/// so a bf16 result costs scratch; that pays where the operands are much larger
-/// than the result.
+/// kernel, on a host with bf16 but without AMX: it does where A is transposed
+/// or the sum is long (test/bench/products; test/bench/RESULTS.md). It sums in
+/// f32 outside the result, so a bf16 result costs scratch; that pays where the
+/// operands are much larger than the result.
 static bool isFasterByGemm(const GemmProblem &problem,
                            const dnnl::matmul::primitive_desc &first) {
   if (std::strcmp(first.impl_info_str(), "brg:avx512_core_bf16") != 0)

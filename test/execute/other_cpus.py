@@ -62,6 +62,16 @@ class OtherCpus(ToolTest):
         self.assertEqual(status, 0, errors)
         self.assertNotIn("warning:", errors)
 
+    def test_bf16_for_another_cpu(self):
+        # Compiled here for a CPU that has no AVX-512: it runs there.
+        program = self.path("p.fsdp")
+        status, _, errors = execute(COMPILE, NANOGPT, *DIMS, *LOSS, *BF16, "--target-cpu", "haswell", "-o", program)
+        self.assertEqual(status, 0, errors)
+        self.assertIn("computed in f32", errors)
+        (status, _, errors), losses = self.run_on(AVX2, program)
+        self.assertEqual(status, 0, errors)
+        self.assertEqual(len(losses), 5)
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -109,6 +109,7 @@ class Memory(ToolTest):
         plain, _ = self.plan()
         cheap, _ = self.plan("--recompute", "**.h.*=elementwise")
         whole, plan = self.plan("--recompute", "**.h.*")
+        # Not less: GELU is one op, whose backward reads its argument alone.
         self.assertLess(cheap, 0.85 * plain)
         self.assertLess(whole, 0.65 * plain)
         self.assertLess(whole, cheap)
