@@ -6,9 +6,10 @@
 //===----------------------------------------------------------------------===//
 #include "device/GemmProblem.h"
 
+#include <algorithm>
 #include <benchmark/benchmark.h>
-#include <memory>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 using namespace fsdprt;
@@ -71,11 +72,17 @@ private:
   std::unordered_map<int, dnnl::memory> operands;
 };
 
-void time(benchmark::State &state, const Shape &shape, size_t index) {
+/// `name`: the implementation's. Its place among the candidates is no key:
+/// oneDNN begins with one that it has made before.
+void time(benchmark::State &state, const Shape &shape,
+          const std::string &name) {
   setGemmThreads(1);
   GemmProblem problem = describeGemm(describe(shape));
   dnnl::engine engine(dnnl::engine::kind::cpu, 0);
-  auto candidate = problem.candidates(engine)[index];
+  auto candidates = problem.candidates(engine);
+  auto candidate =
+      *std::find_if(candidates.begin(), candidates.end(),
+                    [&](auto &each) { return each.impl_info_str() == name; });
   Product product(engine, problem, candidate);
   for (auto _ : state)
     product.run();
@@ -91,13 +98,13 @@ int main(int argc, char **argv) {
   dnnl::engine engine(dnnl::engine::kind::cpu, 0);
   setGemmThreads(1);
   for (const Shape &shape : kShapes) {
-    auto candidates = describeGemm(describe(shape)).candidates(engine);
-    for (size_t i = 0; i < candidates.size(); ++i)
+    for (const auto &each : describeGemm(describe(shape)).candidates(engine)) {
+      std::string name = each.impl_info_str();
       benchmark::RegisterBenchmark(
-          (std::string(shape.name) + "/" + candidates[i].impl_info_str())
-              .c_str(),
-          [&shape, i](benchmark::State &state) { time(state, shape, i); })
+          (std::string(shape.name) + "/" + name).c_str(),
+          [&shape, name](benchmark::State &state) { time(state, shape, name); })
           ->Unit(benchmark::kMillisecond);
+    }
   }
   benchmark::Initialize(&argc, argv);
   benchmark::RunSpecifiedBenchmarks();
