@@ -14,6 +14,9 @@ using namespace fsdprt;
 // For ever, for a wait; clocks count it in nanoseconds without overflow.
 static constexpr double longest = 1e9;
 
+// Beyond any host's cores; a system may refuse to start many more.
+static constexpr int mostThreads = 1024;
+
 namespace {
 struct NumberCheck {
   const char *option;
@@ -45,8 +48,9 @@ std::string fsdprt::checkNumbers(const RunOptions &options,
        rate},
       {"--ranks", double(options.ranks), options.ranks > 0,
        "a whole number, 1 or more"},
-      {"--threads", double(options.threads), options.threads > 0,
-       "a whole number, 1 or more"},
+      {"--threads", double(options.threads),
+       options.threads > 0 && options.threads <= mostThreads,
+       "a whole number in [1, 1024]"},
       {"--timeout", options.timeoutSeconds,
        options.timeoutSeconds > 0 && options.timeoutSeconds <= longest,
        "seconds in (0, 1e+09]"},

@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <set>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <vector>
@@ -64,7 +65,18 @@ static Status checkWritable(const NamedPath &output) {
   return Status();
 }
 
-Status fsdprt::checkOutputFiles(const RunOptions &options) {
+/// The files of the program, and of the model that it reads parameters from.
+static std::set<std::string> filesOf(const Manifest &manifest) {
+  std::set<std::string> files = {manifest.folder + "/manifest.json",
+                                 manifest.folder + "/program.so"};
+  for (const ParameterSpec &parameter : manifest.parameters)
+    if (parameter.origin == ParameterSpec::Origin::File)
+      files.insert(parameter.file);
+  return files;
+}
+
+Status fsdprt::checkOutputFiles(const RunOptions &options,
+                                const Manifest &manifest) {
   auto given = [](std::vector<NamedPath> paths) {
     std::vector<NamedPath> result;
     for (const NamedPath &path : paths)
@@ -82,7 +94,11 @@ Status fsdprt::checkOutputFiles(const RunOptions &options) {
   std::vector<NamedPath> outputs = reports;
   if (!options.save.empty())
     outputs.push_back({"--save", options.save});
-  FSDPRT_RETURN_IF_ERROR(checkDistinct(outputs, {}));
+  std::set<std::string> files = filesOf(manifest);
+  std::vector<NamedPath> own;
+  for (const std::string &file : files)
+    own.push_back({"the program", file});
+  FSDPRT_RETURN_IF_ERROR(checkDistinct(outputs, own));
   FSDPRT_RETURN_IF_ERROR(
       checkDistinct(reports, given({{"--data", options.data},
                                     {"--labels", options.labels},

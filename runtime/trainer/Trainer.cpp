@@ -40,7 +40,7 @@ static Expected<TokenData> openData(const RunOptions &options,
 }
 
 Status fsdprt::checkInput(const RunOptions &options, const Manifest &manifest) {
-  FSDPRT_RETURN_IF_ERROR(checkOutputFiles(options));
+  FSDPRT_RETURN_IF_ERROR(checkOutputFiles(options, manifest));
   FSDPRT_RETURN_IF_ERROR(checkTarget(manifest));
   FSDPRT_RETURN_IF_ERROR(checkImports(manifest.folder + "/program.so"));
   FSDPRT_RETURN_IF_ERROR(openLoader(options, manifest, 0, nullptr).status());

@@ -159,6 +159,14 @@ class Outputs(ToolTest):
         for path in model, self.path("link"):
             self.one_error(["--emit-ir would replace", "the model"], "-o", program, "--emit-ir", path, model=model)
         self.assertEqual(content(model), content(NANOGPT))
+        # External data, which only the import knows.
+        folder = os.path.join(FIXTURES, "nanogpt-uneven")
+        model = self.write("e.onnx", content(os.path.join(folder, "dynamo18-dyn-raw-external.onnx")))
+        weights = self.write("weights.safetensors", content(os.path.join(folder, "weights.safetensors")))
+        for flag in "--emit-ir", "--report":
+            result = self.compile("p.fsdp", flag, weights, model=model, dims=["--dim", "batch=2", "--dim", "seq=8"])
+            self.assertOneError(result, flag, "would replace", "data of the model")
+        self.assertEqual(content(weights), content(os.path.join(folder, "weights.safetensors")))
         self.program("p.fsdp")
         self.one_error(["--report", "inside", "p.fsdp"], "-o", program, "--report", program + "/plan.html")
 

@@ -7,7 +7,7 @@ import shutil
 import stat
 import unittest
 
-from harness import FIXTURES, RUN, TOKENS, ToolTest, content, execute, lines_of
+from harness import FIXTURES, NANOGPT, RUN, TOKENS, ToolTest, content, execute, lines_of
 
 
 class Runs(ToolTest):
@@ -42,7 +42,8 @@ class Runs(ToolTest):
         self.refused_at_once(["--steps is -1", "0 or more"], "--steps", "-1")
         self.refused_at_once(["--warmup is -1", "0 or more"], "--steps", "3", "--warmup", "-1")
         self.refused_at_once(["--ranks is 0", "1 or more"], "--steps", "3", "-n", "0")
-        self.refused_at_once(["--threads is 0", "1 or more"], "--steps", "3", "--threads", "0")
+        self.refused_at_once(["--threads is 0", "[1, 1024]"], "--steps", "3", "--threads", "0")
+        self.refused_at_once(["--threads is 100000", "[1, 1024]"], "--steps", "3", "--threads", "100000")
         for value in "0", "inf", "nan":
             self.refused_at_once([f"--timeout is {value}", "(0, 1e+09]"], "--steps", "3", "--timeout", value)
         self.refused_at_once(["--comm-delay is nan", "[0, 1e+09]"], "--steps", "3", "--comm-delay", "nan")
@@ -160,6 +161,16 @@ class Runs(ToolTest):
         self.train(self.model, "--steps", "1", "--save", save)
         self.refused(["--trace", "--weights"], "--trace", save, "--weights", save)
         self.train(self.model, "--steps", "1", "--weights", save, "--save", save)
+
+    def test_outputs_do_not_replace_the_program_or_its_model(self):
+        model = self.write("m.onnx", content(NANOGPT))
+        program = self.program("own.fsdp", model=model)
+        for path in model, program + "/manifest.json", program + "/program.so":
+            before = content(path)
+            for flag in "--save", "--metrics", "--records", "--trace":
+                status = execute(RUN, program, "--data", TOKENS, "--steps", "1", flag, path)
+                self.assertOneError(status, flag, "would replace", "the program reads")
+            self.assertEqual(content(path), before)
 
     def test_threads_under_a_launcher(self):
         launched = {**os.environ, "OMPI_COMM_WORLD_RANK": "0", "OMPI_COMM_WORLD_SIZE": "2"}

@@ -1,7 +1,10 @@
 //===- Outputs.cpp - Files that are written -------------------------------===//
 #include "Outputs.h"
 
+#include "dialects/Onnx/Onnx.h"
+
 #include "llvm/ADT/SmallString.h"
+#include "llvm/ADT/StringSet.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/Path.h"
@@ -100,12 +103,29 @@ static std::string checkOutside(NamedPath file, llvm::StringRef program) {
                        file.option, file.path, program);
 }
 
-std::string fsdp::checkOutputs(const CompileOptions &options) {
-  llvm::SmallVector<NamedPath> files, outputs, inputs;
+static llvm::SmallVector<NamedPath> filesOf(const CompileOptions &options) {
+  llvm::SmallVector<NamedPath> files;
   if (!options.emitIr.empty())
     files.push_back({"--emit-ir", options.emitIr});
   if (!options.report.path.empty())
     files.push_back({"--report", options.report.path});
+  return files;
+}
+
+std::string fsdp::checkKeepsData(const CompileOptions &options,
+                                 mlir::ModuleOp module) {
+  llvm::SmallVector<NamedPath> inputs;
+  llvm::StringSet<> seen;
+  for (auto parameter : module.getOps<onnx::ParameterOp>())
+    if (auto source = parameter.getSource())
+      if (auto file = source->getAs<mlir::StringAttr>("file"))
+        if (seen.insert(file.getValue()).second)
+          inputs.push_back({"data of the model", file.getValue()});
+  return checkDistinct(filesOf(options), inputs);
+}
+
+std::string fsdp::checkOutputs(const CompileOptions &options) {
+  llvm::SmallVector<NamedPath> files = filesOf(options), outputs, inputs;
   outputs = files;
   if (!options.output.empty())
     outputs.insert(outputs.begin(), {"-o", options.output});

@@ -9,6 +9,10 @@ namespace fsdp {
 /// would replace another, an input, or a part of the program. Returns what is
 /// wrong; "" if all is well.
 std::string checkOutputs(const CompileOptions &options);
+
+/// The same of the files that the parameters of `module` are read from.
+std::string checkKeepsData(const CompileOptions &options,
+                           mlir::ModuleOp module);
 } // namespace fsdp
 
 #endif // FSDP_TOOLS_FSDP_COMPILE_OUTPUTS_H

@@ -1,5 +1,6 @@
 //===- fsdp-compile.cpp - ONNX model to sharded training program ----------===//
 #include "Options.h"
+#include "Outputs.h"
 #include "Report.h"
 #include "passes/Kernel/Compile.h"
 #include "passes/Plan/Gemm.h"
@@ -62,7 +63,8 @@ void askLibrary(CompileOptions &options) {
   options.pipeline.libraryBf16 = false;
   if (options.pipeline.paramDtype == "bfloat16")
     llvm::errs() << "fsdp-compile: warning: oneDNN has no products in bf16 on "
-                    "this CPU (they need AVX-512): they are computed in f32\n";
+                    "the CPU compiled for (they need AVX-512): they are "
+                    "computed in f32\n";
 }
 
 /// Imports the model and runs all passes; null after a message.
@@ -74,6 +76,11 @@ OwningOpRef<ModuleOp> plan(MLIRContext &context, CompileOptions &options) {
     module = onnx::importOnnx(options.input, options.import, &context);
     if (!module || failed(onnx::checkSupported(*module)))
       return nullptr;
+  }
+  if (std::string problem = checkKeepsData(options, *module);
+      !problem.empty()) {
+    llvm::errs() << "fsdp-compile: error: " << problem << "\n";
+    return nullptr;
   }
   reportParameters(*module, llvm::errs());
   {
