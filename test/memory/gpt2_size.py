@@ -6,7 +6,7 @@ and 4 ranks, and stays within its plan.
 
 Checks, on every rank: measured peak equals the planned one, to the byte; the
 resident high-water minus its value before the program was loaded is at most the
-plan plus 5 % plus 32 MiB; the plan is at most 1.25 of the lower bound. The
+plan plus 5 % plus 64 MiB; the plan is at most 1.25 of the lower bound. The
 second must catch a variant of the same program whose ranks hold the whole
 optimizer state, held against the unchanged program's plan.
 """
@@ -78,7 +78,9 @@ def train(tools, folder, program, ranks):
 
 
 def fits(growth, planned):
-    return growth <= planned * 1.05 + 32 * 2**20
+    # Beside the plan: libraries' own memory, and what MPI buffers of messages whose
+    # receiver is late (up to 55 MB seen, in one of four ranks on two cores).
+    return growth <= planned * 1.05 + 64 * 2**20
 
 
 def check_size(tools, folder, ranks):
