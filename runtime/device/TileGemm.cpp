@@ -55,8 +55,7 @@ memory::desc describe(int64_t rows, int64_t columns, memory::data_type type,
           transposed ? memory::dims{1, stride} : memory::dims{stride, 1}};
 }
 
-/// The library's product of one shape, for one thread: its operands and its
-/// scratchpad are kept with it.
+/// The library's product of one shape, for one thread.
 class Bf16Product {
 public:
   /// Throws dnnl::error, dnnl_unimplemented where the library has no such
