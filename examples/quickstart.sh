@@ -7,7 +7,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 steps=${STEPS:-200} batch=${BATCH:-2} lr=${LR:-1e-3}
 
-.ci/setup
+.ci/setup fsdp-compile fsdp-run
 
 # The text: public-domain English from Debian's package bible-kjv-text.
 out=build/quickstart
