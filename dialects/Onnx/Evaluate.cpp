@@ -26,6 +26,30 @@ double unaryFloat(Unary kind, double x) {
     return std::sin(x);
   case Unary::Cos:
     return std::cos(x);
+  case Unary::Tan:
+    return std::tan(x);
+  case Unary::Asin:
+    return std::asin(x);
+  case Unary::Acos:
+    return std::acos(x);
+  case Unary::Atan:
+    return std::atan(x);
+  case Unary::Sinh:
+    return std::sinh(x);
+  case Unary::Cosh:
+    return std::cosh(x);
+  case Unary::Asinh:
+    return std::asinh(x);
+  case Unary::Acosh:
+    return std::acosh(x);
+  case Unary::Atanh:
+    return std::atanh(x);
+  case Unary::Expm1:
+    return std::expm1(x);
+  case Unary::Log1p:
+    return std::log1p(x);
+  case Unary::Softplus:
+    return (x < 0 ? 0.0 : x) + std::log1p(std::exp(-std::fabs(x)));
   case Unary::Tanh:
     return std::tanh(x);
   case Unary::Sigmoid:
@@ -85,8 +109,10 @@ double binaryFloat(Binary kind, double a, double b) {
     return std::isnan(a) || a > b ? a : b;
   case Binary::Min:
     return std::isnan(a) || a < b ? a : b;
-  case Binary::Mod:
-    return a - b * std::floor(a / b);
+  case Binary::Mod: {
+    double rest = std::fmod(a, b);
+    return rest != 0 && (rest < 0) != (b < 0) ? rest + b : rest;
+  }
   case Binary::FMod:
     return std::fmod(a, b);
   case Binary::Equal:

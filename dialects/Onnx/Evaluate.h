@@ -54,27 +54,20 @@ constexpr int64_t maxFoldedBytes = 64 << 20;
 std::optional<Tensor> toTensor(mlir::Attribute value);
 mlir::DenseElementsAttr toAttribute(const Tensor &tensor);
 
-enum class Unary {
-  Neg,
-  Abs,
-  Exp,
-  Log,
-  Sqrt,
-  Reciprocal,
-  Sin,
-  Cos,
-  Tanh,
-  Sigmoid,
-  Erf,
-  Relu,
-  Not,
-  Floor,
-  Ceil,
-  Round,
-  Sign,
-  IsNaN,
-  IsInf
-};
+/// Elementwise functions of one operand that are an op, each under its op's
+/// name: what treats all alike is made from this list.
+// clang-format off
+#define FSDP_ONNX_UNARY(X)                                                     \
+  X(Neg) X(Abs) X(Sign) X(Floor) X(Ceil) X(Round) X(Sqrt) X(Reciprocal)        \
+  X(Exp) X(Expm1) X(Log) X(Log1p) X(Sin) X(Cos) X(Tan) X(Asin) X(Acos)         \
+  X(Atan) X(Sinh) X(Cosh) X(Tanh) X(Asinh) X(Acosh) X(Atanh) X(Erf)            \
+  X(Sigmoid) X(Softplus) X(Relu) X(Not)
+// clang-format on
+
+#define FSDP_ONNX_KIND(KIND) KIND,
+enum class Unary { FSDP_ONNX_UNARY(FSDP_ONNX_KIND) IsNaN, IsInf };
+#undef FSDP_ONNX_KIND
+
 enum class Binary {
   Add,
   Sub,

@@ -75,23 +75,11 @@ OpFoldResult foldReduction(Reduction kind, Operation *op, Attribute x,
 
 OpFoldResult ConstantOp::fold(FoldAdaptor) { return getValue(); }
 
-#define FOLD_UNARY(OP, KIND)                                                   \
-  OpFoldResult OP::fold(FoldAdaptor adaptor) {                                 \
+#define FOLD_UNARY(KIND)                                                       \
+  OpFoldResult KIND##Op::fold(FoldAdaptor adaptor) {                           \
     return foldUnary(Unary::KIND, *this, adaptor.getX());                      \
   }
-FOLD_UNARY(NegOp, Neg)
-FOLD_UNARY(AbsOp, Abs)
-FOLD_UNARY(ExpOp, Exp)
-FOLD_UNARY(LogOp, Log)
-FOLD_UNARY(SqrtOp, Sqrt)
-FOLD_UNARY(ReciprocalOp, Reciprocal)
-FOLD_UNARY(SinOp, Sin)
-FOLD_UNARY(CosOp, Cos)
-FOLD_UNARY(TanhOp, Tanh)
-FOLD_UNARY(SigmoidOp, Sigmoid)
-FOLD_UNARY(ErfOp, Erf)
-FOLD_UNARY(ReluOp, Relu)
-FOLD_UNARY(NotOp, Not)
+FSDP_ONNX_UNARY(FOLD_UNARY)
 
 #define FOLD_BINARY(OP, KIND)                                                  \
   OpFoldResult OP::fold(FoldAdaptor adaptor) {                                 \
@@ -99,6 +87,8 @@ FOLD_UNARY(NotOp, Not)
   }
 FOLD_BINARY(MaxOp, Max)
 FOLD_BINARY(MinOp, Min)
+FOLD_BINARY(ModOp, Mod)
+FOLD_BINARY(FModOp, FMod)
 FOLD_BINARY(AndOp, And)
 FOLD_BINARY(OrOp, Or)
 FOLD_BINARY(EqualOp, Equal)

@@ -24,10 +24,29 @@ def Onnx_SqrtOp : Onnx_Unary<"sqrt", "x^(1/2)">;
 def Onnx_ReciprocalOp : Onnx_Unary<"reciprocal", "1 / x">;
 def Onnx_SinOp : Onnx_Unary<"sin", "sin x">;
 def Onnx_CosOp : Onnx_Unary<"cos", "cos x">;
+def Onnx_TanOp : Onnx_Unary<"tan", "tan x">;
+def Onnx_AsinOp : Onnx_Unary<"asin", "arcsin x">;
+def Onnx_AcosOp : Onnx_Unary<"acos", "arccos x">;
+def Onnx_AtanOp : Onnx_Unary<"atan", "arctan x">;
+def Onnx_SinhOp : Onnx_Unary<"sinh", "sinh x">;
+def Onnx_CoshOp : Onnx_Unary<"cosh", "cosh x">;
+def Onnx_AsinhOp : Onnx_Unary<"asinh", "arsinh x">;
+def Onnx_AcoshOp : Onnx_Unary<"acosh", "arcosh x">;
+def Onnx_AtanhOp : Onnx_Unary<"atanh", "artanh x">;
+def Onnx_Expm1Op : Onnx_Unary<"expm1", "e^x - 1, exact near 0">;
+def Onnx_Log1pOp : Onnx_Unary<"log1p", "ln(1 + x), exact near 0">;
 def Onnx_TanhOp : Onnx_Unary<"tanh", "tanh x">;
 def Onnx_SigmoidOp : Onnx_Unary<"sigmoid", "1 / (1 + e^-x)">;
 def Onnx_ErfOp : Onnx_Unary<"erf", "erf x">;
 def Onnx_ReluOp : Onnx_Unary<"relu", "max(x, 0)">;
+def Onnx_SoftplusOp
+    : Onnx_Unary<"softplus", "ln(1 + e^x) = max(x, 0) + ln(1 + e^-|x|)">;
+def Onnx_FloorOp : Onnx_Unary<"floor", "floor x (gradient 0)">;
+def Onnx_CeilOp : Onnx_Unary<"ceil", "ceil x (gradient 0)">;
+def Onnx_RoundOp
+    : Onnx_Unary<"round", "the nearest whole number, halves to even (gradient 0)">;
+def Onnx_SignOp : Onnx_Unary<"sign", "-1, 0 or 1; 0 of NaN (gradient 0)", 1,
+                             Onnx_Tensor>;
 def Onnx_NotOp : Onnx_Unary<"not", "not x", 0, Onnx_BoolTensor>;
 
 def Onnx_GeluOp : Onnx_ElementwiseOp<"gelu", 1> {
@@ -57,6 +76,10 @@ def Onnx_SubOp : Onnx_Binary<"sub", "a - b">;
 def Onnx_MulOp : Onnx_Binary<"mul", "a b">;
 def Onnx_DivOp : Onnx_Binary<"div", "a / b (integers round toward zero)">;
 def Onnx_PowOp : Onnx_Binary<"pow", "a^b">;
+def Onnx_ModOp
+    : Onnx_Binary<"mod", "a - b floor(a / b), of b's sign (integers: 0 for b = 0)">;
+def Onnx_FModOp
+    : Onnx_Binary<"fmod", "a - b trunc(a / b), of a's sign (integers: 0 for b = 0)">;
 def Onnx_MaxOp : Onnx_Binary<"max", "max(a, b); ties share the gradient">;
 def Onnx_MinOp : Onnx_Binary<"min", "min(a, b); ties share the gradient">;
 def Onnx_AndOp : Onnx_Binary<"and", "a and b", 0, Onnx_BoolTensor>;

@@ -75,6 +75,22 @@ Value wholePower(OpBuilder &b, Location loc, Value x, Value n) {
   Value fraction = b.create<arith::SelectOp>(loc, isUnit, result, zero);
   return b.create<arith::SelectOp>(loc, isNegative, fraction, result);
 }
+
+/// a - b trunc(a / b). Processors trap on an integer b of 0 and on the least
+/// integer by -1: the remainder is 0 for both.
+Value remainder(OpBuilder &b, Location loc, Value l, Value r) {
+  Type type = l.getType();
+  if (isa<FloatType>(type))
+    return b.create<arith::RemFOp>(loc, l, r);
+  auto is = [&](int64_t value) {
+    return b.create<arith::CmpIOp>(loc, arith::CmpIPredicate::eq, r,
+                                   number(b, loc, type, value));
+  };
+  Value traps = b.create<arith::OrIOp>(loc, is(0), is(-1));
+  Value safe =
+      b.create<arith::SelectOp>(loc, traps, number(b, loc, type, 1), r);
+  return b.create<arith::RemSIOp>(loc, l, safe);
+}
 } // namespace
 
 #define SCALAR(OP)                                                             \
@@ -87,6 +103,20 @@ SCALAR_MATH(LogOp, math::LogOp)
 SCALAR_MATH(SqrtOp, math::SqrtOp)
 SCALAR_MATH(SinOp, math::SinOp)
 SCALAR_MATH(CosOp, math::CosOp)
+SCALAR_MATH(TanOp, math::TanOp)
+SCALAR_MATH(AsinOp, math::AsinOp)
+SCALAR_MATH(AcosOp, math::AcosOp)
+SCALAR_MATH(AtanOp, math::AtanOp)
+SCALAR_MATH(SinhOp, math::SinhOp)
+SCALAR_MATH(CoshOp, math::CoshOp)
+SCALAR_MATH(AsinhOp, math::AsinhOp)
+SCALAR_MATH(AcoshOp, math::AcoshOp)
+SCALAR_MATH(AtanhOp, math::AtanhOp)
+SCALAR_MATH(Expm1Op, math::ExpM1Op)
+SCALAR_MATH(Log1pOp, math::Log1pOp)
+SCALAR_MATH(FloorOp, math::FloorOp)
+SCALAR_MATH(CeilOp, math::CeilOp)
+SCALAR_MATH(RoundOp, math::RoundEvenOp)
 SCALAR_MATH(TanhOp, math::TanhOp)
 SCALAR_MATH(ErfOp, math::ErfOp)
 
@@ -145,6 +175,46 @@ SCALAR(SigmoidOp) {
   Value exp = b.create<math::ExpOp>(loc, b.create<arith::NegFOp>(loc, args[0]));
   return b.create<arith::DivFOp>(loc, one,
                                  b.create<arith::AddFOp>(loc, one, exp));
+}
+
+SCALAR(SoftplusOp) {
+  Value x = args[0], zero = number(b, loc, type, 0);
+  Value negative =
+      b.create<arith::CmpFOp>(loc, arith::CmpFPredicate::OLT, x, zero);
+  Value exp = b.create<math::ExpOp>(
+      loc, b.create<arith::NegFOp>(loc, b.create<math::AbsFOp>(loc, x)));
+  return b.create<arith::AddFOp>(
+      loc, b.create<arith::SelectOp>(loc, negative, zero, x),
+      b.create<math::Log1pOp>(loc, exp));
+}
+
+SCALAR(SignOp) {
+  Value x = args[0], zero = number(b, loc, type, 0);
+  Value above = compare(b, loc, {x, zero}, arith::CmpFPredicate::OGT,
+                        arith::CmpIPredicate::sgt);
+  Value below = compare(b, loc, {x, zero}, arith::CmpFPredicate::OLT,
+                        arith::CmpIPredicate::slt);
+  Value rest =
+      b.create<arith::SelectOp>(loc, below, number(b, loc, type, -1), zero);
+  return b.create<arith::SelectOp>(loc, above, number(b, loc, type, 1), rest);
+}
+
+SCALAR(FModOp) { return remainder(b, loc, args[0], args[1]); }
+
+SCALAR(ModOp) {
+  Value rest = remainder(b, loc, args[0], args[1]);
+  Value zero = number(b, loc, type, 0);
+  auto isNegative = [&](Value x) {
+    return compare(b, loc, {x, zero}, arith::CmpFPredicate::OLT,
+                   arith::CmpIPredicate::slt);
+  };
+  Value isPart = compare(b, loc, {rest, zero}, arith::CmpFPredicate::ONE,
+                         arith::CmpIPredicate::ne);
+  Value differ =
+      b.create<arith::XOrIOp>(loc, isNegative(rest), isNegative(args[1]));
+  Value moved = byType<arith::AddFOp, arith::AddIOp>(b, loc, {rest, args[1]});
+  return b.create<arith::SelectOp>(
+      loc, b.create<arith::AndIOp>(loc, isPart, differ), moved, rest);
 }
 
 SCALAR(GeluOp) {

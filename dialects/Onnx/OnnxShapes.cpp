@@ -5,6 +5,7 @@
 // compares them with the types written in the IR.
 //
 //===----------------------------------------------------------------------===//
+#include "dialects/Onnx/Evaluate.h"
 #include "dialects/Onnx/Onnx.h"
 
 using namespace mlir;
@@ -86,19 +87,8 @@ LogicalResult inferReduce(std::optional<Location> loc, Value x,
     types.push_back(operands[0].getType());                                    \
     return success();                                                          \
   }
-INFER_SAME(NegOp)
-INFER_SAME(AbsOp)
-INFER_SAME(ExpOp)
-INFER_SAME(LogOp)
-INFER_SAME(SqrtOp)
-INFER_SAME(ReciprocalOp)
-INFER_SAME(SinOp)
-INFER_SAME(CosOp)
-INFER_SAME(TanhOp)
-INFER_SAME(SigmoidOp)
-INFER_SAME(ErfOp)
-INFER_SAME(ReluOp)
-INFER_SAME(NotOp)
+#define INFER_UNARY(KIND) INFER_SAME(KIND##Op)
+FSDP_ONNX_UNARY(INFER_UNARY)
 INFER_SAME(GeluOp)
 INFER_SAME(SoftmaxOp)
 
@@ -116,6 +106,8 @@ INFER_BINARY(SubOp)
 INFER_BINARY(MulOp)
 INFER_BINARY(DivOp)
 INFER_BINARY(PowOp)
+INFER_BINARY(ModOp)
+INFER_BINARY(FModOp)
 INFER_BINARY(MaxOp)
 INFER_BINARY(MinOp)
 

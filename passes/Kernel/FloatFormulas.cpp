@@ -38,6 +38,7 @@ Value FloatFormulas::mul(Value x, Value y) {
 Value FloatFormulas::div(Value x, Value y) {
   return b.create<arith::DivFOp>(loc, x, y);
 }
+Value FloatFormulas::sqrt(Value x) { return b.create<math::SqrtOp>(loc, x); }
 Value FloatFormulas::neg(Value x) { return b.create<arith::NegFOp>(loc, x); }
 Value FloatFormulas::abs(Value x) { return b.create<math::AbsFOp>(loc, x); }
 Value FloatFormulas::copySign(Value magnitude, Value sign) {
@@ -111,15 +112,7 @@ Value FloatFormulas::exp(Value x) {
   x = clamp(x, pick(-746.0, -104.0), pick(710.0, 89.0));
   Rounded n = round(mul(x, number(M_LOG2E)));
   Value r = subLn2(x, n.number), y;
-  if (isF64()) {
-    SmallVector<double> taylor;
-    double factorial = 6227020800.0; // 13!
-    for (int k = 13; k >= 2; factorial /= k, --k)
-      taylor.push_back(1.0 / factorial);
-    y = add(fma(polynomial(r, taylor), mul(r, r), r), number(1.0));
-  } else {
-    y = expOfRest32(r);
-  }
+  y = isF64() ? add(expm1OfRest(r), number(1.0)) : expOfRest32(r);
   Value half = shiftRight(n.integer, 1);
   y = mul(y, powerOfTwo(half));
   return mul(y, powerOfTwo(subInt(n.integer, half)));
@@ -131,9 +124,24 @@ Value FloatFormulas::subLn2(Value x, Value n) {
 }
 
 /// A minimax of degree 6 whose first coefficients are 1: off by 3e-9.
-Value FloatFormulas::expOfRest32(Value r) {
-  return polynomial(r, {1.3814540106e-3, 8.3687451362e-3, 4.1668390787e-2,
-                        1.6666520399e-1, 4.9999993432e-1, 1.0, 1.0});
+static constexpr double kExp32[] = {1.3814540106e-3,
+                                    8.3687451362e-3,
+                                    4.1668390787e-2,
+                                    1.6666520399e-1,
+                                    4.9999993432e-1,
+                                    1.0,
+                                    1.0};
+
+Value FloatFormulas::expOfRest32(Value r) { return polynomial(r, kExp32); }
+
+Value FloatFormulas::expm1OfRest(Value r) {
+  if (!isF64())
+    return mul(polynomial(r, ArrayRef(kExp32).drop_back()), r);
+  SmallVector<double> taylor;
+  double factorial = 6227020800.0; // 13!
+  for (int k = 13; k >= 2; factorial /= k, --k)
+    taylor.push_back(1.0 / factorial);
+  return fma(polynomial(r, taylor), mul(r, r), r);
 }
 
 /// As exp, with one factor 2^n. n and the exponent's bias are added to a number

@@ -24,6 +24,7 @@ public:
   mlir::Value sub(mlir::Value x, mlir::Value y);
   mlir::Value mul(mlir::Value x, mlir::Value y);
   mlir::Value div(mlir::Value x, mlir::Value y);
+  mlir::Value sqrt(mlir::Value x);
   mlir::Value neg(mlir::Value x);
   mlir::Value abs(mlir::Value x);
   mlir::Value copySign(mlir::Value magnitude, mlir::Value sign);
@@ -71,9 +72,31 @@ public:
   mlir::Value cos(mlir::Value x);
   mlir::Value pow(mlir::Value x, mlir::Value y);
 
+  // Of these, RoundingFormulas.cpp: whole numbers.
+  mlir::Value roundEven(mlir::Value x);
+  mlir::Value floor(mlir::Value x);
+  mlir::Value ceil(mlir::Value x);
+  mlir::Value trunc(mlir::Value x);
+  mlir::Value fmod(mlir::Value x, mlir::Value y);
+
+  // DerivedFormulas.cpp: made of the above. Those after log1p in f64 alone.
+  mlir::Value expm1(mlir::Value x);
+  mlir::Value log1p(mlir::Value x);
+  mlir::Value tan(mlir::Value x);
+  mlir::Value atan(mlir::Value x);
+  mlir::Value asin(mlir::Value x);
+  mlir::Value acos(mlir::Value x);
+  mlir::Value sinh(mlir::Value x);
+  mlir::Value cosh(mlir::Value x);
+  mlir::Value asinh(mlir::Value x);
+  mlir::Value acosh(mlir::Value x);
+  mlir::Value atanh(mlir::Value x);
+
 private:
   /// e^x, |x| <= 88, in f32; 0 where that is subnormal.
   mlir::Value expInRange32(mlir::Value x);
+  /// e^r - 1, |r| <= ln 2 / 2.
+  mlir::Value expm1OfRest(mlir::Value r);
   /// e^r, |r| <= ln 2 / 2, in f32.
   mlir::Value expOfRest32(mlir::Value r);
   /// x - n ln 2 in two steps, exact to the last place.

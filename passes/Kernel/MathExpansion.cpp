@@ -50,20 +50,34 @@ void add(RewritePatternSet &patterns, Formula<Op> formula) {
 
 void fsdp::populateMathExpansionPatterns(RewritePatternSet &patterns) {
   using F = FloatFormulas;
-  add<math::ExpOp, false>(patterns,
-                          [](F &f, ValueRange x) { return f.exp(x[0]); });
-  add<math::LogOp, false>(patterns,
-                          [](F &f, ValueRange x) { return f.log(x[0]); });
-  add<math::TanhOp, false>(patterns,
-                           [](F &f, ValueRange x) { return f.tanh(x[0]); });
-  add<math::ErfOp, false>(patterns,
-                          [](F &f, ValueRange x) { return f.erf(x[0]); });
-  add<math::SinOp, true>(patterns,
-                         [](F &f, ValueRange x) { return f.sin(x[0]); });
-  add<math::CosOp, true>(patterns,
-                         [](F &f, ValueRange x) { return f.cos(x[0]); });
+#define EXPAND(OP, IS_WIDE, FUNCTION)                                          \
+  add<OP, IS_WIDE>(patterns,                                                   \
+                   [](F &f, ValueRange x) { return f.FUNCTION(x[0]); });
+  EXPAND(math::ExpOp, false, exp)
+  EXPAND(math::LogOp, false, log)
+  EXPAND(math::TanhOp, false, tanh)
+  EXPAND(math::ErfOp, false, erf)
+  EXPAND(math::ExpM1Op, false, expm1)
+  EXPAND(math::Log1pOp, false, log1p)
+  EXPAND(math::FloorOp, false, floor)
+  EXPAND(math::CeilOp, false, ceil)
+  EXPAND(math::RoundEvenOp, false, roundEven)
+  EXPAND(math::SinOp, true, sin)
+  EXPAND(math::CosOp, true, cos)
+  EXPAND(math::TanOp, true, tan)
+  EXPAND(math::AsinOp, true, asin)
+  EXPAND(math::AcosOp, true, acos)
+  EXPAND(math::AtanOp, true, atan)
+  EXPAND(math::SinhOp, true, sinh)
+  EXPAND(math::CoshOp, true, cosh)
+  EXPAND(math::AsinhOp, true, asinh)
+  EXPAND(math::AcoshOp, true, acosh)
+  EXPAND(math::AtanhOp, true, atanh)
+#undef EXPAND
   add<math::PowFOp, true>(patterns,
                           [](F &f, ValueRange x) { return f.pow(x[0], x[1]); });
+  add<arith::RemFOp, true>(
+      patterns, [](F &f, ValueRange x) { return f.fmod(x[0], x[1]); });
 }
 
 Value fsdp::emitExpNonPositive(OpBuilder &b, Location loc, Value x) {

@@ -25,6 +25,10 @@ struct Case {
 };
 
 double gelu(double x) { return x / 2 * (1 + std::erf(x / std::sqrt(2.0))); }
+/// Of y's sign; 0 for y = 0, as kernels give for integers.
+double floorMod(double x, double y) {
+  return y == 0 ? 0 : x - y * std::floor(x / y);
+}
 double tanhGelu(double x) {
   double u = std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x);
   return x / 2 * (1 + std::tanh(u));
@@ -40,6 +44,22 @@ const Case kUnary[] = {{"neg", FORMULA(-x), -3, 3},
                        {"reciprocal", FORMULA(1 / x), 0.1, 9},
                        {"sin", FORMULA(std::sin(x)), -50, 50},
                        {"cos", FORMULA(std::cos(x)), -50, 50},
+                       {"tan", FORMULA(std::tan(x)), -1.5, 1.5},
+                       {"asin", FORMULA(std::asin(x)), -1, 1},
+                       {"acos", FORMULA(std::acos(x)), -1, 1},
+                       {"atan", FORMULA(std::atan(x)), -9, 9},
+                       {"sinh", FORMULA(std::sinh(x)), -5, 5},
+                       {"cosh", FORMULA(std::cosh(x)), -5, 5},
+                       {"asinh", FORMULA(std::asinh(x)), -9, 9},
+                       {"acosh", FORMULA(std::acosh(x)), 1, 9},
+                       {"atanh", FORMULA(std::atanh(x)), -0.99, 0.99},
+                       {"expm1", FORMULA(std::expm1(x)), -9, 9},
+                       {"log1p", FORMULA(std::log1p(x)), -0.9, 9},
+                       {"softplus", FORMULA(std::log1p(std::exp(x))), -30, 30},
+                       {"floor", FORMULA(std::floor(x)), -9, 9},
+                       {"ceil", FORMULA(std::ceil(x)), -9, 9},
+                       {"round", FORMULA(std::nearbyint(x)), -9, 9},
+                       {"sign", FORMULA((x > 0) - (x < 0)), -2, 2},
                        {"tanh", FORMULA(std::tanh(x)), -5, 5},
                        {"sigmoid", FORMULA(1 / (1 + std::exp(-x))), -40, 40},
                        {"erf", FORMULA(std::erf(x)), -4, 4},
@@ -55,6 +75,8 @@ const Case kBinary[] = {{"add", FORMULA(x + y), -3, 3},
                         {"mul", FORMULA(x *y), -3, 3},
                         {"div", FORMULA(x / y), 0.5, 3},
                         {"pow", FORMULA(std::pow(x, y)), 0.1, 4},
+                        {"mod", FORMULA(floorMod(x, y)), -9, 9},
+                        {"fmod", FORMULA(y == 0 ? 0 : std::fmod(x, y)), -9, 9},
                         {"max", FORMULA(std::max(x, y)), -3, 3},
                         {"min", FORMULA(std::min(x, y)), -3, 3}};
 const Case kCompare[] = {{"less", FORMULA(x < y), -3, 3},

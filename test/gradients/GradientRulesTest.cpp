@@ -124,6 +124,32 @@ TEST_F(GradientRules, KinksHaveNoSlope) {
             Values({1, 0, 1, 0}));
 }
 
+/// Tests that steps have zeros as gradient, not none: PyTorch's weights decay
+/// all the same.
+TEST_F(GradientRules, StepsHaveZeros) {
+  for (std::string op : {"floor", "ceil", "round", "sign"})
+    EXPECT_EQ(gradients("%a: " + kFour, kFour,
+                        "%y = onnx." + op + " %a : " + kFour + " -> " + kFour,
+                        {{-1.5, -0.0, 0.5, 2}})[0],
+              Values({0, 0, 0, 0}));
+}
+
+TEST_F(GradientRules, SoftplusAndExpm1AtTheirEnds) {
+  for (std::string dtype : {"f32", "f64"}) {
+    std::string t = "tensor<4x" + dtype + ">";
+    auto slope =
+        gradients("%a: " + t, t, "%y = onnx.softplus %a : " + t + " -> " + t,
+                  {{-1000, 0, 30, 1000}});
+    EXPECT_EQ(slope[0][0], 0);
+    EXPECT_EQ(slope[0][1], 0.5);
+    EXPECT_NEAR(slope[0][2], 1, 1e-7);
+    EXPECT_EQ(slope[0][3], 1);
+    EXPECT_EQ(gradients("%a: " + t, t, "%y = onnx.expm1 %a : " + t + " -> " + t,
+                        {{-1000, 0, -0.0, -1e-30}})[0],
+              Values({0, 1, 1, 1}));
+  }
+}
+
 TEST_F(GradientRules, PowOfNegativeAndZeroBases) {
   std::string body =
       "%y = onnx.pow %a, %b : " + kFour + ", " + kFour + " -> " + kFour;

@@ -43,6 +43,16 @@ struct Case {
    T("2x3"),                                                                   \
    LOW,                                                                        \
    HIGH}
+/// A step function has gradient 0: x times it has the step as its own.
+#define STEP(OP)                                                               \
+  {#OP,                                                                        \
+   "%a: " T("2x3"),                                                            \
+   "%s = onnx." #OP                                                            \
+   " %a : " T("2x3") " -> " T("2x3") "\n%y = onnx.mul %s, %a : " T(            \
+       "2x3") ", " T("2x3") " -> " T("2x3"),                                   \
+   T("2x3"),                                                                   \
+   0.6,                                                                        \
+   1.4}
 /// All kinds of broadcasting.
 #define BINARY(OP, LOW, HIGH)                                                  \
   {#OP "_same",                                                                \
@@ -108,6 +118,22 @@ const Case kCases[] = {
     UNARY(reciprocal, 0.5, 2),
     UNARY(sin, -2, 2),
     UNARY(cos, -2, 2),
+    UNARY(tan, -1, 1),
+    UNARY(asin, -0.8, 0.8),
+    UNARY(acos, -0.8, 0.8),
+    UNARY(atan, -2, 2),
+    UNARY(sinh, -2, 2),
+    UNARY(cosh, 0.2, 2),
+    UNARY(asinh, -2, 2),
+    UNARY(acosh, 1.2, 3),
+    UNARY(atanh, -0.8, 0.8),
+    UNARY(expm1, -2, 2),
+    UNARY(log1p, -0.5, 2),
+    UNARY(softplus, -2, 2),
+    STEP(floor),
+    STEP(ceil),
+    STEP(round),
+    STEP(sign),
     UNARY(tanh, -2, 2),
     UNARY(sigmoid, -2, 2),
     UNARY(erf, -2, 2),
@@ -122,6 +148,8 @@ const Case kCases[] = {
     BINARY(mul, -2, 2),
     BINARY(div, 0.5, 2),
     BINARY(pow, 0.5, 2),
+    BINARY(mod, 0.5, 2),
+    BINARY(fmod, 0.5, 2),
     BINARY(max, -2, 2),
     BINARY(min, -2, 2),
     POW_CONSTANT("1", "1.0"),

@@ -88,8 +88,8 @@ def undefined():
 def unsupported():
     return model(
         [
-            node("Selu", ["x"], ["a"], "block.0"),
-            node("Selu", ["a"], ["b"], "block.1"),
+            node("LRN", ["x"], ["a"], "block.0", size=3),
+            node("LRN", ["a"], ["b"], "block.1", size=3),
             node("Mystery", ["b"], ["c"], "head", domain="my.ops"),
             node("Exp", ["c"], ["y"], "head"),
         ],

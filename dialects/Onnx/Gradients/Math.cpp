@@ -8,6 +8,14 @@
 using namespace mlir;
 using namespace fsdp::onnx;
 
+static Value square(GradientBuilder &b, Value x) { return b.mul(x, x); }
+static Value oneMinusSquare(GradientBuilder &b, Value x) {
+  return b.sub(b.scalar(x, 1), square(b, x));
+}
+static Value onePlusSquare(GradientBuilder &b, Value x) {
+  return b.add(square(b, x), b.scalar(x, 1));
+}
+
 /// One operand: `EXPR` is its gradient, of g, x and y.
 #define UNARY_GRADIENT(OP, EXPR)                                               \
   FSDP_GRADIENT(OP) {                                                          \
@@ -26,8 +34,27 @@ UNARY_GRADIENT(SqrtOp, b.div(b.mul(g, b.scalar(x, 0.5)), y))
 UNARY_GRADIENT(ReciprocalOp, b.neg(b.mul(g, b.mul(y, y))))
 UNARY_GRADIENT(SinOp, b.mul(g, b.make<CosOp>(x)))
 UNARY_GRADIENT(CosOp, b.neg(b.mul(g, b.make<SinOp>(x))))
-UNARY_GRADIENT(TanhOp, b.mul(g, b.sub(b.scalar(x, 1), b.mul(y, y))))
+UNARY_GRADIENT(TanOp, b.mul(g, onePlusSquare(b, y)))
+UNARY_GRADIENT(SinhOp, b.mul(g, b.make<CoshOp>(x)))
+UNARY_GRADIENT(CoshOp, b.mul(g, b.make<SinhOp>(x)))
+UNARY_GRADIENT(AsinOp, b.div(g, b.make<SqrtOp>(oneMinusSquare(b, x))))
+UNARY_GRADIENT(AcosOp, b.neg(b.div(g, b.make<SqrtOp>(oneMinusSquare(b, x)))))
+UNARY_GRADIENT(AtanOp, b.div(g, onePlusSquare(b, x)))
+UNARY_GRADIENT(AsinhOp, b.div(g, b.make<SqrtOp>(onePlusSquare(b, x))))
+UNARY_GRADIENT(AcoshOp,
+               b.div(g, b.make<SqrtOp>(b.sub(square(b, x), b.scalar(x, 1)))))
+UNARY_GRADIENT(AtanhOp, b.div(g, oneMinusSquare(b, x)))
+UNARY_GRADIENT(Expm1Op, b.mul(g, b.make<ExpOp>(x)))
+UNARY_GRADIENT(Log1pOp, b.div(g, b.add(b.scalar(x, 1), x)))
+UNARY_GRADIENT(SoftplusOp, b.mul(g, b.make<SigmoidOp>(x)))
+UNARY_GRADIENT(TanhOp, b.mul(g, oneMinusSquare(b, y)))
 UNARY_GRADIENT(SigmoidOp, b.mul(g, b.mul(y, b.sub(b.scalar(x, 1), y))))
+
+// Steps: zeros, which are not the same as no gradient (weights still decay).
+UNARY_GRADIENT(FloorOp, b.splat(g.getType(), 0))
+UNARY_GRADIENT(CeilOp, b.splat(g.getType(), 0))
+UNARY_GRADIENT(RoundOp, b.splat(g.getType(), 0))
+UNARY_GRADIENT(SignOp, b.splat(g.getType(), 0))
 
 // d erf/dx = 2 / sqrt(pi) e^(-x^2)
 UNARY_GRADIENT(ErfOp, b.mul(g, b.mul(b.scalar(x, M_2_SQRTPI),
@@ -89,6 +116,10 @@ BINARY_GRADIENT(AddOp, g, g)
 BINARY_GRADIENT(SubOp, g, b.neg(g))
 BINARY_GRADIENT(MulOp, b.mul(g, r), b.mul(g, l))
 BINARY_GRADIENT(DivOp, b.div(g, r), b.neg(b.div(b.mul(g, l), b.mul(r, r))))
+
+// With y = l - r n, n whole: dy/dr = -n = (y - l) / r.
+BINARY_GRADIENT(ModOp, g, b.mul(g, b.div(b.sub(getY(), l), r)))
+BINARY_GRADIENT(FModOp, g, b.mul(g, b.div(b.sub(getY(), l), r)))
 
 namespace {
 /// The share of `mine` in max or min: 1 where it won, 1/2 where both did.

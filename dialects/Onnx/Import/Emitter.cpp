@@ -2,6 +2,8 @@
 #include "dialects/Onnx/Import/Emitter.h"
 #include "dialects/Onnx/Import/Graph.h"
 
+#include <cmath>
+
 using namespace mlir;
 using namespace fsdp::onnx;
 
@@ -107,37 +109,23 @@ MaybeOperand Emitter::unary(Unary kind, const Operand &x) {
   if (x.constant)
     return once(ConstantKey("unary").add(int64_t(kind)).add(x.constant),
                 "an operation", [&] { return evaluate(kind, *x.constant); });
-  Value v = x.value;
+#define BUILD(KIND)                                                            \
+  case Unary::KIND:                                                            \
+    return first(build<KIND##Op>(x.value));
   switch (kind) {
-  case Unary::Neg:
-    return first(build<NegOp>(v));
-  case Unary::Abs:
-    return first(build<AbsOp>(v));
-  case Unary::Exp:
-    return first(build<ExpOp>(v));
-  case Unary::Log:
-    return first(build<LogOp>(v));
-  case Unary::Sqrt:
-    return first(build<SqrtOp>(v));
-  case Unary::Reciprocal:
-    return first(build<ReciprocalOp>(v));
-  case Unary::Sin:
-    return first(build<SinOp>(v));
-  case Unary::Cos:
-    return first(build<CosOp>(v));
-  case Unary::Tanh:
-    return first(build<TanhOp>(v));
-  case Unary::Sigmoid:
-    return first(build<SigmoidOp>(v));
-  case Unary::Erf:
-    return first(build<ErfOp>(v));
-  case Unary::Relu:
-    return first(build<ReluOp>(v));
-  case Unary::Not:
-    return first(build<NotOp>(v));
-  default:
-    return failure();
+    FSDP_ONNX_UNARY(BUILD)
+  case Unary::IsNaN: {
+    auto same = binary(Binary::Equal, x, x);
+    return failed(same) ? same : unary(Unary::Not, *same);
   }
+  case Unary::IsInf: {
+    auto size = unary(Unary::Abs, x);
+    return failed(size) ? size
+                        : binary(Binary::Equal, *size, scalarLike(x, HUGE_VAL));
+  }
+  }
+#undef BUILD
+  llvm_unreachable("all kinds handled");
 }
 
 MaybeOperand Emitter::binary(Binary kind, const Operand &a, const Operand &b) {
@@ -163,6 +151,10 @@ MaybeOperand Emitter::binary(Binary kind, const Operand &a, const Operand &b) {
     return first(build<DivOp>(operands));
   case Binary::Pow:
     return first(build<PowOp>(operands));
+  case Binary::Mod:
+    return first(build<ModOp>(operands));
+  case Binary::FMod:
+    return first(build<FModOp>(operands));
   case Binary::Max:
     return first(build<MaxOp>(operands));
   case Binary::Min:
@@ -181,9 +173,12 @@ MaybeOperand Emitter::binary(Binary kind, const Operand &a, const Operand &b) {
     return first(build<GreaterOp>(operands));
   case Binary::GreaterOrEqual:
     return first(build<GreaterOrEqualOp>(operands));
-  default:
-    return failure();
+  case Binary::Xor: {
+    auto same = binary(Binary::Equal, a, b);
+    return failed(same) ? same : unary(Unary::Not, *same);
   }
+  }
+  llvm_unreachable("all kinds handled");
 }
 
 MaybeOperand Emitter::where(const Operand &condition, const Operand &a,

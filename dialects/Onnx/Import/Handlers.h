@@ -54,6 +54,8 @@ using Handler = llvm::LogicalResult (*)(NodeContext &);
 using HandlerTable = llvm::StringMap<Handler>;
 
 void addMathHandlers(HandlerTable &table);
+void addActivationHandlers(HandlerTable &table);
+void addReductionHandlers(HandlerTable &table);
 void addShapeHandlers(HandlerTable &table);
 void addTensorHandlers(HandlerTable &table);
 void addNNHandlers(HandlerTable &table);

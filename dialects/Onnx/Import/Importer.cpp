@@ -35,7 +35,8 @@ public:
                        << "')";
           return failure();
         }) {
-    for (auto add : {addMathHandlers, addShapeHandlers, addTensorHandlers,
+    for (auto add : {addMathHandlers, addActivationHandlers,
+                     addReductionHandlers, addShapeHandlers, addTensorHandlers,
                      addNNHandlers, addAttentionHandlers})
       add(handlers);
   }

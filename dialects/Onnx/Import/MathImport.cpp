@@ -1,4 +1,5 @@
 //===- MathImport.cpp - Elementwise operators -----------------------------===//
+#include "dialects/Onnx/Import/Formula.h"
 #include "dialects/Onnx/Import/Handlers.h"
 #include "dialects/Onnx/Import/ProtoTypes.h"
 
@@ -26,6 +27,23 @@ LogicalResult mod(NodeContext &c) {
                              c.in[0], c.in[1]));
 }
 
+LogicalResult mean(NodeContext &c) {
+  if (failed(variadic<Binary::Add>(c)))
+    return failure();
+  MaybeOperand sum = c.out.front();
+  c.out.clear();
+  return c.result(Formula(c.e).apply(Binary::Div, sum, double(c.in.size())));
+}
+
+/// max(a, b) + log(1 + e^-|a - b|); |a - b| is 0 where both are infinite.
+MaybeOperand logAddExp(Formula &f, MaybeOperand a, MaybeOperand b) {
+  MaybeOperand apart =
+      f.where(f.apply(Binary::Equal, a, b), 0.0, f.apply(Binary::Sub, a, b));
+  MaybeOperand rest = f.apply(Unary::Neg, f.apply(Unary::Abs, apart));
+  return f.apply(Binary::Add, f.apply(Binary::Max, a, b),
+                 f.apply(Unary::Softplus, rest));
+}
+
 /// An exponent may have another element type than the base.
 LogicalResult power(NodeContext &c) {
   MaybeOperand exponent = c.e.cast(c.in[1], c.in[0].elementType());
@@ -35,7 +53,7 @@ LogicalResult power(NodeContext &c) {
 }
 
 LogicalResult isNaN(NodeContext &c) {
-  if (c.in[0].constant)
+  if (c.in[0].constant || !c.in[0].value.getDefiningOp<SoftmaxOp>())
     return c.result(c.e.unary(Unary::IsNaN, c.in[0]));
   // Kept only where it is more than a softmax's guard (see choose).
   auto type = RankedTensorType::get(c.in[0].shape(), c.e.builder.getI1Type());
@@ -43,6 +61,18 @@ LogicalResult isNaN(NodeContext &c) {
   c.nanTests[test] = c.in[0].value;
   c.out.push_back(test);
   return success();
+}
+
+LogicalResult isInf(NodeContext &c) {
+  bool above = c.integer("detect_positive", 1);
+  bool below = c.integer("detect_negative", 1);
+  if (above && below)
+    return c.result(c.e.unary(Unary::IsInf, c.in[0]));
+  if (!above && !below)
+    return c.result(
+        Operand(Tensor::splat(c.e.builder.getI1Type(), c.in[0].shape(), 0)));
+  return c.result(
+      Formula(c.e).apply(Binary::Equal, c.in[0], above ? HUGE_VAL : -HUGE_VAL));
 }
 
 LogicalResult identity(NodeContext &c) {
@@ -94,128 +124,63 @@ LogicalResult choose(NodeContext &c) {
   return c.result(c.e.where(c.in[0], c.in[1], c.in[2]));
 }
 
-LogicalResult clip(NodeContext &c) {
-  MaybeOperand x = c.in[0];
-  auto bound = [&](unsigned i, const char *name) -> std::optional<Operand> {
-    if (c.has(i))
-      return c.in[i];
-    if (c.attribute(name))
-      return c.e.scalarLike(c.in[0], c.real(name, 0));
-    return std::nullopt;
+/// The logarithm of a sigmoid, of 1 + x and of e^a + e^b, as PyTorch computes
+/// them: the exporter writes each in parts, which overflow or lose the digits
+/// of a small x.
+LogicalResult logarithm(NodeContext &c) {
+  Formula f(c.e);
+  Operation *inner = c.in[0].value ? c.in[0].value.getDefiningOp() : nullptr;
+  if (auto sigmoid = dyn_cast_or_null<SigmoidOp>(inner)) {
+    MaybeOperand x = Operand(sigmoid.getX());
+    return c.result(
+        f.apply(Unary::Neg, f.apply(Unary::Softplus, f.apply(Unary::Neg, x))));
+  }
+  std::string target = parseCall(c.node.fxNode).target;
+  auto sum = dyn_cast_or_null<AddOp>(inner);
+  if (sum && target == "log1p")
+    return c.result(f.apply(Unary::Log1p, Operand(sum.getLhs())));
+  if (sum && target == "logaddexp") {
+    auto a = sum.getLhs().getDefiningOp<ExpOp>(),
+         b = sum.getRhs().getDefiningOp<ExpOp>();
+    if (a && b)
+      return c.result(logAddExp(f, Operand(a.getX()), Operand(b.getX())));
+  }
+  return c.result(f.apply(Unary::Log, c.in[0]));
+}
+
+/// e^x - 1 and remainders, which the exporter writes in parts as well: a
+/// quotient that is rounded up to a whole number would make a remainder of
+/// almost y the one of 0.
+LogicalResult difference(NodeContext &c) {
+  std::string target = parseCall(c.node.fxNode).target;
+  auto before = [](const Operand &x) {
+    return x.value ? x.value.getDefiningOp() : nullptr;
   };
-  // By selection, not max and min: at a bound torch passes the whole gradient.
-  auto cut = [&](Binary beyond, const Operand &limit) -> MaybeOperand {
-    MaybeOperand isBeyond = c.e.binary(beyond, *x, limit);
-    if (failed(isBeyond))
-      return failure();
-    return c.e.where(*isBeyond, limit, *x);
-  };
-  if (auto low = bound(1, "min"))
-    x = cut(Binary::Less, *low);
-  if (auto high = bound(2, "max"); high && succeeded(x))
-    x = cut(Binary::Greater, *high);
-  return c.result(x);
-}
-
-LogicalResult gelu(NodeContext &c) {
-  std::string form = c.text("approximate", "none");
-  if (form != "none" && form != "tanh")
-    return failure();
-  SmallVector<NamedAttribute> attributes;
-  if (form == "tanh")
-    attributes.push_back(c.e.flag("tanh"));
-  auto values = c.e.build<GeluOp>(c.e.materialize(c.in[0]), attributes);
-  if (failed(values))
-    return failure();
-  return c.result(Operand(values->front()));
-}
-
-/// x sigmoid(alpha x).
-LogicalResult swish(NodeContext &c) {
-  MaybeOperand scaled = c.e.binary(
-      Binary::Mul, c.in[0], c.e.scalarLike(c.in[0], c.real("alpha", 1.0)));
-  if (failed(scaled))
-    return failure();
-  MaybeOperand gate = c.e.unary(Unary::Sigmoid, *scaled);
-  if (failed(gate))
-    return failure();
-  return c.result(c.e.binary(Binary::Mul, c.in[0], *gate));
-}
-
-/// max(0, min(1, alpha x + beta)), and x times it.
-MaybeOperand hardSigmoidOf(NodeContext &c, double alpha, double beta) {
-  const Operand &x = c.in[0];
-  MaybeOperand y = c.e.binary(Binary::Mul, x, c.e.scalarLike(x, alpha));
-  if (succeeded(y))
-    y = c.e.binary(Binary::Add, *y, c.e.scalarLike(x, beta));
-  if (succeeded(y))
-    y = c.e.binary(Binary::Min, *y, c.e.scalarLike(x, 1));
-  if (succeeded(y))
-    y = c.e.binary(Binary::Max, *y, c.e.scalarLike(x, 0));
-  return y;
-}
-
-LogicalResult hardSigmoid(NodeContext &c) {
-  return c.result(hardSigmoidOf(c, c.real("alpha", 0.2), c.real("beta", 0.5)));
-}
-
-LogicalResult hardSwish(NodeContext &c) {
-  MaybeOperand gate = hardSigmoidOf(c, 1.0 / 6.0, 0.5);
-  if (failed(gate))
-    return failure();
-  return c.result(c.e.binary(Binary::Mul, c.in[0], *gate));
-}
-
-LogicalResult leakyRelu(NodeContext &c) {
-  const Operand &x = c.in[0];
-  MaybeOperand below = c.e.binary(Binary::Less, x, c.e.scalarLike(x, 0));
-  MaybeOperand scaled =
-      c.e.binary(Binary::Mul, x, c.e.scalarLike(x, c.real("alpha", 0.01)));
-  if (failed(below) || failed(scaled))
-    return failure();
-  return c.result(c.e.where(*below, *scaled, x));
-}
-
-/// max(x, 0) + log(1 + e^-|x|), which does not overflow.
-LogicalResult softplus(NodeContext &c) {
-  const Operand &x = c.in[0];
-  MaybeOperand y = c.e.unary(Unary::Abs, x);
-  for (Unary step : {Unary::Neg, Unary::Exp})
-    if (succeeded(y))
-      y = c.e.unary(step, *y);
-  if (succeeded(y))
-    y = c.e.binary(Binary::Add, *y, c.e.scalarLike(x, 1));
-  if (succeeded(y))
-    y = c.e.unary(Unary::Log, *y);
-  MaybeOperand positive = c.e.unary(Unary::Relu, x);
-  if (failed(y) || failed(positive))
-    return failure();
-  return c.result(c.e.binary(Binary::Add, *positive, *y));
+  auto exp = dyn_cast_or_null<ExpOp>(before(c.in[0]));
+  if (exp && target == "expm1")
+    return c.result(c.e.unary(Unary::Expm1, Operand(exp.getX())));
+  auto multiple = dyn_cast_or_null<MulOp>(before(c.in[1]));
+  auto floor = multiple ? multiple.getLhs().getDefiningOp<FloorOp>() : nullptr;
+  auto quotient = floor ? floor.getX().getDefiningOp<DivOp>() : nullptr;
+  if (quotient && target == "remainder")
+    return c.result(c.e.binary(Binary::Mod, Operand(quotient.getLhs()),
+                               Operand(quotient.getRhs())));
+  return c.result(c.e.binary(Binary::Sub, c.in[0], c.in[1]));
 }
 } // namespace
 
 void fsdp::onnx::addMathHandlers(HandlerTable &table) {
-  table["Neg"] = unary<Unary::Neg>;
-  table["Abs"] = unary<Unary::Abs>;
-  table["Exp"] = unary<Unary::Exp>;
-  table["Log"] = unary<Unary::Log>;
-  table["Sqrt"] = unary<Unary::Sqrt>;
-  table["Reciprocal"] = unary<Unary::Reciprocal>;
-  table["Sin"] = unary<Unary::Sin>;
-  table["Cos"] = unary<Unary::Cos>;
-  table["Tanh"] = unary<Unary::Tanh>;
-  table["Sigmoid"] = unary<Unary::Sigmoid>;
-  table["Erf"] = unary<Unary::Erf>;
-  table["Relu"] = unary<Unary::Relu>;
-  table["Not"] = unary<Unary::Not>;
-  table["Floor"] = unary<Unary::Floor>;
-  table["Ceil"] = unary<Unary::Ceil>;
-  table["Round"] = unary<Unary::Round>;
-  table["Sign"] = unary<Unary::Sign>;
-  table["IsInf"] = unary<Unary::IsInf>;
+#define HANDLE(KIND) table[#KIND] = unary<Unary::KIND>;
+  FSDP_ONNX_UNARY(HANDLE)
+#undef HANDLE
+  // What is an op here and none of ONNX.
+  table.erase("Expm1");
+  table.erase("Log1p");
+  table["Log"] = logarithm;
+  table["IsInf"] = isInf;
   table["IsNaN"] = isNaN;
   table["Add"] = binary<Binary::Add>;
-  table["Sub"] = binary<Binary::Sub>;
+  table["Sub"] = difference;
   table["Mul"] = binary<Binary::Mul>;
   table["Div"] = binary<Binary::Div>;
   table["Pow"] = power;
@@ -231,15 +196,9 @@ void fsdp::onnx::addMathHandlers(HandlerTable &table) {
   table["Max"] = variadic<Binary::Max>;
   table["Min"] = variadic<Binary::Min>;
   table["Sum"] = variadic<Binary::Add>;
+  table["Mean"] = mean;
   table["Where"] = choose;
   table["Identity"] = identity;
   table["Cast"] = castTo;
   table["CastLike"] = castLike;
-  table["Clip"] = clip;
-  table["Gelu"] = gelu;
-  table["Swish"] = swish;
-  table["HardSigmoid"] = hardSigmoid;
-  table["HardSwish"] = hardSwish;
-  table["LeakyRelu"] = leakyRelu;
-  table["Softplus"] = softplus;
 }

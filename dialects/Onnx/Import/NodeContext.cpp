@@ -83,6 +83,7 @@ unsigned fsdp::onnx::minimumOperands(StringRef opType) {
                            "Div",
                            "Pow",
                            "Mod",
+                           "PRelu",
                            "And",
                            "Or",
                            "Xor",

@@ -1,4 +1,4 @@
-//===- TensorImport.cpp - Slices, joins, gathers, reductions --------------===//
+//===- TensorImport.cpp - Slices, joins, gathers, pads --------------------===//
 #include "dialects/Onnx/Import/Handlers.h"
 
 using namespace mlir;
@@ -197,9 +197,54 @@ LogicalResult gatherRows(NodeContext &c) {
   return c.result(c.e.gather(c.in[0], c.in[1], *axis, padding));
 }
 
+/// Where along an extent the elements of the padded one come from: `low` before
+/// the first, `high` after the last; nothing for a mode that there is not.
+std::optional<SmallVector<int64_t>> paddedPlaces(StringRef mode, int64_t extent,
+                                                 int64_t low, int64_t high) {
+  SmallVector<int64_t> places;
+  int64_t period = std::max<int64_t>(2 * (extent - 1), 1);
+  for (int64_t i = -low; i < extent + high; ++i) {
+    int64_t inPeriod = ((i % period) + period) % period;
+    if (mode == "edge")
+      places.push_back(std::clamp<int64_t>(i, 0, extent - 1));
+    else if (mode == "wrap")
+      places.push_back(((i % extent) + extent) % extent);
+    else if (mode == "reflect")
+      places.push_back(std::min(inPeriod, period - inPeriod));
+    else
+      return std::nullopt;
+  }
+  return places;
+}
+
+/// Pads with elements of x itself.
+LogicalResult padWithOwn(NodeContext &c, StringRef mode, ArrayRef<int64_t> low,
+                         ArrayRef<int64_t> extents) {
+  MaybeOperand y = c.in[0];
+  for (int64_t i = 0, rank = c.in[0].rank(); i < rank && succeeded(y); ++i) {
+    int64_t extent = c.in[0].shape()[i];
+    if (extents[i] == extent && low[i] == 0)
+      continue;
+    if (extent == 0 || extents[i] < 0)
+      return c.e.error() << "Pad of dimension " << i << " of " << c.in[0].type()
+                         << " to " << extents[i] << " elements in mode '"
+                         << mode << "'";
+    auto places =
+        paddedPlaces(mode, extent, low[i], extents[i] - extent - low[i]);
+    if (!places)
+      return failure();
+    y = c.e.gather(*y,
+                   Tensor::ofInts(c.e.builder.getI64Type(),
+                                  int64_t(places->size()), *places),
+                   i, std::nullopt);
+  }
+  return c.result(y);
+}
+
 LogicalResult padWith(NodeContext &c) {
   auto pads = c.ints(1, "pads");
-  if (!pads || c.text("mode", "constant") != "constant")
+  std::string mode = c.text("mode", "constant");
+  if (!pads)
     return failure();
   int64_t rank = c.in[0].rank();
   SmallVector<int64_t> axes;
@@ -228,36 +273,9 @@ LogicalResult padWith(NodeContext &c) {
     low[axis] = (*pads)[i];
     extents[axis] += (*pads)[i] + (*pads)[i + axes.size()];
   }
+  if (mode != "constant")
+    return padWithOwn(c, mode, low, extents);
   return c.result(c.e.pad(c.in[0], low, extents, value));
-}
-
-template <Reduction kind> LogicalResult reduceOver(NodeContext &c) {
-  auto wanted = c.ints(1, "axes");
-  if (c.has(1) && !wanted)
-    return failure();
-  int64_t rank = c.in[0].rank();
-  if (!wanted || wanted->empty()) {
-    if (c.integer("noop_with_empty_axes", 0)) {
-      c.out.push_back(c.in[0]);
-      return success();
-    }
-    wanted.emplace();
-    for (int64_t i = 0; i < rank; ++i)
-      wanted->push_back(i);
-  }
-  auto axes = c.axes(*wanted, rank);
-  if (failed(axes))
-    return failure();
-  llvm::sort(*axes);
-  return c.result(c.e.reduce(kind, c.in[0], *axes, c.integer("keepdims", 1)));
-}
-
-LogicalResult reduceSumSquare(NodeContext &c) {
-  MaybeOperand square = c.e.binary(Binary::Mul, c.in[0], c.in[0]);
-  if (failed(square))
-    return failure();
-  c.in[0] = *square;
-  return reduceOver<Reduction::Sum>(c);
 }
 } // namespace
 
@@ -277,10 +295,4 @@ void fsdp::onnx::addTensorHandlers(HandlerTable &table) {
   table["ConcatFromSequence"] = concatFromSequence;
   table["Gather"] = gatherRows;
   table["Pad"] = padWith;
-  table["ReduceSum"] = reduceOver<Reduction::Sum>;
-  table["ReduceMean"] = reduceOver<Reduction::Mean>;
-  table["ReduceMax"] = reduceOver<Reduction::Max>;
-  table["ReduceMin"] = reduceOver<Reduction::Min>;
-  table["ReduceProd"] = reduceOver<Reduction::Prod>;
-  table["ReduceSumSquare"] = reduceSumSquare;
 }

@@ -36,6 +36,20 @@ const Case kCases[] = {
     {"erf", erfl, -7, 7, 2, 3, true},
     {"sin", sinl, -1e4, 1e4, 1, 2, true},
     {"cos", cosl, -1e4, 1e4, 1, 2, true},
+    {"expm1", expm1l, -30, 88, 2, 2, true},
+    {"log1p", log1pl, -1, 1e37, 1, 2, true},
+    {"tan", tanl, -1e4, 1e4, 1, 4, true},
+    {"asin", asinl, -1, 1, 1, 4, true},
+    {"acos", acosl, -1, 1, 1, 4, true},
+    {"atan", atanl, -30, 30, 1, 2, true},
+    {"sinh", sinhl, -89, 89, 1, 4, true},
+    {"cosh", coshl, -89, 89, 1, 4, true},
+    {"asinh", asinhl, -1e12, 1e12, 1, 4, true},
+    {"acosh", acoshl, 1, 1e12, 1, 4, false},
+    {"atanh", atanhl, -1, 1, 1, 4, true},
+    {"floor", floorl, -1e10, 1e10, 0, 0, true},
+    {"ceil", ceill, -1e10, 1e10, 0, 0, true},
+    {"round", nearbyintl, -1e10, 1e10, 0, 0, true},
 };
 
 constexpr int64_t kCount = 200000;
@@ -144,7 +158,8 @@ TEST_P(MathExpansion, TreatsSpecialValuesAsC) {
       double expected = double(c.exact(x));
       if (isF32)
         expected = double(float(expected));
-      if ((op == "sin" || op == "cos") && std::abs(x) > 1.6e6)
+      bool reduces = op == "sin" || op == "cos" || op == "tan";
+      if (reduces && std::abs(x) > 1.6e6)
         expected = nan; // where the argument reduction ends
       if (std::isnan(expected))
         EXPECT_TRUE(std::isnan(ys[i])) << dtype << " " << op << "(" << x << ")";
@@ -162,9 +177,38 @@ INSTANTIATE_TEST_SUITE_P(Functions, MathExpansion, ::testing::ValuesIn(kCases),
                            return std::string(info.param.op);
                          });
 
-class PowExpansion : public MathExpansion {};
+/// Functions of two operands.
+class PairExpansion : public MathExpansion {};
 
-TEST_F(PowExpansion, MatchesC) {
+/// Tests that a remainder is C's, bit for bit, at every pair of ends too.
+TEST_F(PairExpansion, RemainderIsExact) {
+  std::mt19937_64 random(5);
+  std::uniform_real_distribution<double> uniform(-1, 1);
+  std::vector<double> xs, ys;
+  for (int i = 0; i < 20000; ++i) {
+    ys.push_back(float(uniform(random) * std::pow(10, 3 * uniform(random))));
+    bool isMultiple = i % 2;
+    xs.push_back(float(isMultiple ? ys.back() * std::round(9 * uniform(random))
+                                  : uniform(random) * 1e4));
+  }
+  const double inf = INFINITY, nan = NAN;
+  for (double x : {0.0, -0.0, 1.0, -7.5, 3e7, inf, -inf, nan})
+    for (double y : {0.0, 1.0, -1.0, 2.5, -2.5, 1e30, inf, -inf, nan})
+      xs.push_back(x), ys.push_back(y);
+  for (const char *dtype : {"f32", "f64"}) {
+    std::vector<double> zs = evaluate("fmod", dtype, xs, ys);
+    for (size_t i = 0; i < xs.size(); ++i) {
+      double exact = std::fmod(xs[i], ys[i]);
+      if (std::isnan(exact))
+        EXPECT_TRUE(std::isnan(zs[i])) << xs[i] << " by " << ys[i];
+      else
+        EXPECT_EQ(zs[i], dtype[1] == '3' ? float(exact) : exact)
+            << dtype << " " << xs[i] << " by " << ys[i];
+    }
+  }
+}
+
+TEST_F(PairExpansion, PowMatchesC) {
   std::mt19937_64 random(3);
   std::uniform_real_distribution<double> uniform(-3, 3);
   std::vector<double> xs, ys;
