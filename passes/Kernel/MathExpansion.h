@@ -12,7 +12,7 @@ namespace fsdp {
 ///
 /// Errors, in units in the last place of the result, against exact values
 /// (test/passes/Kernel/MathExpansionTest.cpp measures them):
-///   f32: exp 1, log 1, tanh 2, erf 2, expm1 2, log1p 1, sin, cos, tan, asin,
+///   f32: exp 1, log 1, tanh 2, erf 2, expm1 2, log1p 2, sin, cos, tan, asin,
 ///        acos, atan, sinh, cosh, asinh, acosh, atanh and powf 1
 ///   f64: exp 2, log 1, tanh 2, erf 3, expm1 2, log1p 2, sin and cos 2,
 ///        atan 2, tan, asin, acos, sinh, cosh, asinh, acosh and atanh 4,

@@ -6,7 +6,7 @@ each model is imported, compiled and run, its results held against the file's.
 A model is tried as it is, then with the inputs that an operator may need to
 know (integers and truth values, and scalars after the first) as constants.
 Prints how many import, and what is still outside the set by operator; fails
-where a result is wrong, or fewer than `--floor` import.
+where a result is wrong, or fewer than `--floor` are right.
 """
 
 import argparse
@@ -132,7 +132,7 @@ def run(tool, folder):
     try:
         outputs, needed = outputs_of(tool, folder)
     except Refused as refusal:
-        return "refused", str(refusal)
+        return "not run" if "no kernel" in str(refusal) else "refused", str(refusal)
     except RuntimeError as crash:
         return "wrong", str(crash)
     problem = problem_of(outputs, data(folder, "output"))
@@ -171,10 +171,11 @@ def main():
         if kind == "wrong" or (kind == "refused" and arguments.list):
             print(f"{folder.name}: {kind}: {why}")
     print("refused, by operator or reason:", ", ".join(f"{what} {n}" for what, n in sorted(outside.items())))
-    imported = counts["as it is"] + counts["constants"]
-    print(f"{len(results)} models: {imported} import and give ONNX's values ({counts['as it is']} as they are), "
-          f"{counts['wrong']} wrong, {counts['refused']} refused")
-    sys.exit(counts["wrong"] > 0 or imported < arguments.floor)
+    right = counts["as it is"] + counts["constants"]
+    print(f"{len(results)} models: {right} import and give ONNX's values ({counts['as it is']} as they are), "
+          f"{counts['wrong']} do not, {counts['not run']} import and have no kernel here, "
+          f"{counts['refused']} refused")
+    sys.exit(counts["wrong"] > 0 or right < arguments.floor)
 
 
 if __name__ == "__main__":

@@ -114,6 +114,41 @@ FailureOr<std::vector<Tensor>> inputsOf(func::FuncOp func,
   return tensors;
 }
 
+/// Products of f32 are a library's, which is not here: they are computed in
+/// f64.
+void widenProducts(func::FuncOp func) {
+  SmallVector<onnx::MatMulOp> products;
+  func.walk([&](onnx::MatMulOp op) { products.push_back(op); });
+  for (onnx::MatMulOp op : products) {
+    if (!cast<RankedTensorType>(op.getType()).getElementType().isF32())
+      continue;
+    OpBuilder b(op);
+    auto wide = [&](Value x) {
+      auto type = cast<RankedTensorType>(x.getType()).clone(b.getF64Type());
+      return b.create<onnx::CastOp>(op.getLoc(), type, x).getY();
+    };
+    Value y = b.create<onnx::MatMulOp>(op.getLoc(), wide(op.getLhs()),
+                                       wide(op.getRhs()), op.getTransA(),
+                                       op.getTransB());
+    op.replaceAllUsesWith(
+        b.create<onnx::CastOp>(op.getLoc(), op.getType(), y).getY());
+    op.erase();
+  }
+}
+
+/// The executor takes no tensor without elements.
+LogicalResult checkSizes(func::FuncOp func) {
+  auto result = func.walk([](Operation *op) {
+    for (Type type : op->getResultTypes())
+      if (cast<RankedTensorType>(type).getNumElements() == 0) {
+        op->emitError("has no kernel for a tensor without elements");
+        return WalkResult::interrupt();
+      }
+    return WalkResult::advance();
+  });
+  return failure(result.wasInterrupted());
+}
+
 /// Answers on `os`; fails after an error on the context.
 LogicalResult answer(MLIRContext *context, const json &request,
                      std::ostream &os) {
@@ -134,8 +169,10 @@ LogicalResult answer(MLIRContext *context, const json &request,
   manager.addPass(createCanonicalizerPass());
   manager.addPass(createCSEPass());
   auto inputs = inputsOf(func, request.at("inputs"));
-  if (failed(inputs) || failed(manager.run(*module)))
+  if (failed(inputs) || failed(manager.run(*module)) ||
+      failed(checkSizes(func)))
     return failure();
+  widenProducts(func);
   KernelExecutor executor;
   auto results = executor.run(func, *inputs);
   if (!results)
