@@ -47,8 +47,8 @@ timed() {
   say "$name: $((SECONDS - start)) s"
 }
 
-mirror=$(sed -n 's/^URIs: *//p; s/^deb \(\[[^]]*\] \)\?\([^ ]*\) bookworm .*/\2/p' \
-  /etc/apt/sources.list /etc/apt/sources.list.d/debian.sources 2>/dev/null | head -n 1)
+mirror=$(cat /etc/apt/sources.list /etc/apt/sources.list.d/debian.sources 2>/dev/null |
+  sed -n 's/^URIs: *//p; s/^deb \(\[[^]]*\] \)\?\([^ ]*\) bookworm .*/\2/p' | head -n 1) || true
 bootstrap() {
   debootstrap --variant=minbase --include=git,ca-certificates bookworm \
     "$machine" "${mirror:-http://deb.debian.org/debian}" >"$machine.log" 2>&1 || {
