@@ -44,12 +44,47 @@ MaybeOperand logAddExp(Formula &f, MaybeOperand a, MaybeOperand b) {
                  f.apply(Unary::Softplus, rest));
 }
 
+/// Whether the node is the root of torch.std or of a norm. The exporter takes a
+/// deviation apart into a variance, which may be reshaped, and its root.
+bool isDeviationOrNorm(NodeContext &c) {
+  CallRecord call = parseCall(c.node.fxNode);
+  if (call.target == "linalg_vector_norm")
+    return true;
+  StringRef of = call.value(0);
+  return call.target == "sqrt" &&
+         (of.starts_with("var") || of.starts_with("broadcast_in_dim"));
+}
+
+/// PyTorch's deviations and norms have gradient 0 where they are 0, roots none
+/// that is finite: the root of such a call never sees 0.
+MaybeOperand
+rootOf(NodeContext &c,
+       llvm::function_ref<MaybeOperand(Formula &, MaybeOperand)> root) {
+  Formula f(c.e);
+  if (c.in[0].constant || !isDeviationOrNorm(c))
+    return root(f, c.in[0]);
+  MaybeOperand isZero = f.apply(Binary::Equal, c.in[0], 0);
+  return f.where(isZero, 0.0, root(f, f.where(isZero, 1.0, c.in[0])));
+}
+
+LogicalResult squareRoot(NodeContext &c) {
+  return c.result(rootOf(
+      c, [](Formula &f, MaybeOperand x) { return f.apply(Unary::Sqrt, x); }));
+}
+
 /// An exponent may have another element type than the base.
 LogicalResult power(NodeContext &c) {
   MaybeOperand exponent = c.e.cast(c.in[1], c.in[0].elementType());
+  auto raise = [&](Formula &f, MaybeOperand x) {
+    return f.apply(Binary::Pow, x, exponent);
+  };
   if (failed(exponent))
     return failure();
-  return c.result(c.e.binary(Binary::Pow, c.in[0], *exponent));
+  const SharedTensor &known = exponent->constant;
+  bool isRoot = known && known->isFloat() && known->isSplat() &&
+                known->asFloat(0) > 0 && known->asFloat(0) < 1;
+  Formula f(c.e);
+  return c.result(isRoot ? rootOf(c, raise) : raise(f, c.in[0]));
 }
 
 LogicalResult isNaN(NodeContext &c) {
@@ -176,6 +211,7 @@ void fsdp::onnx::addMathHandlers(HandlerTable &table) {
   // What is an op here and none of ONNX.
   table.erase("Expm1");
   table.erase("Log1p");
+  table["Sqrt"] = squareRoot;
   table["Log"] = logarithm;
   table["IsInf"] = isInf;
   table["IsNaN"] = isNaN;

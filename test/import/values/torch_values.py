@@ -26,6 +26,7 @@ HALVES = [-2.5, -1.5, -0.5, -0.25, 0.0, 0.5, 0.75, 1.5, 2.5]
 TIES = [[1.0, 2.0, 2.0, -1.0], [0.0, 0.0, 0.0, 0.0], [-3.0, -2.0, -3.0, -2.0]]
 ZEROS = [[0.0, 2.0, 3.0], [0.0, 0.0, 3.0], [1.5, -2.0, 4.0], [0.0, 0.0, 0.0]]
 KINDS = {"f32": (TensorProto.FLOAT, np.float32), "f64": (TensorProto.DOUBLE, np.float64)}
+OPSETS = {"silu": 24, "norm_old": 13, "clamp_old": 6, "pad_old": 10}
 # Where PyTorch's f32 has fewer digits than the tolerance, and where ONNX has a
 # number in f32 alone.
 LEFT_OUT = {("gelu", "f32"), ("logsumexp_far", "f32"), ("hardsigmoid", "f64")}
@@ -86,6 +87,20 @@ def softplus(kind):
 
 def log_sigmoid(kind):
     return [node("Sigmoid", ["x"], ["s"]), node("Log", ["s"], ["y"])]
+
+
+def deviation(kind):
+    return [ints("axes", -1), constant("fix", 2 / 3, kind), node("ReduceMean", ["x", "axes"], ["m"]),
+            node("Sub", ["x", "m"], ["d"]), node("Mul", ["d", "d"], ["dd"]),
+            node("ReduceMean", ["dd", "axes"], ["v"], keepdims=0), node("Div", ["v", "fix"], ["w"]),
+            recorded(node("Sqrt", ["w"], ["y"]), "sqrt = sqrt(%var)")]
+
+
+def norm3(kind):
+    return [ints("axes", -1), constant("three", 3.0, kind), constant("third", 1 / 3, kind),
+            node("Abs", ["x"], ["a"]), node("Pow", ["a", "three"], ["p"]),
+            node("ReduceSum", ["p", "axes"], ["s"], keepdims=0),
+            recorded(node("Pow", ["s", "third"], ["y"]), "norm = linalg_vector_norm(%x, 3.0, [-1])")]
 
 
 def trunc(kind):
@@ -156,6 +171,8 @@ CASES = {
     "max_dim_nan": ("x.max(-1).values", reduce("ReduceMax", "max_1 = max(%x, -1)"), [[1.0, math.nan, 2.0]]),
     "norm": ("torch.linalg.vector_norm(x, dim=-1)", reduce("ReduceL2"), ZEROS),
     "norm1": ("torch.linalg.vector_norm(x, 1, dim=-1)", reduce("ReduceL1"), ZEROS),
+    "norm3": ("torch.linalg.vector_norm(x, 3, dim=-1)", norm3, ZEROS),
+    "std": ("x.std(-1)", deviation, [[2.0, 2.0, 2.0], [1.5, -2.0, 4.0]]),
     "prod": ("torch.prod(x, -1)", reduce("ReduceProd"), ZEROS),
     "prod_all": ("torch.prod(x)", reduce("ReduceProd", axes=(0, 1)), [[1.5, -2.0, 4.0], [0.5, 3.0, 1.0]]),
     "logsumexp": ("torch.logsumexp(x, -1)", reduce("ReduceLogSumExp"),
@@ -166,6 +183,11 @@ CASES = {
     "log_softmax": ("F.log_softmax(x, -1)", one("LogSoftmax"), [[1000.0, 0.0, -1000.0], [1.0, 2.0, 3.0]]),
     "pad_reflect": ("F.pad(x, (3, 2), mode='reflect')", pad("reflect", 0, 0, 3, 0, 0, 2), [[[1.0, 2.0, 3.0, 4.0]]]),
     "pad_edge": ("F.pad(x, (3, 2), mode='replicate')", pad("edge", 0, 0, 3, 0, 0, 2), [[[1.0, 2.0, 3.0]]]),
+    # What is an operand today was an attribute.
+    "norm_old": ("torch.linalg.vector_norm(x, dim=-1)", one("ReduceL2", axes=[-1], keepdims=0), ZEROS),
+    "clamp_old": ("x.clamp(-1, 1)", one("Clip", min=-1.0, max=1.0), WIDE),
+    "pad_old": ("F.pad(x, (3, 2), mode='reflect')", one("Pad", pads=[0, 0, 3, 0, 0, 2], mode="reflect"),
+                [[[1.0, 2.0, 3.0, 4.0]]]),
     "pad_wrap": ("F.pad(x, (2, 1), mode='circular')", pad("wrap", 0, 0, 2, 0, 0, 1), [[[1.0, 2.0, 3.0]]]),
 }
 
@@ -197,8 +219,8 @@ def request(name, kind, folder):
     arrays = [np.array(x, dtype) for x in inputs]
     values = [helper.make_tensor_value_info(n, proto, a.shape) for n, a in zip("xz", arrays)]
     graph = helper.make_graph(build(proto), "g", values, [helper.make_tensor_value_info("y", proto, None)])
-    opset = 24 if name == "silu" else 20
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=10)
+    opset = helper.make_opsetid("", OPSETS.get(name, 20))
+    model = helper.make_model(graph, opset_imports=[opset], ir_version=10)
     path = folder / f"{name}-{kind}.onnx"
     path.write_bytes(model.SerializeToString())
     flat = [[x if math.isfinite(x) else str(x) for x in a.reshape(-1).tolist()] for a in arrays]
