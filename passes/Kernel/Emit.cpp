@@ -194,6 +194,9 @@ fsdp::lowerKernelBody(train::KernelOp kernel, ModuleOp dest, StringRef symbol) {
   if (failed(lowerKernel(dest)))
     return kernel.emitOpError("cannot be lowered");
   auto body = dest.lookupSymbol<LLVM::LLVMFuncOp>((symbol + "_body").str());
+  if (!body)
+    return kernel.emitOpError("cannot be lowered: it has results of types ")
+           << kernel.getResultTypes();
   body.setLinkage(LLVM::Linkage::Internal);
   SmallVector<StringRef> attributes = {"alwaysinline"};
   if (isElementwiseGroup(kernel) || isReducedChain(kernel))
