@@ -183,6 +183,9 @@ LogicalResult LayoutAttr::verify(function_ref<InFlightDiagnostic()> emitError,
     if (!mesh.getSize(axis.getValue())) // layout_c1
       return emitError() << "layout names axis " << axis
                          << ", which the mesh does not have (layout_c1)";
+    if (llvm::count(axes, axis) > 1) // layout_c1
+      return emitError() << "layout names axis " << axis
+                         << " twice (layout_c1)";
     shards *= mesh.getSize(axis.getValue());
   }
   if (types.empty())

@@ -27,6 +27,20 @@ namespace fsdp::rt {
 /// Unit attribute of a kernel's module that does nothing but cast: rounding is
 /// integer arithmetic by then, which cannot be told from a computation.
 inline constexpr llvm::StringLiteral kOnlyCasts = "fsdprt.only_casts";
+
+/// Array attribute of a kernel's module: which of its results may be computed
+/// in place, as pairs of the argument of an operand and that of a result, by
+/// number in a launch. None where it is missing.
+inline constexpr llvm::StringLiteral kInPlace = "fsdprt.in_place";
+
+/// Whether buffers may hold elements of `type`: the runtime has a code for it.
+bool isStoredType(mlir::Type type);
+
+/// Bytes of one element in a buffer; i1 takes one.
+int64_t bytesOf(mlir::Type type);
+
+/// Whether `op` is a call of the runtime, on a stream.
+bool isDispatch(mlir::Operation *op);
 } // namespace fsdp::rt
 
 #endif // FSDP_DIALECTS_FSDPRT_FSDPRT_H

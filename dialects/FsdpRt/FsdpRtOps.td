@@ -19,6 +19,7 @@ def FsdpRt_Dialect : Dialect {
     in an arena. Each op is one call of runtime/abi/functions.def. SPEC.md
     beside this file has the rules.
   }];
+  let hasOperationAttrVerify = 1;
   let useDefaultAttributePrinterParser = 1;
   let useDefaultTypePrinterParser = 1;
 }
@@ -57,7 +58,14 @@ def FsdpRt_BufferKindAttr
 def FsdpRt_ArgAttr : AttrDef<FsdpRt_Dialect, "Arg"> {
   let mnemonic = "arg";
   let summary = "bytes [begin, begin + bytes) of a buffer, and their use";
-  let description = "`#fsdprt.arg<read 12 [0 : 4096]>`";
+  let description = [{
+    `#fsdprt.arg<read 12 [0 : 4096]>`
+
+    **Constraints**
+    - (arg_c1) the buffer's number, the begin and the bytes are not negative, and
+      the end can be counted.
+  }];
+  let genVerifyDecl = 1;
   let parameters = (ins "::fsdp::rt::Access":$access, "int64_t":$buffer,
                         "int64_t":$begin, "int64_t":$bytes);
   let assemblyFormat = "`<` $access $buffer `[` $begin `:` $bytes `]` `>`";
@@ -70,13 +78,18 @@ def FsdpRt_Event : TypeDef<FsdpRt_Dialect, "Event"> {
 }
 
 class FsdpRt_Op<string mnemonic, list<Trait> traits = []>
-    : Op<FsdpRt_Dialect, mnemonic, traits>;
+    : Op<FsdpRt_Dialect, mnemonic, traits> {
+  let hasVerifier = 1;
+}
 
 def FsdpRt_ArenaOp : FsdpRt_Op<"arena"> {
   let summary = "one allocation of the program";
   let description = [{
     `bytes` is the highest end of any buffer in it. `persistent` arenas keep
     their contents over phases.
+
+    **Constraints**
+    - (arena_c1) the number, of 32 bits, and the bytes are not negative.
   }];
   let arguments = (ins StrAttr:$name, I64Attr:$index, I64Attr:$bytes,
                        UnitAttr:$persistent);
@@ -89,6 +102,10 @@ def FsdpRt_BufferOp : FsdpRt_Op<"buffer"> {
   let description = [{
     `phase` is empty for a buffer that lives over all phases. `offset` is -1
     until the plan assigns it.
+
+    **Constraints**
+    - (buffer_c1) number, bytes and arena are not negative, nor is the offset but
+      for -1; the end can be counted.
   }];
   let arguments = (ins I64Attr:$id, StrAttr:$name, StrAttr:$unit,
       FsdpRt_BufferKindAttr:$kind, I64Attr:$bytes, StrAttr:$phase,
@@ -107,7 +124,11 @@ def FsdpRt_PhaseOp : FsdpRt_Op<"phase", [
   let assemblyFormat = "$sym_name `runs` $runs attr-dict-with-keyword $body";
 }
 
-/// A call of the runtime: the head of every descriptor of fsdprt.h.
+/// A call of the runtime: the head of every descriptor of fsdprt.h. For all
+/// (SPEC.md): the arguments are as many as the call takes, each with its use
+/// (dispatch_c1), and have the bytes that it says (dispatch_c2); numbers are in
+/// the range of what they count (dispatch_c3); the runtime has a code for
+/// element types (dispatch_c4).
 class FsdpRt_Dispatch<string mnemonic, dag extra, string extraFormat>
     : FsdpRt_Op<mnemonic> {
   let arguments = !con((ins StrAttr:$name, FsdpRt_StreamAttr:$stream,
@@ -122,6 +143,14 @@ def FsdpRt_LaunchOp : FsdpRt_Dispatch<"launch",
     (ins FlatSymbolRefAttr:$kernel, I64Attr:$extent, I64Attr:$scratch_bytes),
     "$kernel `extent` $extent `scratch` $scratch_bytes"> {
   let summary = "runs a generated kernel over [0, extent)";
+  let description = [{
+    Arguments are the kernel's operands, its results, and scratch, of which each
+    worker takes `scratch` bytes.
+
+    **Constraints**
+    - (launch_c1) scratch is the last argument, enough for one worker, and there
+      if and only if a worker takes any.
+  }];
 }
 def FsdpRt_GemmOp : FsdpRt_Dispatch<"gemm", (ins
     TypeAttr:$dtype, TypeAttr:$c_dtype, BoolAttr:$accumulate, I64Attr:$m, I64Attr:$n, I64Attr:$k,
@@ -135,6 +164,13 @@ def FsdpRt_GemmOp : FsdpRt_Dispatch<"gemm", (ins
     B, C, then a row that is added to every row of C with `bias`, a matrix like
     C that is added with `residual`, and the library's scratch. Strides in
     elements: one a batch dimension, then row and column.
+
+    **Constraints**
+    - (gemm_c1) extents are positive; a batch has at most 4 dimensions.
+    - (gemm_c2) strides are not negative; rows or columns of A and B, and rows of
+      C, have stride 1.
+    - (gemm_c3) A, B, C and the residual have the bytes of their elements.
+    - (gemm_c4) A and B are of f32 or bf16, C of the same type or of f32.
   }];
 }
 /// A collective of a unit's line. Without `segments` it exchanges whole shards:
@@ -151,6 +187,9 @@ def FsdpRt_AllGatherOp : FsdpRt_LineCollective<"all_gather"> {
     With `segments`, pairs of offset and elements in the shard, several gathers
     in one: rank r's part of each stands at element ranks * offset + r *
     elements of the line.
+
+    **Constraints**
+    - (collective_c1) the line has the bytes of whole shards.
   }];
 }
 def FsdpRt_ReduceScatterOp : FsdpRt_LineCollective<"reduce_scatter"> {
@@ -158,11 +197,21 @@ def FsdpRt_ReduceScatterOp : FsdpRt_LineCollective<"reduce_scatter"> {
   let description = [{
     With `segments` as for `all_gather`; what no segment holds of the shard
     becomes 0.
+
+    **Constraints**
+    - (collective_c1) the line has the bytes of whole shards.
+    - (collective_c2) scratch has those of the line.
   }];
 }
 def FsdpRt_AllReduceOp : FsdpRt_Dispatch<"all_reduce",
     (ins TypeAttr:$dtype, I64Attr:$count), "$dtype `count` $count"> {
   let summary = "sum of a small buffer over the ranks, with scratch";
+  let description = [{
+    In place.
+
+    **Constraints**
+    - (collective_c2) scratch has at least the bytes of the buffer.
+  }];
 }
 def FsdpRt_FillOp : FsdpRt_Dispatch<"fill", (ins I64Attr:$byte),
     "`byte` $byte"> {
@@ -170,10 +219,18 @@ def FsdpRt_FillOp : FsdpRt_Dispatch<"fill", (ins I64Attr:$byte),
 }
 def FsdpRt_CopyOp : FsdpRt_Dispatch<"copy", (ins), ""> {
   let summary = "copies the first argument's bytes to the second";
+  let description = [{
+    **Constraints**
+    - (copy_c1) the arguments have as many bytes.
+  }];
 }
 def FsdpRt_ConstantOp : FsdpRt_Dispatch<"constant", (ins ElementsAttr:$value),
     "$value"> {
   let summary = "writes data of the program to a buffer";
+  let description = [{
+    **Constraints**
+    - (constant_c1) the data is dense, of numbers.
+  }];
 }
 def FsdpRt_LoadOp : FsdpRt_Dispatch<"load",
     (ins I64Attr:$unit_index, I64Attr:$line), "$unit_index `line` $line"> {

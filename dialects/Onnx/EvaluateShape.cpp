@@ -1,7 +1,10 @@
 //===- EvaluateShape.cpp - Rearranging, gathering, reducing constants -----===//
 #include "dialects/Onnx/Evaluate.h"
 
+#include "llvm/Support/MathExtras.h"
+
 #include <cmath>
+#include <limits>
 
 using namespace mlir;
 using namespace fsdp::onnx;
@@ -277,6 +280,27 @@ static int64_t joinInt(Reduction kind, int64_t a, int64_t b) {
   llvm_unreachable("all kinds handled");
 }
 
+/// Element `i` of a reduction of nothing; a mean is then 0 / 0.
+static void setNeutral(Reduction kind, Tensor &result,
+                       std::vector<double> &floats, int64_t i) {
+  constexpr double most = std::numeric_limits<double>::infinity();
+  double value = kind == Reduction::Prod  ? 1
+                 : kind == Reduction::Max ? -most
+                 : kind == Reduction::Min ? most
+                                          : 0;
+  if (result.isFloat()) {
+    floats[i] = value;
+    return;
+  }
+  unsigned width = result.elementType.getIntOrFloatBitWidth();
+  if (std::isfinite(value))
+    result.ints[i] = int64_t(value);
+  else if (width == 1)
+    result.ints[i] = value > 0;
+  else
+    result.ints[i] = value > 0 ? llvm::maxIntN(width) : llvm::minIntN(width);
+}
+
 Tensor fsdp::onnx::reduce(Reduction kind, const Tensor &x,
                           ArrayRef<int64_t> axes, bool keepdims) {
   SmallVector<int64_t> kept, shape;
@@ -306,6 +330,9 @@ Tensor fsdp::onnx::reduce(Reduction kind, const Tensor &x,
           seen[to] ? joinInt(kind, result.ints[to], x.asInt(i)) : x.asInt(i);
     seen[to] = true;
   });
+  if (reduced == 0) // what ONNX says of no elements
+    for (int64_t i = 0; i < count; ++i)
+      setNeutral(kind, result, floats, i);
   for (int64_t i = 0; i < count; ++i) {
     if (x.isFloat())
       result.setFloat(i, kind == Reduction::Mean ? floats[i] / reduced

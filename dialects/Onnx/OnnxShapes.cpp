@@ -60,6 +60,10 @@ LogicalResult inferReduce(std::optional<Location> loc, Value x,
                           ArrayRef<int64_t> axes, bool keepdims,
                           SmallVectorImpl<Type> &types) {
   RankedTensorType type = tensorType(x);
+  for (size_t i = 1; i < axes.size(); ++i)
+    if (axes[i] <= axes[i - 1]) // reduce_c1
+      return emitOptionalError(loc, "axes [", axes,
+                               "] are not sorted and unique (reduce_c1)");
   SmallVector<int64_t> shape;
   for (auto [i, extent] : llvm::enumerate(type.getShape())) {
     if (!llvm::is_contained(axes, int64_t(i)))
@@ -113,6 +117,11 @@ INFER_BINARY(MinOp)
 
 #define INFER_COMPARE(OP)                                                      \
   INFER(OP) {                                                                  \
+    if (tensorType(operands[0]).getElementType() !=                            \
+        tensorType(operands[1]).getElementType())                              \
+      return emitOptionalError(                                                \
+          loc, "element types ", tensorType(operands[0]).getElementType(),     \
+          " and ", tensorType(operands[1]).getElementType(), " differ");       \
     return inferBroadcast(loc, operands, IntegerType::get(context, 1), types); \
   }
 INFER_COMPARE(AndOp)
@@ -124,6 +133,10 @@ INFER_COMPARE(GreaterOp)
 INFER_COMPARE(GreaterOrEqualOp)
 
 INFER(WhereOp) {
+  Type a = tensorType(operands[1]).getElementType();
+  Type b = tensorType(operands[2]).getElementType();
+  if (a != b)
+    return emitOptionalError(loc, "element types ", a, " and ", b, " differ");
   return inferBroadcast(loc, operands, tensorType(operands[1]).getElementType(),
                         types);
 }
@@ -156,6 +169,9 @@ INFER(ConcatOp) {
     RankedTensorType type = tensorType(operand);
     if (type.getRank() != first.getRank())
       return fail(loc, "operands differ in rank");
+    if (type.getElementType() != first.getElementType())
+      return emitOptionalError(loc, "element types ", first.getElementType(),
+                               " and ", type.getElementType(), " differ");
     for (int64_t i = 0; i < type.getRank(); ++i)
       if (i != axis && type.getDimSize(i) != first.getDimSize(i))
         return emitOptionalError(loc, "operand type ", type, " does not match ",
@@ -182,9 +198,19 @@ INFER(GatherOp) {
     return inferReduce(loc, operands[0], adaptor.getAxes(),                    \
                        adaptor.getKeepdims(), types);                          \
   }
-INFER_REDUCE(ReduceSumOp)
-INFER_REDUCE(ReduceMeanOp)
 INFER_REDUCE(ReduceMaxOp)
+
+/// A sum of i1 would be one of its two values.
+#define INFER_SUM(OP)                                                          \
+  INFER(OP) {                                                                  \
+    Adaptor adaptor(operands, attributes, properties, regions);                \
+    if (tensorType(operands[0]).getElementType().isInteger(1))                 \
+      return fail(loc, "i1 has no sums: cast it (reduce_c2)");                 \
+    return inferReduce(loc, operands[0], adaptor.getAxes(),                    \
+                       adaptor.getKeepdims(), types);                          \
+  }
+INFER_SUM(ReduceSumOp)
+INFER_SUM(ReduceMeanOp)
 
 /// Whether `actual` is `inferred`, or the same in the type of its statistics.
 static bool isSumOf(TypeRange inferred, TypeRange actual) {

@@ -21,13 +21,6 @@ MemRefType memrefOf(Type tensor) {
   return MemRefType::get(type.getShape(), type.getElementType());
 }
 
-bool isElementwiseGroup(train::KernelOp kernel) {
-  return llvm::all_of(kernel.getBody().front().without_terminator(),
-                      [](Operation &op) {
-                        return isElementwise(&op) || isa<onnx::ConstantOp>(op);
-                      });
-}
-
 /// The one op of a kernel that is not elementwise; null with an error when
 /// there are several, or neighbours that it cannot be fused with.
 Operation *onlyOp(train::KernelOp kernel) {
@@ -151,6 +144,13 @@ void emitEntry(OpBuilder &b, ModuleOp dest, StringRef symbol, size_t numArgs,
 }
 } // namespace
 
+bool fsdp::isElementwiseGroup(train::KernelOp kernel) {
+  return llvm::all_of(kernel.getBody().front().without_terminator(),
+                      [](Operation &op) {
+                        return isElementwise(&op) || isa<onnx::ConstantOp>(op);
+                      });
+}
+
 FailureOr<KernelBody> fsdp::emitKernelBody(train::KernelOp kernel,
                                            ModuleOp dest, StringRef symbol,
                                            bool callsLibrary) {
@@ -194,6 +194,9 @@ fsdp::lowerKernelBody(train::KernelOp kernel, ModuleOp dest, StringRef symbol) {
   if (failed(lowerKernel(dest)))
     return kernel.emitOpError("cannot be lowered");
   auto body = dest.lookupSymbol<LLVM::LLVMFuncOp>((symbol + "_body").str());
+  if (!body)
+    return kernel.emitOpError("cannot be lowered: it has results of types ")
+           << kernel.getResultTypes();
   body.setLinkage(LLVM::Linkage::Internal);
   SmallVector<StringRef> attributes = {"alwaysinline"};
   if (isElementwiseGroup(kernel) || isReducedChain(kernel))
@@ -216,77 +219,6 @@ fsdp::emitKernel(train::KernelOp kernel, ModuleOp dest, StringRef symbol) {
             kernel.getInputs().size() + kernel.getOutputs().size(),
             bool(scratchOf(kernel)), *body);
   return emitted->info;
-}
-
-//===----------------------------------------------------------------------===//
-// In place
-//===----------------------------------------------------------------------===//
-
-/// Operands of `op` that its first result may overwrite.
-static SmallVector<Value> overwritable(Operation *op) {
-  return llvm::TypeSwitch<Operation *, SmallVector<Value>>(op)
-      .Case([](onnx::SoftmaxOp o) { return SmallVector<Value>{o.getX()}; })
-      .Case([](onnx::AttentionOp o) { return SmallVector<Value>{o.getQ()}; })
-      .Case([](train::AttentionGradOp o) {
-        return SmallVector<Value>{o.getQ(), o.getDy()};
-      })
-      .Case<onnx::LayerNormalizationOp, onnx::RmsNormalizationOp>(
-          [](auto o) { return SmallVector<Value>{o.getX()}; })
-      .Case([](train::SoftmaxGradOp o) {
-        return SmallVector<Value>{o.getDy(), o.getY()};
-      })
-      .Case<train::LayerNormGradOp, train::RmsNormGradOp>(
-          [](auto o) { return SmallVector<Value>{o.getDy(), o.getX()}; })
-      .Case([](train::CrossEntropyGradOp o) {
-        return SmallVector<Value>{o.getLogits()};
-      })
-      .Case([](train::ClipCoefficientOp o) {
-        return SmallVector<Value>{o.getNorm()};
-      })
-      .Default([](Operation *) { return SmallVector<Value>(); });
-}
-
-SmallVector<SmallVector<unsigned>>
-fsdp::inPlaceOperands(train::KernelOp kernel) {
-  SmallVector<SmallVector<unsigned>> table(kernel.getOutputs().size());
-  auto bytesOf = [](Type type) {
-    auto tensor = cast<RankedTensorType>(type);
-    return tensor.getElementType().getIntOrFloatBitWidth();
-  };
-  auto shapeOf = [](Value value) {
-    return cast<RankedTensorType>(value.getType()).getShape();
-  };
-  Value result = kernel.getOutputs().front();
-  if (isElementwiseGroup(kernel)) {
-    for (auto [i, input] : llvm::enumerate(kernel.getInputs()))
-      if (shapeOf(input) == shapeOf(result) &&
-          bytesOf(input.getType()) == bytesOf(result.getType()))
-        table[0].push_back(i);
-    return table;
-  }
-  Block &body = kernel.getBody().front();
-  auto allow = [&](unsigned output, Value operand) {
-    auto argument = dyn_cast<BlockArgument>(operand);
-    if (argument && operand.getType() == kernel.getOutputs()[output].getType())
-      table[output].push_back(argument.getArgNumber());
-  };
-  for (Operation &op : body.without_terminator())
-    for (Value operand : overwritable(&op))
-      allow(0, operand);
-  for (Operation &root : body) {
-    if (!isFusibleRowOp(root))
-      continue;
-    // A chain reads an element, or a row, before that of its result is stored;
-    // one before the norm also before the norm's row.
-    for (BlockArgument argument : body.getArguments()) {
-      if (!llvm::all_of(argument.getUsers(), isElementwise))
-        continue;
-      allow(0, argument);
-      if (isInPrologue(*argument.getUsers().begin(), &root))
-        allow(kernel.getOutputs().size() - 1, argument);
-    }
-  }
-  return table;
 }
 
 //===----------------------------------------------------------------------===//

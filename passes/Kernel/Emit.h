@@ -46,11 +46,6 @@ mlir::FailureOr<mlir::LLVM::LLVMFuncOp> lowerKernelBody(train::KernelOp kernel,
                                                         mlir::ModuleOp dest,
                                                         llvm::StringRef symbol);
 
-/// For each result, the operands whose buffer it may take over: same bytes,
-/// each element (or row) read before the iteration that writes it.
-llvm::SmallVector<llvm::SmallVector<unsigned>>
-inPlaceOperands(train::KernelOp kernel);
-
 /// Equal for kernels that compute the same: the kernel's text without names,
 /// scopes and locations.
 std::string kernelKey(train::KernelOp kernel);

@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 #include "passes/Kernel/Emitter.h"
 #include "passes/Kernel/Gpu.h"
+#include "passes/Kernel/InPlace.h"
 
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/Linalg/Transforms/Transforms.h"

@@ -81,10 +81,17 @@ struct Source {
 struct Fold {
   Emitter &e;
   bool isMax;
-  double scale;
+  int64_t divisor; ///< of a mean: the elements folded; 1 otherwise
 
   Value init(Type type) const {
-    return e.number(type, isMax ? -std::numeric_limits<double>::infinity() : 0);
+    if (!isMax || type.isInteger(1))
+      return e.number(type, 0);
+    if (auto integer = dyn_cast<IntegerType>(type)) {
+      auto least = e.b.getIntegerAttr(
+          type, APInt::getSignedMinValue(integer.getWidth()));
+      return e.b.create<arith::ConstantOp>(e.loc, least);
+    }
+    return e.number(type, -std::numeric_limits<double>::infinity());
   }
   Value applyInOrder(OpBuilder &b, Location loc, Value acc, Value x) const {
     if (!isMax && isa<FloatType>(x.getType()))
@@ -92,15 +99,27 @@ struct Fold {
     return apply(b, loc, acc, x);
   }
   Value apply(OpBuilder &b, Location loc, Value acc, Value x) const {
-    if (isMax)
-      return b.create<arith::MaximumFOp>(loc, acc, x);
-    return e.accumulate(b, acc, x);
+    if (!isMax)
+      return e.accumulate(b, acc, x);
+    if (x.getType().isInteger(1))
+      return b.create<arith::OrIOp>(loc, acc, x);
+    if (isa<IntegerType>(x.getType()))
+      return b.create<arith::MaxSIOp>(loc, acc, x);
+    return b.create<arith::MaximumFOp>(loc, acc, x);
   }
+  /// Integers round toward zero, as a quotient of theirs does.
   Value finish(OpBuilder &b, Location loc, Value acc) const {
-    if (scale == 1)
+    if (divisor == 1)
       return acc;
-    Value factor =
-        b.create<arith::ConstantOp>(loc, b.getFloatAttr(acc.getType(), scale));
+    Type type = acc.getType();
+    if (isa<IntegerType>(type)) {
+      auto count = b.create<arith::ConstantOp>(
+          loc, b.getIntegerAttr(type, APInt(type.getIntOrFloatBitWidth(),
+                                            uint64_t(divisor))));
+      return b.create<arith::DivSIOp>(loc, acc, count);
+    }
+    Value factor = b.create<arith::ConstantOp>(
+        loc, b.getFloatAttr(type, 1 / double(divisor)));
     return b.create<arith::MulFOp>(loc, acc, factor);
   }
 };
@@ -239,11 +258,11 @@ void foldColumns(Emitter &e, const Fold &fold, const Source &x, Value y,
 
 template <typename Op> LogicalResult emitFold(Emitter &e, Op op, bool isMax) {
   auto type = cast<RankedTensorType>(op.getX().getType());
-  double count = 1;
+  int64_t count = 1;
   for (int64_t axis : op.getAxes())
     count *= type.getDimSize(axis);
   bool isMean = isa<onnx::ReduceMeanOp>(op);
-  Fold fold{e, isMax, isMean ? 1 / count : 1};
+  Fold fold{e, isMax, isMean ? count : 1};
   Source source(e, type.getShape(), op.getAxes());
   Type element = e.computeType(type.getElementType());
   auto foldThem = source.space.marked.back() ? foldRows : foldColumns;

@@ -83,5 +83,8 @@ LogicalResult fsdp::lowerKernel(ModuleOp module) {
   manager.addPass(createConvertControlFlowToLLVMPass());
   manager.addPass(createReconcileUnrealizedCastsPass());
   manager.addPass(createCanonicalizerPass());
-  return manager.run(module);
+  if (failed(manager.run(module)))
+    return failure();
+  storeHalvesAsIntegers(module);
+  return success();
 }

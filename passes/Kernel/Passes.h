@@ -43,6 +43,9 @@ inline bool isReduction(mlir::Operation *op) {
                                onnx::ReduceMaxOp>(op);
 }
 
+/// Whether all that `kernel` holds is elementwise, or a constant.
+bool isElementwiseGroup(train::KernelOp kernel);
+
 /// Whether `root` needs the result of `op`.
 bool isInPrologue(mlir::Operation *op, mlir::Operation *root);
 } // namespace fsdp

@@ -43,8 +43,11 @@ private:
   static TypedAttr neutralOf(Operation *op) {
     Builder b(op->getContext());
     Type type = op->getResult(0).getType();
-    if (isa<arith::AddFOp, arith::AddIOp>(op))
+    if (isa<arith::AddFOp, arith::AddIOp, arith::OrIOp>(op))
       return b.getZeroAttr(type);
+    if (isa<arith::MaxSIOp>(op))
+      return b.getIntegerAttr(
+          type, APInt::getSignedMinValue(type.getIntOrFloatBitWidth()));
     if (isa<arith::MaxNumFOp, arith::MaximumFOp>(op))
       return b.getFloatAttr(type, -std::numeric_limits<double>::infinity());
     return nullptr;
@@ -269,6 +272,10 @@ private:
       high = b.create<arith::ExtUIOp>(loc, i64, fromLane(high, distance));
       return b.create<arith::OrIOp>(loc, low,
                                     b.create<arith::ShLIOp>(loc, high, half));
+    }
+    if (isa<IntegerType>(type) && type.getIntOrFloatBitWidth() < 32) {
+      Value wide = b.create<arith::ExtUIOp>(loc, i32, value);
+      return b.create<arith::TruncIOp>(loc, type, fromLane(wide, distance));
     }
     return b.create<NVVM::ShflOp>(loc, type, number(i32, -1), value,
                                   number(i32, distance), number(i32, kWarp - 1),

@@ -36,16 +36,15 @@ int32_t fsdp::dtypeCode(Type type) {
     return FSDPRT_BF16;
   if (type.isF16())
     return FSDPRT_F16;
-  switch (type.getIntOrFloatBitWidth()) {
-  case 64:
+  if (type.isInteger(64))
     return FSDPRT_I64;
-  case 32:
+  if (type.isInteger(32))
     return FSDPRT_I32;
-  case 8:
+  if (type.isInteger(8))
     return FSDPRT_I8;
-  default:
+  if (type.isInteger(1))
     return FSDPRT_BOOL;
-  }
+  llvm_unreachable("the verifiers of dispatches admit rt::isStoredType alone");
 }
 
 static llvm::Constant *structOf(ArrayRef<llvm::Constant *> fields) {
@@ -186,13 +185,13 @@ DescriptorBuilder::collective(Operation *op, StringRef function, Type dtype,
   return {function, global(value, "collective")};
 }
 
-DescriptorBuilder::Call DescriptorBuilder::build(Operation *op) {
+FailureOr<DescriptorBuilder::Call> DescriptorBuilder::build(Operation *op) {
   auto plain = [&](StringRef function, ArrayRef<llvm::Constant *> fields) {
     SmallVector<llvm::Constant *> all = {head(op)};
     llvm::append_range(all, fields);
     return Call{function, global(structOf(all), "desc")};
   };
-  return llvm::TypeSwitch<Operation *, Call>(op)
+  return llvm::TypeSwitch<Operation *, FailureOr<Call>>(op)
       .Case([&](rt::LaunchOp launch) {
         auto *type = llvm::FunctionType::get(
             llvm::Type::getVoidTy(module.getContext()), false);
@@ -229,5 +228,8 @@ DescriptorBuilder::Call DescriptorBuilder::build(Operation *op) {
                      {i32(store.getUnitIndex()), i32(store.getLine())});
       })
       .Case([&](rt::CopyOp) { return plain("fsdprt_copy", {}); })
-      .Default([&](Operation *) { return plain("fsdprt_join", {}); });
+      .Case([&](rt::JoinOp) { return plain("fsdprt_join", {}); })
+      .Default([](Operation *other) -> FailureOr<Call> {
+        return other->emitOpError("has no function of the runtime");
+      });
 }

@@ -24,7 +24,8 @@ public:
     llvm::StringRef function;
     llvm::Constant *descriptor;
   };
-  Call build(mlir::Operation *op);
+  /// Fails, with an error on `op`, where no function runs it.
+  mlir::FailureOr<Call> build(mlir::Operation *op);
 
   /// The descriptors of products built so far.
   llvm::ArrayRef<llvm::Constant *> getGemms() const { return gemms; }
@@ -51,7 +52,7 @@ private:
   llvm::SmallVector<llvm::Constant *> gemms;
 };
 
-/// FSDPRT_F32 and the like for an element type.
+/// FSDPRT_F32 and the like for an element type, which is rt::isStoredType.
 int32_t dtypeCode(mlir::Type type);
 } // namespace fsdp
 

@@ -73,9 +73,10 @@ private:
 };
 
 /// Adds the descriptors of the phase's products to `gemms`.
-void translatePhase(rt::PhaseOp phase, llvm::Module &module,
-                    const DenseMap<int64_t, DescriptorBuilder::Place> &places,
-                    SmallVectorImpl<llvm::Constant *> &gemms) {
+LogicalResult
+translatePhase(rt::PhaseOp phase, llvm::Module &module,
+               const DenseMap<int64_t, DescriptorBuilder::Place> &places,
+               SmallVectorImpl<llvm::Constant *> &gemms) {
   llvm::LLVMContext &context = module.getContext();
   auto *pointer = llvm::PointerType::getUnqual(context);
   auto *callType = llvm::FunctionType::get(llvm::Type::getInt32Ty(context),
@@ -98,13 +99,16 @@ void translatePhase(rt::PhaseOp phase, llvm::Module &module,
           module, (phase.getSymName() + "." + own.getValue()).str(),
           /*isExported=*/false);
     }
-    DescriptorBuilder::Call call = descriptors.build(&op);
-    segment->call(module.getOrInsertFunction(call.function, callType),
-                  {call.descriptor});
+    FailureOr<DescriptorBuilder::Call> call = descriptors.build(&op);
+    if (failed(call))
+      return failure();
+    segment->call(module.getOrInsertFunction(call->function, callType),
+                  {call->descriptor});
   }
   closeSegment();
   chain.finish();
   llvm::append_range(gemms, descriptors.getGemms());
+  return success();
 }
 
 void exportConstant(llvm::Module &module, llvm::Constant *value,
@@ -130,7 +134,8 @@ fsdp::translatePhases(ModuleOp module, llvm::LLVMContext &context) {
                  "fsdp_program_abi");
   SmallVector<llvm::Constant *> gemms;
   for (auto phase : module.getOps<rt::PhaseOp>())
-    translatePhase(phase, *result, places, gemms);
+    if (failed(translatePhase(phase, *result, places, gemms)))
+      return failure();
   auto *pointer = llvm::PointerType::getUnqual(context);
   gemms.push_back(llvm::ConstantPointerNull::get(pointer));
   exportConstant(*result,

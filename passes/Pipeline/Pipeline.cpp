@@ -106,6 +106,8 @@ static void addScheduleStage(OpPassManager &manager,
 
 void fsdp::buildPipeline(OpPassManager &manager,
                          const PipelineOptions &options) {
+  // First of all: what follows need not know of extents of 0.
+  manager.addPass(createTrainFoldEmpty());
   addCleanup(manager);
   addTrainStage(manager, options);
   addShardStage(manager, options);

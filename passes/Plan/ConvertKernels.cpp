@@ -1,7 +1,10 @@
 //===- ConvertKernels.cpp - Kernels and matrix products -------------------===//
+#include "passes/Kernel/InPlace.h"
 #include "passes/Plan/Gemm.h"
 #include "passes/Plan/PhaseConverter.h"
 #include "runtime/abi/fsdprt.h"
+
+#include "llvm/ADT/SmallVectorExtras.h"
 
 using namespace mlir;
 using namespace fsdp;
@@ -37,28 +40,24 @@ LogicalResult PhaseConverter::launch(train::KernelOp kernel,
 }
 
 /// The buffer of an operand that `result` may be computed in place of: one of
-/// `operands`, if nothing reads it afterwards and no earlier result has it.
+/// `allowed`, if nothing reads it afterwards.
 std::optional<Slice> PhaseConverter::takeOver(train::KernelOp op, Value result,
-                                              ArrayRef<unsigned> operands,
+                                              ArrayRef<unsigned> allowed,
                                               ArrayRef<Slice> ins,
                                               ArrayRef<Slice> taken) {
   if (placed.contains(result))
     return std::nullopt;
-  for (unsigned operand : operands) {
-    Slice candidate = ins[operand];
-    // Another operand in the same buffer may be read at other places, and an
-    // earlier result may have been given it.
-    bool shared = llvm::any_of(taken, [&](const Slice &slice) {
-      return slice.buffer == candidate.buffer;
-    });
-    for (unsigned i = 0; i < ins.size(); ++i)
-      shared |=
-          ins[i].buffer == candidate.buffer && !llvm::is_contained(operands, i);
-    if (!shared && candidate.bytes == byteSize(result.getType()) &&
-        diesAt(op.getInputs()[operand], op))
-      return candidate;
-  }
-  return std::nullopt;
+  auto buffersOf = [](ArrayRef<Slice> slices) {
+    return llvm::map_to_vector(slices,
+                               [](Slice slice) { return slice.buffer; });
+  };
+  auto dies = [&](unsigned operand) {
+    return ins[operand].bytes == byteSize(result.getType()) &&
+           diesAt(op.getInputs()[operand], op);
+  };
+  std::optional<unsigned> operand =
+      chooseInPlace(allowed, buffersOf(ins), buffersOf(taken), dies);
+  return operand ? std::optional(ins[*operand]) : std::nullopt;
 }
 
 LogicalResult PhaseConverter::convert(train::KernelOp op) {

@@ -1,6 +1,7 @@
 //===- Kernels.cpp - Generated kernels of a program -----------------------===//
 #include "passes/Plan/Kernels.h"
 #include "dialects/FsdpRt/FsdpRt.h"
+#include "passes/Kernel/InPlace.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 
@@ -10,6 +11,18 @@ using namespace fsdp;
 static bool onlyCasts(train::KernelOp kernel) {
   return llvm::all_of(kernel.getBody().front().without_terminator(),
                       [](Operation &op) { return isa<onnx::CastOp>(op); });
+}
+
+/// The kernel's contract for whoever checks a launch: rt::kInPlace.
+static void noteInPlace(train::KernelOp kernel, ModuleOp own) {
+  SmallVector<int64_t> pairs;
+  for (auto [result, operands] : llvm::enumerate(inPlaceOperands(kernel)))
+    for (unsigned operand : operands)
+      pairs.append(
+          {int64_t(operand), int64_t(kernel.getInputs().size() + result)});
+  if (!pairs.empty())
+    own->setAttr(rt::kInPlace,
+                 DenseI64ArrayAttr::get(kernel.getContext(), pairs));
 }
 
 FailureOr<KernelTable::Kernel> KernelTable::get(train::KernelOp op) {
@@ -23,6 +36,7 @@ FailureOr<KernelTable::Kernel> KernelTable::get(train::KernelOp op) {
   auto own = builder.create<ModuleOp>(op.getLoc(), symbol);
   if (onlyCasts(op))
     own->setAttr(rt::kOnlyCasts, builder.getUnitAttr());
+  noteInPlace(op, own);
   FailureOr<CompiledKernelInfo> info = emitKernel(op, own, symbol);
   if (failed(info))
     return failure();

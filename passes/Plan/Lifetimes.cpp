@@ -18,7 +18,7 @@ void fsdp::forEachArgument(
 }
 
 /// For each dispatch of a phase, the place up to which it may be running.
-static FailureOr<SmallVector<int64_t>> findEnds(rt::PhaseOp phase) {
+static SmallVector<int64_t> findEnds(rt::PhaseOp phase) {
   struct Running {
     int64_t place;
     size_t stream;
@@ -28,8 +28,6 @@ static FailureOr<SmallVector<int64_t>> findEnds(rt::PhaseOp phase) {
   SmallVector<int64_t> ends;
   SmallVector<Running> running;
   for (Operation &op : phase.getBody().front()) {
-    if (!op.hasAttrOfType<rt::StreamAttr>("stream"))
-      return op.emitOpError("is not a dispatch on a stream (fsdprt_v1)");
     int64_t place = ends.size();
     const Clock &clock = clocks.issue(op);
     size_t stream = streamOf(op);
@@ -53,13 +51,16 @@ static FailureOr<SmallVector<int64_t>> findEnds(rt::PhaseOp phase) {
 FailureOr<DenseMap<int64_t, Lifetime>> fsdp::computeLifetimes(ModuleOp module) {
   DenseMap<int64_t, rt::BufferOp> buffers;
   for (auto buffer : module.getOps<rt::BufferOp>())
-    buffers[buffer.getId()] = buffer;
+    if (!buffers.try_emplace(buffer.getId(), buffer).second)
+      return buffer.emitOpError("has the number of another buffer (fsdprt_v1)");
   DenseMap<int64_t, Lifetime> lives;
   LogicalResult result = success();
   SmallVector<int64_t> ends;
   auto visit = [&](int64_t place, Operation *op, rt::ArgAttr arg) {
+    if (failed(result))
+      return;
     rt::BufferOp buffer = buffers.lookup(arg.getBuffer());
-    if (!buffer || arg.getBegin() < 0 ||
+    if (!buffer ||
         arg.getBegin() + arg.getBytes() > int64_t(buffer.getBytes())) {
       result = op->emitOpError("argument ")
                << arg << " is not a range of a declared buffer (fsdprt_v1)";
@@ -67,6 +68,13 @@ FailureOr<DenseMap<int64_t, Lifetime>> fsdp::computeLifetimes(ModuleOp module) {
     }
     if (buffer.getPhase().empty())
       return;
+    if (StringRef own = cast<rt::PhaseOp>(op->getParentOp()).getSymName();
+        buffer.getPhase() != own) {
+      result = op->emitOpError("uses buffer ")
+               << arg.getBuffer() << " of phase '" << buffer.getPhase()
+               << "' in phase '" << own << "' (fsdprt_v1)";
+      return;
+    }
     auto [it, isNew] =
         lives.try_emplace(arg.getBuffer(), Lifetime{place, place, place});
     it->second.lastUse = place;
@@ -78,10 +86,7 @@ FailureOr<DenseMap<int64_t, Lifetime>> fsdp::computeLifetimes(ModuleOp module) {
                << arg.getBuffer() << " before anything wrote it (fsdprt_v1)";
   };
   for (auto phase : module.getOps<rt::PhaseOp>()) {
-    FailureOr<SmallVector<int64_t>> found = findEnds(phase);
-    if (failed(found))
-      return failure();
-    ends = *found;
+    ends = findEnds(phase);
     forEachArgument(phase, visit);
   }
   if (failed(result))

@@ -63,7 +63,7 @@ private:
 
   // Dispatches.
   std::optional<Slice> takeOver(train::KernelOp op, mlir::Value result,
-                                llvm::ArrayRef<unsigned> operands,
+                                llvm::ArrayRef<unsigned> allowed,
                                 llvm::ArrayRef<Slice> ins,
                                 llvm::ArrayRef<Slice> taken);
   mlir::LogicalResult launch(train::KernelOp kernel, llvm::ArrayRef<Slice> ins,

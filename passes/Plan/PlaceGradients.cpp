@@ -6,6 +6,7 @@
 // place of it.
 //
 //===----------------------------------------------------------------------===//
+#include "passes/Kernel/InPlace.h"
 #include "passes/Plan/PhaseConverter.h"
 
 using namespace mlir;

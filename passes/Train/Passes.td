@@ -24,6 +24,22 @@ def TrainAttachLoss : Pass<"train-attach-loss", "::mlir::ModuleOp"> {
                            "::fsdp::train::TrainDialect"];
 }
 
+def TrainFoldEmpty : Pass<"train-fold-empty", "::mlir::ModuleOp"> {
+  let summary = "folds what is computed on tensors without elements";
+  let description = [{
+    A value of the model with an extent of 0 becomes a constant without
+    elements, so that nothing computes it, and what reads one gets its value
+    without it: a sum or a product over no elements is 0, a maximum minus
+    infinity (of integers the least number), a mean NaN, as in PyTorch; a pad is
+    its value; a concatenation is that of the operands that have elements.
+    Parameters without elements stay, unread: they have no gradient, and are
+    saved. An input without elements is an error, as is any other op that needs
+    the elements that are not there (a gather of them, attention to no keys).
+  }];
+  let statistics = [Statistic<"numFolded", "folded", "values folded">];
+  let dependentDialects = ["::fsdp::onnx::OnnxDialect"];
+}
+
 def TrainFormAttention : Pass<"train-form-attention", "::mlir::ModuleOp"> {
   let summary = "products around a softmax into onnx.attention";
   let description = [{

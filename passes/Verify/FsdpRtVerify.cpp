@@ -6,6 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "passes/Plan/Lifetimes.h"
+#include "passes/Verify/Overlaps.h"
 #include "passes/Verify/Passes.h"
 #include "passes/Verify/PhaseSchedule.h"
 
@@ -30,7 +31,8 @@ struct FsdpRtVerify : public fsdp::impl::FsdpRtVerifyBase<FsdpRtVerify> {
         failed(verifyOverlap(*lives)))
       return signalPassFailure();
     for (auto phase : getOperation().getOps<rt::PhaseOp>())
-      if (failed(verifyJoin(phase)) || failed(verifySegments(phase)))
+      if (failed(verifyJoin(phase)) || failed(verifySegments(phase)) ||
+          failed(verifyNoOverlaps(phase)))
         return signalPassFailure();
     if (failed(verifySchedules()))
       signalPassFailure();
@@ -172,6 +174,8 @@ struct FsdpRtVerify : public fsdp::impl::FsdpRtVerifyBase<FsdpRtVerify> {
   static LogicalResult
   insert(std::map<std::pair<int64_t, int64_t>, rt::BufferOp> &alive,
          std::pair<int64_t, int64_t> key, rt::BufferOp buffer) {
+    if (int64_t(buffer.getBytes()) == 0) // it has no bytes to share
+      return success();
     auto reaches = [](rt::BufferOp low, rt::BufferOp high) {
       return low.getArena() == high.getArena() &&
              low.getOffset() + low.getBytes() > high.getOffset();

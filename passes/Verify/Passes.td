@@ -51,6 +51,9 @@ def FsdpRtVerify : Pass<"fsdprt-verify", "::mlir::ModuleOp"> {
     All ranks run one program; with `peers` the other ranks run those, which
     tells if programs that were compiled apart can train together:
     `fsdp-opt plan.mlir --fsdprt-verify=peers=other.mlir`.
+    - (fsdprt_v10) no dispatch writes, through one argument, bytes that it
+      reads or writes through another, but a launch the whole range of an
+      operand that the kernel's `fsdprt.in_place` allows.
   }];
   let options = [
     ListOption<"peers", "peers", "std::string",
@@ -81,6 +84,8 @@ def ProgramVerify : Pass<"program-verify", "::mlir::ModuleOp"> {
     - (program_v2) every role is one that the runtime fills or reads, with a
       type, and one buffer has the tokens [batch, seq].
     - (program_v3) every kernel that is launched is in the program.
-    - (program_v4) every line of every unit is loaded once.
+    - (program_v4) every line of every unit is loaded once, whole, and what
+      names a line numbers it so.
+    - (program_v5) arenas are numbered as they stand.
   }];
 }

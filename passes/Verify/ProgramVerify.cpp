@@ -17,7 +17,8 @@ namespace {
 struct ProgramVerify : public fsdp::impl::ProgramVerifyBase<ProgramVerify> {
   void runOnOperation() override {
     if (failed(verifyPhases()) || failed(verifyRoles()) ||
-        failed(verifyKernels()) || failed(verifyLines()))
+        failed(verifyKernels()) || failed(verifyLines()) ||
+        failed(verifyArenas()))
       signalPassFailure();
   }
 
@@ -41,6 +42,7 @@ struct ProgramVerify : public fsdp::impl::ProgramVerifyBase<ProgramVerify> {
     const StringRef known[] = {"tokens", "labels", "lr",        "step",
                                "rank",   "loss",   "grad_norm", "valid_tokens"};
     bool hasTokens = false;
+    llvm::StringSet<> seen;
     for (auto buffer : getOperation().getOps<rt::BufferOp>()) {
       auto role = buffer->getAttrOfType<StringAttr>(kBufferRole);
       if (!role)
@@ -54,11 +56,41 @@ struct ProgramVerify : public fsdp::impl::ProgramVerifyBase<ProgramVerify> {
                << " tensor type, expected a role that the runtime fills or "
                   "reads (tokens, labels, lr, step, rank, loss, grad_norm, "
                   "valid_tokens) and a type (program_v2)";
+      if (failed(verifyRole(buffer, role.getValue(), type, seen)))
+        return failure();
       hasTokens |= role == "tokens" && type.getRank() == 2;
     }
     if (!hasTokens)
       return getOperation().emitError(
           "no buffer has the role of tokens [batch, seq] (program_v2)");
+    return success();
+  }
+
+  /// The runtime fills or reads the whole buffer as one tensor.
+  static LogicalResult verifyRole(rt::BufferOp buffer, StringRef role,
+                                  RankedTensorType type,
+                                  llvm::StringSet<> &seen) {
+    if (!type.hasStaticShape() || !rt::isStoredType(type.getElementType()) ||
+        byteSize(type) != int64_t(buffer.getBytes()) ||
+        !buffer.getPhase().empty())
+      return buffer.emitOpError("of role '")
+             << role << "' has " << buffer.getBytes() << " bytes of phase '"
+             << buffer.getPhase() << "' for a " << type
+             << ", expected those of its elements and no phase (program_v2)";
+    if (!seen.insert(role).second)
+      return buffer.emitOpError("has role '")
+             << role << "' as another buffer has (program_v2)";
+    return success();
+  }
+
+  /// A buffer's arena is a place in the manifest's list of them.
+  LogicalResult verifyArenas() {
+    int64_t next = 0;
+    for (auto arena : getOperation().getOps<rt::ArenaOp>())
+      if (int64_t(arena.getIndex()) != next++)
+        return arena.emitOpError("has number ")
+               << arena.getIndex() << ", expected its place among the arenas, "
+               << next - 1 << " (program_v5)";
     return success();
   }
 
@@ -76,20 +108,61 @@ struct ProgramVerify : public fsdp::impl::ProgramVerifyBase<ProgramVerify> {
 
   /// The runtime finds a line's shard by what loads it.
   LogicalResult verifyLines() {
-    llvm::StringMap<int64_t> loads;
-    getOperation().walk([&](rt::LoadOp load) { ++loads[load.getUnit()]; });
     bool any = false;
-    for (auto unit : getOperation().getOps<sharding::UnitOp>()) {
-      int64_t loaded = loads.lookup(unit.getSymName());
-      int64_t lines = unit.getLines().size();
-      any |= lines > 0;
-      if (loaded != lines)
-        return unit.emitOpError("has ") << lines << " lines, of which "
-                                        << loaded << " are loaded (program_v4)";
-    }
+    for (auto [i, unit] :
+         llvm::enumerate(getOperation().getOps<sharding::UnitOp>()))
+      for (auto [j, line] :
+           llvm::enumerate(unit.getLines().getAsRange<sharding::LineAttr>())) {
+        any = true;
+        if (failed(verifyLine(unit, i, j, line)))
+          return failure();
+      }
     if (!any)
       return getOperation().emitError("no unit has parameters (program_v4)");
+    WalkResult result = getOperation().walk([&](Operation *op) {
+      return isa<rt::LoadOp, rt::StoreOp>(op) && failed(verifyUnit(op))
+                 ? WalkResult::interrupt()
+                 : WalkResult::advance();
+    });
+    return failure(result.wasInterrupted());
+  }
+
+  LogicalResult verifyLine(sharding::UnitOp unit, int64_t unitIndex,
+                           int64_t lineIndex, sharding::LineAttr line) {
+    SmallVector<rt::LoadOp> loads;
+    getOperation().walk([&](rt::LoadOp load) {
+      if (int64_t(load.getUnitIndex()) == unitIndex &&
+          int64_t(load.getLine()) == lineIndex)
+        loads.push_back(load);
+    });
+    if (loads.size() != 1)
+      return unit.emitOpError("has line ")
+             << lineIndex << ", which is loaded " << loads.size()
+             << " times, expected once (program_v4)";
+    sharding::LayoutAttr layout = line.getLayout();
+    int64_t bytes =
+        layout.getShardElements() * rt::bytesOf(layout.getElementType());
+    int64_t loaded = cast<rt::ArgAttr>(loads[0].getArgs()[0]).getBytes();
+    if (loaded != bytes)
+      return loads[0].emitOpError("fills ")
+             << loaded << " bytes, expected the " << bytes
+             << " of the line's shard (program_v4)";
     return success();
+  }
+
+  /// The unit that a load or a store names is the one that it numbers.
+  LogicalResult verifyUnit(Operation *op) {
+    SmallVector<sharding::UnitOp> units(
+        getOperation().getOps<sharding::UnitOp>());
+    int64_t index = op->getAttrOfType<IntegerAttr>("unit_index").getInt();
+    int64_t line = op->getAttrOfType<IntegerAttr>("line").getInt();
+    StringRef name = op->getAttrOfType<StringAttr>("unit").getValue();
+    if (index < int64_t(units.size()) && units[index].getSymName() == name &&
+        line < int64_t(units[index].getLines().size()))
+      return success();
+    return op->emitOpError("names line ")
+           << line << " of unit " << index << ", '" << name
+           << "', which the program does not have (program_v4)";
   }
 };
 } // namespace

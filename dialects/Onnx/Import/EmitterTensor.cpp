@@ -172,6 +172,16 @@ MaybeOperand Emitter::gather(const Operand &x, const Operand &indices,
   return first(build<GatherOp>(operands, attributes));
 }
 
+/// Its own inverse, with the order turned round: -x, -1 - x of integers (the
+/// least one has no negative), not x.
+static MaybeOperand mirror(Emitter &e, const Operand &x) {
+  if (x.elementType().isInteger(1))
+    return e.unary(Unary::Not, x);
+  if (isa<IntegerType>(x.elementType()))
+    return e.binary(Binary::Sub, e.scalarLike(x, -1), x);
+  return e.unary(Unary::Neg, x);
+}
+
 MaybeOperand Emitter::reduce(Reduction kind, const Operand &x,
                              ArrayRef<int64_t> axes, bool keepdims) {
   if (x.constant)
@@ -194,11 +204,11 @@ MaybeOperand Emitter::reduce(Reduction kind, const Operand &x,
   case Reduction::Max:
     return first(build<ReduceMaxOp>(x.value, attributes));
   case Reduction::Min: {
-    auto negative = unary(Unary::Neg, x);
-    if (failed(negative))
+    MaybeOperand mirrored = mirror(*this, x);
+    if (failed(mirrored))
       return failure();
-    auto maximum = reduce(Reduction::Max, *negative, axes, keepdims);
-    return failed(maximum) ? maximum : unary(Unary::Neg, *maximum);
+    auto maximum = reduce(Reduction::Max, *mirrored, axes, keepdims);
+    return failed(maximum) ? maximum : mirror(*this, *maximum);
   }
   case Reduction::Prod:
     return failure();

@@ -9,6 +9,7 @@
 // GB/s and the ratio to the copy are medians over the iterations.
 //
 //===----------------------------------------------------------------------===//
+#include "passes/Kernel/InPlace.h"
 #include "passes/Kernel/Passes.h"
 #include "test/bench/kernels/Cases.h"
 #include "test/passes/Kernel/KernelExecutor.h"

@@ -19,6 +19,13 @@
 
 // -----
 
+// Tests that a layout has an axis once.
+#mesh = #fsdp.mesh<"shard" = 2>
+// expected-error @+1 {{layout names axis "shard" twice (layout_c1)}}
+#layout_c1 = #fsdp.layout<flat over ["shard", "shard"] of #mesh, [tensor<4xf32> at 0]>
+
+// -----
+
 // Tests that a layout holds one element type.
 #mesh = #fsdp.mesh<"shard" = 2>
 // expected-error @+1 {{layout holds 'tensor<4xf64>', expected a static tensor of 'f32' like the first (layout_c2)}}

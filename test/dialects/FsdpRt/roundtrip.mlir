@@ -12,7 +12,7 @@
 // CHECK: %[[FILL:.*]] = fsdprt.fill "fill" byte 0 on compute [#fsdprt.arg<write 1[0 : 128]>] unit "h.0" scope "h.0.mlp"
 // CHECK: %[[GATHER:.*]] = fsdprt.all_gather "gather" f32 count 16 payload 100 on gather [#fsdprt.arg<read 0[0 : 64]>, #fsdprt.arg<write 1[0 : 128]>] wait(%[[FILL]]) unit "h.0" scope ""
 // CHECK: %[[GEMM:.*]] = fsdprt.gemm "product" bf16 to f32 accumulate true 2 x 2 x 4 batch {{\[3\]}} strides [8, 4, 1] [0, 1, 4] [4, 2, 1] on compute
-// CHECK: fsdprt.launch "add" @k0 extent 4 scratch 256 on compute [#fsdprt.arg<update 1[0 : 64]>, #fsdprt.arg<scratch 1[64 : 64]>] wait(%[[GATHER]], %[[GEMM]])
+// CHECK: fsdprt.launch "add" @k0 extent 4 scratch 64 on compute [#fsdprt.arg<update 1[0 : 64]>, #fsdprt.arg<scratch 1[64 : 64]>] wait(%[[GATHER]], %[[GEMM]])
 // CHECK: fsdprt.reduce_scatter "reduce" f32 count 16 payload 100 on reduce
 // CHECK: fsdprt.all_reduce "sum" f64 count 1 on reduce
 // CHECK: fsdprt.copy "copy" on copy
@@ -27,10 +27,10 @@ fsdprt.buffer 1 "h.0" gathered unit "h.0" phase "step" bytes 128 arena 1 at -1
 fsdprt.phase @step runs "step" {
   %e0 = fsdprt.fill "fill" byte 0 on compute [#fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope "h.0.mlp"
   %e1 = fsdprt.all_gather "gather" f32 count 16 payload 100 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] wait (%e0) unit "h.0" scope ""
-  %e2 = fsdprt.gemm "product" bf16 to f32 accumulate true 2 x 2 x 4 batch [3] strides [8, 4, 1] [0, 1, 4] [4, 2, 1] on compute [#fsdprt.arg<read 1 [0 : 64]>] unit "" scope ""
-  %e3 = fsdprt.launch "add" @k0 extent 4 scratch 256 on compute [#fsdprt.arg<update 1 [0 : 64]>, #fsdprt.arg<scratch 1 [64 : 64]>] wait (%e1, %e2) unit "h.0" scope ""
-  %e4 = fsdprt.reduce_scatter "reduce" f32 count 16 payload 100 on reduce [#fsdprt.arg<read 1 [0 : 128]>, #fsdprt.arg<write 0 [0 : 64]>] wait (%e3) unit "h.0" scope ""
-  %e5 = fsdprt.all_reduce "sum" f64 count 1 on reduce [#fsdprt.arg<update 1 [0 : 8]>] unit "" scope ""
+  %e2 = fsdprt.gemm "product" bf16 to f32 accumulate true 2 x 2 x 4 batch [3] strides [8, 4, 1] [0, 1, 4] [4, 2, 1] on compute [#fsdprt.arg<read 1 [0 : 64]>, #fsdprt.arg<read 1 [0 : 64]>, #fsdprt.arg<update 1 [64 : 64]>] unit "" scope ""
+  %e3 = fsdprt.launch "add" @k0 extent 4 scratch 64 on compute [#fsdprt.arg<update 1 [0 : 64]>, #fsdprt.arg<scratch 1 [64 : 64]>] wait (%e1, %e2) unit "h.0" scope ""
+  %e4 = fsdprt.reduce_scatter "reduce" f32 count 16 payload 100 on reduce [#fsdprt.arg<read 1 [0 : 128]>, #fsdprt.arg<write 0 [0 : 64]>, #fsdprt.arg<scratch 1 [0 : 128]>] wait (%e3) unit "h.0" scope ""
+  %e5 = fsdprt.all_reduce "sum" f64 count 1 on reduce [#fsdprt.arg<update 1 [0 : 8]>, #fsdprt.arg<scratch 1 [64 : 64]>] unit "" scope ""
   %e6 = fsdprt.copy "copy" on copy [#fsdprt.arg<read 1 [0 : 8]>, #fsdprt.arg<write 1 [64 : 8]>] unit "" scope ""
   %e7 = fsdprt.constant "one" dense<1.0> : tensor<f32> on compute [#fsdprt.arg<write 1 [0 : 4]>] unit "" scope ""
   %e8 = fsdprt.load "load" 0 line 1 on compute [#fsdprt.arg<write 0 [0 : 64]>] unit "h.0" scope ""

@@ -51,3 +51,63 @@ func.func @rms_normalization_scale(%x: tensor<2x4xf32>, %s: tensor<2xf32>) {
   %y, %r = onnx.rms_normalization %x, %s epsilon 1.0e-5 : (tensor<2x4xf32>, tensor<2xf32>) -> (tensor<2x4xf32>, tensor<2xf32>)
   return
 }
+
+// -----
+
+// Tests that axes of a reduction are sorted (reduce_c1).
+func.func @f(%x: tensor<2x3xf32>) {
+  // expected-error @+2 {{axes [1, 0] are not sorted and unique (reduce_c1)}}
+  // expected-error @+1 {{failed to infer returned types}}
+  %y = onnx.reduce_sum %x [1, 0] keepdims false : tensor<2x3xf32> -> tensor<f32>
+  return
+}
+
+// -----
+
+// Tests that no axis is reduced twice (reduce_c1).
+func.func @f(%x: tensor<2x3xf32>) {
+  // expected-error @+2 {{axes [1, 1] are not sorted and unique (reduce_c1)}}
+  // expected-error @+1 {{failed to infer returned types}}
+  %y = onnx.reduce_max %x [1, 1] keepdims false : tensor<2x3xf32> -> tensor<2xf32>
+  return
+}
+
+// -----
+
+// Tests that nothing sums i1 (reduce_c2).
+func.func @f(%x: tensor<2x3xi1>) {
+  // expected-error @+2 {{i1 has no sums: cast it (reduce_c2)}}
+  // expected-error @+1 {{failed to infer returned types}}
+  %y = onnx.reduce_sum %x [1] keepdims false : tensor<2x3xi1> -> tensor<2xi1>
+  return
+}
+
+// -----
+
+// Tests that what is compared has one element type.
+func.func @f(%x: tensor<2xf32>, %z: tensor<2xi64>) {
+  // expected-error @+2 {{element types 'f32' and 'i64' differ}}
+  // expected-error @+1 {{failed to infer returned types}}
+  %y = onnx.less %x, %z : tensor<2xf32>, tensor<2xi64> -> tensor<2xi1>
+  return
+}
+
+// -----
+
+// Tests that what is chosen from has one element type.
+func.func @f(%c: tensor<2xi1>, %x: tensor<2xf32>, %z: tensor<2xi64>) {
+  // expected-error @+2 {{element types 'f32' and 'i64' differ}}
+  // expected-error @+1 {{failed to infer returned types}}
+  %y = onnx.where %c, %x, %z : tensor<2xi1>, tensor<2xf32>, tensor<2xi64> -> tensor<2xf32>
+  return
+}
+
+// -----
+
+// Tests that what is joined has one element type.
+func.func @f(%x: tensor<2xf32>, %z: tensor<2xi64>) {
+  // expected-error @+2 {{element types 'f32' and 'i64' differ}}
+  // expected-error @+1 {{failed to infer returned types}}
+  %y = onnx.concat %x, %z axis 0 : tensor<2xf32>, tensor<2xi64> -> tensor<4xf32>
+  return
+}

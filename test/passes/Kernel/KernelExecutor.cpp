@@ -1,6 +1,7 @@
 //===- KernelExecutor.cpp - Runs functions of onnx and train ops ----------===//
 #include "test/passes/Kernel/KernelExecutor.h"
 #include "passes/Kernel/Compile.h"
+#include "passes/Kernel/InPlace.h"
 #include "passes/Kernel/Passes.h"
 #include "runtime/abi/fsdprt.h"
 #include "test/passes/Kernel/GpuEmulator.h"

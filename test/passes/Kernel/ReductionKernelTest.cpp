@@ -9,6 +9,7 @@
 #include "test/passes/Kernel/KernelTestBase.h"
 
 #include "llvm/ADT/STLExtras.h"
+#include <algorithm>
 #include <cmath>
 
 using namespace mlir;
@@ -148,4 +149,62 @@ INSTANTIATE_TEST_SUITE_P(
         name += "_" + std::to_string(axis);
       return name;
     });
+
+/// Maxima of integers and of i1, and means of integers, which round toward
+/// zero as a quotient of theirs does; along rows and over them.
+struct WholeNumbers {
+  const char *dtype;
+  bool hasMean;
+  double least, most;
+};
+
+class ReducedIntegers : public KernelTest,
+                        public ::testing::WithParamInterface<WholeNumbers> {};
+
+TEST_P(ReducedIntegers, AreExact) {
+  const WholeNumbers &p = GetParam();
+  constexpr int64_t kRows = 5, kWidth = 37;
+  Values x = random(kRows * kWidth, p.least, p.most);
+  for (double &value : x)
+    value = std::floor(value);
+  x[0] = p.least;
+  std::string whole = type({kRows, kWidth}, p.dtype);
+  for (int64_t axis : {0, 1}) {
+    int64_t kept = axis ? kRows : kWidth;
+    std::string part = type({kept}, p.dtype);
+    std::string rest = " %x [" + std::to_string(axis) +
+                       "] keepdims false : " + whole + " -> " + part;
+    auto got = run("(%x: " + whole + ") -> (" + part + ", " + part + ")",
+                   "%a = onnx.reduce_max" + rest + "\n%b = onnx.reduce_" +
+                       (p.hasMean ? "mean" : "max") + rest,
+                   "%a, %b : " + part + ", " + part, {x});
+    for (int64_t i = 0; i < kept; ++i) {
+      double most = p.least, sum = 0;
+      for (int64_t j = 0; j < kRows * kWidth / kept; ++j) {
+        double value = axis ? x[i * kWidth + j] : x[j * kWidth + i];
+        most = std::max(most, value);
+        sum += value;
+      }
+      EXPECT_EQ(std::abs(got[0].get(i)), std::abs(most)) << axis << " " << i;
+      if (p.hasMean)
+        EXPECT_EQ(got[1].get(i), std::trunc(sum * kept / (kRows * kWidth)));
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, ReducedIntegers,
+                         ::testing::Values(WholeNumbers{"i64", true, -9e6, 9e6},
+                                           WholeNumbers{"i32", true, -9e6, -2},
+                                           WholeNumbers{"i8", false, -128, 127},
+                                           WholeNumbers{"i1", false, 0, 2}),
+                         [](const auto &info) { return info.param.dtype; });
+
+/// The least of all numbers may be the largest.
+TEST_F(KernelTest, MaximumOfTheLeastInteger) {
+  auto got = run("(%x: tensor<3xi64>) -> tensor<i64>",
+                 "%a = onnx.reduce_max %x [0] keepdims false : tensor<3xi64> "
+                 "-> tensor<i64>",
+                 "%a : tensor<i64>", {Values(3, -0x1p63)});
+  EXPECT_EQ(got[0].get(0), -0x1p63);
+}
 } // namespace

@@ -30,21 +30,6 @@ fsdprt.phase @step runs "step" {
 
 // -----
 
-// Tests that fsdprt_v1 rejects this: an argument begins before its buffer.
-fsdprt.arena 0 "state" bytes 64 persistent
-fsdprt.arena 1 "work" bytes 192
-fsdprt.buffer 0 "b0" shard unit "h.0" phase "" bytes 64 arena 0 at 0
-fsdprt.buffer 1 "b1" gathered unit "h.0" phase "step" bytes 128 arena 1 at 0
-fsdprt.buffer 2 "b2" activation unit "h.0" phase "step" bytes 64 arena 1 at 128
-fsdprt.phase @step runs "step" {
-  %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
-  // expected-error @+1 {{is not a range of a declared buffer (fsdprt_v1)}}
-  %e1 = fsdprt.copy "copy" on compute [#fsdprt.arg<read 1 [-64 : 64]>, #fsdprt.arg<write 2 [0 : 64]>] wait (%e0) unit "h.0" scope ""
-  %e2 = fsdprt.join "join" on compute [] wait (%e1) unit "" scope ""
-}
-
-// -----
-
 // Tests that fsdprt_v1 rejects this: an argument names no buffer.
 fsdprt.arena 0 "state" bytes 64 persistent
 fsdprt.arena 1 "work" bytes 192
@@ -69,7 +54,7 @@ fsdprt.buffer 2 "b2" activation unit "h.0" phase "step" bytes 64 arena 1 at 128
 fsdprt.phase @step runs "step" {
   %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
   // expected-error @+1 {{reads buffer 2 before anything wrote it (fsdprt_v1)}}
-  %e1 = fsdprt.copy "copy" on compute [#fsdprt.arg<read 1 [64 : 64]>, #fsdprt.arg<read 2 [0 : 64]>] wait (%e0) unit "h.0" scope ""
+  %e1 = fsdprt.copy "copy" on compute [#fsdprt.arg<read 2 [0 : 64]>, #fsdprt.arg<write 1 [64 : 64]>] wait (%e0) unit "h.0" scope ""
   %e2 = fsdprt.join "join" on compute [] wait (%e1) unit "" scope ""
 }
 
@@ -335,7 +320,7 @@ fsdprt.buffer 1 "b1" gathered unit "h.0" phase "step" bytes 128 arena 1 at 0
 fsdprt.buffer 2 "b2" activation unit "h.0" phase "step" bytes 64 arena 1 at 128
 fsdprt.phase @step runs "step" {
   // expected-error @+1 {{operand #0 does not dominate this use}}
-  %e1 = fsdprt.copy "copy" on compute [#fsdprt.arg<scratch 1 [64 : 64]>, #fsdprt.arg<scratch 2 [0 : 64]>] wait (%e0) unit "h.0" scope ""
+  %e1 = fsdprt.copy "copy" on compute [#fsdprt.arg<read 1 [64 : 64]>, #fsdprt.arg<write 2 [0 : 64]>] wait (%e0) unit "h.0" scope ""
   // expected-note @+1 {{operand defined here}}
   %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
   %e2 = fsdprt.join "join" on compute [] wait (%e1) unit "" scope ""
@@ -412,4 +397,45 @@ fsdprt.phase @step runs "step" {
   // expected-error @+1 {{(fsdprt_v9)}}
   %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 segments [0, 5, 8, 9] on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
   %e2 = fsdprt.join "join" on compute [] wait (%e0) unit "" scope ""
+}
+
+// -----
+
+// Tests that fsdprt_v1 rejects this: two buffers have one number.
+fsdprt.arena 0 "state" bytes 64 persistent
+fsdprt.arena 1 "work" bytes 128
+fsdprt.buffer 0 "b0" shard unit "h.0" phase "" bytes 64 arena 0 at 0
+// expected-error @+1 {{has the number of another buffer (fsdprt_v1)}}
+fsdprt.buffer 0 "b1" gathered unit "h.0" phase "step" bytes 128 arena 1 at 0
+fsdprt.phase @step runs "step" {
+  %e2 = fsdprt.join "join" on compute [] unit "" scope ""
+}
+
+// -----
+
+// Tests that fsdprt_v1 rejects this: a buffer of one phase is used in another.
+fsdprt.arena 0 "state" bytes 64 persistent
+fsdprt.arena 1 "work" bytes 128
+fsdprt.buffer 0 "b0" shard unit "h.0" phase "" bytes 64 arena 0 at 0
+fsdprt.buffer 1 "b1" gathered unit "h.0" phase "step" bytes 128 arena 1 at 0
+fsdprt.phase @init runs "once" {
+  // expected-error @+1 {{uses buffer 1 of phase 'step' in phase 'init' (fsdprt_v1)}}
+  %e0 = fsdprt.fill "fill" byte 0 on compute [#fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
+  %e2 = fsdprt.join "join" on compute [] unit "" scope ""
+}
+
+// -----
+
+// Tests that buffers without bytes, as those of parameters without elements, may
+// lie at one offset (fsdprt_v3).
+fsdprt.arena 0 "state" bytes 64 persistent
+fsdprt.arena 1 "work" bytes 128
+fsdprt.buffer 0 "b0" shard unit "h.0" phase "" bytes 64 arena 0 at 0
+fsdprt.buffer 1 "b1" shard unit "h.1" phase "" bytes 0 arena 0 at 0
+fsdprt.buffer 2 "b2" gathered unit "h.1" phase "step" bytes 0 arena 1 at 0
+fsdprt.buffer 3 "b3" gathered unit "h.0" phase "step" bytes 128 arena 1 at 0
+fsdprt.phase @step runs "step" {
+  %e0 = fsdprt.all_gather "gather" f32 count 16 payload 64 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 3 [0 : 128]>] unit "h.0" scope ""
+  %e1 = fsdprt.all_gather "gather" f32 count 0 payload 0 on gather [#fsdprt.arg<read 1 [0 : 0]>, #fsdprt.arg<write 2 [0 : 0]>] unit "h.1" scope ""
+  %e2 = fsdprt.join "join" on compute [] wait (%e0, %e1) unit "" scope ""
 }

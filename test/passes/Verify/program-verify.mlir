@@ -75,11 +75,110 @@ fsdprt.phase @step runs "step" {
 #mesh = #fsdp.mesh<"shard" = 2>
 #line = #fsdp.line<layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>, parameters = ["w"], trainable = true, decay_elements = 0>
 onnx.parameter @w : tensor<4xf32>
-// expected-error @+1 {{has 1 lines, of which 0 are loaded (program_v4)}}
+// expected-error @+1 {{has line 0, which is loaded 0 times, expected once (program_v4)}}
 fsdp.unit @"(root)" root lines [#line]
 fsdprt.buffer 1 "ids" input unit "" phase "" bytes 64 arena 0 at 64 {role = "tokens", type = tensor<2x4xi64>}
 fsdprt.phase @init runs "once" {
   %1 = fsdprt.join "join" on compute [] unit "" scope ""
+}
+fsdprt.phase @step runs "step" {
+  %1 = fsdprt.join "join" on compute [] unit "" scope ""
+}
+
+// -----
+
+// Tests that program_v4 rejects this: a line is not loaded whole.
+#mesh = #fsdp.mesh<"shard" = 2>
+#line = #fsdp.line<layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>, parameters = ["w"], trainable = true, decay_elements = 0>
+onnx.parameter @w : tensor<4xf32>
+fsdp.unit @"(root)" root lines [#line]
+fsdprt.buffer 0 "w" shard unit "(root)" phase "" bytes 64 arena 0 at 0
+fsdprt.buffer 1 "ids" input unit "" phase "" bytes 64 arena 0 at 64 {role = "tokens", type = tensor<2x4xi64>}
+fsdprt.phase @init runs "once" {
+  // expected-error @+1 {{fills 32 bytes, expected the 64 of the line's shard (program_v4)}}
+  %0 = fsdprt.load "load" 0 line 0 on compute [#fsdprt.arg<write 0 [0 : 32]>] unit "(root)" scope ""
+  %9 = fsdprt.join "join" on compute [] unit "" scope ""
+}
+fsdprt.phase @step runs "step" {
+  %1 = fsdprt.join "join" on compute [] unit "" scope ""
+}
+
+// -----
+
+// Tests that program_v4 rejects this: a load names another unit than it numbers.
+#mesh = #fsdp.mesh<"shard" = 2>
+#line = #fsdp.line<layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>, parameters = ["w"], trainable = true, decay_elements = 0>
+onnx.parameter @w : tensor<4xf32>
+fsdp.unit @"(root)" root lines [#line]
+fsdprt.buffer 0 "w" shard unit "(root)" phase "" bytes 64 arena 0 at 0
+fsdprt.buffer 1 "ids" input unit "" phase "" bytes 64 arena 0 at 64 {role = "tokens", type = tensor<2x4xi64>}
+fsdprt.phase @init runs "once" {
+  // expected-error @+1 {{names line 0 of unit 0, 'h.0', which the program does not have (program_v4)}}
+  %0 = fsdprt.load "load" 0 line 0 on compute [#fsdprt.arg<write 0 [0 : 64]>] unit "h.0" scope ""
+  %9 = fsdprt.join "join" on compute [] unit "" scope ""
+}
+fsdprt.phase @step runs "step" {
+  %1 = fsdprt.join "join" on compute [] unit "" scope ""
+}
+
+// -----
+
+// Tests that program_v4 rejects this: a store names a line that the unit lacks.
+#mesh = #fsdp.mesh<"shard" = 2>
+#line = #fsdp.line<layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>, parameters = ["w"], trainable = true, decay_elements = 0>
+onnx.parameter @w : tensor<4xf32>
+fsdp.unit @"(root)" root lines [#line]
+fsdprt.buffer 0 "w" shard unit "(root)" phase "" bytes 64 arena 0 at 0
+fsdprt.buffer 1 "ids" input unit "" phase "" bytes 64 arena 0 at 64 {role = "tokens", type = tensor<2x4xi64>}
+fsdprt.phase @init runs "once" {
+  %0 = fsdprt.load "load" 0 line 0 on compute [#fsdprt.arg<write 0 [0 : 64]>] unit "(root)" scope ""
+  // expected-error @+1 {{names line 1 of unit 0, '(root)', which the program does not have (program_v4)}}
+  %1 = fsdprt.store "store" 0 line 1 on compute [#fsdprt.arg<read 0 [0 : 64]>] unit "(root)" scope ""
+  %9 = fsdprt.join "join" on compute [] unit "" scope ""
+}
+fsdprt.phase @step runs "step" {
+  %1 = fsdprt.join "join" on compute [] unit "" scope ""
+}
+
+// -----
+
+// Tests that program_v5 rejects this: an arena's number is not its place.
+// expected-error @+1 {{has number 1, expected its place among the arenas, 0 (program_v5)}}
+fsdprt.arena 1 "state" bytes 128 persistent
+#mesh = #fsdp.mesh<"shard" = 2>
+#line = #fsdp.line<layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>, parameters = ["w"], trainable = true, decay_elements = 0>
+onnx.parameter @w : tensor<4xf32>
+fsdp.unit @"(root)" root lines [#line]
+fsdprt.buffer 0 "w" shard unit "(root)" phase "" bytes 64 arena 0 at 0
+fsdprt.buffer 1 "ids" input unit "" phase "" bytes 64 arena 0 at 64 {role = "tokens", type = tensor<2x4xi64>}
+fsdprt.phase @init runs "once" {
+  %0 = fsdprt.load "load" 0 line 0 on compute [#fsdprt.arg<write 0 [0 : 64]>] unit "(root)" scope ""
+  %9 = fsdprt.join "join" on compute [] unit "" scope ""
+}
+fsdprt.phase @step runs "step" {
+  %1 = fsdprt.join "join" on compute [] unit "" scope ""
+}
+
+// -----
+
+// Tests that program_v2 rejects this: a role's tensor is not the buffer.
+// expected-error @+1 {{of role 'tokens' has 64 bytes of phase '' for a 'tensor<2x8xi64>', expected those of its elements and no phase (program_v2)}}
+fsdprt.buffer 1 "ids" input unit "" phase "" bytes 64 arena 0 at 64 {role = "tokens", type = tensor<2x8xi64>}
+fsdprt.phase @init runs "once" {
+  %9 = fsdprt.join "join" on compute [] unit "" scope ""
+}
+fsdprt.phase @step runs "step" {
+  %1 = fsdprt.join "join" on compute [] unit "" scope ""
+}
+
+// -----
+
+// Tests that program_v2 rejects this: two buffers have one role.
+fsdprt.buffer 1 "ids" input unit "" phase "" bytes 64 arena 0 at 64 {role = "tokens", type = tensor<2x4xi64>}
+// expected-error @+1 {{has role 'tokens' as another buffer has (program_v2)}}
+fsdprt.buffer 2 "more" input unit "" phase "" bytes 64 arena 0 at 128 {role = "tokens", type = tensor<2x4xi64>}
+fsdprt.phase @init runs "once" {
+  %9 = fsdprt.join "join" on compute [] unit "" scope ""
 }
 fsdprt.phase @step runs "step" {
   %1 = fsdprt.join "join" on compute [] unit "" scope ""
