@@ -43,17 +43,30 @@ void SignatureRecovery::restoreBias(const CallRecord &call,
     bias.shape = record->dims;
   }
   table.droppedBiases[product] = index;
-  readers.push_back({scopeOf(*product), index});
+  readers.push_back({scopeOf(*product), moduleClassOf(*product), index});
 }
 
-/// Ties: the signature lists every name, the records only one of them. The
-/// other is the name that the reading module would give it.
+/// Whether modules of this class read no other weight than their own: PyTorch's
+/// layers, and those that transformers derives from them.
+static bool readsItsOwn(StringRef moduleClass) {
+  return moduleClass.starts_with("torch.nn.modules.") ||
+         (moduleClass.starts_with("transformers.") &&
+          (moduleClass.ends_with("Embedding") ||
+           moduleClass.ends_with("Conv1D")));
+}
+
+/// Ties: the signature lists every name, the records only one of them. Another
+/// is the name that the reading module gives it, where that module is known to
+/// read its own weight. Any other module may read a weight that is not its own
+/// (a child's, an argument) beside one that nothing reads.
 bool SignatureRecovery::isAlias(const SignatureLine &line) {
   auto [prefix, leaf] = splitName(line.target);
   for (const Reader &reader : readers) {
     Parameter &parameter = table.parameters[reader.parameter];
     auto [ownPrefix, ownLeaf] = splitName(parameter.name);
-    if (reader.scope != prefix || prefix == ownPrefix || leaf != ownLeaf)
+    if (reader.scope != prefix || prefix == ownPrefix || leaf != ownLeaf ||
+        !readsItsOwn(reader.moduleClass) ||
+        ownPrefix.starts_with((prefix + ".").str()))
       continue;
     if (!llvm::is_contained(parameter.aliases, line.target))
       parameter.aliases.push_back(line.target);
@@ -62,47 +75,46 @@ bool SignatureRecovery::isAlias(const SignatureLine &line) {
   return false;
 }
 
-LogicalResult SignatureRecovery::accountForAll() {
-  std::vector<StringRef> lost;
+/// The optimizer lifts constants to initializers, which otherwise are those of
+/// the signature's lines, and notes what it computed ahead.
+bool SignatureRecovery::isOptimized() {
+  llvm::StringSet<> targets;
+  for (const SignatureLine &line : lines)
+    targets.insert(line.target);
+  return llvm::any_of(graph.initializers,
+                      [&](const TensorRecord &record) {
+                        return !targets.contains(record.name);
+                      }) ||
+         llvm::any_of(graph.values, [](const auto &value) {
+           return !value.second.foldedFrom.empty();
+         });
+}
+
+/// Keeps what nothing reads, and notes what is lost.
+void SignatureRecovery::accountForAll() {
+  table.optimized = isOptimized();
   for (auto [i, line] : llvm::enumerate(lines)) {
     const TensorRecord *record = graph.initializer(line.target);
-    if (line.kind == "BUFFER" && line.persistent) {
-      if (!record) {
-        lost.push_back(line.target);
-        continue;
-      }
-      Parameter buffer;
-      buffer.name = line.target;
-      buffer.shape = record->dims;
-      buffer.source = record;
-      buffer.buffer = true;
-      buffer.order = i;
-      table.parameters.push_back(std::move(buffer));
+    bool buffer = line.kind == "BUFFER" && line.persistent;
+    if (buffer && record) {
+      Parameter parameter;
+      parameter.name = line.target;
+      parameter.shape = record->dims;
+      parameter.source = record;
+      parameter.buffer = true;
+      parameter.order = i;
+      table.parameters.push_back(std::move(parameter));
     }
-    if (line.kind != "PARAMETER" || declared.count(line.placeholder))
-      continue;
-    if (record) {
+    bool known = line.kind != "PARAMETER" || declared.count(line.placeholder);
+    if (!known && record) {
       Parameter &parameter = table.parameters[declare(line)];
       parameter.shape = record->dims;
       parameter.source = record;
-    } else if (!isAlias(line)) {
-      lost.push_back(line.target);
+    } else if ((buffer && !record) || (!known && !isAlias(line))) {
+      table.lost.push_back(
+          {line.target, i, buffer, readValues.contains(line.placeholder)});
     }
   }
-  if (lost.empty())
-    return success();
-  auto diagnostic = mlir::emitError(loc);
-  diagnostic << lost.size() << " parameters of the exported model are not in "
-             << "the file, merged or folded away by the exporter:";
-  for (auto [i, name] : llvm::enumerate(lost)) {
-    if (i == 20) {
-      diagnostic << " and " << lost.size() - 20 << " more";
-      break;
-    }
-    diagnostic << (i ? ", '" : " '") << name << "'";
-  }
-  return diagnostic << ": export with optimize=False (and without "
-                       "opset_version, should one be unused)";
 }
 
 /// A tied parameter goes by the first of its names, as in PyTorch.

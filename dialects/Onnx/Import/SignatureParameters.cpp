@@ -72,7 +72,7 @@ LogicalResult SignatureRecovery::bind(const Node &node, unsigned operand,
   }
   parameter.isScale |= isScale;
   table.use(node, operand, index, transposed);
-  readers.push_back({scopeOf(node), index});
+  readers.push_back({scopeOf(node), moduleClassOf(node), index});
   return success();
 }
 
@@ -194,6 +194,12 @@ LogicalResult SignatureRecovery::assign(const Node &node, unsigned operand,
   Argument argument = argumentFor(call, node, operand);
   StringRef value = call.value(argument.index);
   const SignatureLine *line = parameterLine(value);
+  if (line && call.target == "detach")
+    return mlir::emitError(loc)
+           << "node '" << node.name << "' reads parameter '" << line->target
+           << "' without gradient (detach), which is not supported: export the "
+              "model without it and --freeze the parameter, if nothing else "
+              "trains it";
   bool transposed = argument.known && holdsTranspose(call, node, operand);
   if (line &&
       ((foldedLine && !transposed) || isScaledAddend(call, argument.index))) {
@@ -202,6 +208,10 @@ LogicalResult SignatureRecovery::assign(const Node &node, unsigned operand,
   }
   if (line)
     return bind(node, operand, *line, record, transposed, argument.isScale);
+  if (foldedLine && argument.known &&
+      folded->isIdentity(record, value, byTarget, transposed))
+    return bind(node, operand, *foldedLine, record, transposed,
+                argument.isScale);
   if (foldedLine) {
     computed.push_back(
         {&node, operand, &record, foldedLine, value == record.name});
@@ -219,6 +229,8 @@ LogicalResult SignatureRecovery::run() {
     CallRecord call = parseCall(node.fxNode);
     if (call.valid())
       calls[node.fxNode].push_back(&node);
+    for (const std::string &value : call.values())
+      readValues.insert(value);
     for (unsigned i = 0; i < node.inputs.size(); ++i)
       if (failed(assign(node, i, call)))
         return failure();
@@ -228,14 +240,18 @@ LogicalResult SignatureRecovery::run() {
     return failure();
   for (auto &[text, nodes] : calls)
     restoreBias(parseCall(text), nodes);
-  if (failed(accountForAll()) || failed(refuseComputed(computed, loc)))
+  accountForAll();
+  if (failed(applyTies(graph, options, data, loc, table)) ||
+      failed(accountForLost(options, loc, table)) ||
+      failed(refuseComputed(computed, loc)))
     return failure();
   orderTies();
   return success();
 }
 
 LogicalResult fsdp::onnx::recoverBySignature(const Graph &graph,
+                                             const ImportOptions &options,
                                              TensorData &data, Location loc,
                                              ParameterTable &table) {
-  return SignatureRecovery(graph, data, loc, table).run();
+  return SignatureRecovery(graph, options, data, loc, table).run();
 }

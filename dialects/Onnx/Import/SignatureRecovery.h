@@ -16,9 +16,9 @@ namespace fsdp::onnx {
 /// Recovers the parameters of one file by its signature and records.
 class SignatureRecovery {
 public:
-  SignatureRecovery(const Graph &graph, TensorData &data, mlir::Location loc,
-                    ParameterTable &table)
-      : graph(graph), data(data), loc(loc), table(table) {}
+  SignatureRecovery(const Graph &graph, const ImportOptions &options,
+                    TensorData &data, mlir::Location loc, ParameterTable &table)
+      : graph(graph), options(options), data(data), loc(loc), table(table) {}
   llvm::LogicalResult run();
 
 private:
@@ -49,7 +49,8 @@ private:
   void findMerged();
   llvm::LogicalResult bindTransposes();
   void restoreBias(const CallRecord &call, llvm::ArrayRef<const Node *> nodes);
-  llvm::LogicalResult accountForAll();
+  void accountForAll();
+  bool isOptimized();
   bool isAlias(const SignatureLine &line);
   void orderTies();
   size_t declare(const SignatureLine &line);
@@ -59,6 +60,7 @@ private:
   }
 
   const Graph &graph;
+  const ImportOptions &options;
   TensorData &data;
   mlir::Location loc;
   ParameterTable &table;
@@ -66,11 +68,13 @@ private:
   /// Lines of parameters.
   llvm::StringMap<size_t> byPlaceholder, byTarget;
   llvm::StringSet<> bufferTargets;
+  /// What recorded calls read.
+  llvm::StringSet<> readValues;
   std::optional<FoldedValues> folded;
   /// Index in the table of each declared placeholder.
   llvm::StringMap<size_t> declared;
   struct Reader {
-    std::string scope;
+    std::string scope, moduleClass;
     size_t parameter;
   };
   std::vector<Reader> readers;
