@@ -124,11 +124,14 @@ def tied(scope="head", cls="torch.nn.modules.linear.Linear", names="wte.weight,h
     return signature(proto, names)
 
 
-def lost(names="bias,wte.weight,head.weight,head.bias", optimized=""):
-    """A table and a head; the signature also lists what the file lacks."""
+def lost(names="bias,wte.weight,head.weight,head.bias", optimized="", read=""):
+    """A table and a head; the signature also lists what the file lacks, of which a
+    call has `read` one."""
     cls = "torch.nn.modules.linear.Linear"
     nodes = [embedding("wte.weight"), *linear("head.weight", ["head"], [cls], "head.bias")]
     weights = [table(), weight("head.weight", ramp(7, 4)), weight("head.bias", ramp(7))]
+    if read:
+        nodes.append(recorded(node("Tanh", ["m"], ["dead"]), f"tanh = tanh(%p_{read})"))
     proto = logits(nodes, weights)
     if optimized:
         proto.graph.initializer.append(weight("val_7", np.ones(1, np.float32)))

@@ -1,7 +1,6 @@
 //===- IoTest.cpp - Weights, initialisers, checkpoints --------------------===//
 
 #include "TestProgram.h"
-#include "abi/SampledSum.h"
 #include "core/DType.h"
 #include "io/Checkpoint.h"
 #include "io/ParameterLoader.h"
@@ -335,91 +334,6 @@ TEST(ParameterLoader, NamesMissingAndShortFiles) {
                {{{"embedding.weight", FSDPRT_F32, {2}}, std::vector<char>(8)}});
   EXPECT_THAT(messageFor(makeManifest(1), folder / "shape.safetensors"),
               HasSubstr("has shape [2]"));
-}
-
-/// Tests that a file of another model with the same size is refused, and a copy
-/// of the same is not.
-TEST(ParameterLoader, KnowsAnotherModelsFileByItsBytes) {
-  TemporaryFolder folder;
-  std::vector<float> values(2 + 12 * 256, 3.0f);
-  auto write = [&] {
-    std::vector<char> bytes = bytesOf(values);
-    writeFile(folder / "w", std::string(bytes.data(), bytes.size()));
-  };
-  Json json = withSource(2, folder / "w", false);
-  json["parameters"][2]["source"]["sum"] =
-      int64_t(sampledSum(4 * 12 * 256, [&](int64_t at, int64_t n, char *to) {
-        std::memcpy(to, reinterpret_cast<char *>(values.data()) + 8 + at, n);
-      }));
-  Manifest manifest = manifestOf(json);
-  auto message = [&] {
-    return ParameterLoader::create(manifest, {0, "", 0, nullptr})
-        .status()
-        .message();
-  };
-  write();
-  EXPECT_EQ(message(), "");
-  values[0] = 5; // before the parameter
-  write();
-  EXPECT_EQ(message(), "");
-  values[2 + 1000] = 4;
-  write();
-  EXPECT_THAT(message(),
-              testing::AllOf(HasSubstr("has other values of parameter "
-                                       "'model.head.weight' than when the "
-                                       "program was compiled"),
-                             HasSubstr("give --weights")));
-}
-
-/// Tests that the sum of a large parameter sees its ends and its length.
-TEST(ParameterLoader, SumsSamplesOfLargeParameters) {
-  std::vector<char> bytes(1 << 20);
-  int64_t read = 0;
-  auto sumOf = [&](int64_t length) {
-    return sampledSum(length, [&](int64_t at, int64_t count, char *to) {
-      read += count;
-      std::copy_n(bytes.begin() + at, count, to);
-    });
-  };
-  uint64_t sum = sumOf(1 << 20);
-  EXPECT_EQ(read, 64 * 4096);
-  EXPECT_NE(sum, sumOf((1 << 20) - 1));
-  for (size_t at : {size_t(0), bytes.size() - 1}) {
-    bytes[at] = 1;
-    EXPECT_NE(sum, sumOf(1 << 20)) << at;
-    bytes[at] = 0;
-  }
-  EXPECT_NE(sumOf(0), sumOf(1));
-}
-
-/// Tests that a tied parameter has to have one value under all its names.
-TEST(ParameterLoader, TiedNamesOfOneFileAgree) {
-  TemporaryFolder folder;
-  std::string path = folder / "w.safetensors";
-  auto messageFor = [&](float other, std::vector<int64_t> shape) {
-    std::vector<float> embedding(256 * 12, 1), tied(256 * 12, 1);
-    tied.back() = other;
-    writeTensors(
-        path,
-        {{{"model.embedding.weight", FSDPRT_F32, {256, 12}},
-          bytesOf(embedding)},
-         {{"model.tied.weight", FSDPRT_F32, shape}, bytesOf(tied)},
-         {{"model.gain", FSDPRT_F32, {}}, std::vector<char>(4)},
-         {{"model.head.weight", FSDPRT_F32, {12, 256}},
-          std::vector<char>(4 * 12 * 256)},
-         {{"model.head.bias", FSDPRT_F32, {256}}, std::vector<char>(4 * 256)}});
-    return ParameterLoader::create(manifestOf(makeManifest(1)),
-                                   {0, path, 0, nullptr})
-        .status()
-        .message();
-  };
-  EXPECT_EQ(messageFor(1, {256, 12}), "");
-  for (std::string message :
-       {messageFor(2, {256, 12}), messageFor(1, {12, 256})})
-    EXPECT_THAT(message, testing::AllOf(
-                             HasSubstr("'model.embedding.weight' and "
-                                       "'model.tied.weight' are one parameter"),
-                             HasSubstr("differ in '" + path + "'")));
 }
 
 TEST(ParameterLoader, WeightsWinAndAreWidened) {
