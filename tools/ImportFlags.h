@@ -17,7 +17,7 @@ public:
 
 private:
   llvm::cl::OptionCategory category;
-  llvm::cl::list<std::string> dims, binds, params, freeze, paddings;
+  llvm::cl::list<std::string> dims, binds, params, freeze, paddings, stops;
   llvm::cl::opt<bool> untie, init;
 };
 } // namespace fsdp
