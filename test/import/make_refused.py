@@ -45,7 +45,7 @@ def detach(first="", second="y = mul(%x, %detach)", reads="h,h2", third=""):
         nodes.append(recorded(node("Identity", ["h"], ["h2"]), first))
     nodes.append(recorded(node("Mul", reads.split(","), ["y"]), second))
     if third:
-        nodes.append(recorded(node("Mul", ["y", "x"], ["z"]), third))
+        nodes.append(recorded(node("Mul", ["y", "h"], ["z"]), third))
     nodes.append(recorded(node("Add", [nodes[-1].output[0], "weight"], ["w"]),
                           "w = add(%y, %p_weight)"))
     return signed(

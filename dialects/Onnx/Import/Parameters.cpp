@@ -3,6 +3,7 @@
 #include "dialects/Onnx/Glob.h"
 #include "dialects/Onnx/Import/ProtoTypes.h"
 #include "dialects/Onnx/Import/Records.h"
+#include "dialects/Onnx/Import/StopGradients.h"
 
 #include "llvm/ADT/StringSet.h"
 #include "llvm/Support/FileSystem.h"
@@ -188,7 +189,7 @@ LogicalResult fsdp::onnx::recoverParameters(const Graph &graph,
     table.weights[record.name] = &record;
   for (const Node &node : graph.nodes) {
     if (node.opType != "Identity" || !node.domain.empty() ||
-        node.inputs.size() != 1 || node.outputs.size() != 1)
+        node.inputs.size() != 1 || node.outputs.size() != 1 || isDetach(node))
       continue;
     auto it = table.weights.find(node.inputs[0]);
     if (it != table.weights.end())
