@@ -15,5 +15,6 @@ config.environment["PATH"] = os.pathsep.join(
 config.substitutions += [
     ("%python", config.python),
     ("%fixtures", os.path.join(config.test_source_root, "parity", "fixtures")),
+    ("%refused", f"{config.python} {config.test_source_root}/import/make_refused.py"),
     ("%make", f"{config.python} {config.test_source_root}/import/make_model.py"),
 ]

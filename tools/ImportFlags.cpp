@@ -41,6 +41,10 @@ ImportFlags::ImportFlags()
           cl::desc("Row of an embedding's table that gets no gradient from it, "
                    "or none, where the file does not say (legacy exporter)"),
           cl::value_desc("name=row"), cl::cat(category)),
+      stops("stop-gradient",
+            cl::desc("Value (by its ONNX name) from which no gradient flows "
+                     "back: torch.no_grad leaves no trace in an export"),
+            cl::value_desc("value"), cl::cat(category)),
       untie("untie",
             cl::desc("Keep a head apart from an embedding with the same "
                      "contents"),
@@ -116,6 +120,7 @@ mlir::FailureOr<onnx::ImportOptions> ImportFlags::get() const {
   options.freezePatterns.assign(freeze.begin(), freeze.end());
   options.trainPatterns.assign(train.begin(), train.end());
   options.dropPatterns.assign(drops.begin(), drops.end());
+  options.stopGradients.assign(stops.begin(), stops.end());
   options.untie = untie;
   options.init = init;
   return options;

@@ -18,7 +18,7 @@ public:
 private:
   llvm::cl::OptionCategory category;
   llvm::cl::list<std::string> dims, binds, params, freeze, train, ties, drops,
-      renames, paddings;
+      renames, paddings, stops;
   llvm::cl::opt<bool> untie, init;
 };
 } // namespace fsdp

@@ -173,6 +173,16 @@ OpFoldResult ReshapeOp::fold(FoldAdaptor adaptor) {
   return {};
 }
 
+/// Only where nothing could flow anyway: through a constant, or a value that is
+/// stopped before.
+OpFoldResult StopGradientOp::fold(FoldAdaptor adaptor) {
+  if (adaptor.getX())
+    return adaptor.getX();
+  if (getX().getDefiningOp<StopGradientOp>())
+    return getX();
+  return {};
+}
+
 OpFoldResult ExpandOp::fold(FoldAdaptor adaptor) {
   if (getX().getType() == getType())
     return getX();

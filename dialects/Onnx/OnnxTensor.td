@@ -20,6 +20,20 @@ def Onnx_ReshapeOp : Onnx_PureOp<"reshape", [
   let hasVerifier = 1;
 }
 
+def Onnx_StopGradientOp : Onnx_PureOp<"stop_gradient", [
+    SameOperandsAndResultType]> {
+  let summary = "x, through which no gradient flows";
+  let description = [{
+    PyTorch's `detach`: y is x, and the loss does not depend on x through y.
+    Parameters that the loss reaches only this way get no gradient and are not
+    updated. `--train-build-backward` reads it and puts x in its place.
+  }];
+  let args = (ins Onnx_FloatTensor:$x);
+  let results = (outs Onnx_FloatTensor:$y);
+  let assemblyFormat = "$x attr-dict `:` type($x)";
+  let hasFolder = 1;
+}
+
 def Onnx_ExpandOp : Onnx_PureOp<"expand", [
     DeclareOpInterfaceMethods<DifferentiableOpInterface>]> {
   let summary = "broadcasts to the result's shape (aligned at the right)";

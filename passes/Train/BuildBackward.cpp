@@ -50,6 +50,15 @@ SmallVector<onnx::ReadOp> uniqueReads(Block &block) {
   return unique;
 }
 
+/// The sweep has gone around them: what is left is the identity.
+void eraseStops(Block &block) {
+  for (auto stop :
+       llvm::make_early_inc_range(block.getOps<onnx::StopGradientOp>())) {
+    stop.replaceAllUsesWith(stop.getX());
+    stop.erase();
+  }
+}
+
 struct Loss {
   Value loss, count, seed, lse;
 };
@@ -153,6 +162,7 @@ struct BuildBackward
     if (!any)
       return getOperation().emitError(
           "no parameter gets a gradient: nothing can be trained");
+    eraseStops(block);
     return success();
   }
 };

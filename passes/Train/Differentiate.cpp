@@ -34,14 +34,19 @@ public:
   Value gradientOf(Value value) { return gradients.lookup(value); }
 
 private:
+  bool dependsOnActive(Operation &op) {
+    return !isa<onnx::StopGradientOp>(op) &&
+           llvm::any_of(op.getOperands(),
+                        [&](Value v) { return active.contains(v); });
+  }
+
   /// The ops from `wrt` to `output`, in order. Marks what depends on `wrt`.
   SmallVector<Operation *> findPath() {
     Operation *last = output.getDefiningOp();
     SmallVector<Operation *> dependent;
     DenseSet<Value> needed = {output};
     for (Operation &op : *last->getBlock()) {
-      if (llvm::any_of(op.getOperands(),
-                       [&](Value v) { return active.contains(v); })) {
+      if (dependsOnActive(op)) {
         dependent.push_back(&op);
         for (Value result : op.getResults())
           if (isDifferentiable(result)) // a comparison's result is constant

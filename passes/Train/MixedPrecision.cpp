@@ -172,8 +172,9 @@ private:
           // The mask is added to scores, which are computed in f32.
           retype(attention, attention->getOpOperands().take_front(3));
         })
-        .Case<onnx::TransposeOp, onnx::ReshapeOp, onnx::ExpandOp, onnx::SliceOp,
-              onnx::PadOp, onnx::ConcatOp, onnx::SplitOp, onnx::GatherOp>(
+        .Case<onnx::TransposeOp, onnx::ReshapeOp, onnx::StopGradientOp,
+              onnx::ExpandOp, onnx::SliceOp, onnx::PadOp, onnx::ConcatOp,
+              onnx::SplitOp, onnx::GatherOp>(
             [&](auto typed) { retype(typed, typed->getOpOperands()); })
         .Case<onnx::ReduceSumOp, onnx::ReduceMeanOp>([](auto) {
           // Summed in f32 and kept so: a statistic.

@@ -258,6 +258,24 @@ TEST_F(GradientRules, ComparisonsEndThePath) {
   EXPECT_EQ(grads[0], Values({1, 0, 0, 1}));
 }
 
+/// a stop_gradient(a) is PyTorch's a * a.detach(): its gradient is a, where
+/// that of a * a is 2 a.
+TEST_F(GradientRules, StopGradientEndsThePath) {
+  ASSERT_TRUE(differentiateText("%a: " + kFour, kFour,
+                                "%s = onnx.stop_gradient %a : " + kFour +
+                                    "\n%y = onnx.mul %a, %s : " + kFour + ", " +
+                                    kFour + " -> " + kFour));
+  auto stops = func.getBody().front().getOps<onnx::StopGradientOp>();
+  for (auto stop : llvm::make_early_inc_range(stops)) {
+    stop.replaceAllUsesWith(stop.getX());
+    stop.erase();
+  }
+  auto type = cast<RankedTensorType>(func.getArgumentTypes()[0]);
+  auto results = executor.run(func, {Tensor(type, {1, -2, 3, 0.5})});
+  ASSERT_TRUE(results.has_value()) << executor.message();
+  EXPECT_EQ((*results)[0].values(), Values({1, -2, 3, 0.5}));
+}
+
 TEST_F(GradientRules, CrossEntropyGradMatchesDifferences) {
   std::string text = R"(
     func.func @f(%x: tensor<3x5xf64>, %t: tensor<3xi64>, %s: tensor<f64>)

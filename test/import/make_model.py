@@ -342,11 +342,11 @@ def merged_transpose():
     )
 
 
-def main():
+def main(makers):
     name, *rest = sys.argv[1:]
     arguments = dict(entry.split("=", 1) for entry in rest)
-    sys.stdout.buffer.write(globals()[name](**arguments).SerializeToString())
+    sys.stdout.buffer.write(makers[name](**arguments).SerializeToString())
 
 
 if __name__ == "__main__":
-    main()
+    main(globals())

@@ -1,5 +1,6 @@
 //===- AttentionImport.cpp - Attention and rotary embeddings --------------===//
 #include "dialects/Onnx/Import/Handlers.h"
+#include "dialects/Onnx/Import/MaskedRows.h"
 
 #include <cmath>
 
@@ -42,7 +43,8 @@ MaybeOperand additiveMask(Emitter &e, const Operand &mask, Type element) {
                  Tensor::splat(element, {}, -INFINITY));
 }
 
-MaybeOperand addMask(NodeContext &c, MaybeOperand scores) {
+/// The softmax of the scores under the node's masks.
+MaybeOperand probabilities(NodeContext &c, MaybeOperand scores) {
   if (failed(scores))
     return failure();
   Type element = scores->elementType();
@@ -62,13 +64,21 @@ MaybeOperand addMask(NodeContext &c, MaybeOperand scores) {
       return failure();
     mask = mask->present() ? c.e.binary(Binary::Add, *mask, *causal) : causal;
   }
-  if (failed(mask) || !mask->present())
-    return failed(mask) ? mask : scores;
+  if (failed(mask))
+    return failure();
+  if (!mask->present())
+    return c.e.softmax(*scores);
   ConstantCache &cache = c.e.cache;
-  if (mask->constant && cache.masksARow(cache.attributeOf(mask->constant)))
+  bool hides =
+      mask->constant && cache.masksARow(cache.attributeOf(mask->constant));
+  bool mayHide = !mask->constant && c.in[3].elementType().isInteger(1);
+  if ((hides || mayHide) && isFromSdpa(c.node))
+    return maskedSoftmax(c.e, *scores, *mask, -INFINITY);
+  if (hides)
     return c.e.error() << "the mask has a row without any key: its softmax is "
                           "not defined";
-  return c.e.binary(Binary::Add, *scores, *mask);
+  MaybeOperand y = c.e.binary(Binary::Add, *scores, *mask);
+  return failed(y) ? y : c.e.softmax(*y);
 }
 
 MaybeOperand scoresOf(NodeContext &c, const Operand &q, const Operand &k) {
@@ -93,10 +103,21 @@ LogicalResult attention(NodeContext &c) {
   // Caches of keys and values, and results beside the first, are inference's.
   for (unsigned i = 4; i < c.in.size(); ++i)
     if (c.has(i))
-      return failure();
+      return c.e.error() << "Attention has operand " << i << " ('"
+                         << c.node.inputs[i]
+                         << "'), a cache or a count of keys, which training "
+                            "has not: export with use_cache=False";
+  std::string read;
   for (unsigned i = 1; i < c.node.outputs.size(); ++i)
     if (!c.node.outputs[i].empty())
-      return failure();
+      read += (read.empty() ? "" : ", ") + std::to_string(i) + " ('" +
+              c.node.outputs[i] + "')";
+  if (!read.empty())
+    return c.e.error() << "of the outputs 1 to 3 of Attention (keys, values "
+                          "and scores) something reads "
+                       << read
+                       << "; only output 0 is supported: export with "
+                          "use_cache=False and without output_attentions";
   bool merged = c.in[0].rank() == 3;
   MaybeOperand q = splitHeads(c.e, c.in[0], c.integer("q_num_heads", 0));
   MaybeOperand k = splitHeads(c.e, c.in[1], c.integer("kv_num_heads", 0));
@@ -111,9 +132,7 @@ LogicalResult attention(NodeContext &c) {
   if (failed(k) || failed(v))
     return failure();
   // The mask comes after the softcap.
-  MaybeOperand y = addMask(c, scoresOf(c, *q, *k));
-  if (succeeded(y))
-    y = c.e.softmax(*y);
+  MaybeOperand y = probabilities(c, scoresOf(c, *q, *k));
   if (succeeded(y))
     y = c.e.matmul(*y, *v);
   if (failed(y) || !merged)

@@ -30,6 +30,10 @@ const Role roles[] = {
     {"layer_norm", "Add", -1, 3},
     {"native_layer_norm", "LayerNormalization", 1, 2, true},
     {"native_layer_norm", "LayerNormalization", 2, 3},
+    {"_native_batch_norm_legit_no_training", "BatchNormalization", 1, 1, true},
+    {"_native_batch_norm_legit_no_training", "BatchNormalization", 2, 2},
+    {"_native_batch_norm_legit_no_training", "BatchNormalization", 3, 3},
+    {"_native_batch_norm_legit_no_training", "BatchNormalization", 4, 4},
     {"rms_norm", "RMSNormalization", 1, 2, true},
     {"rms_norm", "Mul", -1, 2, true},
 };

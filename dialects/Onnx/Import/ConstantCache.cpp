@@ -70,13 +70,14 @@ DenseElementsAttr ConstantCache::attributeOf(const SharedTensor &tensor) {
   return it->second;
 }
 
-bool ConstantCache::masksARow(DenseElementsAttr mask) {
-  auto [it, isNew] = masks.try_emplace(mask, false);
+bool ConstantCache::masksARow(DenseElementsAttr mask, double lowest) {
+  auto [it, isNew] =
+      masks.try_emplace({mask.getAsOpaquePointer(), lowest}, false);
   if (!isNew)
     return it->second;
   Tensor most = *toTensor(mask);
   if (most.rank() > 0 && most.shape.back() != 1)
     most = reduce(Reduction::Max, most, {most.rank() - 1}, false);
   return it->second =
-             llvm::any_of(most.floats, [](double x) { return x == -INFINITY; });
+             llvm::any_of(most.floats, [&](double x) { return x <= lowest; });
 }

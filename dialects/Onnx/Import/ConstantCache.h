@@ -39,13 +39,14 @@ public:
   SharedTensor find(const ConstantKey &key) const;
   void insert(const ConstantKey &key, const SharedTensor &result);
   mlir::DenseElementsAttr attributeOf(const SharedTensor &tensor);
-  /// Whether a row of `mask`, an attribute of floats, holds nothing but -inf.
-  bool masksARow(mlir::DenseElementsAttr mask);
+  /// Whether a row of `mask`, an attribute of floats, holds nothing above
+  /// `lowest`.
+  bool masksARow(mlir::DenseElementsAttr mask, double lowest = -INFINITY);
 
 private:
   std::map<ConstantKey, SharedTensor> results;
   std::map<ConstantKey, mlir::DenseElementsAttr> attributes;
-  llvm::DenseMap<mlir::Attribute, bool> masks;
+  std::map<std::pair<const void *, double>, bool> masks;
   int64_t elements = 0; ///< held by `results`
 };
 } // namespace fsdp::onnx

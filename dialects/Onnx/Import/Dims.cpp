@@ -33,6 +33,34 @@ fsdp::onnx::statedShape(const ValueRecord &value,
   return shape;
 }
 
+/// The extents that were fixed when the model was exported: "batch 2, sequence
+/// 16" of the first input of whole numbers in two dimensions, else every
+/// input's own.
+static std::string exportedFor(const Graph &graph) {
+  auto isWhole = [](const ValueRecord &input) {
+    return (input.dataType == 6 || input.dataType == 7) && input.shape &&
+           input.shape->size() == 2 && (*input.shape)[0].value &&
+           (*input.shape)[1].value;
+  };
+  auto tokens = llvm::find_if(graph.inputs, isWhole);
+  if (tokens != graph.inputs.end())
+    return "batch " + std::to_string(*(*tokens->shape)[0].value) +
+           ", sequence " + std::to_string(*(*tokens->shape)[1].value);
+  std::string text = "inputs";
+  for (const ValueRecord &input : graph.inputs) {
+    text += " '" + input.name + "' [";
+    for (const Dim &dim : input.shape.value_or(std::vector<Dim>()))
+      text += (text.back() == '[' ? "" : ", ") +
+              (dim.value ? std::to_string(*dim.value) : dim.name);
+    text += "]";
+  }
+  return text;
+}
+
+static constexpr const char *howToFree =
+    ": export it with dynamic_shapes (dynamic_axes of the legacy exporter), or "
+    "for the sizes that you want";
+
 static LogicalResult checkOptions(const Graph &graph,
                                   const ImportOptions &options, Location loc) {
   llvm::StringSet<> known;
@@ -52,7 +80,9 @@ static LogicalResult checkOptions(const Graph &graph,
     if (!known.contains(name))
       return mlir::emitError(loc)
              << "--dim '" << name << "' names no dimension of an input: "
-             << (names.empty() ? "all are static" : "there are " + names);
+             << (names.empty() ? "all are static, the model is exported for " +
+                                     exportedFor(graph) + howToFree
+                               : "there are " + names);
     if (extent <= 0)
       return mlir::emitError(loc) << "--dim '" << name << "' is " << extent
                                   << ", expected a positive extent";
@@ -93,15 +123,15 @@ static LogicalResult refuseUnbound(ArrayRef<Unbound> unbound, Location loc) {
 
 /// The extent that the file or an option gives to a dimension; nothing where
 /// neither does. Fails where they disagree.
-static FailureOr<std::optional<int64_t>> extentOf(const Dim &dim,
-                                                  const std::string &place,
-                                                  const ImportOptions &options,
-                                                  Location loc) {
+static FailureOr<std::optional<int64_t>>
+extentOf(const Graph &graph, const Dim &dim, const std::string &place,
+         const ImportOptions &options, Location loc) {
   std::optional<int64_t> byPlace = lookup(options, place);
   if (dim.value && byPlace && *byPlace != *dim.value)
-    return mlir::emitError(loc)
-           << "--dim '" << place << "' is " << *byPlace
-           << ", but the dimension is " << *dim.value << " in the file";
+    return mlir::emitError(loc) << "--dim '" << place << "' is " << *byPlace
+                                << ", but the dimension is " << *dim.value
+                                << " in the file, the model is exported for "
+                                << exportedFor(graph) << howToFree;
   if (dim.value)
     return dim.value;
   std::optional<int64_t> byName =
@@ -130,7 +160,7 @@ fsdp::onnx::bindDims(const Graph &graph, const ImportOptions &options,
     for (auto [i, dim] : llvm::enumerate(*input.shape)) {
       std::string place = input.name + ":" + std::to_string(i);
       FailureOr<std::optional<int64_t>> extent =
-          extentOf(dim, place, options, loc);
+          extentOf(graph, dim, place, options, loc);
       if (failed(extent))
         return failure();
       std::string option = dim.name.empty() ? place : dim.name;

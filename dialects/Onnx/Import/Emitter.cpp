@@ -226,6 +226,12 @@ MaybeOperand Emitter::reshape(const Operand &x, ArrayRef<int64_t> shape) {
                                   x.value));
 }
 
+MaybeOperand Emitter::stopGradient(const Operand &x) {
+  if (x.constant || !isa<FloatType>(x.elementType()))
+    return x;
+  return first(build<StopGradientOp>(x.value));
+}
+
 MaybeOperand Emitter::transpose(const Operand &x, ArrayRef<int64_t> perm) {
   SmallVector<int64_t> sorted(perm);
   llvm::sort(sorted);

@@ -55,6 +55,8 @@ public:
                      const Operand &b);
   MaybeOperand cast(const Operand &x, mlir::Type elementType);
   MaybeOperand reshape(const Operand &x, llvm::ArrayRef<int64_t> shape);
+  /// `x`, from which no gradient flows back.
+  MaybeOperand stopGradient(const Operand &x);
   MaybeOperand transpose(const Operand &x, llvm::ArrayRef<int64_t> perm);
   MaybeOperand expand(const Operand &x, llvm::ArrayRef<int64_t> shape);
   MaybeOperand slice(const Operand &x, llvm::ArrayRef<int64_t> starts,

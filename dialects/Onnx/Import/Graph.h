@@ -11,6 +11,7 @@
 #include "llvm/ADT/SmallVector.h"
 #include "llvm/ADT/StringMap.h"
 #include "llvm/ADT/StringSet.h"
+#include "llvm/Support/LogicalResult.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include <memory>
 #include <optional>
@@ -90,6 +91,10 @@ struct Graph {
 
 /// Reads, parses and checks the file; null after one error at `loc`.
 std::unique_ptr<Graph> readGraph(llvm::StringRef path, mlir::Location loc);
+
+/// Every name means one value: fails, with one error at `loc`, where two nodes,
+/// or a node and an input or initializer, define the same.
+llvm::LogicalResult checkNames(const Graph &graph, mlir::Location loc);
 
 /// Number of elements of `dims`, or nothing when an extent is negative or the
 /// tensor larger than any machine's memory.

@@ -32,6 +32,8 @@ struct ImportOptions {
   /// Rows of embeddings that get no gradient, by the table's name (nothing:
   /// all rows get one), where the file does not say.
   std::vector<std::pair<std::string, std::optional<int64_t>>> paddingRows;
+  /// Values from which no gradient flows back, by ONNX name.
+  std::vector<std::string> stopGradients;
   /// Keep a head apart from an embedding with the same contents.
   bool untie = false;
   /// Initialise parameters whose external file is not there.

@@ -8,8 +8,12 @@
 #include "dialects/Onnx/Import/Dims.h"
 #include "dialects/Onnx/Import/Handlers.h"
 #include "dialects/Onnx/Import/Import.h"
+#include "dialects/Onnx/Import/KeptNodes.h"
 #include "dialects/Onnx/Import/Parameters.h"
 #include "dialects/Onnx/Import/ProtoTypes.h"
+#include "dialects/Onnx/Import/RecordedCalls.h"
+#include "dialects/Onnx/Import/StopGradients.h"
+#include "dialects/Onnx/Import/UnreadInputs.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/Verifier.h"
@@ -47,6 +51,8 @@ private:
   LogicalResult importNodes();
   LogicalResult importNode(const Node &node);
   FailureOr<Operand> operandOf(const Node &node, unsigned i);
+  FailureOr<Operand> valueOf(const Node &node, unsigned i);
+  LogicalResult define(const std::string &name, Operand value);
   FailureOr<Operand> readParameter(size_t index, bool transposed);
   LogicalResult addDroppedBias(const Node &node, NodeContext &context,
                                size_t index);
@@ -70,6 +76,7 @@ private:
   ScopedDiagnosticHandler errors;
   HandlerTable handlers;
   ParameterTable parameters;
+  StopTable stops;
   OwningOpRef<ModuleOp> module;
   func::FuncOp function;
   llvm::StringMap<Operand> values;
@@ -90,9 +97,8 @@ LogicalResult Importer::addInputs() {
   for (auto [input, shape] : llvm::zip(graph.inputs, *shapes)) {
     Type element = elementTypeOf(input.dataType, builder.getContext());
     if (!element)
-      return mlir::emitError(loc)
-             << "input '" << input.name << "' has ONNX element type number "
-             << input.dataType << ", which is not supported";
+      return mlir::emitError(loc) << "input '" << input.name << "' has "
+                                  << describeUnsupportedType(input.dataType);
     const std::pair<std::string, int64_t> *bind = nullptr;
     for (const auto &candidate : options.binds)
       if (candidate.first == input.name)
@@ -129,6 +135,13 @@ FailureOr<Operand> Importer::readParameter(size_t index, bool transposed) {
 }
 
 FailureOr<Operand> Importer::operandOf(const Node &node, unsigned i) {
+  FailureOr<Operand> value = valueOf(node, i);
+  if (failed(value) || !stops.operands.contains({&node, i}))
+    return value;
+  return emitter.stopGradient(*value);
+}
+
+FailureOr<Operand> Importer::valueOf(const Node &node, unsigned i) {
   const std::string &name = node.inputs[i];
   if (name.empty())
     return Operand();
@@ -154,48 +167,11 @@ SmallVector<Value> Importer::keepNode(const Node &node, ArrayRef<Operand> in,
   for (const Operand &x : in)
     if (x.present() && !x.sequence)
       operands.push_back(emitter.materialize(x));
-  SmallVector<NamedAttribute> attributes;
-  for (const auto &entry : node.attributes) {
-    const NodeAttribute &value = entry.second;
-    Attribute converted;
-    switch (value.kind) {
-    case NodeAttribute::Kind::Int:
-      converted = builder.getI64IntegerAttr(value.i);
-      break;
-    case NodeAttribute::Kind::Float:
-      converted = builder.getF64FloatAttr(value.f);
-      break;
-    case NodeAttribute::Kind::String:
-      converted = builder.getStringAttr(value.s);
-      break;
-    case NodeAttribute::Kind::Ints:
-      converted = builder.getDenseI64ArrayAttr(value.ints);
-      break;
-    case NodeAttribute::Kind::Floats:
-      converted = builder.getDenseF64ArrayAttr(value.floats);
-      break;
-    case NodeAttribute::Kind::Strings: {
-      SmallVector<StringRef> strings(value.strings.begin(),
-                                     value.strings.end());
-      converted = builder.getStrArrayAttr(strings);
-      break;
-    }
-    case NodeAttribute::Kind::Tensor:
-      if (auto tensor = data.load(*value.tensor); succeeded(tensor))
-        converted = toAttribute(*tensor);
-      break;
-    case NodeAttribute::Kind::Other:
-      converted = builder.getUnitAttr();
-      break;
-    }
-    if (converted)
-      attributes.push_back(builder.getNamedAttr(entry.first(), converted));
-  }
   auto op = builder.create<NodeOp>(
       emitter.loc, types, builder.getStringAttr(node.opType),
       builder.getStringAttr(node.domain),
       builder.getI64IntegerAttr(node.version), builder.getStringAttr(node.name),
-      builder.getDictionaryAttr(attributes), operands,
+      attributesOf(node, builder, data), operands,
       builder.getStringAttr(emitter.scope));
   return SmallVector<Value>(op->getResults());
 }
@@ -204,19 +180,7 @@ SmallVector<Value> Importer::keepNode(const Node &node, ArrayRef<Operand> in,
 /// where it states none, what reads them is kept in the same way.
 LogicalResult Importer::keepUnsupported(const Node &node,
                                         NodeContext &context) {
-  SmallVector<Type> types;
-  for (const std::string &output : node.outputs) {
-    Type element = builder.getF32Type();
-    std::optional<SmallVector<int64_t>> shape;
-    if (auto it = graph.values.find(output); it != graph.values.end()) {
-      shape = statedShape(it->second, options);
-      if (Type stated =
-              elementTypeOf(it->second.dataType, builder.getContext()))
-        element = stated;
-    }
-    types.push_back(shape ? Type(RankedTensorType::get(*shape, element))
-                          : Type(UnrankedTensorType::get(element)));
-  }
+  SmallVector<Type> types = statedTypes(graph, node, options, builder);
   SmallVector<Value> results = keepNode(node, context.in, types);
   context.out.assign(results.begin(), results.end());
   // Supported operators are kept only because of their operands.
@@ -265,6 +229,8 @@ LogicalResult Importer::dispatch(const Node &node, NodeContext &context) {
   for (unsigned i = 0; i < minimumOperands(node.opType); ++i)
     if (!context.has(i))
       return emitter.error() << "operand " << i << " is missing";
+  if (failed(context.checkAttributes()))
+    return failure();
   if (succeeded(handler->second(context)))
     return success();
   if (errorCount != before)
@@ -277,6 +243,8 @@ LogicalResult Importer::importNode(const Node &node) {
   current = &node;
   emitter.loc = NameLoc::get(builder.getStringAttr(node.name), loc);
   emitter.scope = parameters.containers.resolve(scopeOf(node));
+  if (failed(checkDropoutMode(graph, node, emitter.loc)))
+    return failure();
   auto keep = [&](TypeRange types) -> SmallVector<Value> { return {}; };
   NodeContext context{node, emitter, {},         {},      data,
                       keep, {},      logSoftmax, nanTests};
@@ -309,9 +277,20 @@ LogicalResult Importer::importNode(const Node &node) {
       continue;
     if (i >= context.out.size())
       return emitter.error() << "result " << i << " is more than it has";
-    if (!values.try_emplace(output, context.out[i]).second)
-      return emitter.error() << "output '" << output << "' is defined before";
+    if (failed(define(output, context.out[i])))
+      return failure();
   }
+  return success();
+}
+
+LogicalResult Importer::define(const std::string &name, Operand value) {
+  if (stops.results.contains(name)) {
+    auto stopped = emitter.stopGradient(value);
+    if (failed(stopped))
+      return failure();
+    value = *stopped;
+  }
+  values[name] = value;
   return success();
 }
 
@@ -331,6 +310,11 @@ LogicalResult Importer::importNodes() {
       ++readers[input];
   for (const ValueRecord &output : graph.outputs)
     ++readers[output.name];
+  // A result that nothing reads is not asked for.
+  for (Node &node : graph.nodes)
+    for (size_t i = 1; i < node.outputs.size(); ++i)
+      if (!readers.count(node.outputs[i]))
+        node.outputs[i].clear();
   for (const Node &node : graph.nodes) {
     // An Identity of an initializer is another name of it.
     if (node.outputs.size() == 1 && node.opType == "Identity" &&
@@ -376,7 +360,9 @@ void Importer::eraseDead() {
 
 OwningOpRef<ModuleOp> Importer::run() {
   MLIRContext *context = builder.getContext();
-  if (failed(declareInputParameters(graph, options, loc)) ||
+  if (failed(checkRecordedCalls(graph, loc)) ||
+      failed(findStops(graph, options, loc, stops)) ||
+      failed(declareInputParameters(graph, options, loc)) ||
       failed(recoverParameters(graph, options, data, loc, parameters)))
     return nullptr;
   module = ModuleOp::create(loc);
@@ -387,6 +373,8 @@ OwningOpRef<ModuleOp> Importer::run() {
   if (failed(addInputs()) || failed(importNodes()) || failed(addOutputs()))
     return nullptr;
   eraseDead();
+  if (failed(checkInputsAreRead(graph, function, loc)))
+    return nullptr;
   builder.setInsertionPoint(function);
   if (failed(emitParameters(graph, options, data, builder, loc, parameters)) ||
       failed(verify(*module)))

@@ -1,6 +1,7 @@
 //===- MathImport.cpp - Elementwise operators -----------------------------===//
 #include "dialects/Onnx/Import/Formula.h"
 #include "dialects/Onnx/Import/Handlers.h"
+#include "dialects/Onnx/Import/MaskedRows.h"
 #include "dialects/Onnx/Import/ProtoTypes.h"
 
 #include <cmath>
@@ -147,16 +148,27 @@ bool hasFullyMaskedRow(ConstantCache &cache, Value probabilities) {
 }
 
 /// Where(IsNaN(p), 0, p) guards a softmax against rows that are masked whole.
+/// PyTorch's exporter writes it for attention with a mask of bools, whose
+/// hidden places are the lowest finite number then.
 LogicalResult choose(NodeContext &c) {
   auto test = c.in[0].value ? c.nanTests.find(c.in[0].value) : c.nanTests.end();
-  if (test != c.nanTests.end() && test->second == c.in[2].value &&
-      c.in[1].constant && c.in[1].constant->isSplat() &&
-      c.in[1].constant->asFloat(0) == 0 &&
-      !hasFullyMaskedRow(c.e.cache, c.in[2].value)) {
-    c.out.push_back(c.in[2]);
-    return success();
+  bool isGuard = test != c.nanTests.end() && test->second == c.in[2].value &&
+                 c.in[1].constant && c.in[1].constant->isSplat() &&
+                 c.in[1].constant->asFloat(0) == 0;
+  if (!isGuard)
+    return c.result(c.e.where(c.in[0], c.in[1], c.in[2]));
+  auto softmax = c.in[2].value.getDefiningOp<SoftmaxOp>();
+  if (softmax && isFromSdpa(c.node)) {
+    auto masked = softmaxOfMasked(c.e, softmax.getX(), /*finite=*/true);
+    if (failed(masked))
+      return failure();
+    if (*masked)
+      return c.result(**masked);
   }
-  return c.result(c.e.where(c.in[0], c.in[1], c.in[2]));
+  if (hasFullyMaskedRow(c.e.cache, c.in[2].value))
+    return c.result(c.e.where(c.in[0], c.in[1], c.in[2]));
+  c.out.push_back(c.in[2]);
+  return success();
 }
 
 /// The logarithm of a sigmoid, of 1 + x and of e^a + e^b, as PyTorch computes

@@ -1,15 +1,16 @@
 //===- Model.cpp - Parsing and checking of the file -----------------------===//
 //
-// The only file that sees protobuf's classes.
+// Beside ProtoTensors.cpp the only file that sees protobuf's classes.
 //
 //===----------------------------------------------------------------------===//
 #include "dialects/Onnx/Import/FunctionInliner.h"
 #include "dialects/Onnx/Import/Graph.h"
+#include "dialects/Onnx/Import/ProtoTensors.h"
 #include "dialects/Onnx/Import/ProtoTypes.h"
 #include "dialects/Onnx/Import/Records.h"
+#include "dialects/Onnx/Import/Versions.h"
 
 #include "mlir/IR/Diagnostics.h"
-#include "onnx-ml.pb.h"
 #include "llvm/ADT/ScopeExit.h"
 #include "llvm/ADT/StringSet.h"
 #include "llvm/Support/FileSystem.h"
@@ -31,75 +32,6 @@ std::optional<int64_t> fsdp::onnx::countElements(llvm::ArrayRef<int64_t> dims) {
 }
 
 namespace {
-/// Bytes of an element of an ONNX data type, 0 for those not stored as such.
-int64_t elementBytes(int32_t type) {
-  switch (type) {
-  case pb::TensorProto::DOUBLE:
-  case pb::TensorProto::INT64:
-  case pb::TensorProto::UINT64:
-    return 8;
-  case pb::TensorProto::FLOAT:
-  case pb::TensorProto::INT32:
-  case pb::TensorProto::UINT32:
-    return 4;
-  case pb::TensorProto::FLOAT16:
-  case pb::TensorProto::BFLOAT16:
-  case pb::TensorProto::INT16:
-  case pb::TensorProto::UINT16:
-    return 2;
-  case pb::TensorProto::INT8:
-  case pb::TensorProto::UINT8:
-  case pb::TensorProto::BOOL:
-    return 1;
-  default:
-    return 0;
-  }
-}
-
-template <typename T, typename Field>
-void appendRaw(std::string &out, const Field &field) {
-  for (auto value : field) {
-    T element = T(value);
-    out.append(reinterpret_cast<const char *>(&element), sizeof(T));
-  }
-}
-
-/// The data of a tensor held in one of the typed fields, as raw bytes.
-std::string typedData(const pb::TensorProto &tensor) {
-  std::string out;
-  switch (tensor.data_type()) {
-  case pb::TensorProto::FLOAT:
-    appendRaw<float>(out, tensor.float_data());
-    break;
-  case pb::TensorProto::DOUBLE:
-    appendRaw<double>(out, tensor.double_data());
-    break;
-  case pb::TensorProto::INT64:
-    appendRaw<int64_t>(out, tensor.int64_data());
-    break;
-  case pb::TensorProto::UINT32:
-  case pb::TensorProto::UINT64:
-    if (tensor.data_type() == pb::TensorProto::UINT64)
-      appendRaw<uint64_t>(out, tensor.uint64_data());
-    else
-      appendRaw<uint32_t>(out, tensor.uint64_data());
-    break;
-  default:
-    switch (elementBytes(tensor.data_type())) {
-    case 4:
-      appendRaw<int32_t>(out, tensor.int32_data());
-      break;
-    case 2:
-      appendRaw<int16_t>(out, tensor.int32_data());
-      break;
-    case 1:
-      appendRaw<int8_t>(out, tensor.int32_data());
-      break;
-    }
-  }
-  return out;
-}
-
 class Converter {
 public:
   Converter(Graph &graph, Location loc) : graph(graph), loc(loc) {}
@@ -116,6 +48,7 @@ private:
   ValueRecord convertValue(const pb::ValueInfoProto &value);
   LogicalResult convertInitializers(const pb::GraphProto &graph);
   LogicalResult convertNodes(const pb::ModelProto &model);
+  template <typename Opsets> LogicalResult readVersions(const Opsets &opsets);
   InFlightDiagnostic error() { return mlir::emitError(loc); }
 
   Graph &graph;
@@ -174,9 +107,8 @@ FailureOr<TensorRecord> Converter::convertTensor(const pb::TensorProto &tensor,
                       "elements than fit in memory)";
   int64_t width = elementBytes(record.dataType);
   if (width == 0)
-    return error() << what << " '" << record.name
-                   << "' has ONNX element type number " << record.dataType
-                   << ", which is not supported";
+    return error() << what << " '" << record.name << "' has "
+                   << describeUnsupportedType(record.dataType);
   record.bytes = *count * width;
   if (tensor.has_segment())
     return error() << what << " '" << record.name
@@ -317,6 +249,17 @@ LogicalResult Converter::convertInitializers(const pb::GraphProto &proto) {
   return success();
 }
 
+template <typename Opsets>
+LogicalResult Converter::readVersions(const Opsets &opsets) {
+  for (const auto &opset : opsets) {
+    std::string domain = opset.domain() == "ai.onnx" ? "" : opset.domain();
+    versions[domain] = opset.version();
+    if (failed(checkOpset(domain, opset.version(), loc)))
+      return failure();
+  }
+  return success();
+}
+
 LogicalResult Converter::convertNodes(const pb::ModelProto &model) {
   std::vector<Node> nodes;
   for (const auto &node : model.graph().node()) {
@@ -331,10 +274,9 @@ LogicalResult Converter::convertNodes(const pb::ModelProto &model) {
     record.inputs.assign(function.input().begin(), function.input().end());
     record.outputs.assign(function.output().begin(), function.output().end());
     auto saved = versions;
-    for (const auto &opset : function.opset_import())
-      versions[opset.domain() == "ai.onnx" ? "" : opset.domain()] =
-          opset.version();
     auto restore = llvm::make_scope_exit([&] { versions = saved; });
+    if (failed(readVersions(function.opset_import())))
+      return failure();
     for (const auto &attribute : function.attribute_proto()) {
       auto converted = convertAttribute(attribute, function.name());
       if (failed(converted))
@@ -358,9 +300,9 @@ LogicalResult Converter::convert(const pb::ModelProto &model) {
                    << "' is not an ONNX model: it has no graph with an output";
   const pb::GraphProto &proto = model.graph();
   graph.producer = model.producer_name();
-  for (const auto &opset : model.opset_import())
-    versions[opset.domain() == "ai.onnx" ? "" : opset.domain()] =
-        opset.version();
+  if (failed(checkIrVersion(model.ir_version(), loc)) ||
+      failed(readVersions(model.opset_import())))
+    return failure();
   if (!versions.count(""))
     return error() << "'" << graph.fileName
                    << "' imports no opset of the ONNX domain";
@@ -426,7 +368,8 @@ std::unique_ptr<Graph> fsdp::onnx::readGraph(StringRef path, Location loc) {
                                     "parsed");
     return nullptr;
   }
-  if (failed(Converter(*graph, loc).convert(model)))
+  if (failed(Converter(*graph, loc).convert(model)) ||
+      failed(checkNames(*graph, loc)))
     return nullptr;
   return graph;
 }

@@ -1,5 +1,6 @@
 //===- NNImport.cpp - Products, norms, softmax, losses --------------------===//
 #include "dialects/Onnx/Import/Handlers.h"
+#include "dialects/Onnx/Import/MaskedRows.h"
 
 #include "llvm/Support/FormatVariadic.h"
 
@@ -90,6 +91,13 @@ MaybeOperand logSoftmaxOf(Emitter &e, const Operand &x) {
 
 template <bool isLog> LogicalResult softmax(NodeContext &c) {
   Operand x = c.in[0];
+  if (!isLog && isFromSdpa(c.node)) {
+    auto masked = softmaxOfMasked(c.e, x.value, /*finite=*/false);
+    if (failed(masked))
+      return failure();
+    if (*masked)
+      return c.result(**masked);
+  }
   bool old = c.node.version < 13;
   int64_t rank = x.rank();
   auto axis = c.axis(c.integer("axis", old ? 1 : -1), rank);
@@ -163,6 +171,40 @@ LogicalResult layerNormalization(NodeContext &c) {
   return success();
 }
 
+/// (x - mean) / sqrt(variance + epsilon) * scale + bias, by channel (dimension
+/// 1), with statistics that stay as they are: PyTorch's eval() mode.
+LogicalResult batchNormalization(NodeContext &c) {
+  bool training = c.integer("training_mode", 0);
+  if (training || c.integer("spatial", 1) != 1 || c.node.version < 7)
+    return failure();
+  const Operand &x = c.in[0];
+  if (x.rank() < 2)
+    return c.e.error() << "BatchNormalization of " << x.type();
+  SmallVector<int64_t> shape(x.rank(), 1);
+  shape[1] = x.shape()[1];
+  Operand scale, bias, mean, variance;
+  for (auto [i, operand] :
+       llvm::enumerate(ArrayRef<Operand *>{&scale, &bias, &mean, &variance})) {
+    MaybeOperand channels = c.e.reshape(c.in[i + 1], shape);
+    if (failed(channels))
+      return failure();
+    *operand = *channels;
+  }
+  MaybeOperand deviation = c.e.binary(
+      Binary::Add, variance, c.e.scalarLike(variance, c.real("epsilon", 1e-5)));
+  for (Unary step : {Unary::Sqrt, Unary::Reciprocal})
+    if (succeeded(deviation))
+      deviation = c.e.unary(step, *deviation);
+  MaybeOperand y = c.e.binary(Binary::Sub, x, mean);
+  if (succeeded(y) && succeeded(deviation))
+    y = c.e.binary(Binary::Mul, *y, *deviation);
+  if (succeeded(y) && succeeded(deviation))
+    y = c.e.binary(Binary::Mul, *y, scale);
+  if (failed(y) || failed(deviation))
+    return failure();
+  return c.result(c.e.binary(Binary::Add, *y, bias));
+}
+
 /// x / sqrt(mean(x^2) + epsilon) * scale.
 LogicalResult rmsNormalization(NodeContext &c) {
   const Operand &x = c.in[0];
@@ -205,10 +247,30 @@ LogicalResult dropout(NodeContext &c) {
   return success();
 }
 
+/// The loss that the training step computes: a mean over labels, all classes
+/// alike.
+LogicalResult checkLoss(NodeContext &c) {
+  auto refuse = [&](const Twine &what) {
+    return c.e.error() << "the loss " << what
+                       << ", which is not supported: export it with "
+                          "reduction='mean' and without weights, or the model "
+                          "without labels, for --loss cross_entropy";
+  };
+  std::string reduction = c.text("reduction", "mean");
+  if (c.has(2))
+    return refuse("has class weights");
+  if (reduction != "mean")
+    return refuse("has reduction='" + reduction + "'");
+  if (c.node.outputs.size() > 1 && !c.node.outputs[1].empty())
+    return refuse("gives the logarithms of the probabilities as well");
+  if (!isa<IntegerType>(c.in[1].elementType()))
+    return refuse("is taken over probabilities of classes, not labels");
+  return success();
+}
+
 /// Mean cross-entropy of scores [N, C, ...] and labels [N, ...].
 LogicalResult crossEntropy(NodeContext &c, Operand scores, int64_t axis) {
-  bool usesMore = c.node.outputs.size() > 1 && !c.node.outputs[1].empty();
-  if (c.has(2) || usesMore || c.text("reduction", "mean") != "mean")
+  if (failed(checkLoss(c)))
     return failure();
   auto last = c.e.transpose(scores, moveToEnd(scores.rank(), axis, false));
   if (failed(last))
@@ -273,6 +335,7 @@ void fsdp::onnx::addNNHandlers(HandlerTable &table) {
   table["LogSoftmax"] = softmax<true>;
   table["LayerNormalization"] = layerNormalization;
   table["RMSNormalization"] = rmsNormalization;
+  table["BatchNormalization"] = batchNormalization;
   table["Dropout"] = dropout;
   table["SoftmaxCrossEntropyLoss"] = softmaxCrossEntropyLoss;
   table["NegativeLogLikelihoodLoss"] = negativeLogLikelihoodLoss;

@@ -1,5 +1,6 @@
 //===- NodeContext.cpp - Attributes and constant operands of a node -------===//
 #include "dialects/Onnx/Import/Handlers.h"
+#include "dialects/Onnx/Import/Versions.h"
 
 using namespace mlir;
 using namespace fsdp::onnx;
@@ -72,6 +73,15 @@ FailureOr<SmallVector<int64_t>> NodeContext::axes(ArrayRef<int64_t> values,
   return result;
 }
 
+LogicalResult NodeContext::checkAttributes() const {
+  for (const auto &entry : node.attributes)
+    if (!isKnownAttribute(node.opType, entry.first()))
+      return e.error() << "attribute '" << entry.first() << "' of "
+                       << node.opType << " (opset " << node.version
+                       << ") is not known: export with opset_version=18";
+  return success();
+}
+
 unsigned fsdp::onnx::minimumOperands(StringRef opType) {
   static const llvm::StringMap<unsigned> counts = [] {
     llvm::StringMap<unsigned> table;
@@ -110,6 +120,7 @@ unsigned fsdp::onnx::minimumOperands(StringRef opType) {
     for (StringRef name :
          {"Where", "Range", "ScatterND", "Attention", "RotaryEmbedding"})
       table[name] = 3;
+    table["BatchNormalization"] = 5;
     return table;
   }();
   auto it = counts.find(opType);

@@ -3,6 +3,7 @@
 #define FSDP_DIALECTS_ONNX_IMPORT_PROTOTYPES_H
 
 #include "mlir/IR/BuiltinTypes.h"
+#include <string>
 
 namespace fsdp::onnx {
 /// The type of an ONNX data type number, null for those that the dialect does
@@ -29,6 +30,10 @@ inline mlir::Type elementTypeOf(int32_t dataType, mlir::MLIRContext *context) {
     return {};
   }
 }
+
+/// What an error says of a data type that the dialect does not have: its name,
+/// and the way out where there is one.
+std::string describeUnsupportedType(int32_t dataType);
 } // namespace fsdp::onnx
 
 #endif // FSDP_DIALECTS_ONNX_IMPORT_PROTOTYPES_H

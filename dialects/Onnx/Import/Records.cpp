@@ -7,13 +7,13 @@
 using namespace fsdp::onnx;
 using llvm::StringRef;
 
-std::vector<SignatureLine> fsdp::onnx::parseSignature(StringRef text) {
+static constexpr llvm::StringLiteral outputsHead = "# outputs";
+
+static std::vector<SignatureLine> parseLines(StringRef text) {
   std::vector<SignatureLine> lines;
   while (!text.empty()) {
     StringRef line;
     std::tie(line, text) = text.split('\n');
-    if (line.contains("# outputs"))
-      break;
     auto [placeholder, rest] = line.split(": ");
     if (rest.empty())
       continue;
@@ -21,9 +21,25 @@ std::vector<SignatureLine> fsdp::onnx::parseSignature(StringRef text) {
     entry.placeholder = placeholder.trim().str();
     entry.kind = rest.split(' ').first.str();
     entry.target = rest.split("target='").second.split('\'').first.str();
-    entry.persistent = rest.contains("persistent=True");
+    // The count of a BatchNorm is never in the file, and its module sets it
+    // where a state without version lacks it: strict loading passes.
+    entry.persistent =
+        rest.contains("persistent=True") &&
+        !StringRef(entry.target).ends_with("num_batches_tracked");
     lines.push_back(std::move(entry));
   }
+  return lines;
+}
+
+std::vector<SignatureLine> fsdp::onnx::parseSignature(StringRef text) {
+  return parseLines(text.split(outputsHead).first);
+}
+
+std::vector<SignatureLine> fsdp::onnx::parseMutations(StringRef text) {
+  std::vector<SignatureLine> lines = parseLines(text.split(outputsHead).second);
+  llvm::erase_if(lines, [](const SignatureLine &line) {
+    return !StringRef(line.kind).ends_with("_MUTATION");
+  });
   return lines;
 }
 
@@ -69,6 +85,13 @@ StringRef CallRecord::value(int i) const {
     return "";
   StringRef text = args[i];
   return text.consume_front("%") ? text : "";
+}
+
+StringRef CallRecord::argument(unsigned i, StringRef name) const {
+  auto keyword = kwargs.find(name);
+  if (keyword != kwargs.end())
+    return keyword->second;
+  return i < args.size() ? StringRef(args[i]) : StringRef();
 }
 
 /// Adds the names behind `%` in the text of an argument.

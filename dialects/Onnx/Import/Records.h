@@ -12,6 +12,9 @@ struct SignatureLine {
   bool persistent = false;
 };
 std::vector<SignatureLine> parseSignature(llvm::StringRef text);
+/// The lines of the signature's outputs that say what forward changes
+/// (`add: BUFFER_MUTATION target='steps'`).
+std::vector<SignatureLine> parseMutations(llvm::StringRef text);
 
 /// The call of a record (`%linear : [num_users=1] = call_function[target=
 /// torch.ops.aten.linear.default](args = (%x, %p_w, %p_b), kwargs = {})`):
@@ -23,6 +26,9 @@ struct CallRecord {
   bool valid() const { return !target.empty(); }
   /// The name behind `%` if argument `i` is a value, else "".
   llvm::StringRef value(int i) const;
+  /// The text of argument `i`, or of the keyword `name`; "" where the call
+  /// leaves it to its default.
+  llvm::StringRef argument(unsigned i, llvm::StringRef name) const;
   /// All values that it reads, those in lists and by keyword included.
   std::vector<std::string> values() const;
 };

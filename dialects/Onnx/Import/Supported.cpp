@@ -19,6 +19,42 @@ static bool hasAttentionMask(ModuleOp module) {
   return false;
 }
 
+namespace {
+struct Hint {
+  const char *opType, *text;
+};
+} // namespace
+
+static constexpr const char *drawsNumbers =
+    "draws random numbers: export the model in eval() mode, without sampling";
+static constexpr const char *quantised =
+    "is part of a quantised model: export it before it is quantised";
+static constexpr const char *running =
+    "is in training mode: its running statistics are not supported, export "
+    "the model in eval() mode";
+static const Hint hints[] = {
+    {"RandomUniform", drawsNumbers},      {"RandomUniformLike", drawsNumbers},
+    {"RandomNormal", drawsNumbers},       {"RandomNormalLike", drawsNumbers},
+    {"Bernoulli", drawsNumbers},          {"Multinomial", drawsNumbers},
+    {"QuantizeLinear", quantised},        {"DequantizeLinear", quantised},
+    {"DynamicQuantizeLinear", quantised}, {"MatMulInteger", quantised},
+    {"QLinearMatMul", quantised},         {"QLinearConv", quantised},
+    {"ConvInteger", quantised},           {"BatchNormalization", running}};
+
+/// Why an operator is not there, and the way out where there is one.
+static StringRef hintFor(NodeOp node) {
+  StringRef domain = node.getDomain();
+  if (domain == "com.microsoft")
+    return "was written by ONNX Runtime's optimizer: compile the model as the "
+           "exporter wrote it, or optimize it with level basic only";
+  if (!domain.empty())
+    return "";
+  for (const Hint &hint : hints)
+    if (node.getOpType() == hint.opType)
+      return hint.text;
+  return "";
+}
+
 LogicalResult fsdp::onnx::checkSupported(ModuleOp module) {
   struct Seen {
     unsigned count = 0;
@@ -44,6 +80,8 @@ LogicalResult fsdp::onnx::checkSupported(ModuleOp module) {
     if (!seen.first.getDomain().empty())
       error << " of domain '" << seen.first.getDomain() << "'";
     error << ", scope '" << seen.first.getScope() << "'";
+    if (StringRef hint = hintFor(seen.first); !hint.empty())
+      error << "; it " << hint;
   }
   if (hasAttentionMask(module))
     error << "\n  input 'attention_mask' is not fixed: with --bind "

@@ -91,9 +91,8 @@ static void decode(StringRef data, Convert convert) {
 FailureOr<Tensor> TensorData::load(const TensorRecord &record) {
   Type type = elementTypeOf(record.dataType, loc.getContext());
   if (!type)
-    return mlir::emitError(loc)
-           << "tensor '" << record.name << "' has ONNX element type number "
-           << record.dataType << ", which is not supported";
+    return mlir::emitError(loc) << "tensor '" << record.name << "' has "
+                                << describeUnsupportedType(record.dataType);
   FailureOr<StringRef> data = bytes(record);
   if (failed(data))
     return failure();

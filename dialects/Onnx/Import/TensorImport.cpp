@@ -178,11 +178,8 @@ std::optional<int64_t> paddingIdx(const Node &node) {
   CallRecord call = parseCall(node.fxNode);
   if (call.target != "embedding")
     return std::nullopt;
-  StringRef text = call.args.size() > 2 ? StringRef(call.args[2]) : "";
-  if (auto it = call.kwargs.find("padding_idx"); it != call.kwargs.end())
-    text = it->second;
   int64_t row;
-  if (text.getAsInteger(10, row) || row < 0)
+  if (call.argument(2, "padding_idx").getAsInteger(10, row) || row < 0)
     return std::nullopt;
   return row;
 }

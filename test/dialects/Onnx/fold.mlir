@@ -118,3 +118,21 @@ func.func @integer_power() -> (tensor<7xi64>, tensor<2xi32>) {
   %q = onnx.pow %y, %m : tensor<2xi32>, tensor<2xi32> -> tensor<2xi32>
   return %p, %q : tensor<7xi64>, tensor<2xi32>
 }
+
+// -----
+
+// Tests that a stopped gradient stays, whatever computes the value or reads it
+// beside it, but on a constant and on what is stopped already.
+// CHECK-LABEL: func.func @stop
+// CHECK-SAME: (%[[X:.*]]: tensor<4xf32>)
+func.func @stop(%x: tensor<4xf32>) -> (tensor<4xf32>, tensor<4xf32>, tensor<4xf32>) {
+  // CHECK-DAG: %[[S:.*]] = onnx.stop_gradient %[[X]] : tensor<4xf32>
+  // CHECK-DAG: %[[C:.*]] = onnx.constant
+  // CHECK-NOT: onnx.stop_gradient
+  // CHECK: return %[[S]], %[[S]], %[[C]]
+  %c = onnx.constant dense<[1.0, 2.0, 3.0, 4.0]> : tensor<4xf32> : tensor<4xf32>
+  %s = onnx.stop_gradient %x : tensor<4xf32>
+  %t = onnx.stop_gradient %s : tensor<4xf32>
+  %u = onnx.stop_gradient %c : tensor<4xf32>
+  return %s, %t, %u : tensor<4xf32>, tensor<4xf32>, tensor<4xf32>
+}

@@ -126,3 +126,31 @@ func.func @step(%labels: tensor<2x3xi64>) -> tensor<f32> {
   %loss = onnx.softmax_cross_entropy_loss %logits, %labels ignore -100 : tensor<2x3x16xf32>, tensor<2x3xi64> -> tensor<f32>
   return %loss : tensor<f32>
 }
+
+// -----
+
+// Tests that nothing flows back through a stopped value: a parameter that only
+// it reads gets no gradient, and one that is read beside it gets the other
+// use's. The op itself goes, as the identity that it is.
+// CHECK-LABEL: func.func @step(
+// CHECK: %[[W:.*]] = onnx.read @w
+// CHECK: %[[H:.*]] = onnx.matmul %{{.*}}, %[[W]]
+// CHECK-NOT: onnx.stop_gradient
+// CHECK: onnx.mul %[[H]], %[[H]]
+// CHECK: train.backward_begin
+// CHECK-NOT: train.gradient @b
+// CHECK: train.gradient @w
+// CHECK-NOT: train.gradient
+onnx.parameter @w : tensor<4x16xf32>
+onnx.parameter @b : tensor<16xf32>
+func.func @step(%x: tensor<2x3x4xf32>, %labels: tensor<2x3xi64>) -> tensor<f32> {
+  %w = onnx.read @w : tensor<4x16xf32>
+  %b = onnx.read @b : tensor<16xf32>
+  %h = onnx.matmul %x, %w : tensor<2x3x4xf32>, tensor<4x16xf32> -> tensor<2x3x16xf32>
+  %s = onnx.stop_gradient %h : tensor<2x3x16xf32>
+  %sb = onnx.stop_gradient %b : tensor<16xf32>
+  %p = onnx.mul %h, %s : tensor<2x3x16xf32>, tensor<2x3x16xf32> -> tensor<2x3x16xf32>
+  %logits = onnx.add %p, %sb : tensor<2x3x16xf32>, tensor<16xf32> -> tensor<2x3x16xf32>
+  %loss = onnx.softmax_cross_entropy_loss %logits, %labels ignore -100 : tensor<2x3x16xf32>, tensor<2x3xi64> -> tensor<f32>
+  return %loss : tensor<f32>
+}
