@@ -173,7 +173,8 @@ private:
           retype(attention, attention->getOpOperands().take_front(3));
         })
         .Case<onnx::TransposeOp, onnx::ReshapeOp, onnx::ExpandOp, onnx::SliceOp,
-              onnx::PadOp, onnx::ConcatOp, onnx::SplitOp, onnx::GatherOp>(
+              onnx::PadOp, onnx::ConcatOp, onnx::SplitOp, onnx::GatherOp,
+              onnx::ScatterOp, onnx::TopKOp>(
             [&](auto typed) { retype(typed, typed->getOpOperands()); })
         .Case<onnx::ReduceSumOp, onnx::ReduceMeanOp>([](auto) {
           // Summed in f32 and kept so: a statistic.
