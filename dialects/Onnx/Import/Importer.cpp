@@ -36,7 +36,8 @@ public:
           return failure();
         }) {
     for (auto add : {addMathHandlers, addShapeHandlers, addTensorHandlers,
-                     addNNHandlers, addAttentionHandlers})
+                     addNNHandlers, addAttentionHandlers, addIndexHandlers,
+                     addOrderHandlers, addEinsumHandlers})
       add(handlers);
   }
   OwningOpRef<ModuleOp> run();
