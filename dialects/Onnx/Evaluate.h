@@ -111,8 +111,14 @@ MaybeTensor gather(const Tensor &table, const Tensor &indices);
 MaybeTensor gatherElements(const Tensor &x, const Tensor &indices,
                            int64_t axis);
 MaybeTensor gatherND(const Tensor &x, const Tensor &indices, int64_t batchDims);
+/// x with the slices that `indices` name replaced by `updates`, or, with `add`,
+/// increased by them.
 MaybeTensor scatterND(const Tensor &x, const Tensor &indices,
-                      const Tensor &updates);
+                      const Tensor &updates, bool add);
+/// Values and indices of the k largest (or smallest) elements along the last
+/// axis, in order; ties, NaN and bounds as in `onnx.top_k`.
+std::pair<Tensor, Tensor> topK(const Tensor &x, int64_t k, bool smallest,
+                               mlir::Type indexType);
 Tensor reduce(Reduction kind, const Tensor &x, llvm::ArrayRef<int64_t> axes,
               bool keepdims);
 Tensor cumsum(const Tensor &x, int64_t axis, bool exclusive, bool reverse);

@@ -220,7 +220,8 @@ OpFoldResult ConcatOp::fold(FoldAdaptor adaptor) {
 }
 
 OpFoldResult GatherOp::fold(FoldAdaptor adaptor) {
-  if (!mayFold(getType(), {adaptor.getTable(), adaptor.getIndices()}) ||
+  if (getBatchDims() ||
+      !mayFold(getType(), {adaptor.getTable(), adaptor.getIndices()}) ||
       typeOf(getY()).getNumElements() > maxFoldedBytes / 8)
     return {};
   return toFold(

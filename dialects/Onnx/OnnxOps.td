@@ -6,6 +6,7 @@ include "mlir/IR/SymbolInterfaces.td"
 include "dialects/Onnx/OnnxBase.td"
 include "dialects/Onnx/OnnxMath.td"
 include "dialects/Onnx/OnnxTensor.td"
+include "dialects/Onnx/OnnxIndex.td"
 include "dialects/Onnx/OnnxNN.td"
 include "dialects/Onnx/OnnxModel.td"
 

@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "dialects/Onnx/Evaluate.h"
-#include "dialects/Onnx/Onnx.h"
+#include "dialects/Onnx/OnnxInfer.h"
 
 using namespace mlir;
 using namespace fsdp::onnx;
@@ -79,12 +79,6 @@ LogicalResult inferReduce(std::optional<Location> loc, Value x,
   return success();
 }
 } // namespace
-
-#define INFER(OP)                                                              \
-  LogicalResult OP::inferReturnTypes(                                          \
-      MLIRContext *context, std::optional<Location> loc, ValueRange operands,  \
-      DictionaryAttr attributes, OpaqueProperties properties,                  \
-      RegionRange regions, SmallVectorImpl<Type> &types)
 
 #define INFER_SAME(OP)                                                         \
   INFER(OP) {                                                                  \
@@ -179,16 +173,6 @@ INFER(ConcatOp) {
     shape[axis] += type.getDimSize(axis);
   }
   types.push_back(RankedTensorType::get(shape, first.getElementType()));
-  return success();
-}
-
-INFER(GatherOp) {
-  RankedTensorType table = tensorType(operands[0]);
-  if (table.getRank() < 1)
-    return fail(loc, "table is a scalar");
-  SmallVector<int64_t> shape(tensorType(operands[1]).getShape());
-  llvm::append_range(shape, table.getShape().drop_front());
-  types.push_back(RankedTensorType::get(shape, table.getElementType()));
   return success();
 }
 

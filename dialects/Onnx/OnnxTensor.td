@@ -95,23 +95,6 @@ def Onnx_SplitOp : Onnx_PureOp<"split", [
   let hasVerifier = 1;
 }
 
-def Onnx_GatherOp : Onnx_InferredOp<"gather", [
-    DeclareOpInterfaceMethods<DifferentiableOpInterface>]> {
-  let summary = "rows of a table: y[i..., :] = table[indices[i...], :]";
-  let description = [{
-    ONNX Gather along axis 0 (other axes are imported with a transpose). Table
-    of shape [V, D...], indices of shape I in [0, V); y has shape I x D.
-    `padding_idx`, when given, is the row that gets no gradient from this use
-    (torch.nn.Embedding). An index out of range is an error at run time.
-  }];
-  let args = (ins Onnx_Tensor:$table, Onnx_IntTensor:$indices,
-                  OptionalAttr<I64Attr>:$padding_idx);
-  let results = (outs Onnx_Tensor:$y);
-  let assemblyFormat =
-      "$table `,` $indices attr-dict `:` type($table) `,` type($indices) `->` type($y)";
-  let hasFolder = 1;
-}
-
 class Onnx_Reduce<string mnemonic, string what>
     : Onnx_SummingOp<mnemonic,
         [DeclareOpInterfaceMethods<DifferentiableOpInterface>]> {

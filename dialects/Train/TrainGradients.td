@@ -130,10 +130,11 @@ def Train_GatherGradOp : Train_PureOp<"gather_grad"> {
   let summary = "gradient of a gather: rows of dy summed into the table's rows";
   let description = [{
     dtable[indices[i...], :] += dy[i..., :], in the order of i, from zero; the
-    row `padding_idx` stays zero.
+    row `padding_idx` stays zero. `batch_dims` as in `onnx.gather`.
   }];
   let args = (ins Onnx_IntTensor:$indices, Onnx_FloatTensor:$dy,
-                  OptionalAttr<I64Attr>:$padding_idx);
+                  OptionalAttr<I64Attr>:$padding_idx,
+                  DefaultValuedAttr<I64Attr, "0">:$batch_dims);
   let results = (outs Onnx_FloatTensor:$dtable);
   let assemblyFormat =
       "$indices `,` $dy attr-dict `:` type($indices) `,` type($dy) `->` type($dtable)";

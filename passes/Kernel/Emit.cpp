@@ -67,6 +67,10 @@ LogicalResult emitOp(Emitter &e, Operation *op) {
             train::FlatSgdOp>([&](auto) { return emitUpdate(e, op); })
       .Case<onnx::AttentionOp, train::AttentionGradOp>(
           [&](auto) { return emitAttention(e, op); })
+      .Case<onnx::GatherOp, onnx::ScatterOp, train::GatherGradOp>(
+          [&](auto) { return emitIndex(e, op); })
+      .Case<onnx::TopKOp, onnx::CumSumOp>(
+          [&](auto) { return emitOrder(e, op); })
       .Default([&](Operation *) { return emitMove(e, op); });
 }
 
@@ -74,7 +78,7 @@ LogicalResult emitOp(Emitter &e, Operation *op) {
 MemRefType scratchOf(train::KernelOp kernel) {
   for (Operation &op : kernel.getBody().front())
     for (auto scratchOfOp :
-         {scratchOfAttention, scratchOfMove, scratchOfProduct})
+         {scratchOfAttention, scratchOfIndex, scratchOfProduct})
       if (MemRefType type = scratchOfOp(&op))
         return type;
   return nullptr;
@@ -103,7 +107,7 @@ LogicalResult emitBody(Emitter &e, train::KernelOp kernel) {
     e.ins = setUpRowChain(e, kernel, op);
   } else if (isReduction(op)) {
     setUpReductionChain(e, kernel, op);
-  } else if (!isa<onnx::ConcatOp>(op)) {
+  } else if (!isa<onnx::ConcatOp, onnx::ScatterOp>(op)) {
     SmallVector<Value> operands;
     for (Value operand : op->getOperands()) {
       auto arg = dyn_cast<BlockArgument>(operand);

@@ -1,10 +1,8 @@
-//===- EmitMove.cpp - Transposes, slices, gathers -------------------------===//
+//===- EmitMove.cpp - Transposes, slices, joins ---------------------------===//
 #include "passes/Kernel/Emitter.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "llvm/ADT/TypeSwitch.h"
-#include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 using namespace fsdp;
@@ -167,130 +165,12 @@ LogicalResult emit(Emitter &e, onnx::SplitOp op) {
   return success();
 }
 
-/// Row `i` of the indices, checked against the table's rows: out of range is a
-/// failure of the kernel, and row 0 is taken instead.
-Value checkedIndex(Emitter &e, Value indices, Value i, int64_t rows) {
-  Value index = e.toIndex(e.load(indices, i));
-  Value bad = e.b.create<arith::CmpIOp>(e.loc, arith::CmpIPredicate::uge, index,
-                                        e.index(rows));
-  e.failIf(bad);
-  return e.b.create<arith::SelectOp>(e.loc, bad, e.index(0), index);
-}
-
-LogicalResult emit(Emitter &e, onnx::GatherOp op) {
-  int64_t rows = typeOf(e.ins[0]).getDimSize(0);
-  int64_t count = typeOf(e.ins[1]).getNumElements();
-  int64_t width = typeOf(e.ins[0]).getNumElements() / rows;
-  Value table = e.view(e.ins[0], {rows, width});
-  Value indices = e.view(e.ins[1], {count});
-  Value out = e.view(e.outs[0], {count, width});
-  e.extent = count;
-  e.loop(e.begin, e.end, [&](Value i) {
-    Value index = checkedIndex(e, indices, i, rows);
-    e.map({e.row(table, index)}, e.row(out, i),
-          [](OpBuilder &, Location, ValueRange args) { return args[0]; });
-  });
-  return success();
-}
-
-/// Rows of the table that one iteration of a gather's gradient owns. All
-/// indices are looked at for each: few beside the bytes of the rows. Rows in
-/// half precision are summed in f32 in scratch, so there are fewer.
-constexpr int64_t kTableBlock = 512;
-constexpr int64_t kHalfTableBlock = 64;
-
-int64_t tableBlock(bool isHalf, int64_t rows) {
-  return std::min(rows, isHalf ? kHalfTableBlock : kTableBlock);
-}
-
-/// The rows [low, high) of the table that one iteration owns, and where they
-/// are summed: row r is row r - base of `sums`.
-struct OwnRows {
-  Value low, high, sums, base;
-};
-
-/// Adds row `i` of `grads` to its row of the table, if that is one of `own` and
-/// not the padding row.
-void addOwnRow(Emitter &e, train::GatherGradOp op, Value grads,
-               const OwnRows &own, Value i, Value index) {
-  auto compare = [&](arith::CmpIPredicate predicate, Value x, Value y) {
-    return e.b.create<arith::CmpIOp>(e.loc, predicate, x, y);
-  };
-  auto both = [&](Value x, Value y) {
-    return e.b.create<arith::AndIOp>(e.loc, x, y);
-  };
-  Value counts = both(compare(arith::CmpIPredicate::uge, index, own.low),
-                      compare(arith::CmpIPredicate::ult, index, own.high));
-  if (op.getPaddingIdx())
-    counts = both(counts, compare(arith::CmpIPredicate::ne, index,
-                                  e.index(*op.getPaddingIdx())));
-  auto ifOp = e.b.create<scf::IfOp>(e.loc, counts, false);
-  OpBuilder::InsertionGuard guard(e.b);
-  e.b.setInsertionPointToStart(ifOp.thenBlock());
-  Value target =
-      e.row(own.sums, e.b.create<arith::SubIOp>(e.loc, index, own.base));
-  e.map({e.row(grads, i), target}, target,
-        [](OpBuilder &b, Location loc, ValueRange args) -> Value {
-          return b.create<arith::AddFOp>(loc, args[0], args[1]);
-        });
-}
-
-/// Rows are added one after the other: the order, and so the bits, are fixed.
-LogicalResult emit(Emitter &e, train::GatherGradOp op) {
-  int64_t rows = typeOf(e.outs[0]).getDimSize(0);
-  int64_t count = typeOf(e.ins[0]).getNumElements();
-  int64_t width = typeOf(e.outs[0]).getNumElements() / rows;
-  Type element = e.computeType(typeOf(e.outs[0]).getElementType());
-  bool isHalf = bool(e.scratch);
-  int64_t size = tableBlock(isHalf, rows);
-  Value indices = e.view(e.ins[0], {count});
-  Value grads = e.view(e.ins[1], {count, width});
-  Value table = e.view(e.outs[0], {rows, width});
-  e.extent = llvm::divideCeil(rows, size);
-  e.loop(e.begin, e.end, [&](Value block) {
-    Value low = e.b.create<arith::MulIOp>(e.loc, block, e.index(size));
-    Value high = e.b.create<arith::MinSIOp>(
-        e.loc, e.b.create<arith::AddIOp>(e.loc, low, e.index(size)),
-        e.index(rows));
-    OwnRows own{low, high, table, e.index(0)};
-    if (isHalf)
-      own = {low, high, e.view(e.scratch, {size, width}), low};
-    auto sumsOf = [&](Value row) {
-      return e.row(own.sums, e.b.create<arith::SubIOp>(e.loc, row, own.base));
-    };
-    e.loop(low, high,
-           [&](Value r) { e.fill(sumsOf(r), e.number(element, 0)); });
-    e.loop(e.index(0), e.index(count), [&](Value i) {
-      Value index = checkedIndex(e, indices, i, rows);
-      addOwnRow(e, op, grads, own, i, index);
-    });
-    if (isHalf)
-      e.loop(low, high, [&](Value r) {
-        e.map({sumsOf(r)}, e.row(table, r),
-              [](OpBuilder &, Location, ValueRange args) { return args[0]; });
-      });
-  });
-  return success();
-}
 } // namespace
-
-MemRefType fsdp::scratchOfMove(Operation *op) {
-  auto grad = dyn_cast<train::GatherGradOp>(op);
-  if (!grad)
-    return nullptr;
-  auto type = cast<RankedTensorType>(grad.getDtable().getType());
-  Type element = onnx::statisticsType(type.getElementType());
-  if (element == type.getElementType())
-    return nullptr;
-  int64_t rows = type.getDimSize(0), width = type.getNumElements() / rows;
-  return MemRefType::get({tableBlock(/*isHalf=*/true, rows) * width}, element);
-}
 
 LogicalResult fsdp::emitMove(Emitter &e, Operation *op) {
   return llvm::TypeSwitch<Operation *, LogicalResult>(op)
       .Case<onnx::TransposeOp, onnx::SliceOp, onnx::PadOp, onnx::ConcatOp,
-            onnx::SplitOp, onnx::GatherOp, train::GatherGradOp>(
-          [&](auto typed) { return emit(e, typed); })
+            onnx::SplitOp>([&](auto typed) { return emit(e, typed); })
       .Default(
           [](Operation *other) { return other->emitOpError("has no kernel"); });
 }

@@ -167,7 +167,9 @@ mlir::Value emitElementwiseOp(Emitter &e, mlir::OpBuilder &b,
                               mlir::Location loc, mlir::Operation *op,
                               mlir::ValueRange operands);
 mlir::LogicalResult emitElementwise(Emitter &e, train::KernelOp kernel);
+mlir::LogicalResult emitIndex(Emitter &e, mlir::Operation *op);
 mlir::LogicalResult emitMove(Emitter &e, mlir::Operation *op);
+mlir::LogicalResult emitOrder(Emitter &e, mlir::Operation *op);
 mlir::LogicalResult emitReduction(Emitter &e, mlir::Operation *op);
 mlir::LogicalResult emitProduct(Emitter &e, mlir::Operation *op);
 mlir::LogicalResult emitRows(Emitter &e, mlir::Operation *op);
@@ -189,7 +191,7 @@ void setUpReductionChain(Emitter &e, train::KernelOp kernel,
 
 /// A worker's scratch in the kernel of `op`; null when it needs none.
 mlir::MemRefType scratchOfAttention(mlir::Operation *op);
-mlir::MemRefType scratchOfMove(mlir::Operation *op);
+mlir::MemRefType scratchOfIndex(mlir::Operation *op);
 mlir::MemRefType scratchOfProduct(mlir::Operation *op);
 } // namespace fsdp
 

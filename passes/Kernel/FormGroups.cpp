@@ -83,8 +83,11 @@ bool isHeldInside(Value value, Operation *op) {
   auto constant = value.getDefiningOp<onnx::ConstantOp>();
   auto elements =
       constant ? dyn_cast<DenseElementsAttr>(constant.getValue()) : nullptr;
-  return elements && elements.isSplat() &&
-         (isElementwise(op) || isa<onnx::ConcatOp>(op));
+  if (!elements || !elements.isSplat())
+    return false;
+  if (auto scatter = dyn_cast<onnx::ScatterOp>(op))
+    return value != scatter.getIndices();
+  return isElementwise(op) || isa<onnx::ConcatOp>(op);
 }
 
 ArrayRef<int64_t> shapeOf(Value value) {

@@ -174,7 +174,7 @@ private:
         })
         .Case<onnx::TransposeOp, onnx::ReshapeOp, onnx::StopGradientOp,
               onnx::ExpandOp, onnx::SliceOp, onnx::PadOp, onnx::ConcatOp,
-              onnx::SplitOp, onnx::GatherOp>(
+              onnx::SplitOp, onnx::GatherOp, onnx::ScatterOp, onnx::TopKOp>(
             [&](auto typed) { retype(typed, typed->getOpOperands()); })
         .Case<onnx::ReduceSumOp, onnx::ReduceMeanOp>([](auto) {
           // Summed in f32 and kept so: a statistic.

@@ -1,6 +1,5 @@
 //===- Tensor.cpp - Gradients of data movement and reductions -------------===//
 #include "dialects/Onnx/Gradients/Gradients.h"
-#include "dialects/Train/Train.h"
 
 using namespace mlir;
 using namespace fsdp;
@@ -93,14 +92,6 @@ FSDP_GRADIENT(SplitOp) {
   for (auto [y, grad] : llvm::zip(getYs(), grads))
     parts.push_back(grad ? grad : b.splat(y.getType(), 0));
   inputGrads.push_back(b.make<ConcatOp>(parts, getAxis()));
-  return success();
-}
-
-FSDP_GRADIENT(GatherOp) {
-  GradientBuilder b(builder, *this);
-  inputGrads.push_back(b.make<train::GatherGradOp>(
-      getTable().getType(), getIndices(), grads[0], getPaddingIdxAttr()));
-  inputGrads.push_back(Value());
   return success();
 }
 

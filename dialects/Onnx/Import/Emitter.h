@@ -69,6 +69,18 @@ public:
   split(const Operand &x, int64_t axis, llvm::ArrayRef<int64_t> extents);
   MaybeOperand gather(const Operand &table, const Operand &indices,
                       int64_t axis, std::optional<int64_t> paddingIdx);
+  /// Rows of `table`, or of one table for each of the first `batchDims` extents
+  /// (`onnx.gather`); indices are in range, or checked at run time.
+  MaybeOperand gatherRows(const Operand &table, const Operand &indices,
+                          int64_t batchDims);
+  /// `onnx.scatter`.
+  MaybeOperand scatterRows(const Operand &x, const Operand &indices,
+                           const Operand &updates, int64_t batchDims, bool add);
+  /// Values and indices of `onnx.top_k`.
+  mlir::FailureOr<std::pair<Operand, Operand>> topK(const Operand &x, int64_t k,
+                                                    bool smallest);
+  MaybeOperand cumsum(const Operand &x, int64_t axis, bool exclusive,
+                      bool reverse);
   MaybeOperand reduce(Reduction kind, const Operand &x,
                       llvm::ArrayRef<int64_t> axes, bool keepdims);
   MaybeOperand matmul(const Operand &a, const Operand &b, bool transA = false,

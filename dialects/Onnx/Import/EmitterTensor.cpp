@@ -1,4 +1,4 @@
-//===- EmitterTensor.cpp - Slices, gathers, reductions --------------------===//
+//===- EmitterTensor.cpp - Slices, joins, reductions ----------------------===//
 #include "dialects/Onnx/Import/Emitter.h"
 #include "dialects/Onnx/Import/Graph.h"
 
@@ -87,89 +87,6 @@ FailureOr<SmallVector<Operand>> Emitter::split(const Operand &x, int64_t axis,
     return failure();
   llvm::append_range(parts, *values);
   return parts;
-}
-
-/// Rows that are known and follow each other are a slice: whole tables are not
-/// copied, and the gradient needs no scatter. `done` tells whether they were.
-MaybeOperand Emitter::gatherConstantRows(const Operand &table,
-                                         const Tensor &indices, bool &done) {
-  done = false;
-  int64_t rows = table.shape()[0], count = indices.numElements();
-  SmallVector<int64_t> wanted;
-  for (int64_t i = 0; i < count; ++i) {
-    int64_t row = indices.asInt(i);
-    wanted.push_back(row < 0 ? row + rows : row);
-    if (wanted.back() >= 0 && wanted.back() < rows)
-      continue;
-    done = true;
-    auto diagnostic = error() << "reads row " << row;
-    if (auto read = table.value ? table.value.getDefiningOp<ReadOp>() : nullptr)
-      diagnostic << " of '" << read.getParameter() << "'";
-    return diagnostic << ", which has " << rows
-                      << " rows: is the sequence longer than the table of "
-                         "positions? give a smaller --dim";
-  }
-  for (int64_t i = 1; i < count; ++i)
-    if (wanted[i] != wanted[i - 1] + 1)
-      return failure();
-  if (count == 0)
-    return failure();
-  done = true;
-  SmallVector<int64_t> starts(table.rank(), 0), steps(table.rank(), 1),
-      extents(table.shape()), shape(indices.shape);
-  starts[0] = wanted.front();
-  extents[0] = count;
-  llvm::append_range(shape, table.shape().drop_front());
-  auto part = slice(table, starts, steps, extents);
-  return failed(part) ? part : reshape(*part, shape);
-}
-
-MaybeOperand Emitter::gather(const Operand &x, const Operand &indices,
-                             int64_t axis, std::optional<int64_t> paddingIdx) {
-  Operand table = x;
-  if (axis != 0) {
-    // The axis is moved to the front and the indices' dimensions back to it.
-    SmallVector<int64_t> front = {axis}, back;
-    for (int64_t i = 0; i < x.rank(); ++i)
-      if (i != axis)
-        front.push_back(i);
-    int64_t depth = indices.rank();
-    for (int64_t i = 0; i < axis; ++i)
-      back.push_back(depth + i);
-    for (int64_t i = 0; i < depth; ++i)
-      back.push_back(i);
-    for (int64_t i = axis; i < x.rank() - 1; ++i)
-      back.push_back(depth + i);
-    auto moved = transpose(x, front);
-    if (failed(moved))
-      return failure();
-    auto rows = gather(*moved, indices, 0, paddingIdx);
-    return failed(rows) ? rows : transpose(*rows, back);
-  }
-  if (indices.constant) {
-    bool done;
-    if (table.constant) {
-      auto rows = fsdp::onnx::gather(*table.constant, *indices.constant);
-      if (rows)
-        return Operand(std::move(*rows));
-    }
-    auto rows = gatherConstantRows(table, *indices.constant, done);
-    // The row of padding has no gradient: a slice could not say so.
-    if (done && (failed(rows) || !paddingIdx))
-      return rows;
-  }
-  SmallVector<NamedAttribute> attributes;
-  if (paddingIdx)
-    attributes.push_back(integer("padding_idx", *paddingIdx));
-  Operand places = indices;
-  if (indices.constant) {
-    Tensor wrapped = *indices.constant;
-    for (int64_t &row : wrapped.ints)
-      row = row < 0 ? row + table.shape()[0] : row;
-    places = Operand(std::move(wrapped));
-  }
-  SmallVector<Value> operands = {materialize(table), materialize(places)};
-  return first(build<GatherOp>(operands, attributes));
 }
 
 /// Its own inverse, with the order turned round: -x, -1 - x of integers (the

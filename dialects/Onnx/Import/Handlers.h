@@ -63,6 +63,14 @@ void addShapeHandlers(HandlerTable &table);
 void addTensorHandlers(HandlerTable &table);
 void addNNHandlers(HandlerTable &table);
 void addAttentionHandlers(HandlerTable &table);
+void addIndexHandlers(HandlerTable &table);
+void addOrderHandlers(HandlerTable &table);
+void addEinsumHandlers(HandlerTable &table);
+
+/// Indices into `extent` elements, of which negative ones count from the end;
+/// those that are outside stay so, and so does what is an input.
+MaybeOperand wrapIndices(NodeContext &c, const Operand &indices,
+                         int64_t extent);
 
 /// How many operands an operator needs at least.
 unsigned minimumOperands(llvm::StringRef opType);

@@ -41,7 +41,8 @@ public:
         }) {
     for (auto add : {addMathHandlers, addActivationHandlers,
                      addReductionHandlers, addShapeHandlers, addTensorHandlers,
-                     addNNHandlers, addAttentionHandlers})
+                     addNNHandlers, addAttentionHandlers, addIndexHandlers,
+                     addOrderHandlers, addEinsumHandlers})
       add(handlers);
   }
   OwningOpRef<ModuleOp> run();

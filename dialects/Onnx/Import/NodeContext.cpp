@@ -114,11 +114,12 @@ unsigned fsdp::onnx::minimumOperands(StringRef opType) {
                            "LayerNormalization",
                            "RMSNormalization",
                            "SequenceAt",
+                           "Compress",
                            "SoftmaxCrossEntropyLoss",
                            "NegativeLogLikelihoodLoss"})
       table[name] = 2;
-    for (StringRef name :
-         {"Where", "Range", "ScatterND", "Attention", "RotaryEmbedding"})
+    for (StringRef name : {"Where", "Range", "ScatterND", "ScatterElements",
+                           "Scatter", "OneHot", "Attention", "RotaryEmbedding"})
       table[name] = 3;
     table["BatchNormalization"] = 5;
     return table;

@@ -169,40 +169,6 @@ LogicalResult expandTo(NodeContext &c) {
   return shape ? c.result(c.e.expand(c.in[0], *shape)) : failure();
 }
 
-LogicalResult cumulativeSum(NodeContext &c) {
-  auto axis = c.constantInts(1);
-  if (!allConstant(c) || !axis || axis->size() != 1)
-    return failure();
-  auto at = c.axis(axis->front(), c.in[0].rank());
-  if (failed(at))
-    return failure();
-  return known(c, cumsum(*c.in[0].constant, *at, c.integer("exclusive", 0),
-                         c.integer("reverse", 0)));
-}
-
-LogicalResult gatherAt(NodeContext &c) {
-  if (!allConstant(c))
-    return failure();
-  return known(c, gatherND(*c.in[0].constant, *c.in[1].constant,
-                           c.integer("batch_dims", 0)));
-}
-
-LogicalResult scatterAt(NodeContext &c) {
-  if (!allConstant(c) || c.text("reduction", "none") != "none")
-    return failure();
-  return known(
-      c, scatterND(*c.in[0].constant, *c.in[1].constant, *c.in[2].constant));
-}
-
-LogicalResult gatherEach(NodeContext &c) {
-  if (!allConstant(c))
-    return failure();
-  auto axis = c.axis(c.integer("axis", 0), c.in[0].rank());
-  if (failed(axis))
-    return failure();
-  return known(c, gatherElements(*c.in[0].constant, *c.in[1].constant, *axis));
-}
-
 /// On a value that is not constant, the triangle is chosen by a constant.
 LogicalResult trilu(NodeContext &c) {
   int64_t rank = c.in[0].rank();
@@ -275,10 +241,6 @@ void fsdp::onnx::addShapeHandlers(HandlerTable &table) {
   table["Flatten"] = flatten;
   table["Expand"] = expandTo;
   table["Tile"] = tile;
-  table["CumSum"] = cumulativeSum;
-  table["GatherND"] = gatherAt;
-  table["ScatterND"] = scatterAt;
-  table["GatherElements"] = gatherEach;
   table["Trilu"] = trilu;
   table["EyeLike"] = eyeLike;
   table["NonZero"] = nonZeroAt;

@@ -191,7 +191,15 @@ LogicalResult gatherRows(NodeContext &c) {
   if (c.in[1].elementType().isF32())
     return c.e.error() << "Gather has indices of type " << c.in[1].type();
   auto padding = c.paddingRow ? c.paddingRow : paddingIdx(c.node);
-  return c.result(c.e.gather(c.in[0], c.in[1], *axis, padding));
+  Operand indices = c.in[1];
+  // PyTorch's embeddings refuse negative indices, as the kernel does.
+  if (indices.value && parseCall(c.node.fxNode).target != "embedding") {
+    auto wrapped = wrapIndices(c, indices, c.in[0].shape()[*axis]);
+    if (failed(wrapped))
+      return failure();
+    indices = *wrapped;
+  }
+  return c.result(c.e.gather(c.in[0], indices, *axis, padding));
 }
 
 /// Where along an extent the elements of the padded one come from: `low` before

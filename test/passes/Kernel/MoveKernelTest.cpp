@@ -1,4 +1,4 @@
-//===- MoveKernelTest.cpp - Transposes, slices, gathers, reductions -------===//
+//===- MoveKernelTest.cpp - Transposes, slices, reductions ----------------===//
 //
 // Tests that kernels which move or add elements give what ONNX says, exactly:
 // the values are small whole numbers.
@@ -148,62 +148,6 @@ TEST_F(Move, ConcatOfOneTensorTwiceAndOfAConstant) {
       "tensor<2x3xf32> -> tensor<2x8xf32>",
       "%y : tensor<2x8xf32>", {{1, 2, 3, 5, 6, 7}});
   expectNear(results[0], {1, 2, 3, 4, 4, 1, 2, 3, 5, 6, 7, 4, 4, 5, 6, 7}, 0);
-}
-
-struct Table {
-  int64_t rows, width, lookups;
-};
-class Gathers : public Move, public ::testing::WithParamInterface<Table> {};
-
-TEST_P(Gathers, GatherAndItsGradient) {
-  auto [rows, width, lookups] = GetParam();
-  Values table = whole(rows * width), dy = whole(lookups * width);
-  Values indices(lookups);
-  for (int64_t i = 0; i < lookups; ++i)
-    indices[i] = (i * i + 1) % rows; // repeats some rows, leaves others out
-  std::string t = type({rows, width}, "f32"), ints = type({lookups}, "i64"),
-              y = type({lookups, width}, "f32");
-  auto results = run(
-      "(%t: " + t + ", %i: " + ints + ", %g: " + y + ") -> (" + y + ", " + t +
-          ", " + t + ")",
-      "%y = onnx.gather %t, %i : " + t + ", " + ints + " -> " + y +
-          "\n%d = train.gather_grad %i, %g : " + ints + ", " + y + " -> " + t +
-          "\n%p = train.gather_grad %i, %g {padding_idx = 1 : i64} : " + ints +
-          ", " + y + " -> " + t,
-      "%y, %d, %p : " + y + ", " + t + ", " + t, {table, indices, dy});
-  Values wanted(lookups * width), grad(rows * width), padded(rows * width);
-  for (int64_t i = 0; i < lookups; ++i)
-    for (int64_t j = 0; j < width; ++j) {
-      int64_t row = int64_t(indices[i]);
-      wanted[i * width + j] = table[row * width + j];
-      grad[row * width + j] += dy[i * width + j];
-      if (row != 1)
-        padded[row * width + j] += dy[i * width + j];
-    }
-  expectNear(results[0], wanted, 0);
-  expectNear(results[1], grad, 0);
-  expectNear(results[2], padded, 0);
-}
-
-INSTANTIATE_TEST_SUITE_P(Tables, Gathers,
-                         ::testing::Values(Table{11, 40, 25},
-                                           Table{5000, 64, 9}, Table{3, 1, 100},
-                                           Table{2, 1, 1}, Table{4, 7, 3}),
-                         [](const auto &info) {
-                           return std::to_string(info.param.rows) + "x" +
-                                  std::to_string(info.param.width) + "by" +
-                                  std::to_string(info.param.lookups);
-                         });
-
-TEST_F(Move, GatherOutOfRangeIsStatus2) {
-  for (double bad : {4.0, -1.0, 1e9})
-    EXPECT_EQ(status("(%t: tensor<4x3xf32>, %i: tensor<2xi64>) -> "
-                     "tensor<2x3xf32>",
-                     "%y = onnx.gather %t, %i : tensor<4x3xf32>, tensor<2xi64> "
-                     "-> tensor<2x3xf32>",
-                     "%y : tensor<2x3xf32>", {whole(12), {1, bad}}),
-              2)
-        << bad;
 }
 
 TEST_F(Move, ReductionsOfEveryPattern) {
