@@ -1,6 +1,7 @@
 //===- Tool.cpp - How a tool presents itself ------------------------------===//
 #include "tools/Tool.h"
 
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/Config/llvm-config.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/raw_ostream.h"
@@ -19,8 +20,23 @@ void fsdp::setTool(llvm::StringRef name) {
 
 llvm::StringRef fsdp::getTool() { return toolName; }
 
+std::string fsdp::printable(llvm::StringRef text) {
+  std::string result;
+  for (size_t i = 0; i < text.size(); ++i) {
+    unsigned char c = text[i];
+    bool isLayout = c == '\n' && text.substr(i + 1).starts_with("  ");
+    if (isLayout || (c >= ' ' && c != 0x7f))
+      result += c;
+    else if (c == '\n' || c == '\t')
+      result += c == '\n' ? "\\n" : "\\t";
+    else
+      result += "\\x" + llvm::utohexstr(c, /*LowerCase=*/true, /*Width=*/2);
+  }
+  return result;
+}
+
 void fsdp::printError(const llvm::Twine &message) {
-  llvm::errs() << toolName << ": error: " << message << "\n";
+  llvm::errs() << toolName << ": error: " << printable(message.str()) << "\n";
 }
 
 void fsdp::printUsageError(llvm::StringRef complaints) {

@@ -5,11 +5,17 @@
 #include "llvm/ADT/StringRef.h"
 #include "llvm/ADT/Twine.h"
 
+#include <string>
+
 namespace fsdp {
 /// First thing in main: what errors begin with, and --version, which prints
 /// one line: "fsdp-opt 0.1.0 (LLVM 19.1.7)".
 void setTool(llvm::StringRef name);
 llvm::StringRef getTool();
+
+/// `text` without control characters, which names of files may hold: "\\n" for
+/// a line break, but for one that a message indents what follows of it by.
+std::string printable(llvm::StringRef text);
 
 /// "fsdp-opt: error: ..." on stderr.
 void printError(const llvm::Twine &message);

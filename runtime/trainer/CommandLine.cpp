@@ -3,6 +3,7 @@
 #include "trainer/CommandLine.h"
 
 #include "abi/fsdprt.h"
+#include "trainer/Failure.h"
 #include "trainer/OptionChecks.h"
 
 #include <CLI/CLI.hpp>
@@ -165,7 +166,7 @@ static std::string parseTraceSteps(const std::string &text,
 
 static std::nullopt_t refuse(const std::string &problem) {
   std::fprintf(stderr, "fsdp-run: error: %s; see fsdp-run --help\n",
-               problem.c_str());
+               oneLine(problem).c_str());
   return std::nullopt;
 }
 

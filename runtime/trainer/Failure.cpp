@@ -7,6 +7,7 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <unistd.h>
 
 using namespace fsdprt;
@@ -132,12 +133,25 @@ void onFault(int number, siginfo_t *info, void *) {
 
 } // namespace
 
+std::string fsdprt::oneLine(const std::string &text) {
+  std::string result;
+  for (unsigned char c : text) {
+    char escaped[5] = {char(c), 0};
+    if (c == '\n' || c == '\t')
+      std::strcpy(escaped, c == '\n' ? "\\n" : "\\t");
+    else if (c < ' ' || c == 0x7f)
+      std::snprintf(escaped, sizeof(escaped), "\\x%02x", c);
+    result += escaped;
+  }
+  return result;
+}
+
 void fsdprt::reportFailure(const FlightFile *flight, int rank,
                            const std::string &message) {
   if (!flight || flight->claimReport()) {
     std::string prefix = rank >= 0 ? "rank " + std::to_string(rank) + ": " : "";
     std::fprintf(stderr, "fsdp-run: error: %s%s\n", prefix.c_str(),
-                 message.c_str());
+                 oneLine(message).c_str());
     std::fflush(stderr);
   }
   if (FlightSlot *slot =
