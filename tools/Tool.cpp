@@ -6,7 +6,9 @@
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/raw_ostream.h"
 
+#include <algorithm>
 #include <cctype>
+#include <vector>
 
 static llvm::StringRef toolName;
 
@@ -39,11 +41,39 @@ void fsdp::printError(const llvm::Twine &message) {
   llvm::errs() << toolName << ": error: " << printable(message.str()) << "\n";
 }
 
+std::string fsdp::didYouMean(llvm::StringRef given,
+                             llvm::ArrayRef<std::string> known) {
+  unsigned least = std::max<unsigned>(1, given.size() / 3) + 1;
+  llvm::StringRef nearest;
+  for (const std::string &name : known)
+    if (unsigned distance = given.edit_distance(name); distance < least) {
+      least = distance;
+      nearest = name;
+    }
+  return nearest.empty() ? "" : ("; did you mean " + nearest + "?").str();
+}
+
+/// The options that --help lists.
+static std::vector<std::string> listedOptions() {
+  std::vector<std::string> names;
+  for (auto &[name, option] : llvm::cl::getRegisteredOptions())
+    if (option->getOptionHiddenFlag() == llvm::cl::NotHidden)
+      names.push_back("--" + name.str());
+  llvm::sort(names);
+  return names;
+}
+
 void fsdp::printUsageError(llvm::StringRef complaints) {
   llvm::StringRef first = complaints.split('\n').first;
   first.consume_front((toolName + ": ").str());
   std::string message = first.split(".  Try:").first.rtrim('!').str();
   if (!message.empty())
     message[0] = std::tolower(message[0]);
+  if (llvm::StringRef(message).starts_with("unknown command line argument")) {
+    llvm::StringRef given =
+        llvm::StringRef(message).split('\'').second.split('\'').first;
+    message += didYouMean("--" + given.ltrim('-').split('=').first.str(),
+                          listedOptions());
+  }
   printError(message + "; see " + toolName + " --help");
 }

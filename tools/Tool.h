@@ -2,6 +2,7 @@
 #ifndef FSDP_TOOLS_TOOL_H
 #define FSDP_TOOLS_TOOL_H
 
+#include "llvm/ADT/ArrayRef.h"
 #include "llvm/ADT/StringRef.h"
 #include "llvm/ADT/Twine.h"
 
@@ -19,6 +20,10 @@ std::string printable(llvm::StringRef text);
 
 /// "fsdp-opt: error: ..." on stderr.
 void printError(const llvm::Twine &message);
+
+/// "; did you mean sgd?", the nearest of `known`; "" where nothing is near.
+std::string didYouMean(llvm::StringRef given,
+                       llvm::ArrayRef<std::string> known);
 
 /// LLVM's complaints about the command line, the first one, as one of ours.
 void printUsageError(llvm::StringRef complaints);

@@ -3,6 +3,7 @@
 #include "trainer/Failure.h"
 
 #include "abi/Context.h"
+#include "io/OutputFile.h"
 
 #include <csignal>
 #include <cstdio>
@@ -37,7 +38,7 @@ bool describeEnd(int number, SignalSafeText &text) {
                            text) ||
            describeTold(*handlerFlight, text);
   text << "stopped by a signal ("
-       << (number == SIGINT ? "Interrupt" : "SIGTERM") << ")";
+       << (number == SIGINT ? "Interrupt" : "Terminated") << ")";
   // Ranks that are threads are at nearly the same place.
   FlightSlot *slot = handlerFlight->slotOfRank(0);
   if (slot && slot->state == FlightState::Running) {
@@ -49,6 +50,7 @@ bool describeEnd(int number, SignalSafeText &text) {
 }
 
 void onTerminate(int number) {
+  removeUnfinishedFiles();
   setState(handlerRank, FlightState::Terminated);
   if (handlerFlight && handlerRank >= 0)
     handlerFlight->noteTold(handlerRank);
@@ -112,6 +114,7 @@ void onFault(int number, siginfo_t *info, void *) {
   if (entered.exchange(true))
     while (true)
       ::pause();
+  removeUnfinishedFiles();
   fsdprt_context *context = currentContext();
   int rank = context ? context->rank() : handlerRank;
   SignalSafeText text;
@@ -157,6 +160,11 @@ void fsdprt::reportFailure(const FlightFile *flight, int rank,
   if (FlightSlot *slot =
           flight && rank >= 0 ? flight->slotOfRank(rank) : nullptr)
     slot->state = FlightState::Failed;
+}
+
+void fsdprt::reportWarning(const std::string &message) {
+  std::fprintf(stderr, "fsdp-run: warning: %s\n", oneLine(message).c_str());
+  std::fflush(stderr);
 }
 
 void fsdprt::installSignalHandlers(const FlightFile *flight, int rank,

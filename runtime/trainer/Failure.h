@@ -15,6 +15,9 @@ std::string oneLine(const std::string &text);
 void reportFailure(const FlightFile *flight, int rank,
                    const std::string &message);
 
+/// Prints "fsdp-run: warning: ...".
+void reportWarning(const std::string &message);
+
 /// Who says that ranks were told to end.
 enum class Speaker {
   Launcher, ///< fsdp-run, which started them as processes and reads the record

@@ -151,7 +151,11 @@ int main(int argc, char **argv) {
   installInterruptHandlers();
   std::optional<CompileOptions> options = parseCommandLine(argc, argv);
   if (!options)
+    return 2;
+  if (std::string problem = checkOutputs(*options); !problem.empty()) {
+    printError(problem);
     return 1;
+  }
   DialectRegistry registry;
   registerAll(registry);
   MLIRContext context(registry);
