@@ -29,16 +29,19 @@ struct Stretch {
   SmallVector<AllGatherStartOp, 1> starts;
 };
 
-/// The stretches of one direction, in order. A unit's lines are gathered
-/// together.
+/// The stretches of one direction, in order: one for each visit of a unit,
+/// whose lines are gathered together, and one for the root.
 class Direction {
 public:
-  void add(AllGatherStartOp start, WaitOp wait) {
-    for (Stretch &stretch : stretches)
+  void add(AllGatherStartOp start, WaitOp wait, bool isRoot) {
+    for (Stretch &stretch : llvm::reverse(stretches)) {
       if (stretch.unit == start.getUnit()) {
         stretch.starts.push_back(start);
         return;
       }
+      if (!isRoot)
+        break;
+    }
     stretches.push_back({start.getUnit(), wait, {start}});
   }
   void addGathered(StringRef unit, Operation *begin) {
@@ -86,7 +89,8 @@ struct Prefetch : public fsdp::impl::FsdpPrefetchBase<Prefetch> {
     for (Operation &op : func.getBody().front()) {
       if (auto wait = dyn_cast<WaitOp>(op))
         if (auto start = wait.getPending().getDefiningOp<AllGatherStartOp>())
-          directions[isBackward].add(start, wait);
+          directions[isBackward].add(start, wait,
+                                     start.getUnit() == rootName());
       if (isa<train::BackwardBeginOp>(op)) {
         isBackward = true;
         directions[isBackward].addGathered(rootName(), &op);

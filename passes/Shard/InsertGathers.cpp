@@ -9,11 +9,12 @@
 //   ... forward uses ...
 //   fsdp.release "h.0" line 0 (%w)
 //   train.backward_begin
-//   ... and the same around the backward uses.
+//   ... and the same around the backward uses, and around those of every other
+//   visit: a module that is called twice is gathered for each call.
 //
 //===----------------------------------------------------------------------===//
-#include "passes/Shard/Lines.h"
 #include "passes/Shard/Passes.h"
+#include "passes/Shard/Visits.h"
 #include "passes/Support/Step.h"
 
 namespace fsdp {
@@ -27,26 +28,6 @@ using namespace fsdp::sharding;
 
 namespace {
 bool isBefore(Operation *a, Operation *b) { return a->isBeforeInBlock(b); }
-
-bool isConstant(Value value) {
-  return isa_and_nonnull<onnx::ConstantOp>(value.getDefiningOp());
-}
-
-/// All values of `block` that are parameters or computed from parameters (and
-/// constants) alone.
-DenseSet<Value> findWeightValues(Block &block) {
-  DenseSet<Value> weights;
-  for (Operation &op : block) {
-    auto isWeight = [&](Value v) { return weights.contains(v); };
-    bool chain =
-        isMemoryEffectFree(&op) && llvm::any_of(op.getOperands(), isWeight) &&
-        llvm::all_of(op.getOperands(),
-                     [&](Value v) { return isWeight(v) || isConstant(v); });
-    if (chain || isa<onnx::ReadOp>(op))
-      weights.insert(op.result_begin(), op.result_end());
-  }
-  return weights;
-}
 
 struct InsertGathers : public fsdp::impl::FsdpInsertGathersBase<InsertGathers> {
   using FsdpInsertGathersBase::FsdpInsertGathersBase;
@@ -62,10 +43,10 @@ struct InsertGathers : public fsdp::impl::FsdpInsertGathersBase<InsertGathers> {
     for (const LineRef &line : getLines(getOperation()))
       if (failed(readNarrow(line, reads)))
         return signalPassFailure();
-    cloneWeightChains(block, backward);
-    weightValues = findWeightValues(block);
+    Visits visits(block, unitsOf(reads));
+    numCloned += visits.sinkWeightChains();
     for (const LineRef &line : getLines(getOperation()))
-      gatherLine(line, reads, backward);
+      gatherLine(line, reads, visits);
     for (auto read : llvm::make_early_inc_range(block.getOps<onnx::ReadOp>())) {
       if (!read->use_empty()) {
         read.emitOpError("reads a parameter of no unit: run "
@@ -101,71 +82,45 @@ struct InsertGathers : public fsdp::impl::FsdpInsertGathersBase<InsertGathers> {
     return success();
   }
 
-  /// Clones pure ops on parameters (and constants) alone that backward uses:
-  /// otherwise a full weight would live from forward to backward.
-  void cloneWeightChains(Block &block, Operation *backward) {
-    DenseSet<Value> fromWeights;
-    OpBuilder builder(&getContext());
-    SmallVector<Operation *> chain;
-    for (Operation &op : llvm::make_early_inc_range(block)) {
-      if (&op == backward)
-        break;
-      if (auto read = dyn_cast<onnx::ReadOp>(op))
-        fromWeights.insert(read.getResult());
-      if (!isMemoryEffectFree(&op) || op.getNumOperands() == 0 ||
-          !llvm::all_of(op.getOperands(),
-                        [&](Value v) { return isFromWeights(v, fromWeights); }))
-        continue;
-      fromWeights.insert(op.result_begin(), op.result_end());
-      chain.push_back(&op);
-    }
-    // Consumers first: a clone's operands are then backward uses themselves.
-    for (Operation *op : llvm::reverse(chain))
-      cloneForBackward(builder, *op, backward);
-  }
-
-  static bool isFromWeights(Value value, const DenseSet<Value> &fromWeights) {
-    return fromWeights.contains(value) || isConstant(value);
-  }
-
-  /// Gives the backward uses of `op` their own copy, next to the first.
-  void cloneForBackward(OpBuilder &builder, Operation &op,
-                        Operation *backward) {
-    Operation *firstUse = nullptr;
-    for (Operation *user : op.getUsers())
-      if (isBefore(backward, user) && (!firstUse || isBefore(user, firstUse)))
-        firstUse = user;
-    if (!firstUse)
-      return;
-    builder.setInsertionPoint(firstUse);
-    Operation *clone = builder.clone(op);
-    op.replaceUsesWithIf(clone->getResults(), [&](OpOperand &use) {
-      return use.getOwner() != clone && isBefore(backward, use.getOwner());
-    });
-    ++numCloned;
+  DenseMap<Value, UnitOp>
+  unitsOf(const DenseMap<StringAttr, onnx::ReadOp> &reads) {
+    DenseMap<Value, UnitOp> units;
+    for (const LineRef &line : getLines(getOperation()))
+      for (StringAttr name : line.get().getParameters())
+        if (onnx::ReadOp read = reads.lookup(name))
+          units[read.getResult()] = line.unit;
+    return units;
   }
 
   void gatherLine(const LineRef &line,
                   const DenseMap<StringAttr, onnx::ReadOp> &reads,
-                  Operation *backward) {
+                  const Visits &visits) {
     SmallVector<Value> values;
     for (StringAttr name : line.get().getParameters()) {
       onnx::ReadOp read = reads.lookup(name);
       values.push_back(read ? read.getResult() : Value());
     }
     if (UnitOp(line.unit).getRoot()) {
-      gatherUses(line, values, [](Operation *) { return true; });
+      gatherUses(line, values, visits, [](Operation *) { return true; });
       return;
     }
-    gatherUses(line, values,
-               [&](Operation *user) { return isBefore(user, backward); });
-    gatherUses(line, values,
-               [&](Operation *user) { return isBefore(backward, user); });
+    auto visitOf = [&](Operation *user) { return visits.of(user, line.unit); };
+    llvm::SmallSetVector<int64_t, 2> numbers;
+    for (Value value : values)
+      if (value)
+        for (Operation *user : value.getUsers())
+          numbers.insert(visitOf(user));
+    SmallVector<int64_t> inOrder = numbers.takeVector();
+    llvm::sort(inOrder);
+    for (int64_t number : inOrder)
+      gatherUses(line, values, visits,
+                 [&](Operation *user) { return visitOf(user) == number; });
   }
 
   /// One gather for the uses of `values` that `wanted` accepts, released after
   /// the last of them.
   void gatherUses(const LineRef &line, MutableArrayRef<Value> values,
+                  const Visits &visits,
                   llvm::function_ref<bool(Operation *)> wanted) {
     Operation *first = nullptr;
     for (Value value :
@@ -183,14 +138,14 @@ struct InsertGathers : public fsdp::impl::FsdpInsertGathersBase<InsertGathers> {
       if (value)
         value.replaceUsesWithIf(
             gathered, [&](OpOperand &use) { return wanted(use.getOwner()); });
-    builder.setInsertionPointAfter(lastUser(full));
+    builder.setInsertionPointAfter(lastUser(full, visits));
     builder.create<ReleaseOp>(first->getLoc(), line.unitName(), line.index,
                               full);
   }
 
   /// The last op that uses `values` or what is computed from weights alone,
   /// views included: a chain may not cross its weights' release.
-  Operation *lastUser(ValueRange values) {
+  static Operation *lastUser(ValueRange values, const Visits &visits) {
     Operation *last = nullptr;
     SmallVector<Value> pending(values);
     DenseSet<Operation *> seen;
@@ -201,12 +156,10 @@ struct InsertGathers : public fsdp::impl::FsdpInsertGathersBase<InsertGathers> {
         if (!last || isBefore(last, user))
           last = user;
         for (Value result : user->getResults())
-          if (weightValues.contains(result))
+          if (visits.isWeight(result))
             pending.push_back(result);
       }
     return last;
   }
-
-  DenseSet<Value> weightValues;
 };
 } // namespace

@@ -35,16 +35,18 @@ def FsdpAssignUnits : Fsdp_ShardPass<"fsdp-assign-units"> {
 def FsdpInsertGathers : Fsdp_ShardPass<"fsdp-insert-gathers"> {
   let summary = "reads parameters through all-gathers";
   let description = [{
-    Every `onnx.read` in `@step` becomes a result of its unit's all-gather: one
-    before the unit's first use in forward and one before its first use in
-    backward, released after the last use in each; the root unit is gathered
-    once and stays until its last use in backward. Chains computed from
-    parameters alone are cloned behind the backward gather, so that no full
-    weight lives from forward to backward.
+    Every `onnx.read` in `@step` becomes a result of an all-gather of its unit.
+    There is one for each visit: a stretch of forward or of backward that reads
+    the parameters of this unit and of no other but the root. So a module that
+    is called several times (a looped block) is gathered for each call and for
+    the backward of each. It is released after the visit's last use. The root
+    unit is gathered once and stays until its last use in backward. Chains
+    computed from parameters alone are computed in each visit that uses them, so
+    that no full weight lives from one visit to the next.
   }];
   let statistics = [
     Statistic<"numGathers", "gathers", "all-gathers in a step">,
-    Statistic<"numCloned", "cloned", "ops on weights alone cloned behind a gather">];
+    Statistic<"numCloned", "cloned", "ops on weights alone computed once more for another visit">];
 }
 
 def FsdpInsertReductions : Fsdp_ShardPass<"fsdp-insert-reductions"> {

@@ -102,8 +102,8 @@ private:
              << start.getUnit() << "' after its update (fsdp_v8)";
     auto unit = module.lookupSymbol<UnitOp>(start.getUnit());
     if (unit && !unit.getRoot())
-      alive[start.getUnit()].insert(start);
-    if (alive.size() > maxGathered)
+      ++alive[start.getUnit()][start.getLine()];
+    if (countAlive() > maxGathered)
       return start.emitOpError("gathers unit '")
              << start.getUnit() << "' while " << maxGathered
              << " others are gathered (fsdp_v5)";
@@ -126,11 +126,25 @@ private:
         release.getValues().empty() ? Value() : release.getValues().front();
     if (!gathered.contains(first) || !released.insert(first).second)
       return release.emitOpError("releases what is not gathered (fsdp_v3)");
-    auto it = alive.find(release.getUnit());
-    auto start = first.getDefiningOp<WaitOp>().getPending().getDefiningOp();
-    if (it != alive.end() && it->second.erase(start) && it->second.empty())
-      alive.erase(it);
+    auto start = first.getDefiningOp<WaitOp>()
+                     .getPending()
+                     .getDefiningOp<AllGatherStartOp>();
+    if (auto it = alive.find(start.getUnit()); it != alive.end())
+      --it->second[start.getLine()];
     return success();
+  }
+
+  /// Units that are gathered; one that is gathered for two visits at once takes
+  /// the memory of two.
+  size_t countAlive() const {
+    size_t count = 0;
+    for (const auto &unit : alive) {
+      int64_t most = 0;
+      for (auto [line, gathers] : unit.second)
+        most = std::max(most, gathers);
+      count += most;
+    }
+    return count;
   }
 
   ModuleOp module;
@@ -140,7 +154,8 @@ private:
   /// the waits it comes from.
   DenseMap<Value, SmallVector<Value, 1>> weightsOf;
   DenseSet<Value> released;
-  llvm::StringMap<DenseSet<Operation *>> alive; ///< unit -> its gathers
+  /// Unit -> line -> its gathers that are not released.
+  llvm::StringMap<DenseMap<int64_t, int64_t>> alive;
   size_t maxGathered;
 };
 

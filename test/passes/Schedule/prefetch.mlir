@@ -105,3 +105,49 @@ module {
     return %f : !t
   }
 }
+
+// -----
+
+// Tests that a unit that is visited twice is prefetched for each visit by the
+// unit before it.
+// CHECK-LABEL: func.func @step(
+// CHECK-COUNT-1: fsdp.all_gather_start "h.0"
+// CHECK-NEXT: fsdp.wait
+// CHECK-NEXT: fsdp.shards "h.1"
+// CHECK-NEXT: fsdp.all_gather_start "h.1"
+// CHECK: fsdp.release "h.0"
+// CHECK-NEXT: fsdp.wait
+// CHECK-NEXT: fsdp.shards "h.0"
+// CHECK-NEXT: %[[AGAIN:.*]] = fsdp.all_gather_start "h.0"
+// CHECK: fsdp.release "h.1"
+// CHECK-NEXT: fsdp.wait %[[AGAIN]]
+#mesh = #fsdp.mesh<"shard" = 2>
+#layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4x4xf32> at 0]>
+!s = !fsdp.sharded<tensor<4x4xf32>, #layout, 0>
+!t = tensor<4x4xf32>
+module {
+  onnx.parameter @"h.0.w" : tensor<4x4xf32>
+  onnx.parameter @"h.1.w" : tensor<4x4xf32>
+  fsdp.unit @"(root)" root lines []
+  fsdp.unit @"h.0" lines [#fsdp.line<layout = #layout, parameters = ["h.0.w"], trainable = false, decay_elements = 0>]
+  fsdp.unit @"h.1" lines [#fsdp.line<layout = #layout, parameters = ["h.1.w"], trainable = false, decay_elements = 0>]
+  func.func @step(%x: !t) -> !t {
+    %s0 = fsdp.shards "h.0" line 0 : !s
+    %p0 = fsdp.all_gather_start "h.0" line 0(%s0) over ["shard"] : (!s) -> !fsdp.pending<!t>
+    %w0 = fsdp.wait %p0 : !fsdp.pending<!t> -> !t
+    %x1 = onnx.matmul %x, %w0 : !t, !t -> !t
+    fsdp.release "h.0" line 0(%w0) : !t
+    %s1 = fsdp.shards "h.1" line 0 : !s
+    %p1 = fsdp.all_gather_start "h.1" line 0(%s1) over ["shard"] : (!s) -> !fsdp.pending<!t>
+    %w1 = fsdp.wait %p1 : !fsdp.pending<!t> -> !t
+    %x2 = onnx.matmul %x1, %w1 : !t, !t -> !t
+    fsdp.release "h.1" line 0(%w1) : !t
+    %s2 = fsdp.shards "h.0" line 0 : !s
+    %p2 = fsdp.all_gather_start "h.0" line 0(%s2) over ["shard"] : (!s) -> !fsdp.pending<!t>
+    %w2 = fsdp.wait %p2 : !fsdp.pending<!t> -> !t
+    %x3 = onnx.matmul %x2, %w2 : !t, !t -> !t
+    fsdp.release "h.0" line 0(%w2) : !t
+    train.backward_begin
+    return %x3 : !t
+  }
+}

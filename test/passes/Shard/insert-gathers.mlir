@@ -74,6 +74,86 @@ func.func @step(%x: tensor<4x4xf32>) -> tensor<4x4xf32> {
 
 // -----
 
+// Tests that a unit which is computed again after another one (a looped block)
+// is gathered for each visit and released after it, and that what is computed
+// from its parameters alone is computed in each, wherever it first stood.
+// CHECK-LABEL: func.func @step(
+// CHECK-NEXT: fsdp.shards "h.0"
+// CHECK-NEXT: fsdp.all_gather_start "h.0"
+// CHECK-NEXT: %[[A:.*]] = fsdp.wait
+// CHECK-NEXT: %[[AT:.*]] = onnx.transpose %[[A]]
+// CHECK-NEXT: onnx.matmul %{{.*}}, %[[AT]]
+// CHECK-NEXT: fsdp.release "h.0" line 0(%[[A]])
+// CHECK-NEXT: fsdp.shards "h.1"
+// CHECK-NEXT: fsdp.all_gather_start "h.1"
+// CHECK-NEXT: %[[B:.*]] = fsdp.wait
+// CHECK-NEXT: onnx.matmul %{{.*}}, %[[B]]
+// CHECK-NEXT: fsdp.release "h.1" line 0(%[[B]])
+// CHECK-NEXT: fsdp.shards "h.0"
+// CHECK-NEXT: fsdp.all_gather_start "h.0"
+// CHECK-NEXT: %[[AGAIN:.*]] = fsdp.wait
+// CHECK-NEXT: %[[AT:.*]] = onnx.transpose %[[AGAIN]]
+// CHECK-NEXT: onnx.matmul %{{.*}}, %[[AT]]
+// CHECK-NEXT: fsdp.release "h.0" line 0(%[[AGAIN]])
+// CHECK-NEXT: train.backward_begin
+// CHECK-NEXT: fsdp.shards "h.0"
+// CHECK: fsdp.release "h.0"
+// CHECK: fsdp.all_gather_start "h.1"
+// CHECK: fsdp.release "h.1"
+// CHECK: fsdp.all_gather_start "h.0"
+// CHECK: fsdp.release "h.0"
+// CHECK-NEXT: return
+#mesh = #fsdp.mesh<"shard" = 2>
+#layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4x4xf32> at 0]>
+#first = #fsdp.line<layout = #layout, parameters = ["h.0.w"], trainable = true, decay_elements = 0>
+#second = #fsdp.line<layout = #layout, parameters = ["h.1.w"], trainable = true, decay_elements = 0>
+onnx.parameter @"h.0.w" : tensor<4x4xf32>
+onnx.parameter @"h.1.w" : tensor<4x4xf32>
+fsdp.unit @"h.0" lines [#first]
+fsdp.unit @"h.1" lines [#second]
+func.func @step(%x: tensor<4x4xf32>) -> tensor<4x4xf32> {
+  %a = onnx.read @"h.0.w" : tensor<4x4xf32>
+  %b = onnx.read @"h.1.w" : tensor<4x4xf32>
+  %at = onnx.transpose %a [1, 0] : tensor<4x4xf32> -> tensor<4x4xf32>
+  %x1 = onnx.matmul %x, %at : tensor<4x4xf32>, tensor<4x4xf32> -> tensor<4x4xf32>
+  %x2 = onnx.matmul %x1, %b : tensor<4x4xf32>, tensor<4x4xf32> -> tensor<4x4xf32>
+  %x3 = onnx.matmul %x2, %at : tensor<4x4xf32>, tensor<4x4xf32> -> tensor<4x4xf32>
+  train.backward_begin
+  %d2 = onnx.matmul %x3, %at {transB} : tensor<4x4xf32>, tensor<4x4xf32> -> tensor<4x4xf32>
+  %d1 = onnx.matmul %d2, %b {transB} : tensor<4x4xf32>, tensor<4x4xf32> -> tensor<4x4xf32>
+  %d0 = onnx.matmul %d1, %at {transB} : tensor<4x4xf32>, tensor<4x4xf32> -> tensor<4x4xf32>
+  return %d0 : tensor<4x4xf32>
+}
+
+// -----
+
+// Tests that an op which reads two units belongs to a visit of both: neither is
+// gathered twice around it.
+// CHECK-LABEL: func.func @step(
+// CHECK-COUNT-2: fsdp.all_gather_start
+// CHECK-NOT: fsdp.all_gather_start
+// CHECK: train.backward_begin
+#mesh = #fsdp.mesh<"shard" = 2>
+#layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>
+#first = #fsdp.line<layout = #layout, parameters = ["h.0.w"], trainable = false, decay_elements = 0>
+#second = #fsdp.line<layout = #layout, parameters = ["h.1.w"], trainable = false, decay_elements = 0>
+onnx.parameter @"h.0.w" : tensor<4xf32>
+onnx.parameter @"h.1.w" : tensor<4xf32>
+fsdp.unit @"h.0" lines [#first]
+fsdp.unit @"h.1" lines [#second]
+func.func @step(%x: tensor<4xf32>) -> tensor<4xf32> {
+  %a = onnx.read @"h.0.w" : tensor<4xf32>
+  %b = onnx.read @"h.1.w" : tensor<4xf32>
+  %x1 = onnx.add %x, %a : tensor<4xf32>, tensor<4xf32> -> tensor<4xf32>
+  %ab = onnx.mul %a, %b : tensor<4xf32>, tensor<4xf32> -> tensor<4xf32>
+  %x2 = onnx.add %x1, %ab : tensor<4xf32>, tensor<4xf32> -> tensor<4xf32>
+  %x3 = onnx.add %x2, %b : tensor<4xf32>, tensor<4xf32> -> tensor<4xf32>
+  train.backward_begin
+  return %x3 : tensor<4xf32>
+}
+
+// -----
+
 // Tests that a unit which backward does not read is not gathered again, that
 // one collective gathers all parameters of a line, and that a line nothing
 // reads is not gathered at all.
