@@ -3,6 +3,7 @@
 #include "io/TokenData.h"
 
 #include "core/DType.h"
+#include "io/TokenWidth.h"
 
 #include <algorithm>
 #include <cerrno>
@@ -126,9 +127,15 @@ uint32_t TokenData::tokenAt(int64_t index) const {
 }
 
 Status TokenData::badToken(int64_t index) const {
+  std::string widths = hint();
   return failure("token ", tokenAt(index), " at position ", index, " (byte ",
                  index * tokenBytes, ") of '", options.path,
-                 "' is beyond the model's vocabulary of ", manifest->vocabSize);
+                 "' is beyond the model's vocabulary of ", manifest->vocabSize,
+                 widths.empty() ? "" : "; ", widths);
+}
+
+std::string TokenData::hint() const {
+  return widthHint(file->data(), file->size(), tokenBytes, manifest->vocabSize);
 }
 
 /// Looks through the beginning of the file, so that a wrong vocabulary shows

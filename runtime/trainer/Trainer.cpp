@@ -10,6 +10,7 @@
 #include "io/TokenData.h"
 #include "trainer/Failure.h"
 #include "trainer/Heartbeat.h"
+#include "trainer/Launcher.h"
 #include "trainer/Metrics.h"
 #include "trainer/OutputFiles.h"
 #include "trainer/Program.h"
@@ -19,6 +20,7 @@
 
 #include <chrono>
 #include <cmath>
+#include <cstdlib>
 #include <optional>
 #include <unistd.h>
 
@@ -42,13 +44,24 @@ static Expected<TokenData> openData(const RunOptions &options,
                  options.shuffle, rank, int(manifest.worldSize())});
 }
 
+static Status checkData(const RunOptions &options, const Manifest &manifest) {
+  Expected<TokenData> data = openData(options, manifest, 0);
+  if (!data.ok())
+    return data.status();
+  // Ranks under a launcher would all say it again.
+  if (std::string hint = data->hint();
+      !hint.empty() && !std::getenv(flightVariable))
+    reportWarning("'" + options.data + "': " + hint);
+  return Status();
+}
+
 Status fsdprt::checkInput(const RunOptions &options, const Manifest &manifest) {
   FSDPRT_RETURN_IF_ERROR(checkOutputFiles(options, manifest));
   FSDPRT_RETURN_IF_ERROR(checkTarget(manifest));
   FSDPRT_RETURN_IF_ERROR(checkImports(manifest.folder + "/program.so"));
   FSDPRT_RETURN_IF_ERROR(openLoader(options, manifest, 0, nullptr).status());
   if (options.steps > 0)
-    FSDPRT_RETURN_IF_ERROR(openData(options, manifest, 0).status());
+    FSDPRT_RETURN_IF_ERROR(checkData(options, manifest));
   if (!options.save.empty())
     FSDPRT_RETURN_IF_ERROR(
         CheckpointSaver::check(manifest, options.save, options.stripPrefix));
