@@ -275,12 +275,13 @@ int fsdprt::launchRanks(int ranks, double timeoutSeconds, int argc,
   ::setenv(flightVariable, name.c_str(), 1);
   if (::isatty(STDOUT_FILENO))
     ::setenv(terminalVariable, "1", 1);
+  const std::vector<pid_t> inherited = listChildren();
   adoptOrphans();
   startProcess(commandFor(ranks, argc, argv), errors[1]);
   ::close(errors[1]);
   Watch watch(*flight, errors[0], timeoutSeconds);
   int status = watch.wait();
-  killChildren(); // ranks outlive an mpirun that was killed
+  killChildren(inherited); // ranks outlive an mpirun that was killed
   FlightFile::unlink(name);
   return watch.startFailed() ? 1 : concludeRun(status, *flight);
 }

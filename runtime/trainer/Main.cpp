@@ -29,7 +29,7 @@ static int fail(const std::string &message) {
 
 /// How the peers of a rank that fails are ended.
 enum class MpiEnd {
-  Exit, ///< mpirun sees it; threads end with their process
+  Exit, ///< the launcher sees it; threads end with their process
   Abort ///< another launcher (srun) may let them wait for ever
 };
 
@@ -134,18 +134,23 @@ static Expected<FlightFile> openFlight(const HostRanks &host) {
 }
 
 static MpiEnd endUnder(const RankEnvironment &environment) {
-  return environment.launcher == "mpirun" ? MpiEnd::Exit : MpiEnd::Abort;
+  // mpirun and torchrun end the others when one has failed.
+  bool isWatched =
+      environment.launcher == "mpirun" || environment.launcher == "torchrun";
+  return isWatched ? MpiEnd::Exit : MpiEnd::Abort;
 }
 
 /// What was wrong before MPI was needed. Peers whose input is right wait in
 /// MPI_Init for this rank; what ends them there is MPI.
-static int failBeforeMpi(const RankEnvironment &environment,
+static int failBeforeMpi(const RunOptions &options,
+                         const RankEnvironment &environment,
                          const std::string &message) {
   // All ranks of a host would print the same; the first one speaks. Hosts
   // differ: a file may be missing on one of them.
   if (environment.local == 0)
     fail(message);
-  if (endUnder(environment) == MpiEnd::Abort && createMpiCommunicator().ok())
+  if (options.comm == "mpi" && endUnder(environment) == MpiEnd::Abort &&
+      createMpiCommunicator().ok())
     abortMpi();
   return 1;
 }
@@ -174,19 +179,20 @@ static int runMpiRank(const RunOptions &options, const Manifest &manifest,
   Expected<HostRanks> host = mpiHostRanks();
   if (!host.ok())
     leave(nullptr, rank, host.status(), end);
+  bool launched = std::getenv(flightVariable) != nullptr;
+  // Before any rank takes its part: all wait for the first one below. Under
+  // fsdp-run the launcher has looked.
+  if (!launched && host->local == 0)
+    if (Status status = checkMemory(manifest, host->count, freeMemory());
+        !status.ok())
+      leave(nullptr, -1, status, end);
   Expected<FlightFile> flight = openFlight(*host);
   if (!flight.ok())
     leave(nullptr, rank, flight.status(), end);
-  bool launched = std::getenv(flightVariable) != nullptr;
   installSignalHandlers(&*flight, rank,
                         launched ? Speaker::Launcher : Speaker::Ranks);
   if (Status status = checkRanks(manifest, world, "started were"); !status.ok())
     leave(&*flight, -1, status, end);
-  // Under fsdp-run the launcher has looked, before others took their part.
-  if (!launched)
-    if (Status status = checkMemory(manifest, host->count, freeMemory());
-        !status.ok())
-      leave(&*flight, -1, status, end);
   RankSetup setup;
   setup.communicator = communicator->get();
   setup.flight = &*flight;
@@ -235,7 +241,7 @@ static int run(const RunOptions &options, int argc, char **argv) {
       detectRank([](const char *name) { return std::getenv(name); });
   Expected<Manifest> manifest = loadManifest(options.program);
   if (Status status = checkRun(options, environment, manifest); !status.ok())
-    return environment ? failBeforeMpi(*environment, status.message())
+    return environment ? failBeforeMpi(options, *environment, status.message())
                        : fail(status.message());
   if (environment && options.comm == "mpi")
     return runMpiRank(options, *manifest, *environment);

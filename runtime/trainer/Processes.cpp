@@ -13,7 +13,6 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include <vector>
 
 void fsdprt::adoptOrphans() { ::prctl(PR_SET_CHILD_SUBREAPER, 1); }
 
@@ -27,7 +26,7 @@ static bool isChild(const std::string &process) {
          std::atoi(line.c_str() + end + 4) == ::getpid();
 }
 
-static std::vector<pid_t> listChildren() {
+std::vector<pid_t> fsdprt::listChildren() {
   std::vector<pid_t> children;
   DIR *folder = ::opendir("/proc");
   while (dirent *entry = folder ? ::readdir(folder) : nullptr) {
@@ -40,11 +39,16 @@ static std::vector<pid_t> listChildren() {
   return children;
 }
 
-void fsdprt::killChildren() {
+void fsdprt::killChildren(const std::vector<pid_t> &spared) {
   // What a killed one leaves behind is a child in the next round.
-  for (std::vector<pid_t> children; !(children = listChildren()).empty();)
-    for (pid_t child : children) {
+  for (bool killed = true; killed;) {
+    killed = false;
+    for (pid_t child : listChildren()) {
+      if (std::find(spared.begin(), spared.end(), child) != spared.end())
+        continue;
       ::kill(child, SIGKILL);
       ::waitpid(child, nullptr, 0);
+      killed = true;
     }
+  }
 }

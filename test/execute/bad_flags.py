@@ -105,6 +105,9 @@ class Flags(ToolTest):
                 self.assertOneError(execute(*command))
                 self.assertEqual(execute(*command)[0], 2)
 
+    def test_an_error_names_the_model_with_its_folder(self):
+        self.assertOneError(self.compile("out.fsdp", "--freeze", "nope"), NANOGPT + ": error: --freeze 'nope'")
+
     def test_planned_input(self):
         plan = self.path("plan.mlir")
         self.program("a.fsdp", "--emit-ir", plan)

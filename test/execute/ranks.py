@@ -223,8 +223,9 @@ class Launched(ToolTest):
 
     def test_a_rank_whose_input_is_wrong_ends_its_peers(self):
         """Under a launcher that is not mpirun: MPI ends them, as they wait in MPI_Init."""
-        wrapper = ("#!/bin/sh\nexport RANK=$OMPI_COMM_WORLD_RANK WORLD_SIZE=2 LOCAL_RANK=0\n"
-                   f"[ $RANK = 1 ] || exec '{RUN}' '{self.model}' \"$@\"\n"
+        wrapper = ("#!/bin/sh\nexport SLURM_PROCID=$OMPI_COMM_WORLD_RANK SLURM_NTASKS=2 SLURM_LOCALID=0 SLURM_STEP_ID=0\n"
+                   "unset OMPI_COMM_WORLD_RANK OMPI_COMM_WORLD_SIZE\n"
+                   f"[ $SLURM_PROCID = 1 ] || exec '{RUN}' '{self.model}' \"$@\"\n"
                    f"exec '{RUN}' none.fsdp \"$@\"\n")
         os.chmod(self.write("wrapper", wrapper.encode()), 0o755)
         status, _, errors = execute(*MPIRUN, self.path("wrapper"), "--data", TOKENS, "--steps", "2", timeout=60)
