@@ -26,7 +26,7 @@ static StringRef nameOf(DiagnosticSeverity severity) {
 static void print(const Diagnostic &diagnostic, llvm::raw_ostream &os) {
   LocationAttr loc = diagnostic.getLocation();
   if (auto file = loc.findInstanceOf<FileLineColLoc>()) {
-    os << file.getFilename().getValue();
+    os << printable(file.getFilename());
     if (file.getLine())
       os << ":" << file.getLine() << ":" << file.getColumn();
     os << ": ";
@@ -34,7 +34,7 @@ static void print(const Diagnostic &diagnostic, llvm::raw_ostream &os) {
     os << getTool() << ": ";
   }
   std::string message = diagnostic.str();
-  os << nameOf(diagnostic.getSeverity()) << ": " << message;
+  os << nameOf(diagnostic.getSeverity()) << ": " << printable(message);
   // Most messages name the node or parameter themselves.
   if (auto named = loc.findInstanceOf<NameLoc>())
     if (StringRef name = named.getName(); !StringRef(message).contains(name))

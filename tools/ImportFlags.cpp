@@ -108,6 +108,14 @@ static bool parsePaddings(const cl::list<std::string> &given,
   return true;
 }
 
+const cl::Option *ImportFlags::firstGiven() const {
+  for (auto &[name, option] : cl::getRegisteredOptions())
+    if (option->getNumOccurrences() &&
+        is_contained(option->Categories, &category))
+      return option;
+  return nullptr;
+}
+
 mlir::FailureOr<onnx::ImportOptions> ImportFlags::get() const {
   onnx::ImportOptions options;
   if (!parsePairs("dim", dims, options.dims) ||

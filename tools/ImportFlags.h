@@ -12,6 +12,8 @@ public:
   ImportFlags();
   /// The options given; fails after a message on stderr.
   mlir::FailureOr<onnx::ImportOptions> get() const;
+  /// One of the flags that was given, or null.
+  const llvm::cl::Option *firstGiven() const;
   /// Where --help lists them.
   llvm::cl::OptionCategory &getCategory() { return category; }
 

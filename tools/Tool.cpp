@@ -1,11 +1,14 @@
 //===- Tool.cpp - How a tool presents itself ------------------------------===//
 #include "tools/Tool.h"
 
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/Config/llvm-config.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/raw_ostream.h"
 
+#include <algorithm>
 #include <cctype>
+#include <vector>
 
 static llvm::StringRef toolName;
 
@@ -19,8 +22,45 @@ void fsdp::setTool(llvm::StringRef name) {
 
 llvm::StringRef fsdp::getTool() { return toolName; }
 
+std::string fsdp::printable(llvm::StringRef text) {
+  std::string result;
+  for (size_t i = 0; i < text.size(); ++i) {
+    unsigned char c = text[i];
+    bool isLayout = c == '\n' && text.substr(i + 1).starts_with("  ");
+    if (isLayout || (c >= ' ' && c != 0x7f))
+      result += c;
+    else if (c == '\n' || c == '\t')
+      result += c == '\n' ? "\\n" : "\\t";
+    else
+      result += "\\x" + llvm::utohexstr(c, /*LowerCase=*/true, /*Width=*/2);
+  }
+  return result;
+}
+
 void fsdp::printError(const llvm::Twine &message) {
-  llvm::errs() << toolName << ": error: " << message << "\n";
+  llvm::errs() << toolName << ": error: " << printable(message.str()) << "\n";
+}
+
+std::string fsdp::didYouMean(llvm::StringRef given,
+                             llvm::ArrayRef<std::string> known) {
+  unsigned least = std::max<unsigned>(1, given.size() / 3) + 1;
+  llvm::StringRef nearest;
+  for (const std::string &name : known)
+    if (unsigned distance = given.edit_distance(name); distance < least) {
+      least = distance;
+      nearest = name;
+    }
+  return nearest.empty() ? "" : ("; did you mean " + nearest + "?").str();
+}
+
+/// The options that --help lists.
+static std::vector<std::string> listedOptions() {
+  std::vector<std::string> names;
+  for (auto &[name, option] : llvm::cl::getRegisteredOptions())
+    if (option->getOptionHiddenFlag() == llvm::cl::NotHidden)
+      names.push_back("--" + name.str());
+  llvm::sort(names);
+  return names;
 }
 
 void fsdp::printUsageError(llvm::StringRef complaints) {
@@ -29,5 +69,11 @@ void fsdp::printUsageError(llvm::StringRef complaints) {
   std::string message = first.split(".  Try:").first.rtrim('!').str();
   if (!message.empty())
     message[0] = std::tolower(message[0]);
+  if (llvm::StringRef(message).starts_with("unknown command line argument")) {
+    llvm::StringRef given =
+        llvm::StringRef(message).split('\'').second.split('\'').first;
+    message += didYouMean("--" + given.ltrim('-').split('=').first.str(),
+                          listedOptions());
+  }
   printError(message + "; see " + toolName + " --help");
 }

@@ -2,8 +2,11 @@
 #ifndef FSDP_TOOLS_TOOL_H
 #define FSDP_TOOLS_TOOL_H
 
+#include "llvm/ADT/ArrayRef.h"
 #include "llvm/ADT/StringRef.h"
 #include "llvm/ADT/Twine.h"
+
+#include <string>
 
 namespace fsdp {
 /// First thing in main: what errors begin with, and --version, which prints
@@ -11,8 +14,16 @@ namespace fsdp {
 void setTool(llvm::StringRef name);
 llvm::StringRef getTool();
 
+/// `text` without control characters, which names of files may hold: "\\n" for
+/// a line break, but for one that a message indents what follows of it by.
+std::string printable(llvm::StringRef text);
+
 /// "fsdp-opt: error: ..." on stderr.
 void printError(const llvm::Twine &message);
+
+/// "; did you mean sgd?", the nearest of `known`; "" where nothing is near.
+std::string didYouMean(llvm::StringRef given,
+                       llvm::ArrayRef<std::string> known);
 
 /// LLVM's complaints about the command line, the first one, as one of ours.
 void printUsageError(llvm::StringRef complaints);

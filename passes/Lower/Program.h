@@ -13,10 +13,10 @@ struct ProgramOptions {
   std::function<void(size_t, size_t)> onKernel;
 };
 
-/// Writes the planned program in `module` as folder `path`: `program.so` and
-/// `manifest.json`. Everything is written beside `path` first and renamed at
-/// the end: a program of that name is whole or not there. An existing program
-/// is replaced; any other file or folder of that name is an error.
+/// Writes the planned program in `module` as folder `path`, or where a symlink
+/// of that name points: `program.so` and `manifest.json`, whole or not there.
+/// An earlier program and an empty folder are replaced; a folder that holds
+/// anything else is an error (passes/Output).
 mlir::LogicalResult writeProgram(mlir::ModuleOp module, llvm::StringRef path,
                                  const ProgramOptions &options);
 } // namespace fsdp

@@ -1,6 +1,7 @@
 //===- ReportPage.cpp - The plan as a page --------------------------------===//
 #include "passes/Report/ReportPage.h"
 #include "ReportParts.h"
+#include "passes/Output/File.h"
 #include "passes/Report/Measured.h"
 
 #include "llvm/ADT/StringExtras.h"
@@ -47,12 +48,9 @@ LogicalResult fsdp::writeReport(ModuleOp module, const ReportOptions &options) {
     (*data)["measured"] = std::move(*measured);
   }
   std::string text = embeddable(std::move(*data));
-  if (llvm::Error error = llvm::writeToOutput(
-          options.path, [&](llvm::raw_ostream &os) -> llvm::Error {
-            writePage(os, text);
-            return llvm::Error::success();
-          }))
+  if (std::error_code error = writeWholeFile(
+          options.path, [&](llvm::raw_ostream &os) { writePage(os, text); }))
     return fail("cannot write the report '" + options.path +
-                "': " + llvm::toString(std::move(error)));
+                "': " + error.message());
   return success();
 }

@@ -54,6 +54,7 @@ struct AssignUnits : public fsdp::impl::FsdpAssignUnitsBase<AssignUnits> {
     members[kRootUnit];
     for (Member &member : collectMembers())
       members[unitOf(member.op)].push_back(member);
+    warnOfUnused(members);
     OpBuilder builder(&getContext());
     Operation *last = nullptr;
     for (auto parameter : getOperation().getOps<onnx::ParameterOp>())
@@ -128,6 +129,21 @@ struct AssignUnits : public fsdp::impl::FsdpAssignUnitsBase<AssignUnits> {
                << suggestNames(pattern, names);
       }
     return success();
+  }
+
+  /// Inner units may take all that a module holds, and tied parameters go out
+  /// to where all their modules are.
+  void
+  warnOfUnused(const llvm::MapVector<StringRef, SmallVector<Member>> &members) {
+    for (const std::string &pattern : units)
+      if (llvm::none_of(members, [&](const auto &unit) {
+            return unit.first != kRootUnit && matchesGlob(pattern, unit.first);
+          }))
+        getOperation().emitWarning("--unit '")
+            << pattern
+            << "' has no effect: all parameters of the modules it matches "
+               "belong to units inside of them, or are shared with modules "
+               "outside";
   }
 
   SmallVector<Member> collectMembers() {

@@ -6,6 +6,8 @@
 
 #include <algorithm>
 #include <ctime>
+#include <sched.h>
+#include <unistd.h>
 
 using namespace fsdprt;
 
@@ -130,6 +132,15 @@ static Expected<MPI_Comm> hostCommunicator() {
   return host;
 }
 
+/// Launchers may bind each rank to cores of its own.
+static int coresOfAll(MPI_Comm host) {
+  cpu_set_t own, all;
+  if (::sched_getaffinity(0, sizeof(own), &own) != 0)
+    return 1;
+  MPI_Allreduce(&own, &all, sizeof(own), MPI_BYTE, MPI_BOR, host);
+  return CPU_COUNT(&all);
+}
+
 Expected<HostRanks> fsdprt::mpiHostRanks() {
   Expected<MPI_Comm> host = hostCommunicator();
   if (!host.ok())
@@ -140,6 +151,7 @@ Expected<HostRanks> fsdprt::mpiHostRanks() {
   MPI_Comm_rank(*host, &ranks.local);
   MPI_Comm_size(*host, &ranks.count);
   MPI_Allreduce(&rank, &ranks.first, 1, MPI_INT, MPI_MIN, *host);
+  ranks.cores = coresOfAll(*host);
   MPI_Comm_free(&*host);
   return ranks;
 }
@@ -158,3 +170,8 @@ Expected<std::string> fsdprt::mpiShareOnHost(const std::string &text) {
 }
 
 void fsdprt::finalizeMpi() { MPI_Finalize(); }
+
+void fsdprt::abortMpi() {
+  MPI_Abort(MPI_COMM_WORLD, 1);
+  ::_exit(1);
+}

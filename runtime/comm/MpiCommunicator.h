@@ -17,11 +17,15 @@ Expected<std::unique_ptr<Communicator>> createMpiCommunicator();
 /// Ranks on this host, and this rank's number among them. After creation.
 struct HostRanks {
   int first = 0, count = 1, local = 0;
+  int cores = 1; // that any of them may run on
 };
 Expected<HostRanks> mpiHostRanks();
 
 /// Broadcasts `text` from the first rank of each host to the others of it.
 Expected<std::string> mpiShareOnHost(const std::string &text);
+
+/// Ends this rank, and its peers wherever they are.
+[[noreturn]] void abortMpi();
 
 /// Ends MPI; every rank must come here.
 void finalizeMpi();

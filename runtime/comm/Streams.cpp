@@ -2,13 +2,21 @@
 
 #include "comm/Streams.h"
 
+#include "core/Exceptions.h"
+
 #include <cstring>
 
 using namespace fsdprt;
 
 Streams::Streams(Communicator &communicator, Options options)
     : communicator(communicator), options(std::move(options)) {
-  thread = std::thread([this] { run(); });
+  thread = std::thread([this] {
+    try {
+      run();
+    } catch (...) {
+      fail(describeException());
+    }
+  });
 }
 
 Streams::~Streams() {

@@ -3,6 +3,7 @@
 #include "core/Manifest.h"
 
 #include "core/DType.h"
+#include "core/JsonNumbers.h"
 
 #include <nlohmann/json.hpp>
 
@@ -11,6 +12,7 @@
 #include <cstring>
 #include <fstream>
 #include <sys/stat.h>
+#include <type_traits>
 
 using namespace fsdprt;
 using Json = nlohmann::json;
@@ -20,6 +22,24 @@ int64_t fsdprt::productOf(const std::vector<int64_t> &shape) {
   for (int64_t size : shape)
     product *= size;
   return product;
+}
+
+std::optional<int64_t>
+fsdprt::boundedProduct(const std::vector<int64_t> &shape) {
+  int64_t product = 1;
+  bool isEmpty = false;
+  for (int64_t size : shape) {
+    if (size < 0)
+      return std::nullopt;
+    isEmpty |= size == 0;
+    if (size != 0 && product > kMostElements / size)
+      product = kMostElements + 1;
+    else if (size != 0)
+      product *= size;
+  }
+  if (!isEmpty && product > kMostElements)
+    return std::nullopt;
+  return isEmpty ? 0 : product;
 }
 
 std::string fsdprt::shapeString(const std::vector<int64_t> &shape) {
@@ -128,15 +148,44 @@ const Json &member(const Json &object, const char *key,
   return *it;
 }
 
+/// An integer in [0, kMostElements]: sums and products of two with a world's
+/// size do not overflow.
+int64_t getSize(const Json &object, const char *key, const std::string &where);
+
 template <typename T>
 T get(const Json &object, const char *key, const std::string &where) {
   const Json &value = member(object, key, where);
   try {
+    // The library would cut numbers to the type.
+    if constexpr (std::is_integral_v<T> && !std::is_same_v<T, bool>) {
+      std::optional<int64_t> number = integerIn(value);
+      require(number && int64_t(T(*number)) == *number,
+              where + ": '" + key + "' is " + value.dump().substr(0, 40) +
+                  ", expected a whole number");
+      return T(*number);
+    }
     return value.get<T>();
   } catch (const Json::exception &) {
     throw Malformed{where + ": '" + key + "' has the wrong type (" +
                     value.dump().substr(0, 40) + ")"};
   }
+}
+
+int64_t getSize(const Json &object, const char *key, const std::string &where) {
+  int64_t size = get<int64_t>(object, key, where);
+  require(size >= 0 && size <= kMostElements, where + ": '" + key + "' is " +
+                                                  std::to_string(size) +
+                                                  ", expected a size");
+  return size;
+}
+
+std::vector<int64_t> getIntegers(const Json &object, const char *key,
+                                 const std::string &where) {
+  std::optional<std::vector<int64_t>> numbers =
+      integersIn(member(object, key, where));
+  require(numbers.has_value(),
+          where + ": '" + key + "' is no list of whole numbers");
+  return *numbers;
 }
 
 template <typename T>
@@ -153,10 +202,9 @@ int32_t getDType(const Json &object, const std::string &where) {
 }
 
 std::vector<int64_t> getShape(const Json &object, const std::string &where) {
-  auto shape = get<std::vector<int64_t>>(object, "shape", where);
-  for (int64_t size : shape)
-    require(size >= 0 && size < (int64_t(1) << 40),
-            where + ": invalid shape " + shapeString(shape));
+  std::vector<int64_t> shape = getIntegers(object, "shape", where);
+  require(boundedProduct(shape).has_value(),
+          where + ": invalid shape " + shapeString(shape));
   return shape;
 }
 
@@ -251,8 +299,9 @@ void parseInterface(Manifest &manifest, const Json &json) {
   const std::string where = "the manifest";
   manifest.batch = get<int64_t>(json, "batch", where);
   manifest.seq = get<int64_t>(json, "seq", where);
-  require(manifest.batch > 0 && manifest.seq > 0,
-          "batch and seq must be positive");
+  require(manifest.batch > 0 && manifest.seq > 0 &&
+              boundedProduct({manifest.batch, manifest.seq}),
+          "batch and seq must be positive, and fit into memory");
   for (const Json &input : member(json, "inputs", where)) {
     InputSpec spec;
     spec.name = get<std::string>(input, "name", "inputs");
@@ -279,9 +328,10 @@ void parseInterface(Manifest &manifest, const Json &json) {
               "scalar '" + std::string(name) + "' has more than one element");
       map->emplace(name, parsed);
     }
-  manifest.vocabSize = get<int64_t>(json, "vocab_size", where);
-  manifest.tokenRows =
-      getOr<int64_t>(json, "token_rows", manifest.vocabSize, where);
+  manifest.vocabSize = getSize(json, "vocab_size", where);
+  manifest.tokenRows = json.contains("token_rows")
+                           ? getSize(json, "token_rows", where)
+                           : manifest.vocabSize;
   manifest.dropped =
       getOr<std::vector<std::string>>(json, "dropped", {}, where);
   manifest.ignoreIndex = getOr<int64_t>(json, "ignore_index", -100, where);
@@ -307,13 +357,14 @@ void parseUnits(Manifest &manifest, const Json &json) {
                   "', expected flat or dim0");
       parsed.placement = placement == "flat" ? LineSpec::Placement::Flat
                                              : LineSpec::Placement::Dim0;
-      parsed.shardElements = get<int64_t>(line, "shard_elements", where);
-      parsed.elements = get<int64_t>(line, "elements", where);
+      parsed.shardElements = getSize(line, "shard_elements", where);
+      parsed.elements = getSize(line, "elements", where);
       parsed.shard = parsePlace(manifest, member(line, "shard", where), where);
-      parsed.parameters = get<std::vector<int>>(line, "parameters", where);
-      require(parsed.shardElements >= 0 &&
-                  parsed.shard.bytes ==
-                      parsed.shardElements * sizeOfDType(parsed.dtype),
+      for (int64_t index : getIntegers(line, "parameters", where))
+        parsed.parameters.push_back(int(index & INT32_MAX) == index ? int(index)
+                                                                    : -1);
+      require(parsed.shard.bytes ==
+                  parsed.shardElements * sizeOfDType(parsed.dtype),
               where + ": the shard's bytes do not hold shard_elements");
       spec.lines.push_back(parsed);
     }
@@ -343,14 +394,13 @@ void parseOrigin(ParameterSpec &spec, const Json &json,
       return;
     }
     spec.origin = Origin::File;
-    spec.fileOffset = get<int64_t>(source, "offset", where);
+    spec.fileOffset = getSize(source, "offset", where);
     spec.fileBytes = get<int64_t>(source, "bytes", where);
     spec.fileSize = getOr<int64_t>(source, "file_bytes", -1, where);
     if (source.contains("sum"))
       spec.fileSum = uint64_t(get<int64_t>(source, "sum", where));
     spec.transposed = getOr<bool>(source, "transposed", false, where);
-    require(spec.fileOffset >= 0 &&
-                spec.fileBytes == spec.numElements() * sizeOfDType(spec.dtype),
+    require(spec.fileBytes == spec.numElements() * sizeOfDType(spec.dtype),
             where + ": its source has " + std::to_string(spec.fileBytes) +
                 " bytes, expected those of shape " + shapeString(spec.shape));
     require(!spec.transposed || spec.shape.size() == 2,
@@ -370,6 +420,21 @@ void parseOrigin(ParameterSpec &spec, const Json &json,
   }
 }
 
+/// A line lists the parameters that say they are in it.
+void checkLines(const Manifest &manifest) {
+  for (size_t u = 0; u < manifest.units.size(); ++u)
+    for (size_t l = 0; l < manifest.units[u].lines.size(); ++l)
+      for (int index : manifest.units[u].lines[l].parameters) {
+        const std::string what = "unit '" + manifest.units[u].name +
+                                 "': parameter " + std::to_string(index);
+        require(index >= 0 && index < int(manifest.parameters.size()),
+                what + " does not exist");
+        const ParameterSpec &parameter = manifest.parameters[index];
+        require(parameter.unit == int(u) && parameter.line == int(l),
+                what + " is not in line " + std::to_string(l) + " of it");
+      }
+}
+
 void parseParameters(Manifest &manifest, const Json &json) {
   for (const Json &parameter : member(json, "parameters", "the manifest")) {
     ParameterSpec spec;
@@ -384,7 +449,8 @@ void parseParameters(Manifest &manifest, const Json &json) {
     spec.trainable = getOr<bool>(parameter, "trainable", true, where);
     spec.unit = get<int>(parameter, "unit", where);
     spec.line = getOr<int>(parameter, "line", 0, where);
-    spec.offset = getOr<int64_t>(parameter, "offset", 0, where);
+    if (parameter.contains("offset"))
+      spec.offset = getSize(parameter, "offset", where);
     parseOrigin(spec, parameter, where);
     if (spec.unit >= 0) {
       require(spec.unit < int(manifest.units.size()) && spec.line >= 0 &&
@@ -395,20 +461,14 @@ void parseParameters(Manifest &manifest, const Json &json) {
       require(spec.dtype == line.dtype, where + ": dtype is not its line's");
       int64_t world = manifest.worldSize();
       bool flat = line.placement == LineSpec::Placement::Flat;
-      require(spec.offset >= 0 &&
-                  spec.offset + (flat ? spec.numElements()
-                                      : spec.elementsPerRank(world)) <=
-                      line.shardElements * (flat ? world : 1),
+      require(spec.offset + (flat ? spec.numElements()
+                                  : spec.elementsPerRank(world)) <=
+                  line.shardElements * (flat ? world : 1),
               where + ": it reaches beyond the end of its line");
     }
     manifest.parameters.push_back(std::move(spec));
   }
-  for (const UnitSpec &unit : manifest.units)
-    for (const LineSpec &line : unit.lines)
-      for (int index : line.parameters)
-        require(index >= 0 && index < int(manifest.parameters.size()),
-                "unit '" + unit.name + "': parameter " + std::to_string(index) +
-                    " does not exist");
+  checkLines(manifest);
 }
 
 void parseBuffers(Manifest &manifest, const Json &json) {

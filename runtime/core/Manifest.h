@@ -139,6 +139,12 @@ struct Manifest {
   const PhaseSpec *phaseThatRuns(const std::string &when) const;
 };
 
+/// More elements or bytes than any file or memory has.
+constexpr int64_t kMostElements = int64_t(1) << 46;
+
+/// The product of a shape that comes from a file; none if a dim is negative or
+/// the product is above kMostElements.
+std::optional<int64_t> boundedProduct(const std::vector<int64_t> &shape);
 int64_t productOf(const std::vector<int64_t> &shape);
 std::string shapeString(const std::vector<int64_t> &shape);
 

@@ -5,9 +5,6 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
-#include <fstream>
 
 using namespace fsdprt;
 
@@ -83,7 +80,7 @@ static const char *accessName(int32_t access) {
   }
 }
 
-Status fsdprt::writeRecords(const Recorder &recorder, const std::string &path) {
+std::string fsdprt::recordsAsJson(const Recorder &recorder) {
   nlohmann::json phases = nlohmann::json::array();
   for (const PhaseRecord &phase : recorder.phases()) {
     nlohmann::json operations = nlohmann::json::array();
@@ -105,14 +102,8 @@ Status fsdprt::writeRecords(const Recorder &recorder, const std::string &path) {
     phases.push_back(
         {{"name", phase.name}, {"operations", std::move(operations)}});
   }
-  std::ofstream stream(path);
-  stream << nlohmann::json{{"measured_peak_bytes", recorder.peakBytes()},
-                           {"phases", std::move(phases)}}
-                .dump(1)
-         << "\n";
-  stream.close();
-  if (!stream)
-    return failure("cannot write records to '", path,
-                   "': ", std::strerror(errno));
-  return Status();
+  return nlohmann::json{{"measured_peak_bytes", recorder.peakBytes()},
+                        {"phases", std::move(phases)}}
+             .dump(1) +
+         "\n";
 }

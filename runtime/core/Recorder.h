@@ -64,8 +64,8 @@ private:
   size_t current = 0;
 };
 
-/// Writes the records as JSON: phases, operations, accesses.
-Status writeRecords(const Recorder &recorder, const std::string &path);
+/// Phases, operations, accesses.
+std::string recordsAsJson(const Recorder &recorder);
 
 } // namespace fsdprt
 

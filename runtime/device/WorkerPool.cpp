@@ -42,16 +42,24 @@ struct WorkerPool::Loop {
 
 WorkerPool::WorkerPool(int numWorkers, std::function<void()> onThreadStart)
     : numWorkers(std::max(1, numWorkers)) {
-  for (int worker = 1; worker < this->numWorkers; ++worker)
-    threads.emplace_back([this, worker, onThreadStart] {
-      setFloatEnvironment();
-      if (onThreadStart)
-        onThreadStart();
-      work(worker);
-    });
+  auto body = [this, onThreadStart](int worker) {
+    setFloatEnvironment();
+    if (onThreadStart)
+      onThreadStart();
+    work(worker);
+  };
+  try {
+    for (int worker = 1; worker < this->numWorkers; ++worker)
+      threads.emplace_back(body, worker);
+  } catch (...) { // the system has no more of them
+    stop();
+    throw;
+  }
 }
 
-WorkerPool::~WorkerPool() {
+WorkerPool::~WorkerPool() { stop(); }
+
+void WorkerPool::stop() {
   {
     std::lock_guard<std::mutex> lock(mutex);
     stopping = true;

@@ -22,7 +22,8 @@ void setFloatEnvironment();
 /// variables, never spins: the other ranks need the cores.
 class WorkerPool {
 public:
-  /// `onThreadStart` runs first on every thread but the caller's.
+  /// `onThreadStart` runs first on every thread but the caller's. Throws
+  /// std::system_error where the system starts no more threads.
   WorkerPool(int numWorkers, std::function<void()> onThreadStart = nullptr);
   ~WorkerPool();
 
@@ -39,6 +40,7 @@ private:
   struct Loop;
 
   void work(int worker);
+  void stop();
 
   const int numWorkers;
   std::vector<std::thread> threads;

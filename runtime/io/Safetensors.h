@@ -9,6 +9,7 @@
 #define FSDPRT_IO_SAFETENSORS_H
 
 #include "core/Status.h"
+#include "io/OutputFile.h"
 
 #include <cstdint>
 #include <map>
@@ -61,9 +62,8 @@ private:
   std::map<std::string, StoredTensor> tensors;
 };
 
-/// Writes a file of known tensors in any order of their data. The data goes to
-/// a temporary name in the same folder; finish() makes it the file, so the
-/// final name never holds half of one. Dropped without finish(), nothing stays.
+/// Writes a file of known tensors in any order of their data. finish() gives it
+/// its name, which never holds half of one. Dropped without, nothing stays.
 class SafetensorsWriter {
 public:
   struct Tensor {
@@ -74,7 +74,6 @@ public:
 
   static Expected<std::unique_ptr<SafetensorsWriter>>
   create(const std::string &path, const std::vector<Tensor> &tensors);
-  ~SafetensorsWriter();
 
   /// The whole data of tensor number `index`.
   Status write(size_t index, const void *data);
@@ -84,8 +83,8 @@ public:
 private:
   SafetensorsWriter() = default;
 
-  std::string path, temporary;
-  int fd = -1;
+  std::string path;
+  std::unique_ptr<OutputFile> file;
   std::vector<std::string> names;
   std::vector<int64_t> offsets, sizes; // bytes in the file
   std::vector<bool> written;

@@ -3,6 +3,7 @@
 #include "io/Safetensors.h"
 
 #include "core/DType.h"
+#include "core/JsonNumbers.h"
 #include "core/Manifest.h"
 
 #include <nlohmann/json.hpp>
@@ -22,16 +23,22 @@ static Expected<StoredTensor> parseTensor(const Json &entry, int64_t dataOffset,
   if (!dtype.ok())
     return dtype.status();
   tensor.dtype = *dtype;
-  tensor.shape = entry.at("shape").get<std::vector<int64_t>>();
-  auto range = entry.at("data_offsets").get<std::vector<int64_t>>();
-  if (range.size() != 2 || range[0] < 0 || range[1] < range[0] ||
-      range[1] > file->size() - dataOffset)
+  auto shape = integersIn(entry.at("shape"));
+  auto range = integersIn(entry.at("data_offsets"));
+  std::optional<int64_t> elements =
+      shape ? boundedProduct(*shape) : std::nullopt;
+  if (!elements)
+    return failure("its shape ", entry.at("shape").dump().substr(0, 40),
+                   " is no list of sizes");
+  if (!range || range->size() != 2 || (*range)[0] < 0 ||
+      (*range)[1] < (*range)[0] || (*range)[1] > file->size() - dataOffset)
     return failure("its data reaches beyond the file, which is truncated or "
                    "corrupted");
-  if (range[1] - range[0] != productOf(tensor.shape) * sizeOfDType(*dtype))
-    return failure("its ", range[1] - range[0], " bytes do not hold shape ",
-                   shapeString(tensor.shape));
-  tensor.offset = dataOffset + range[0];
+  tensor.shape = *shape;
+  if ((*range)[1] - (*range)[0] != *elements * sizeOfDType(*dtype))
+    return failure("its ", (*range)[1] - (*range)[0],
+                   " bytes do not hold shape ", shapeString(tensor.shape));
+  tensor.offset = dataOffset + (*range)[0];
   return tensor;
 }
 

@@ -7,39 +7,14 @@
 
 #include <nlohmann/json.hpp>
 
-#include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <fcntl.h>
 #include <set>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
 using namespace fsdprt;
-
-static std::string folderOf(const std::string &path) {
-  size_t slash = path.rfind('/');
-  return slash == std::string::npos ? "."
-         : slash == 0               ? "/"
-                                    : path.substr(0, slash);
-}
-
-static Status writeAll(int fd, const void *data, int64_t offset,
-                       int64_t bytes) {
-  const char *at = static_cast<const char *>(data);
-  while (bytes > 0) {
-    ssize_t done = ::pwrite(fd, at, std::min(bytes, int64_t(1) << 30), offset);
-    if (done < 0 && errno == EINTR)
-      continue;
-    if (done <= 0)
-      return Status::failure(std::strerror(done < 0 ? errno : ENOSPC));
-    at += done;
-    offset += done;
-    bytes -= done;
-  }
-  return Status();
-}
 
 Status fsdprt::checkOutput(const std::string &path, int64_t bytes) {
   std::string folder = folderOf(path);
@@ -95,29 +70,21 @@ SafetensorsWriter::create(const std::string &path,
   writer->written.resize(tensors.size(), false);
   FSDPRT_RETURN_IF_ERROR(checkOutput(path, 8 + length + dataBytes));
   writer->path = path;
-  writer->temporary = path + ".partial-" + std::to_string(::getpid());
-  writer->fd = ::open(writer->temporary.c_str(),
-                      O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0666);
-  if (writer->fd < 0)
-    return failure("cannot create '", writer->temporary,
-                   "': ", std::strerror(errno));
-  Status status = writeAll(writer->fd, &length, 0, 8);
+  Expected<std::unique_ptr<OutputFile>> file = OutputFile::create(path);
+  Status status = file.status();
+  if (file.ok()) {
+    writer->file = std::move(*file);
+    status = writer->file->write(&length, 0, 8);
+  }
   if (status.ok())
-    status = writeAll(writer->fd, text.data(), 8, length);
+    status = writer->file->write(text.data(), 8, int64_t(length));
   if (!status.ok())
     return failure("cannot write '", path, "': ", status.message());
   return writer;
 }
 
-SafetensorsWriter::~SafetensorsWriter() {
-  if (fd < 0)
-    return;
-  ::close(fd);
-  ::unlink(temporary.c_str());
-}
-
 Status SafetensorsWriter::write(size_t index, const void *data) {
-  if (Status status = writeAll(fd, data, offsets[index], sizes[index]);
+  if (Status status = file->write(data, offsets[index], sizes[index]);
       !status.ok())
     return failure("cannot write '", names[index], "' to '", path,
                    "': ", status.message());
@@ -132,20 +99,7 @@ Status SafetensorsWriter::finish() {
                      "': the program's export phase "
                      "did not hand over '",
                      names[i], "'");
-  if (::fsync(fd) != 0)
-    return failure("cannot write '", path, "': ", std::strerror(errno));
-  int closed = ::close(fd);
-  fd = -1;
-  if (closed != 0 || ::rename(temporary.c_str(), path.c_str()) != 0) {
-    int error = errno;
-    ::unlink(temporary.c_str());
-    return failure("cannot write '", path, "': ", std::strerror(error));
-  }
-  // The name itself must survive a crash too.
-  int folder = ::open(folderOf(path).c_str(), O_RDONLY | O_DIRECTORY);
-  if (folder >= 0) {
-    ::fsync(folder);
-    ::close(folder);
-  }
+  if (Status status = file->finish(); !status.ok())
+    return failure("cannot write '", path, "': ", status.message());
   return Status();
 }

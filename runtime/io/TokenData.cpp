@@ -3,6 +3,7 @@
 #include "io/TokenData.h"
 
 #include "core/DType.h"
+#include "io/TokenWidth.h"
 
 #include <algorithm>
 #include <cerrno>
@@ -137,8 +138,13 @@ Status TokenData::checkToken(int64_t index, bool isLabel) const {
     return failure(found, "a label, the next token, beyond the model's ",
                    manifest->vocabSize,
                    " classes: give --labels to train it on others");
+  std::string widths = hint();
   return failure(found, "beyond the model's vocabulary of ",
-                 manifest->tokenRows);
+                 manifest->tokenRows, widths.empty() ? "" : "; ", widths);
+}
+
+std::string TokenData::hint() const {
+  return widthHint(file->data(), file->size(), tokenBytes, manifest->tokenRows);
 }
 
 Expected<int64_t> TokenData::labelAt(int64_t index) const {

@@ -52,6 +52,8 @@ public:
   int64_t numWindows() const { return windows; }
   /// First token of a row's window.
   int64_t windowStart(int64_t step, int64_t row) const;
+  /// What to say of a file that is not what its name says; "" if nothing.
+  std::string hint() const;
 
 private:
   Status openLabels();

@@ -3,6 +3,7 @@
 #include "trainer/CommandLine.h"
 
 #include "abi/fsdprt.h"
+#include "trainer/Failure.h"
 #include "trainer/OptionChecks.h"
 
 #include <CLI/CLI.hpp>
@@ -11,6 +12,8 @@
 #include <charconv>
 #include <cmath>
 #include <cstdio>
+#include <sstream>
+#include <vector>
 
 using namespace fsdprt;
 
@@ -43,7 +46,9 @@ static void addDataOptions(CLI::App &app, RunOptions &options,
 
 static void addTrainingOptions(CLI::App &app, RunOptions &options) {
   app.add_option("--steps", options.steps,
-                 "updates to make (default 0: only --save)")
+                 "updates to make (default 0: only --save); the first is step "
+                 "1, here and "
+                 "in every report")
       ->type_name("N")
       ->group("Training");
   app.add_option("--lr", options.learningRate, "learning rate (default 1e-3)")
@@ -54,7 +59,7 @@ static void addTrainingOptions(CLI::App &app, RunOptions &options) {
       ->check(CLI::IsMember({"constant", "cosine"}))
       ->group("Training");
   app.add_option("--warmup", options.warmup,
-                 "steps of warm-up: step s, from 0, has lr * s / N (default 0)")
+                 "steps of warm-up: step s has lr * (s - 1) / N (default 0)")
       ->type_name("N")
       ->group("Training");
   app.add_option("--min-lr", options.minLearningRate,
@@ -79,8 +84,7 @@ static void addFileOptions(CLI::App &app, RunOptions &options,
                  "remove a wrapper's prefix from the saved names")
       ->type_name("PREFIX")
       ->group("Parameters");
-  app.add_option("--metrics", options.metrics,
-                 "one JSON line a step; its step counts from 0")
+  app.add_option("--metrics", options.metrics, "one JSON line a step")
       ->type_name("FILE")
       ->group("Reports");
   app.add_option("--records", options.records,
@@ -94,7 +98,7 @@ static void addFileOptions(CLI::App &app, RunOptions &options,
       ->type_name("FILE")
       ->group("Reports");
   app.add_option("--trace-steps", traceSteps,
-                 "steps to trace: A to B - 1, from 0 (default: the last 3)")
+                 "steps to trace, A to B (default: the last 3)")
       ->type_name("A:B")
       ->group("Reports");
   app.add_flag("--check-plan", options.checkPlan,
@@ -114,14 +118,15 @@ static void addMachineOptions(CLI::App &app, RunOptions &options) {
       ->type_name("NAME")
       ->check(CLI::IsMember({"mpi", "thread"}))
       ->group("Machine");
-  app.add_option("--threads", options.threads,
-                 "threads a rank computes with (default: cores / ranks of the "
-                 "host)")
+  app.add_option(
+         "--threads", options.threads,
+         "threads a rank computes with (default: the cores that the host's "
+         "ranks may use, by affinity and CPU quota, divided among them)")
       ->type_name("N")
       ->group("Machine");
   app.add_option("--timeout", options.timeoutSeconds,
                  "seconds without any progress after which a rank counts as "
-                 "stuck (default 60)")
+                 "stuck (default 60; at least 20 for ranks to start)")
       ->type_name("S")
       ->group("Machine");
   app.add_option("--comm-delay", options.commDelayMilliseconds,
@@ -147,30 +152,78 @@ static std::string parseTraceSteps(const std::string &text,
   if (text.empty())
     return "";
   const char *end = text.data() + text.size();
-  auto first = std::from_chars(text.data(), end, options.traceFirst);
-  if (first.ec != std::errc() || first.ptr == end || *first.ptr != ':')
+  int64_t first = 0, last = 0;
+  auto begin = std::from_chars(text.data(), end, first);
+  bool hasColon =
+      begin.ec == std::errc() && begin.ptr != end && *begin.ptr == ':';
+  auto rest = hasColon ? std::from_chars(begin.ptr + 1, end, last) : begin;
+  if (!hasColon || rest.ec != std::errc() || rest.ptr != end)
     return "cannot read --trace-steps '" + text +
            "', expected two numbers: 10:12";
-  auto last = std::from_chars(first.ptr + 1, end, options.traceEnd);
-  if (last.ec != std::errc() || last.ptr != end)
-    return "cannot read --trace-steps '" + text +
-           "', expected two numbers: 10:12";
-  if (options.traceFirst < 0 || options.traceFirst >= options.traceEnd ||
-      options.traceEnd > options.steps)
+  if (first < 1 || first > last || last > options.steps)
     return "--trace-steps is " + text +
-           ", expected A < B <= --steps, which is " +
+           ", expected 1 <= A <= B <= --steps, which is " +
            std::to_string(options.steps);
+  options.traceFirst = first - 1; // the program counts from 0
+  options.traceEnd = last;
   return "";
 }
 
 static std::nullopt_t refuse(const std::string &problem) {
   std::fprintf(stderr, "fsdp-run: error: %s; see fsdp-run --help\n",
-               problem.c_str());
+               oneLine(problem).c_str());
   return std::nullopt;
+}
+
+/// "; did you mean --steps?", or "" where nothing is near.
+static std::string didYouMean(const std::string &given,
+                              const std::vector<std::string> &known) {
+  size_t least = std::max<size_t>(1, given.size() / 3) + 1;
+  std::string nearest;
+  for (const std::string &name : known)
+    if (size_t distance = editDistance(given, name); distance < least) {
+      least = distance;
+      nearest = name;
+    }
+  return nearest.empty() ? "" : "; did you mean " + nearest + "?";
+}
+
+/// CLI11's "--comm: thred not in {mpi,thread}".
+static std::optional<std::string> unknownValue(const std::string &complaint) {
+  size_t value = complaint.find(": "), list = complaint.rfind(" not in {");
+  if (value == std::string::npos || list == std::string::npos || list < value)
+    return std::nullopt;
+  std::string given = complaint.substr(value + 2, list - value - 2), name;
+  std::istringstream names(complaint.substr(list + 9));
+  std::vector<std::string> known;
+  while (std::getline(names, name, ','))
+    known.push_back(name.back() == '}' ? name.substr(0, name.size() - 1)
+                                       : name);
+  std::string expected;
+  for (size_t i = 0; i < known.size(); ++i)
+    expected += (i == 0                  ? ""
+                 : i + 1 == known.size() ? " or "
+                                         : ", ") +
+                known[i];
+  return "unknown " + complaint.substr(0, value) + " '" + given +
+         "', expected " + expected + didYouMean(given, known);
+}
+
+/// The first of the arguments that nobody expected.
+static std::string unknownArgument(const CLI::App &app) {
+  std::string given = app.remaining().front();
+  std::vector<std::string> known;
+  for (const CLI::Option *option : app.get_options())
+    for (const std::string &name : option->get_lnames())
+      known.push_back("--" + name);
+  return "the following argument was not expected: " + given +
+         didYouMean(given.substr(0, given.find('=')), known);
 }
 
 /// CLI11's complaint, as our messages are: "Could not convert: --steps = x".
 static std::string inOurWords(std::string complaint) {
+  if (std::optional<std::string> unknown = unknownValue(complaint))
+    return *unknown;
   const std::string conversion = "Could not convert: ";
   size_t value = complaint.find(" = ");
   if (complaint.compare(0, conversion.size(), conversion) == 0 &&
@@ -219,6 +272,9 @@ std::optional<RunOptions> fsdprt::parseCommandLine(int argc, char **argv,
     std::printf("%s\n", version.what());
     exitCode = 0;
     return std::nullopt;
+  } catch (const CLI::ExtrasError &) {
+    exitCode = 2;
+    return refuse(unknownArgument(app));
   } catch (const CLI::ParseError &error) {
     exitCode = 2;
     return refuse(inOurWords(error.what()));

@@ -3,10 +3,12 @@
 #include "trainer/Failure.h"
 
 #include "abi/Context.h"
+#include "io/OutputFile.h"
 
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <unistd.h>
 
 using namespace fsdprt;
@@ -36,7 +38,7 @@ bool describeEnd(int number, SignalSafeText &text) {
                            text) ||
            describeTold(*handlerFlight, text);
   text << "stopped by a signal ("
-       << (number == SIGINT ? "Interrupt" : "SIGTERM") << ")";
+       << (number == SIGINT ? "Interrupt" : "Terminated") << ")";
   // Ranks that are threads are at nearly the same place.
   FlightSlot *slot = handlerFlight->slotOfRank(0);
   if (slot && slot->state == FlightState::Running) {
@@ -48,6 +50,7 @@ bool describeEnd(int number, SignalSafeText &text) {
 }
 
 void onTerminate(int number) {
+  removeUnfinishedFiles();
   setState(handlerRank, FlightState::Terminated);
   if (handlerFlight && handlerRank >= 0)
     handlerFlight->noteTold(handlerRank);
@@ -111,6 +114,7 @@ void onFault(int number, siginfo_t *info, void *) {
   if (entered.exchange(true))
     while (true)
       ::pause();
+  removeUnfinishedFiles();
   fsdprt_context *context = currentContext();
   int rank = context ? context->rank() : handlerRank;
   SignalSafeText text;
@@ -132,17 +136,35 @@ void onFault(int number, siginfo_t *info, void *) {
 
 } // namespace
 
+std::string fsdprt::oneLine(const std::string &text) {
+  std::string result;
+  for (unsigned char c : text) {
+    char escaped[5] = {char(c), 0};
+    if (c == '\n' || c == '\t')
+      std::strcpy(escaped, c == '\n' ? "\\n" : "\\t");
+    else if (c < ' ' || c == 0x7f)
+      std::snprintf(escaped, sizeof(escaped), "\\x%02x", c);
+    result += escaped;
+  }
+  return result;
+}
+
 void fsdprt::reportFailure(const FlightFile *flight, int rank,
                            const std::string &message) {
   if (!flight || flight->claimReport()) {
     std::string prefix = rank >= 0 ? "rank " + std::to_string(rank) + ": " : "";
     std::fprintf(stderr, "fsdp-run: error: %s%s\n", prefix.c_str(),
-                 message.c_str());
+                 oneLine(message).c_str());
     std::fflush(stderr);
   }
   if (FlightSlot *slot =
           flight && rank >= 0 ? flight->slotOfRank(rank) : nullptr)
     slot->state = FlightState::Failed;
+}
+
+void fsdprt::reportWarning(const std::string &message) {
+  std::fprintf(stderr, "fsdp-run: warning: %s\n", oneLine(message).c_str());
+  std::fflush(stderr);
 }
 
 void fsdprt::installSignalHandlers(const FlightFile *flight, int rank,

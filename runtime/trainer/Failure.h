@@ -7,10 +7,16 @@
 
 namespace fsdprt {
 
+/// `text` without control characters, which names of files may hold: "\\n".
+std::string oneLine(const std::string &text);
+
 /// Prints "fsdp-run: error: rank R: ..." unless another process or rank of
 /// this host has spoken already. `rank` < 0: not about one rank.
 void reportFailure(const FlightFile *flight, int rank,
                    const std::string &message);
+
+/// Prints "fsdp-run: warning: ...".
+void reportWarning(const std::string &message);
 
 /// Who says that ranks were told to end.
 enum class Speaker {

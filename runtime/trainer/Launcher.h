@@ -10,8 +10,11 @@ constexpr const char *flightVariable = "FSDPRT_FLIGHT_RECORD";
 constexpr const char *terminalVariable = "FSDPRT_TERMINAL";
 
 /// Starts this program again under mpirun, once a rank, and waits. If a rank
-/// was killed, names it from its flight record. Returns the exit code.
-int launchRanks(int ranks, int argc, char **argv);
+/// was killed, names it from its flight record; ranks that did not come up
+/// within `timeoutSeconds` (at least 20) are named too, and ended. A signal
+/// goes to mpirun, which is killed if it has not ended 5 s later. Returns the
+/// exit code.
+int launchRanks(int ranks, double timeoutSeconds, int argc, char **argv);
 
 } // namespace fsdprt
 

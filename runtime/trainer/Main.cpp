@@ -6,12 +6,16 @@
 
 #include "comm/MpiCommunicator.h"
 #include "comm/ThreadCommunicator.h"
+#include "core/Exceptions.h"
+#include "io/OutputFile.h"
 #include "trainer/CommandLine.h"
 #include "trainer/Failure.h"
 #include "trainer/Launcher.h"
+#include "trainer/Machine.h"
 #include "trainer/RankEnvironment.h"
 #include "trainer/Trainer.h"
 
+#include <csignal>
 #include <cstdlib>
 #include <thread>
 #include <unistd.h>
@@ -21,6 +25,25 @@ using namespace fsdprt;
 static int fail(const std::string &message) {
   reportFailure(nullptr, -1, message);
   return 1;
+}
+
+/// How the peers of a rank that fails are ended.
+enum class MpiEnd {
+  Exit, ///< the launcher sees it; threads end with their process
+  Abort ///< another launcher (srun) may let them wait for ever
+};
+
+[[noreturn]] static void leave(const FlightFile *flight, int rank,
+                               const Status &status, MpiEnd end) {
+  reportFailure(flight, rank, status.message());
+  std::fflush(stdout);
+  removeUnfinishedFiles();
+  if (flight)
+    killStoppedRanks(*flight, rank);
+  // Peers may never reach MPI_Finalize.
+  if (end == MpiEnd::Abort)
+    abortMpi();
+  ::_exit(1);
 }
 
 static Status checkRanks(const Manifest &manifest, int ranks,
@@ -37,6 +60,23 @@ static Status checkRanks(const Manifest &manifest, int ranks,
 // Ranks as threads
 //===----------------------------------------------------------------------===//
 
+static void runThread(const RunOptions &options, const Manifest &manifest,
+                      std::shared_ptr<ThreadGroup> group, FlightFile *flight,
+                      int rank) {
+  ThreadCommunicator communicator(group, rank);
+  RankSetup setup;
+  setup.communicator = &communicator;
+  setup.flight = flight;
+  setup.threads =
+      threadsPerRank(ownCores(), ownCores(), group->size(), coreQuota());
+  setup.terminal = ::isatty(STDOUT_FILENO);
+  setup.sharedProcess = group->size() > 1;
+  setup.onFailure = [&](const Status &status) {
+    leave(flight, rank, status, MpiEnd::Exit);
+  };
+  trainRank(options, manifest, setup);
+}
+
 static int runThreads(const RunOptions &options, const Manifest &manifest) {
   int world = int(manifest.worldSize());
   Expected<FlightFile> flight = FlightFile::createPrivate(world);
@@ -44,31 +84,16 @@ static int runThreads(const RunOptions &options, const Manifest &manifest) {
     return fail(flight.status().message());
   installSignalHandlers(&*flight, -1, Speaker::Process);
   auto group = std::make_shared<ThreadGroup>(world);
-  std::vector<int> failed(world, 0);
-  auto runRank = [&](int rank) {
-    ThreadCommunicator communicator(group, rank);
-    RankSetup setup;
-    setup.communicator = &communicator;
-    setup.flight = &*flight;
-    setup.ranksOnHost = world;
-    setup.terminal = ::isatty(STDOUT_FILENO);
-    setup.sharedProcess = world > 1;
-    Status status = trainRank(options, manifest, setup);
-    if (status.ok())
-      return;
-    failed[rank] = 1;
-    // First the message, then the others may fail because of it.
-    reportFailure(&*flight, rank, status.message());
-    communicator.abort();
-  };
   std::vector<std::thread> threads;
-  for (int rank = 0; rank < world; ++rank)
-    threads.emplace_back(runRank, rank);
+  try {
+    for (int rank = 0; rank < world; ++rank)
+      threads.emplace_back(runThread, std::cref(options), std::cref(manifest),
+                           group, &*flight, rank);
+  } catch (...) { // those that have started wait for the others
+    leave(&*flight, -1, describeException(), MpiEnd::Exit);
+  }
   for (std::thread &thread : threads)
     thread.join();
-  for (int rank = 0; rank < world; ++rank)
-    if (failed[rank])
-      return 1;
   return 0;
 }
 
@@ -108,14 +133,37 @@ static Expected<FlightFile> openFlight(const HostRanks &host) {
   return opened;
 }
 
-[[noreturn]] static void leave(const FlightFile *flight, int rank,
-                               const Status &status) {
-  reportFailure(flight, rank, status.message());
-  std::fflush(stdout);
-  if (flight)
-    killStoppedRanks(*flight, rank);
-  // Peers may never reach MPI_Finalize; the launcher ends them.
-  ::_exit(1);
+static MpiEnd endUnder(const RankEnvironment &environment) {
+  // mpirun and torchrun end the others when one has failed.
+  bool isWatched =
+      environment.launcher == "mpirun" || environment.launcher == "torchrun";
+  return isWatched ? MpiEnd::Exit : MpiEnd::Abort;
+}
+
+/// What was wrong before MPI was needed. Peers whose input is right wait in
+/// MPI_Init for this rank; what ends them there is MPI.
+static int failBeforeMpi(const RunOptions &options,
+                         const RankEnvironment &environment,
+                         const std::string &message) {
+  // All ranks of a host would print the same; the first one speaks. Hosts
+  // differ: a file may be missing on one of them.
+  if (environment.local == 0)
+    fail(message);
+  if (options.comm == "mpi" && endUnder(environment) == MpiEnd::Abort &&
+      createMpiCommunicator().ok())
+    abortMpi();
+  return 1;
+}
+
+static Status checkLauncher(const RankEnvironment &environment,
+                            const Communicator &communicator) {
+  if (communicator.size() == environment.world &&
+      communicator.rank() == environment.rank)
+    return Status();
+  return failure(environment.launcher, " started ", environment.world,
+                 " ranks but MPI sees ", communicator.size(),
+                 "; start them with mpirun, or with a launcher that MPI "
+                 "supports");
 }
 
 static int runMpiRank(const RunOptions &options, const Manifest &manifest,
@@ -124,35 +172,38 @@ static int runMpiRank(const RunOptions &options, const Manifest &manifest,
   if (!communicator.ok())
     return fail(communicator.status().message());
   int rank = (*communicator)->rank(), world = (*communicator)->size();
-  if (world != environment.world || rank != environment.rank) {
-    if (environment.rank == 0)
-      return fail(environment.launcher + " started " +
-                  std::to_string(environment.world) + " ranks but MPI sees " +
-                  std::to_string(world) +
-                  "; start them with mpirun, or with a launcher that MPI "
-                  "supports");
-    return 1;
-  }
+  if (Status status = checkLauncher(environment, **communicator);
+      !status.ok()) // each believes to be alone: the first one speaks
+    return environment.rank == 0 ? fail(status.message()) : 1;
+  MpiEnd end = endUnder(environment);
   Expected<HostRanks> host = mpiHostRanks();
   if (!host.ok())
-    leave(nullptr, rank, host.status());
+    leave(nullptr, rank, host.status(), end);
+  bool launched = std::getenv(flightVariable) != nullptr;
+  // Before any rank takes its part: all wait for the first one below. Under
+  // fsdp-run the launcher has looked.
+  if (!launched && host->local == 0)
+    if (Status status = checkMemory(manifest, host->count, freeMemory());
+        !status.ok())
+      leave(nullptr, -1, status, end);
   Expected<FlightFile> flight = openFlight(*host);
   if (!flight.ok())
-    leave(nullptr, rank, flight.status());
-  bool launched = std::getenv(flightVariable) != nullptr;
+    leave(nullptr, rank, flight.status(), end);
   installSignalHandlers(&*flight, rank,
                         launched ? Speaker::Launcher : Speaker::Ranks);
   if (Status status = checkRanks(manifest, world, "started were"); !status.ok())
-    leave(&*flight, -1, status);
+    leave(&*flight, -1, status, end);
   RankSetup setup;
   setup.communicator = communicator->get();
   setup.flight = &*flight;
-  setup.ranksOnHost = host->count;
+  setup.threads =
+      threadsPerRank(host->cores, ownCores(), host->count, coreQuota());
   // mpirun gives the ranks a terminal of their own, whatever it writes to.
   setup.terminal = std::getenv(terminalVariable) != nullptr;
-  Status status = trainRank(options, manifest, setup);
-  if (!status.ok())
-    leave(&*flight, rank, status);
+  setup.onFailure = [&](const Status &status) {
+    leave(&*flight, rank, status, end);
+  };
+  trainRank(options, manifest, setup);
   finalizeMpi();
   return 0;
 }
@@ -171,37 +222,51 @@ static void makeOpenMpPassive(char **argv) {
   ::execv("/proc/self/exe", argv); // goes on as it is should this fail
 }
 
-int fsdprt_main(int argc, char **argv) {
-  makeOpenMpPassive(argv);
-  int exitCode = 0;
-  auto options = parseCommandLine(argc, argv, exitCode);
-  if (!options)
-    return exitCode;
+static Status checkRun(const RunOptions &options,
+                       const std::optional<RankEnvironment> &environment,
+                       const Expected<Manifest> &manifest) {
+  FSDPRT_RETURN_IF_ERROR(manifest.status());
+  if (options.ranks)
+    FSDPRT_RETURN_IF_ERROR(checkRanks(*manifest, options.ranks, "-n asks for"));
+  FSDPRT_RETURN_IF_ERROR(checkInput(options, *manifest));
+  if (environment && environment->world > 1 && options.comm == "thread")
+    return failure("--comm thread runs all ranks in one process, but ",
+                   environment->launcher, " started ", environment->world,
+                   " of them: leave one of the two away");
+  return Status();
+}
+
+static int run(const RunOptions &options, int argc, char **argv) {
   auto environment =
       detectRank([](const char *name) { return std::getenv(name); });
-  bool isRank = environment && options->comm == "mpi";
-  // Under a launcher all ranks of a host would print the same; the first one
-  // speaks. Hosts differ: a file may be missing on one of them.
-  bool speaks = !environment || environment->local == 0;
-  Expected<Manifest> manifest = loadManifest(options->program);
-  Status status = manifest.status();
-  if (status.ok() && options->ranks)
-    status = checkRanks(*manifest, options->ranks, "-n asks for");
-  if (status.ok())
-    status = checkInput(*options, *manifest);
-  if (status.ok() && environment && environment->world > 1 && !isRank)
-    status = failure("--comm thread runs all ranks in one process, but ",
-                     environment->launcher, " started ", environment->world,
-                     " of them: leave one of the two away");
-  if (!status.ok()) {
-    if (speaks)
-      reportFailure(nullptr, -1, status.message());
-    return 1;
-  }
-  if (isRank)
-    return runMpiRank(*options, *manifest, *environment);
+  Expected<Manifest> manifest = loadManifest(options.program);
+  if (Status status = checkRun(options, environment, manifest); !status.ok())
+    return environment ? failBeforeMpi(options, *environment, status.message())
+                       : fail(status.message());
+  if (environment && options.comm == "mpi")
+    return runMpiRank(options, *manifest, *environment);
+  if (Status status =
+          checkMemory(*manifest, int(manifest->worldSize()), freeMemory());
+      !status.ok())
+    return fail(status.message());
   // One rank needs neither processes nor messages.
-  if (options->comm == "thread" || manifest->worldSize() == 1)
-    return runThreads(*options, *manifest);
-  return launchRanks(int(manifest->worldSize()), argc, argv);
+  if (options.comm == "thread" || manifest->worldSize() == 1)
+    return runThreads(options, *manifest);
+  return launchRanks(int(manifest->worldSize()), options.timeoutSeconds, argc,
+                     argv);
+}
+
+int fsdprt_main(int argc, char **argv) {
+  makeOpenMpPassive(argv);
+  // A reader of our output that has gone, and a file that may not grow, are
+  // errors of the write; they must not end the training.
+  std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);
+  try {
+    int exitCode = 0;
+    auto options = parseCommandLine(argc, argv, exitCode);
+    return options ? run(*options, argc, argv) : exitCode;
+  } catch (...) {
+    return fail(describeException().message());
+  }
 }

@@ -42,7 +42,7 @@ static nlohmann::ordered_json finiteOrNull(double value) {
 
 Status MetricsFile::write(const StepMetrics &metrics) {
   nlohmann::ordered_json json = {
-      {"step", metrics.step},
+      {"step", metrics.step + 1}, // people count from 1
       {"loss", finiteOrNull(metrics.loss)},
       {"grad_norm", finiteOrNull(metrics.gradNorm)},
       {"lr", finiteOrNull(metrics.learningRate)},

@@ -12,7 +12,7 @@
 namespace fsdprt {
 
 struct StepMetrics {
-  int64_t step = 0; // from 0
+  int64_t step = 0; // from 0; the file counts from 1
   double loss = 0, gradNorm = 0, learningRate = 0;
   double milliseconds = 0, tokensPerSecond = 0; // all ranks
   double exposedMilliseconds = 0; // compute waited for communication

@@ -2,8 +2,11 @@
 
 #include "trainer/OptionChecks.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <numeric>
+#include <vector>
 
 using namespace fsdprt;
 
@@ -63,6 +66,25 @@ std::string fsdprt::checkNumbers(const RunOptions &options,
       return std::string(check.option) + " is " + shown(check.value) +
              ", expected " + check.range;
   return "";
+}
+
+//===----------------------------------------------------------------------===//
+// Names that are nearly right
+//===----------------------------------------------------------------------===//
+
+size_t fsdprt::editDistance(const std::string &a, const std::string &b) {
+  std::vector<size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), 0);
+  for (size_t i = 0; i < a.size(); ++i) {
+    size_t diagonal = row[0];
+    row[0] = i + 1;
+    for (size_t j = 0; j < b.size(); ++j) {
+      size_t replaced = diagonal + (a[i] != b[j]);
+      diagonal = row[j + 1];
+      row[j + 1] = std::min({replaced, row[j] + 1, row[j + 1] + 1});
+    }
+  }
+  return row.back();
 }
 
 //===----------------------------------------------------------------------===//

@@ -18,6 +18,9 @@ std::string checkNumbers(const RunOptions &options, const IsGiven &isGiven);
 /// What single options cannot check. "" if all is well.
 std::string checkTogether(const RunOptions &options, const IsGiven &isGiven);
 
+/// Letters to insert, to delete or to replace to make `b` of `a`.
+size_t editDistance(const std::string &a, const std::string &b);
+
 } // namespace fsdprt
 
 #endif // FSDPRT_TRAINER_OPTIONCHECKS_H

@@ -75,6 +75,23 @@ static std::set<std::string> filesOf(const Manifest &manifest) {
   return files;
 }
 
+/// The folder of a program is the compiler's: it replaces it as a whole, or
+/// refuses to because of a file that it does not know.
+static Status checkOutside(const std::vector<NamedPath> &outputs,
+                           const std::string &program) {
+  std::error_code error;
+  std::string folder = fs::weakly_canonical(program, error).string() + "/";
+  for (const NamedPath &output : outputs) {
+    std::string path =
+        fs::weakly_canonical(fs::absolute(output.path, error), error).string();
+    if (path.compare(0, folder.size(), folder) == 0)
+      return failure(output.option, " '", output.path,
+                     "' is inside of the program's folder '", program,
+                     "', which fsdp-compile replaces; give a file elsewhere");
+  }
+  return Status();
+}
+
 Status fsdprt::checkOutputFiles(const RunOptions &options,
                                 const Manifest &manifest) {
   auto given = [](std::vector<NamedPath> paths) {
@@ -99,6 +116,7 @@ Status fsdprt::checkOutputFiles(const RunOptions &options,
   for (const std::string &file : files)
     own.push_back({"the program", file});
   FSDPRT_RETURN_IF_ERROR(checkDistinct(outputs, own));
+  FSDPRT_RETURN_IF_ERROR(checkOutside(outputs, manifest.folder));
   FSDPRT_RETURN_IF_ERROR(
       checkDistinct(reports, given({{"--data", options.data},
                                     {"--labels", options.labels},

@@ -10,8 +10,9 @@
 namespace fsdprt {
 
 /// Checks that --metrics, --records, --trace and --save are different files
-/// and replace no input nor a file that the program consists of or reads, and
-/// that the reports can be written; before anything is written or computed.
+/// and replace no input nor a file that the program consists of or reads, that
+/// none is inside of the program's folder, and that the reports can be written;
+/// before anything is written or computed.
 Status checkOutputFiles(const RunOptions &options, const Manifest &manifest);
 
 } // namespace fsdprt

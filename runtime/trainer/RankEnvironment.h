@@ -19,9 +19,9 @@ struct RankEnvironment {
 using GetEnvironment = std::function<const char *(const char *)>;
 
 /// In the order torchrun (unless another launcher contradicts it),
-/// OMPI_COMM_WORLD_*, SLURM (more than one task), PMI_*. None: nobody started
-/// this process as a rank. Where the launcher does not say the local rank,
-/// every rank is alone on its host.
+/// OMPI_COMM_WORLD_*, SLURM (a step of more than one task), PMI_*. None: nobody
+/// started this process as a rank. Where the launcher does not say the local
+/// rank, every rank is alone on its host.
 std::optional<RankEnvironment> detectRank(const GetEnvironment &get);
 
 } // namespace fsdprt

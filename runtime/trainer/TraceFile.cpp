@@ -2,15 +2,14 @@
 
 #include "trainer/TraceFile.h"
 
+#include "io/OutputFile.h"
+
 #include <nlohmann/json.hpp>
 
-#include <cerrno>
 #include <cstdio>
-#include <cstring>
 #include <fstream>
 #include <map>
 #include <tuple>
-#include <unistd.h>
 
 using namespace fsdprt;
 using Json = nlohmann::ordered_json;
@@ -78,8 +77,9 @@ private:
   }
 
   void addSpan(const TraceSpan &span) {
-    Json args = {{"step", span.step}, {"phase", phases[span.phase]}};
-    std::string name = phases[span.phase] + " " + std::to_string(span.step);
+    int64_t step = span.step + 1; // as the metrics
+    Json args = {{"step", step}, {"phase", phases[span.phase]}};
+    std::string name = phases[span.phase] + " " + std::to_string(step);
     const char *category = "phase";
     if (span.op) {
       args["index"] = span.index;
@@ -186,64 +186,53 @@ static Expected<int64_t> measureClock(Streams &streams, int rank) {
 // The file
 //===----------------------------------------------------------------------===//
 
-namespace {
-
-/// A file under another name until it is finished.
-class PartialFile {
-public:
-  explicit PartialFile(const std::string &path)
-      : path(path), temporary(path + ".partial-" + std::to_string(::getpid())),
-        stream(temporary) {}
-  ~PartialFile() {
-    if (!finished)
-      ::unlink(temporary.c_str());
-  }
-  void write(const std::string &text) { stream << text; }
-  Status finish() {
-    stream.close();
-    if (!stream || std::rename(temporary.c_str(), path.c_str()) != 0)
-      return failure("cannot write the trace to '", path,
-                     "': ", std::strerror(errno));
-    finished = true;
-    return Status();
-  }
-
-private:
-  const std::string path, temporary;
-  std::ofstream stream;
-  bool finished = false;
-};
-
-} // namespace
-
 static std::string head(const Trace &trace, const Manifest &manifest) {
   Json about = {{"format", "fsdp-run trace"},
                 {"program", manifest.folder},
                 {"mesh", manifest.meshString()},
                 {"lost_spans", trace.lost()}};
-  return "{\"displayTimeUnit\": \"ms\",\n\"otherData\": " + about.dump() +
+  // The name of a folder may be no UTF-8.
+  return "{\"displayTimeUnit\": \"ms\",\n\"otherData\": " +
+         about.dump(-1, ' ', false, Json::error_handler_t::replace) +
          ",\n\"traceEvents\": [\n";
 }
 
-/// Rank `peer`'s events to rank 0, which appends them to `file`.
-static Status sendEvents(Streams &streams, int rank, int peer, int world,
-                         std::string events, int64_t bytes, PartialFile *file) {
-  if (peer != 0) {
-    char nothing = 0;
-    std::vector<Transfer> transfers(world, Transfer{&nothing, &nothing, 0});
-    // An exchange goes both ways: what rank 0 sends back means nothing.
-    std::string received(rank == 0 || rank == peer ? bytes : 0, ' ');
-    std::string sent = rank == peer ? events : std::string(received);
-    if (rank == 0)
-      transfers[peer] = {sent.data(), received.data(), bytes};
-    if (rank == peer)
-      transfers[0] = {sent.data(), received.data(), bytes};
-    FSDPRT_RETURN_IF_ERROR(streams.exchange(std::move(transfers)));
-    events = std::move(received);
+/// Rank `peer`'s events, on rank 0.
+static Expected<std::string> receiveEvents(Streams &streams, int rank, int peer,
+                                           int world, std::string events,
+                                           int64_t bytes) {
+  if (peer == 0)
+    return events;
+  char nothing = 0;
+  std::vector<Transfer> transfers(world, Transfer{&nothing, &nothing, 0});
+  // An exchange goes both ways: what rank 0 sends back means nothing.
+  std::string received(rank == 0 || rank == peer ? bytes : 0, ' ');
+  std::string sent = rank == peer ? events : std::string(received);
+  if (rank == 0)
+    transfers[peer] = {sent.data(), received.data(), bytes};
+  if (rank == peer)
+    transfers[0] = {sent.data(), received.data(), bytes};
+  FSDPRT_RETURN_IF_ERROR(streams.exchange(std::move(transfers)));
+  return received;
+}
+
+/// All ranks' events to the file of rank 0; null on the others.
+static Status writeEvents(Streams &streams, int rank, std::string own,
+                          const std::vector<int64_t> &sizes, OutputFile *file) {
+  int world = int(sizes.size());
+  Status written;
+  // The peers' events are taken even if they can no longer be written: a peer
+  // would wait.
+  for (int peer = 0; peer < world; ++peer) {
+    Expected<std::string> events =
+        receiveEvents(streams, rank, peer, world,
+                      peer == rank ? std::move(own) : "", sizes[peer]);
+    if (!events.ok())
+      return events.status();
+    if (file && written.ok())
+      written = file->append(*events);
   }
-  if (file)
-    file->write(events);
-  return Status();
+  return written;
 }
 
 Status fsdprt::writeTrace(const Trace &trace, Streams &streams, int rank,
@@ -255,24 +244,28 @@ Status fsdprt::writeTrace(const Trace &trace, Streams &streams, int rank,
   auto sizes = streams.gatherValues(int64_t(events.size()));
   if (!sizes.ok())
     return sizes.status();
-  std::optional<PartialFile> file;
-  if (rank == 0) {
-    file.emplace(path);
-    file->write(head(trace, manifest));
-  }
-  int world = int(sizes->size());
-  for (int peer = 0; peer < world; ++peer)
-    FSDPRT_RETURN_IF_ERROR(sendEvents(streams, rank, peer, world,
-                                      peer == rank ? std::move(events) : "",
-                                      (*sizes)[peer], file ? &*file : nullptr));
-  if (!file)
-    return Status();
+  if (rank != 0)
+    return writeEvents(streams, rank, std::move(events), *sizes, nullptr);
   // JSON allows no comma at the end: one more event without.
-  file->write(Json{{"ph", "M"},
-                   {"name", "process_sort_index"},
-                   {"pid", 0},
-                   {"args", {{"sort_index", 0}}}}
-                  .dump() +
-              "\n]}\n");
-  return file->finish();
+  std::string last = Json{{"ph", "M"},
+                          {"name", "process_sort_index"},
+                          {"pid", 0},
+                          {"args", {{"sort_index", 0}}}}
+                         .dump() +
+                     "\n]}\n";
+  Expected<std::unique_ptr<OutputFile>> file = OutputFile::create(path);
+  Status status = file.status();
+  if (status.ok())
+    status = (*file)->append(head(trace, manifest));
+  Status sent = writeEvents(streams, rank, std::move(events), *sizes,
+                            status.ok() ? file->get() : nullptr);
+  if (status.ok())
+    status = sent;
+  if (status.ok())
+    status = (*file)->append(last);
+  if (status.ok())
+    status = (*file)->finish();
+  return status.ok() ? status
+                     : failure("cannot write the trace to '", path,
+                               "': ", status.message());
 }

@@ -3,9 +3,14 @@
 #include "trainer/Trainer.h"
 
 #include "abi/Context.h"
+#include "core/Exceptions.h"
 #include "core/PlanCheck.h"
+#include "io/OutputFile.h"
 #include "io/Safetensors.h"
 #include "io/TokenData.h"
+#include "trainer/Failure.h"
+#include "trainer/Heartbeat.h"
+#include "trainer/Launcher.h"
 #include "trainer/Metrics.h"
 #include "trainer/OutputFiles.h"
 #include "trainer/Program.h"
@@ -15,8 +20,8 @@
 
 #include <chrono>
 #include <cmath>
+#include <cstdlib>
 #include <optional>
-#include <thread>
 #include <unistd.h>
 
 using namespace fsdprt;
@@ -39,13 +44,24 @@ static Expected<TokenData> openData(const RunOptions &options,
                  options.shuffle, rank, int(manifest.worldSize())});
 }
 
+static Status checkData(const RunOptions &options, const Manifest &manifest) {
+  Expected<TokenData> data = openData(options, manifest, 0);
+  if (!data.ok())
+    return data.status();
+  // Ranks under a launcher would all say it again.
+  if (std::string hint = data->hint();
+      !hint.empty() && !std::getenv(flightVariable))
+    reportWarning("'" + options.data + "': " + hint);
+  return Status();
+}
+
 Status fsdprt::checkInput(const RunOptions &options, const Manifest &manifest) {
   FSDPRT_RETURN_IF_ERROR(checkOutputFiles(options, manifest));
   FSDPRT_RETURN_IF_ERROR(checkTarget(manifest));
   FSDPRT_RETURN_IF_ERROR(checkImports(manifest.folder + "/program.so"));
   FSDPRT_RETURN_IF_ERROR(openLoader(options, manifest, 0, nullptr).status());
   if (options.steps > 0)
-    FSDPRT_RETURN_IF_ERROR(openData(options, manifest, 0).status());
+    FSDPRT_RETURN_IF_ERROR(checkData(options, manifest));
   if (!options.save.empty())
     FSDPRT_RETURN_IF_ERROR(
         CheckpointSaver::check(manifest, options.save, options.stripPrefix));
@@ -73,8 +89,10 @@ private:
   Status train();
   Status runStep(int64_t step, Progress &progress);
   Status checkResults(const StepMetrics &metrics);
+  void writeMetrics(const StepMetrics &metrics);
   Status save();
-  Status checkRecords();
+  Status report();
+  Status writeRecords();
   Status summarise();
   bool isFirst() const { return rank == 0; }
 
@@ -90,6 +108,7 @@ private:
   std::unique_ptr<Program> program;
   std::unique_ptr<fsdprt_context> context;
   std::vector<StepMetrics> history;
+  int64_t lostMetrics = 0; // lines that could not be written
   int64_t residentBefore = 0;
 };
 
@@ -129,11 +148,8 @@ Status Trainer::loadProgram() {
   if (!loaded.ok())
     return loaded.status();
   program = std::move(*loaded);
-  int cores = int(std::thread::hardware_concurrency());
   fsdprt_context::Options contextOptions;
-  contextOptions.threads = options.threads
-                               ? options.threads
-                               : std::max(1, cores / setup.ranksOnHost);
+  contextOptions.threads = options.threads ? options.threads : setup.threads;
   contextOptions.checked = options.checked;
   contextOptions.timeoutSeconds = options.timeoutSeconds;
   contextOptions.traceFirst = options.traceFirst;
@@ -207,10 +223,19 @@ Status Trainer::runStep(int64_t step, Progress &progress) {
   metrics.localCopyBytes = context->localCopyBytes;
   history.push_back(metrics);
   if (metricsFile)
-    FSDPRT_RETURN_IF_ERROR(metricsFile->write(metrics));
+    writeMetrics(metrics);
   if (isFirst())
     progress.show(metrics);
   return Status();
+}
+
+/// A full disk costs the lines, not the training.
+void Trainer::writeMetrics(const StepMetrics &metrics) {
+  Status status = metricsFile->write(metrics);
+  if (!status.ok() && lostMetrics++ == 0)
+    reportWarning(status.message() + " (step " +
+                  std::to_string(metrics.step + 1) +
+                  "); training goes on without what cannot be written");
 }
 
 Status Trainer::train() {
@@ -226,7 +251,9 @@ Status Trainer::save() {
   if (options.save.empty())
     return Status();
   std::unique_ptr<CheckpointSaver> saver;
+  std::optional<Heartbeat> heartbeat;
   if (isFirst()) {
+    heartbeat.emplace(slot);
     auto created =
         CheckpointSaver::create(manifest, options.save, options.stripPrefix);
     if (!created.ok())
@@ -243,11 +270,27 @@ Status Trainer::save() {
   return Status();
 }
 
-Status Trainer::checkRecords() {
+Status Trainer::writeRecords() {
+  std::string path =
+      options.records + (isFirst() ? "" : "." + std::to_string(rank));
+  Expected<std::unique_ptr<OutputFile>> file = OutputFile::create(path);
+  Status status = file.status();
+  if (status.ok())
+    status = (*file)->append(recordsAsJson(context->recorder));
+  if (status.ok())
+    status = (*file)->finish();
+  return status.ok() ? status
+                     : failure("cannot write records to '", path,
+                               "': ", status.message());
+}
+
+/// What is told of the run, when its parameters are safe.
+Status Trainer::report() {
+  if (context->trace)
+    FSDPRT_RETURN_IF_ERROR(writeTrace(*context->trace, *context->streams, rank,
+                                      manifest, options.trace));
   if (!options.records.empty())
-    FSDPRT_RETURN_IF_ERROR(writeRecords(
-        context->recorder,
-        options.records + (isFirst() ? "" : "." + std::to_string(rank))));
+    FSDPRT_RETURN_IF_ERROR(writeRecords());
   if (options.checkPlan)
     if (Status status = checkPlan(manifest, context->recorder); !status.ok())
       return failure("the run does not match the memory plan: ",
@@ -280,6 +323,10 @@ Status Trainer::summarise() {
   if (options.checkPlan)
     std::printf("records match the memory plan\n");
   printSummary(history, manifest.plannedPeakBytes, peaks, setup.sharedProcess);
+  if (lostMetrics)
+    std::printf("metrics: %lld of %zu steps could not be written to %s\n",
+                (long long)lostMetrics, history.size(),
+                options.metrics.c_str());
   if (!options.save.empty())
     printSaved(options, manifest);
   return Status();
@@ -290,24 +337,33 @@ Status Trainer::run() {
   FSDPRT_RETURN_IF_ERROR(loadProgram());
   FSDPRT_RETURN_IF_ERROR(runPhases("once", -1));
   FSDPRT_RETURN_IF_ERROR(train());
-  if (context->trace)
-    FSDPRT_RETURN_IF_ERROR(writeTrace(*context->trace, *context->streams, rank,
-                                      manifest, options.trace));
   FSDPRT_RETURN_IF_ERROR(save());
-  FSDPRT_RETURN_IF_ERROR(checkRecords());
-  return summarise();
+  Status status = report();
+  if (status.ok())
+    return summarise();
+  return options.save.empty()
+             ? status
+             : failure(status.message(), "; the parameters are saved in '",
+                       options.save, "'");
 }
 
-Status fsdprt::trainRank(const RunOptions &options, const Manifest &manifest,
-                         const RankSetup &setup) {
+void fsdprt::trainRank(const RunOptions &options, const Manifest &manifest,
+                       const RankSetup &setup) {
   FlightSlot *slot = setup.flight->slotOfRank(setup.communicator->rank());
   if (slot) {
     slot->pid = ::getpid();
     enterPhase(slot, "start", -1);
     slot->state = FlightState::Running;
   }
-  Status status = Trainer(options, manifest, setup).run();
-  if (slot && status.ok())
+  Trainer trainer(options, manifest, setup);
+  Status status;
+  try {
+    status = trainer.run();
+  } catch (...) {
+    status = describeException();
+  }
+  if (!status.ok())
+    setup.onFailure(status);
+  if (slot)
     slot->state = FlightState::Finished;
-  return status;
 }

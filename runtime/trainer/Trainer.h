@@ -8,14 +8,19 @@
 #include "core/Manifest.h"
 #include "trainer/CommandLine.h"
 
+#include <functional>
+
 namespace fsdprt {
 
 struct RankSetup {
   Communicator *communicator = nullptr;
   FlightFile *flight = nullptr;
-  int ranksOnHost = 1;
+  int threads = 1;            // to compute with, unless --threads says it
   bool terminal = false;      // standard output ends at one
   bool sharedProcess = false; // ranks are threads
+  /// Called with what went wrong while the rank's memory, which peers may be
+  /// reading, is still there; does not return.
+  std::function<void(const Status &)> onFailure;
 };
 
 /// Everything that can be wrong with program, data, weights and output, found
@@ -23,8 +28,8 @@ struct RankSetup {
 Status checkInput(const RunOptions &options, const Manifest &manifest);
 
 /// Loads the program, initialises, trains, saves, and (rank 0) reports.
-Status trainRank(const RunOptions &options, const Manifest &manifest,
-                 const RankSetup &setup);
+void trainRank(const RunOptions &options, const Manifest &manifest,
+               const RankSetup &setup);
 
 } // namespace fsdprt
 

@@ -4,7 +4,7 @@ import os
 import re
 import unittest
 
-from harness import COMPILE, DIMS, FIXTURES, LOSS, NANOGPT, OPT, ToolTest, content, execute
+from harness import COMPILE, DIMS, FIXTURES, LOSS, NANOGPT, OPT, RUN, ToolTest, content, execute
 
 
 class Flags(ToolTest):
@@ -96,6 +96,17 @@ class Flags(ToolTest):
     def test_usage(self):
         self.refused(["--bogus", "--help"], "--bogus")
         self.assertOneError(execute(COMPILE, NANOGPT), "-o model.fsdp", "--help")
+
+    def test_what_a_command_line_lacks_is_status_2(self):
+        for command in ([COMPILE, NANOGPT, "--bogus"], [COMPILE, NANOGPT], [COMPILE, NANOGPT, "-o", "x", "--eps", "-1"],
+                        [COMPILE, NANOGPT, "-o", "x", "--dim", "a"], [OPT, "--bogus"], [OPT, NANOGPT, "--dim", "a"],
+                        [RUN, "x.fsdp", "--bogus"], [RUN, "x.fsdp"], [RUN, "x.fsdp", "--steps", "x"]):
+            with self.subTest(command=command):
+                self.assertOneError(execute(*command))
+                self.assertEqual(execute(*command)[0], 2)
+
+    def test_an_error_names_the_model_with_its_folder(self):
+        self.assertOneError(self.compile("out.fsdp", "--freeze", "nope"), NANOGPT + ": error: --freeze 'nope'")
 
     def test_planned_input(self):
         plan = self.path("plan.mlir")

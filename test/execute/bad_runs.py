@@ -104,7 +104,7 @@ class Runs(ToolTest):
             self.assertOneError(self.run_with("--comm", comm, "--lr", "1e38", "--metrics", metrics,
                                               "--save", save),
                                 "step 2", "not finite", output="s.safetensors")
-            self.assertEqual([line["step"] for line in lines_of(metrics)], [0])
+            self.assertEqual([line["step"] for line in lines_of(metrics)], [1])
 
     def labels(self, ignored):
         """Labels of all tokens, where ignored(i) of them -100."""
@@ -138,7 +138,12 @@ class Runs(ToolTest):
             self.refused(["cannot write", "file"], flag, file + "/x")
             self.refused(["cannot write", "No such file"], flag, self.path("none/x"))
             self.refused(["cannot write", "folder"], flag, self.folder)
-        self.refused(["No space left"], "--metrics", "/dev/full")
+        # Nothing of the program's folder is replaced, but the compiler replaces it.
+        for flag in "--save", "--metrics", "--records", "--trace":
+            self.refused([flag, "inside of the program's folder", "elsewhere"], flag, self.model + "/x")
+        os.symlink(self.model, self.path("link"))
+        self.refused(["--save", "inside of the program's folder"], "--save", self.path("link/x"))
+        self.assertEqual(sorted(os.listdir(self.model)), ["manifest.json", "program.so"])
 
     def test_one_file_for_two_outputs(self):
         flags = ["--save", "--metrics", "--records", "--trace"]

@@ -49,7 +49,7 @@ class Metrics(ToolTest):
         self.assertEqual(bool(names), tied)
         gathered, reduced = self.expectations(file, frozen, program)
         lines = lines_of(metrics)
-        self.assertEqual([line["step"] for line in lines], [0, 1, 2, 3])
+        self.assertEqual([line["step"] for line in lines], [1, 2, 3, 4])
         for line, rate in zip(lines, [0, 1e-3, 2e-3, 1e-3]):
             self.assertEqual(set(line), KEYS)
             self.assertTrue(all(math.isfinite(value) for value in line.values()))

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Ranks of a compiled model that are stopped or killed in mid-step, or run different programs."""
 import os
+import resource
 import signal
 import subprocess
 import time
@@ -92,7 +93,7 @@ class Struck(ToolTest):
                 self.assertIn(f"stopped by a signal ({name})", said[0])
 
     def test_interrupted_threads(self):
-        for number, name in (signal.SIGINT, "Interrupt"), (signal.SIGTERM, "SIGTERM"):
+        for number, name in (signal.SIGINT, "Interrupt"), (signal.SIGTERM, "Terminated"):
             with self.subTest(name=name):
                 status, errors = self.end(number, "--comm", "thread")
                 self.assertEqual(status, 128 + number, errors)
@@ -131,6 +132,114 @@ class Struck(ToolTest):
 
     def test_stopped_under_mpirun(self):
         self.check(MPIRUN, signal.SIGSTOP, "is stopped")
+
+
+# Stands for an mpirun that waits for a rank which is gone, whatever it is told.
+DEAF_MPIRUN = """#!/bin/sh
+trap '' TERM INT HUP
+echo $$ > "$MPIRUN_PID"
+while :; do sleep 1; done
+"""
+
+
+class Launched(ToolTest):
+    """fsdp-run ends, and says why, whatever becomes of mpirun."""
+
+    def setUp(self):
+        super().setUp()
+        self.model = self.program("p.fsdp", "--mesh", "shard=2")
+
+    def start(self, *flags, mpirun=None, **rest):
+        environment = {**os.environ, "MPIRUN_PID": self.path("pid")}
+        if mpirun:
+            os.chmod(self.write("mpirun", mpirun.encode()), 0o755)
+            environment["PATH"] = self.folder + ":" + environment["PATH"]
+        return subprocess.Popen([RUN, self.model, "--data", TOKENS, "--steps", "100000000", "--lr", "0", *flags],
+                                stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment, **rest)
+
+    def started(self, path):
+        deadline = time.monotonic() + 60
+        while not (os.path.exists(path) and os.path.getsize(path)):
+            self.assertLess(time.monotonic(), deadline, "did not start")
+            time.sleep(0.05)
+
+    def ended(self, child, seconds):
+        begin = time.monotonic()
+        _, errors = child.communicate(timeout=100)
+        self.assertLess(time.monotonic() - begin, seconds)
+        for rank in 0, 1:
+            self.assertEqual(list(processes_of(self.model, rank)), [], "a rank was left behind")
+        said = [line for line in errors.splitlines() if "fsdp-run: error:" in line]
+        self.assertEqual(len(said), 1, errors)
+        return said[0]
+
+    def test_one_signal_is_enough(self):
+        for number, name in (signal.SIGTERM, "Terminated"), (signal.SIGHUP, "Hangup"):
+            child = self.start(mpirun=DEAF_MPIRUN)
+            self.started(self.path("pid"))
+            child.send_signal(number)
+            self.assertIn(f"stopped by a signal ({name})", self.ended(child, 10))
+            self.assertEqual(child.returncode, 128 + number)
+            with open(self.path("pid")) as file:
+                self.assertFalse(os.path.exists("/proc/" + file.read().strip()))
+            os.remove(self.path("pid"))
+
+    def test_ranks_that_never_start(self):
+        child = self.start("--timeout", "1", mpirun=DEAF_MPIRUN)
+        self.assertIn("ranks 0, 1 of 2 did not start within 20 s", self.ended(child, 40))
+        self.assertEqual(child.returncode, 1)
+
+    def test_a_rank_that_dies_in_mpi_init(self):
+        """The address space ends there; which of them dies differs."""
+        def limit():
+            resource.setrlimit(resource.RLIMIT_AS, (80000 << 10, 80000 << 10))
+        child = self.start("--timeout", "1", preexec_fn=limit)
+        self.ended(child, 40)
+        self.assertTrue(0 < child.returncode < 128, child.returncode)
+
+    def test_mpirun_is_killed(self):
+        metrics = self.path("m.jsonl")
+        child = self.start("--metrics", metrics)
+        self.started(metrics)
+        [mpirun] = [int(name) for name in filter(str.isdigit, os.listdir("/proc"))
+                    if parent_of(name) == child.pid]
+        os.kill(mpirun, signal.SIGKILL)
+        self.assertIn("mpirun was killed by a signal (Killed)", self.ended(child, 20))
+        self.assertEqual(child.returncode, 1)
+
+    def test_an_mpirun_that_fails_in_silence(self):
+        for script, words in (("exit 3", "exit status 3"), ("exit 139", "Segmentation fault"),
+                              ("kill -9 $$", "mpirun was killed by a signal (Killed)")):
+            child = self.start(mpirun="#!/bin/sh\n" + script + "\n")
+            self.assertIn(words, self.ended(child, 10))
+            self.assertTrue(0 < child.returncode < 128)
+
+    def test_a_batch_script_of_slurm_is_no_rank(self):
+        environment = {**os.environ, "SLURM_JOB_ID": "7", "SLURM_NTASKS": "2", "SLURM_PROCID": "0",
+                       "SLURM_LOCALID": "0"}
+        status, output, errors = execute(RUN, self.model, "--data", TOKENS, "--steps", "1", "--comm", "thread",
+                                         env=environment)
+        self.assertEqual(status, 0, errors)
+
+    def test_a_rank_whose_input_is_wrong_ends_its_peers(self):
+        """Under a launcher that is not mpirun: MPI ends them, as they wait in MPI_Init."""
+        wrapper = ("#!/bin/sh\nexport SLURM_PROCID=$OMPI_COMM_WORLD_RANK SLURM_NTASKS=2 SLURM_LOCALID=0 SLURM_STEP_ID=0\n"
+                   "unset OMPI_COMM_WORLD_RANK OMPI_COMM_WORLD_SIZE\n"
+                   f"[ $SLURM_PROCID = 1 ] || exec '{RUN}' '{self.model}' \"$@\"\n"
+                   f"exec '{RUN}' none.fsdp \"$@\"\n")
+        os.chmod(self.write("wrapper", wrapper.encode()), 0o755)
+        status, _, errors = execute(*MPIRUN, self.path("wrapper"), "--data", TOKENS, "--steps", "2", timeout=60)
+        self.assertNotEqual(status, 0)
+        self.assertEqual(errors.count("fsdp-run: error:"), 1, errors)
+        self.assertIn("none.fsdp", errors)
+
+
+def parent_of(process):
+    try:
+        with open(f"/proc/{process}/stat") as file:
+            return int(file.read().rsplit(")", 1)[1].split()[1])
+    except OSError:  # it has ended
+        return 0
 
 
 class Different(ToolTest):

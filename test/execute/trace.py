@@ -59,7 +59,7 @@ class Trace(ToolTest):
                 before = dispatches[index]
                 self.assertGreaterEqual(event["ts"] + rounding, before["ts"] + before["dur"])
 
-    def check(self, world, *flags, steps=(2, 3, 4)):
+    def check(self, world, *flags, steps=(3, 4, 5)):
         report = self.path("plan.html")
         program = self.program("p.fsdp", "--mesh", f"shard={world}", "--report", report)
         step, = [p for p in embedded(report)["phases"] if p["runs"] == "step"]
@@ -86,7 +86,7 @@ class Trace(ToolTest):
         self.check(3, "--comm", "thread")
 
     def test_one_rank_and_chosen_steps(self):
-        self.check(1, "--trace-steps", "1:3", steps=(1, 2))
+        self.check(1, "--trace-steps", "2:3", steps=(2, 3))
 
     def test_waits_are_what_the_metrics_call_exposed(self):
         program, metrics = self.program("p.fsdp", "--mesh", "shard=2"), self.path("m.jsonl")
@@ -106,7 +106,7 @@ class Trace(ToolTest):
         missing = os.path.join(self.folder, "no", "trace.json")
         self.assertOneError(execute(RUN, program, *data, "--steps", "2", "--trace", missing), missing)
         self.assertOneError(execute(RUN, program, *data, "--steps", "2", "--trace-steps", "0:1"), "is for --trace")
-        for steps, words in ("1", "expected two numbers"), ("2:1", "A < B"), ("0:9", "which is 2"), ("a:b", "'a:b'"):
+        for steps, words in ("1", "expected two numbers"), ("2:1", "A <= B"), ("0:1", "1 <= A"), ("0:9", "which is 2"), ("a:b", "'a:b'"):
             self.assertOneError(execute(RUN, program, *data, "--steps", "2", "--trace", self.path("t.json"),
                                         "--trace-steps", steps), words)
         self.assertFalse(os.path.exists(self.path("t.json")))

@@ -3,6 +3,7 @@
 #include "io/TokenData.h"
 #include "TestProgram.h"
 #include "io/Permutation.h"
+#include "io/TokenWidth.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -239,4 +240,21 @@ TEST(TokenData, BadInputIsNamed) {
   EXPECT_THAT(
       messageFor({folder / "enough", "bytes", folder / "y.i32", 0, true, 0, 1}),
       HasSubstr("one int32 for each of the 97 tokens"));
+}
+
+TEST(TokenWidth, SaysWhatAFileLooksLike) {
+  std::vector<uint16_t> narrow(100);
+  std::vector<uint32_t> wide(100);
+  for (int i = 0; i < 100; ++i)
+    narrow[i] = wide[i] = uint16_t(1 + i * 37 % 120);
+  auto hint = [](const auto &ids, int width, int64_t vocabulary) {
+    return widthHint(reinterpret_cast<const unsigned char *>(ids.data()),
+                     int64_t(ids.size() * sizeof(ids[0])), width, vocabulary);
+  };
+  EXPECT_EQ(hint(narrow, 2, 131), "");
+  EXPECT_EQ(hint(wide, 4, 131), "");
+  EXPECT_THAT(hint(wide, 2, 131), HasSubstr("32-bit ids: name it .u32"));
+  EXPECT_THAT(hint(narrow, 4, 131), HasSubstr("16-bit ids: name it .u16"));
+  EXPECT_THAT(hint(narrow, 2, 100000), HasSubstr("does not fit into 16 bits"));
+  EXPECT_EQ(hint(narrow, 2, 65536), "");
 }

@@ -1,11 +1,12 @@
 //===- Options.cpp - fsdp-compile's command line --------------------------===//
 #include "Options.h"
 #include "Numbers.h"
-#include "Outputs.h"
 #include "passes/Kernel/Compile.h"
+#include "passes/Plan/Bytes.h"
 #include "tools/ImportFlags.h"
 #include "tools/Tool.h"
 
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/TargetParser/Host.h"
@@ -175,12 +176,38 @@ std::string checkNumbers() {
   return "";
 }
 
+/// A value that is none of those an option takes; "" if all is well.
+std::string checkChoices() {
+  const std::pair<const cl::opt<std::string> *, std::vector<std::string>>
+      choices[] = {{&loss, {"cross_entropy"}},
+                   {&labelsShift, {"data", "model"}},
+                   {&lossMean, {"global", "rank"}},
+                   {&optimizer, {"adamw", "sgd"}},
+                   {&placement, {"flat", "dim0"}},
+                   {&paramDtype, {"float32", "bfloat16"}},
+                   {&reduceDtype, {"float32", "bfloat16"}},
+                   {&outputDtype, {"float32", "bfloat16"}}};
+  for (const auto &[option, known] : choices) {
+    const std::string &given = option->getValue();
+    if (!given.empty() && !llvm::is_contained(known, given))
+      return llvm::formatv("unknown --{0} '{1}', expected {2}{3}",
+                           option->ArgStr, given, llvm::join(known, " or "),
+                           didYouMean(given, known));
+  }
+  return "";
+}
+
 /// What can be said before the model is read: "" if all is well.
 std::string checkOptions() {
   if (output.empty() && report.empty())
     return "nowhere to write to: give -o model.fsdp; see fsdp-compile --help";
+  if (std::string problem = checkChoices(); !problem.empty())
+    return problem;
   if (std::string problem = checkNumbers(); !problem.empty())
     return problem;
+  if (!memoryLimit.empty() && !parseBytes(memoryLimit))
+    return "cannot read --memory-limit '" + memoryLimit +
+           "', expected bytes or a size such as 2GiB or 800MB";
   if (optimizer == "adamw" && momentum.getNumOccurrences())
     return "--momentum is for --optimizer sgd; adamw has --betas";
   if (optimizer == "sgd" &&
@@ -190,13 +217,6 @@ std::string checkOptions() {
       !weightDecay.getNumOccurrences())
     return "--no-decay has no effect: nothing decays, sgd's default is 0; "
            "give --weight-decay";
-  for (auto *dtype : {&paramDtype, &reduceDtype, &outputDtype})
-    if (!dtype->empty() && *dtype != "float32" && *dtype != "bfloat16")
-      return llvm::formatv("unknown --{0} '{1}', expected float32 or bfloat16",
-                           dtype->ArgStr, dtype->getValue());
-  if (placement != "flat" && placement != "dim0")
-    return llvm::formatv("unknown --placement '{0}', expected flat or dim0",
-                         placement);
   if (outputDtype.getNumOccurrences() && paramDtype.empty())
     return "--output-dtype is for --param-dtype: without it the loss reads "
            "what "
@@ -286,7 +306,8 @@ std::optional<CompileOptions> fsdp::parseCommandLine(int argc, char **argv) {
           "program\n\n"
           "  fsdp-compile model.onnx --dim batch=4 --dim seq=256 --init \\\n"
           "    --loss cross_entropy --mesh shard=2 -o model.fsdp\n"
-          "  fsdp-run -n 2 model.fsdp --data text.txt --tokenizer bytes\n",
+          "  fsdp-run -n 2 model.fsdp --data text.txt --tokenizer bytes "
+          "--steps 200\n",
           &complaintStream))
     return failUsage(complaints);
   double beta1, beta2;
@@ -302,8 +323,6 @@ std::optional<CompileOptions> fsdp::parseCommandLine(int argc, char **argv) {
   options.output = output;
   options.emitIr = emitIr;
   options.program.cpu = targetCpu;
-  if (std::string problem = checkOutputs(options); !problem.empty())
-    return fail(problem);
   if (options.isPlanned()) {
     if (auto *option = optionOfEarlierStage(importFlags.getCategory()))
       return fail("--" + option->ArgStr + " has no effect on '" + modelPath +

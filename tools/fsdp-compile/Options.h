@@ -24,7 +24,7 @@ struct CompileOptions {
   bool isPlanned() const { return llvm::StringRef(input).ends_with(".mlir"); }
 };
 
-/// Reads the command line; none after a message on stderr.
+/// Reads and checks the command line; none after a message on stderr.
 std::optional<CompileOptions> parseCommandLine(int argc, char **argv);
 } // namespace fsdp
 

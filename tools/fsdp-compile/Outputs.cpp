@@ -2,6 +2,7 @@
 #include "Outputs.h"
 
 #include "dialects/Onnx/Onnx.h"
+#include "passes/Output/Folder.h"
 
 #include "llvm/ADT/SmallString.h"
 #include "llvm/ADT/StringSet.h"
@@ -32,13 +33,7 @@ static llvm::StringRef folderOf(llvm::StringRef name) {
 
 /// One name for one file, whether it is there already or not.
 static std::string canonical(llvm::StringRef name) {
-  llvm::SmallString<256> real;
-  if (isStandardOutput(name) || !fs::real_path(name, real))
-    return isStandardOutput(name) ? name.str() : std::string(real);
-  if (fs::real_path(folderOf(name), real))
-    return name.str(); // nothing can be written there
-  path::append(real, path::filename(name.rtrim('/')));
-  return std::string(real);
+  return isStandardOutput(name) ? name.str() : resolvedPath(name);
 }
 
 static bool isSame(llvm::StringRef a, llvm::StringRef b) {
@@ -46,8 +41,9 @@ static bool isSame(llvm::StringRef a, llvm::StringRef b) {
          (fs::exists(a) && fs::exists(b) && fs::equivalent(a, b));
 }
 
-static std::string checkFolder(NamedPath output) {
-  llvm::StringRef folder = folderOf(output.path);
+/// Whether something can be written beside `place`, where `output` lands.
+static std::string checkFolder(NamedPath output, llvm::StringRef place) {
+  llvm::StringRef folder = folderOf(place);
   std::error_code error;
   fs::file_status status;
   if ((error = fs::status(folder, status)) ||
@@ -72,7 +68,7 @@ static std::string checkFile(NamedPath file) {
                          file.option, file.path,
                          fs::is_directory(status) ? "Is a directory"
                                                   : "not a regular file");
-  return checkFolder(file);
+  return checkFolder(file, file.path);
 }
 
 /// The outputs and the inputs are different files.
@@ -141,5 +137,10 @@ std::string fsdp::checkOutputs(const CompileOptions &options) {
     if (!problem.empty())
       return problem;
   }
-  return options.output.empty() ? "" : checkFolder({"-o", options.output});
+  if (options.output.empty())
+    return "";
+  if (std::string problem = checkReplaceable(options.output); !problem.empty())
+    return problem;
+  std::string place = resolvedPath(options.output);
+  return checkFolder({"-o", options.output}, place);
 }

@@ -1,8 +1,10 @@
 //===- fsdp-compile.cpp - ONNX model to sharded training program ----------===//
+#include "Interrupt.h"
 #include "Options.h"
 #include "Outputs.h"
 #include "Report.h"
 #include "passes/Kernel/Compile.h"
+#include "passes/Output/File.h"
 #include "passes/Plan/Gemm.h"
 #include "passes/Verify/Passes.h"
 #include "tools/Diagnostics.h"
@@ -79,7 +81,7 @@ OwningOpRef<ModuleOp> plan(MLIRContext &context, CompileOptions &options) {
   }
   if (std::string problem = checkKeepsData(options, *module);
       !problem.empty()) {
-    llvm::errs() << "fsdp-compile: error: " << problem << "\n";
+    printError(problem);
     return nullptr;
   }
   reportParameters(*module, llvm::errs());
@@ -108,17 +110,12 @@ OwningOpRef<ModuleOp> readPlan(MLIRContext &context, llvm::StringRef path) {
 }
 
 LogicalResult writeIr(ModuleOp module, llvm::StringRef path) {
-  // Whole or not there, as every output.
-  llvm::Error error =
-      llvm::writeToOutput(path, [&](llvm::raw_ostream &os) -> llvm::Error {
-        os << module;
-        return llvm::Error::success();
-      });
+  std::error_code error =
+      writeWholeFile(path, [&](llvm::raw_ostream &os) { os << module; });
   if (!error)
     return success();
   return emitError(UnknownLoc::get(module.getContext()))
-         << "cannot write '" << path
-         << "': " << llvm::toString(std::move(error));
+         << "cannot write '" << path << "': " << error.message();
 }
 
 LogicalResult compile(MLIRContext &context, CompileOptions &options) {
@@ -151,9 +148,14 @@ LogicalResult compile(MLIRContext &context, CompileOptions &options) {
 int main(int argc, char **argv) {
   llvm::InitLLVM init(argc, argv);
   setTool("fsdp-compile");
+  installInterruptHandlers();
   std::optional<CompileOptions> options = parseCommandLine(argc, argv);
   if (!options)
+    return 2;
+  if (std::string problem = checkOutputs(*options); !problem.empty()) {
+    printError(problem);
     return 1;
+  }
   DialectRegistry registry;
   registerAll(registry);
   MLIRContext context(registry);

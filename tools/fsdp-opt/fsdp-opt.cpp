@@ -4,6 +4,7 @@
 #include "tools/Register.h"
 #include "tools/Tool.h"
 
+#include "mlir/Bytecode/BytecodeWriter.h"
 #include "mlir/IR/AsmState.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Support/FileUtilities.h"
@@ -15,22 +16,55 @@
 #include "llvm/Support/ToolOutputFile.h"
 
 using namespace mlir;
+using namespace fsdp;
+
+/// An option of MLIR's that a model cannot honour, or "".
+static StringRef optionForText(const MlirOptMainConfig &config) {
+  if (!config.inputSplitMarker().empty())
+    return "--split-input-file";
+  if (config.shouldVerifyDiagnostics())
+    return "--verify-diagnostics";
+  if (config.shouldRunReproducer())
+    return "--run-reproducer";
+  return "";
+}
+
+/// The passes of the command line, with MLIR's options about them.
+static LogicalResult runPasses(ModuleOp module,
+                               const MlirOptMainConfig &config) {
+  DefaultTimingManager timing;
+  applyDefaultTimingManagerCLOptions(timing);
+  TimingScope whole = timing.getRootScope();
+  PassManager passes(module.getContext(), ModuleOp::getOperationName());
+  passes.enableVerifier(config.shouldVerifyPasses());
+  passes.enableTiming(whole);
+  return failure(failed(applyPassManagerCLOptions(passes)) ||
+                 failed(config.setupPassPipeline(passes)) ||
+                 failed(passes.run(module)));
+}
+
+/// As text or, with --emit-bytecode, as bytecode.
+static LogicalResult write(ModuleOp module, const MlirOptMainConfig &config,
+                           raw_ostream &os) {
+  if (!config.shouldEmitBytecode()) {
+    module.print(os, OpPrintingFlags());
+    os << "\n";
+    return success();
+  }
+  BytecodeWriterConfig writer;
+  if (auto version = config.bytecodeVersionToEmit())
+    writer.setDesiredBytecodeVersion(*version);
+  return writeBytecodeToFile(module, os, writer);
+}
 
 static LogicalResult runOnModel(StringRef path, StringRef outputPath,
-                                const fsdp::ImportFlags &flags,
+                                const onnx::ImportOptions &options,
                                 const MlirOptMainConfig &config,
                                 DialectRegistry &registry) {
-  auto options = flags.get();
-  if (failed(options))
-    return failure();
   MLIRContext context(registry);
   fsdp::ModelDiagnostics diagnostics(&context);
-  auto module = fsdp::onnx::importOnnx(path, *options, &context);
-  if (!module)
-    return failure();
-  PassManager passes(&context, ModuleOp::getOperationName());
-  if (failed(applyPassManagerCLOptions(passes)) ||
-      failed(config.setupPassPipeline(passes)) || failed(passes.run(*module)))
+  auto module = fsdp::onnx::importOnnx(path, options, &context);
+  if (!module || failed(runPasses(*module, config)))
     return failure();
   std::string message;
   auto output = openOutputFile(outputPath, &message);
@@ -38,9 +72,8 @@ static LogicalResult runOnModel(StringRef path, StringRef outputPath,
     fsdp::printError(message);
     return failure();
   }
-  OpPrintingFlags printing;
-  module->print(output->os(), printing);
-  output->os() << "\n";
+  if (failed(write(*module, config, output->os())))
+    return failure();
   output->keep();
   return success();
 }
@@ -77,9 +110,24 @@ int main(int argc, char **argv) {
                                     llvm::cl::value_desc("filename"),
                                     llvm::cl::init("-"));
   if (!parseCommandLine(argc, argv, registry))
-    return 1;
-  if (!StringRef(input).ends_with(".onnx"))
+    return 2;
+  if (!StringRef(input).ends_with(".onnx")) {
+    if (const auto *option = flags.firstGiven()) {
+      fsdp::printError("--" + option->ArgStr + " has no effect on '" + input +
+                       "', which is imported already; give it with the .onnx "
+                       "model");
+      return 2;
+    }
     return asMainReturnCode(MlirOptMain(argc, argv, input, output, registry));
+  }
   MlirOptMainConfig config = MlirOptMainConfig::createFromCLOptions();
-  return asMainReturnCode(runOnModel(input, output, flags, config, registry));
+  auto options = flags.get();
+  StringRef refused = optionForText(config);
+  if (!refused.empty())
+    fsdp::printError(refused + " is for .mlir files, '" + input +
+                     "' is a model");
+  if (failed(options) || !refused.empty())
+    return 2;
+  return asMainReturnCode(
+      runOnModel(input, output, *options, config, registry));
 }

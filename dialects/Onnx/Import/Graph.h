@@ -72,6 +72,7 @@ struct ValueRecord {
 };
 
 struct Graph {
+  std::string givenPath; ///< as the user named the file, for messages
   std::string fileName, absolutePath, directory, producer;
   std::unique_ptr<llvm::MemoryBuffer> file;
   std::vector<ValueRecord> inputs, outputs;

@@ -27,7 +27,7 @@ class Importer {
 public:
   Importer(Graph &graph, const ImportOptions &options, MLIRContext *context)
       : graph(graph), options(options), builder(context),
-        loc(FileLineColLoc::get(context, graph.fileName, 0, 0)),
+        loc(FileLineColLoc::get(context, graph.givenPath, 0, 0)),
         emitter(builder), data(graph, loc),
         errors(context, [this](Diagnostic &diagnostic) {
           if (diagnostic.getSeverity() != DiagnosticSeverity::Error)

@@ -343,6 +343,7 @@ std::unique_ptr<Graph> fsdp::onnx::readGraph(StringRef path, Location loc) {
     return nullptr;
   }
   auto graph = std::make_unique<Graph>();
+  graph->givenPath = path.str();
   graph->fileName = llvm::sys::path::filename(path).str();
   SmallString<256> absolute(path);
   llvm::sys::fs::make_absolute(absolute);

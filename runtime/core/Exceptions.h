@@ -1,0 +1,16 @@
+//===- Exceptions.h - What a library threw, as a status ---------*- C++ -*-===//
+
+#ifndef FSDPRT_CORE_EXCEPTIONS_H
+#define FSDPRT_CORE_EXCEPTIONS_H
+
+#include "core/Status.h"
+
+namespace fsdprt {
+
+/// In a catch clause: the exception that is handled, in our words. The
+/// runtime throws none; the standard library does where memory or threads end.
+Status describeException();
+
+} // namespace fsdprt
+
+#endif // FSDPRT_CORE_EXCEPTIONS_H
