@@ -18,6 +18,12 @@ def FsdpRt_Dialect : Dialect {
     byte ranges of numbered buffers. After planning every buffer has an offset
     in an arena. Each op is one call of runtime/abi/functions.def. SPEC.md
     beside this file has the rules.
+
+    Two attributes of a kernel's module tell of its code:
+    - (in_place_c1) `fsdprt.in_place`: pairs of the argument of an operand and
+      that of a result which may be computed in its place.
+    - (only_casts_c1) `fsdprt.only_casts`: a unit attribute, of a kernel that
+      casts and computes nothing.
   }];
   let hasOperationAttrVerify = 1;
   let useDefaultAttributePrinterParser = 1;

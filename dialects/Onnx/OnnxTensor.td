@@ -100,8 +100,12 @@ class Onnx_Reduce<string mnemonic, string what>
         [DeclareOpInterfaceMethods<DifferentiableOpInterface>]> {
   let summary = what # " over `axes`";
   let description = [{
-    `axes` are sorted, unique and not negative. With `keepdims` the reduced
-    dimensions stay with extent 1.
+    With `keepdims` the reduced dimensions stay with extent 1. Means of integers
+    round toward zero.
+
+    **Constraints**
+    - (reduce_c1) `axes` are sorted, unique and not negative.
+    - (reduce_c2) i1 has a maximum alone.
   }];
   let args = (ins Onnx_Tensor:$x, DenseI64ArrayAttr:$axes, BoolAttr:$keepdims);
   let results = (outs Onnx_Tensor:$y);

@@ -3,6 +3,7 @@
 #include "passes/Plan/Buffers.h"
 #include "passes/Verify/Passes.h"
 
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "llvm/ADT/StringSet.h"
 
 namespace fsdp {
@@ -96,8 +97,18 @@ struct ProgramVerify : public fsdp::impl::ProgramVerifyBase<ProgramVerify> {
 
   LogicalResult verifyKernels() {
     WalkResult result = getOperation().walk([&](rt::LaunchOp launch) {
-      if (getOperation().lookupSymbol<ModuleOp>(launch.getKernel()))
+      auto kernel = getOperation().lookupSymbol<ModuleOp>(launch.getKernel());
+      auto function =
+          kernel ? kernel.lookupSymbol<LLVM::LLVMFuncOp>(launch.getKernel())
+                 : LLVM::LLVMFuncOp();
+      if (function && !function.isExternal())
         return WalkResult::advance();
+      if (kernel) {
+        launch.emitOpError("launches kernel @")
+            << launch.getKernel() << ", whose module has no such function "
+            << "(program_v3)";
+        return WalkResult::interrupt();
+      }
       launch.emitOpError("launches kernel @")
           << launch.getKernel() << ", which the program does not have "
           << "(program_v3)";

@@ -17,7 +17,7 @@ PASSES = [
     "kernel-sink-casts", "kernel-fold-adds", "kernel-form-groups", "kernel-form-groups=library-bf16=false",
     "kernel-to-assembly", "kernel-to-ptx",
     "convert-fsdp-to-fsdprt", "plan-assign-offsets", "plan-check-memory=limit=1B", "fsdprt-verify", "fsdprt-verify-copies",
-    "program-verify", "train-form-norms", "train-form-gelu",
+    "program-verify", "train-fold-empty", "train-form-norms", "train-form-gelu",
 ]
 ERROR = re.compile(r"^within split at \S+:(\d+) offset .*? error: (.*)", re.M)
 OWN = re.compile(r"^ {6}--((?:train|fsdp|kernel|convert|plan|fsdprt|program)-[\w-]+) ", re.M)

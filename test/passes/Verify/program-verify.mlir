@@ -15,7 +15,12 @@ fsdprt.phase @step runs "step" {
   %0 = fsdprt.launch "add" @k0 extent 4 scratch 0 on compute [#fsdprt.arg<read 0 [0 : 64]>] unit "" scope ""
   %1 = fsdprt.join "join" on compute [] unit "" scope ""
 }
-module @k0 {}
+module @k0 {
+  llvm.func @k0(%args: !llvm.ptr, %scratch: !llvm.ptr, %begin: i64, %end: i64) -> i32 {
+    %0 = llvm.mlir.constant(0 : i32) : i32
+    llvm.return %0 : i32
+  }
+}
 
 // -----
 
@@ -65,6 +70,20 @@ fsdprt.phase @init runs "once" {
 }
 fsdprt.phase @step runs "step" {
   // expected-error @+1 {{launches kernel @k0, which the program does not have (program_v3)}}
+  %0 = fsdprt.launch "add" @k0 extent 4 scratch 0 on compute [#fsdprt.arg<read 1 [0 : 64]>] unit "" scope ""
+  %1 = fsdprt.join "join" on compute [] unit "" scope ""
+}
+
+// -----
+
+// Tests that program_v3 rejects this: a kernel has no code.
+fsdprt.buffer 1 "ids" input unit "" phase "" bytes 64 arena 0 at 64 {role = "tokens", type = tensor<2x4xi64>}
+module @k0 {}
+fsdprt.phase @init runs "once" {
+  %1 = fsdprt.join "join" on compute [] unit "" scope ""
+}
+fsdprt.phase @step runs "step" {
+  // expected-error @+1 {{launches kernel @k0, whose module has no such function (program_v3)}}
   %0 = fsdprt.launch "add" @k0 extent 4 scratch 0 on compute [#fsdprt.arg<read 1 [0 : 64]>] unit "" scope ""
   %1 = fsdprt.join "join" on compute [] unit "" scope ""
 }
