@@ -1,6 +1,7 @@
 //===- FuzzData.cpp - Any bytes as tokens and labels ----------------------===//
 
 #include "ScratchFile.h"
+#include "abi/fsdprt.h"
 #include "io/TokenData.h"
 
 #include <cstring>

@@ -107,7 +107,7 @@ TEST(Trace, NamesWhatEndedLastOfAllThatAWaitWaitedFor) {
   EXPECT_EQ(events[3]["args"]["bytes"], 120);
   EXPECT_EQ(events[3]["args"]["unit"], "h.3");
   EXPECT_EQ(events[3]["args"]["index"], 2);
-  EXPECT_EQ(events[4]["name"], "step 0");
+  EXPECT_EQ(events[4]["name"], "step 1");
   EXPECT_EQ(events[4]["cat"], "phase");
 }
 
