@@ -39,6 +39,7 @@ class Run:
     no_decay: tuple = ()
     # The ranks whose means are averaged; 0: the mean over all valid targets.
     mean_of_ranks: int = 0
+    steps: int = STEPS
 
     @property
     def name(self):
@@ -138,7 +139,7 @@ def train(name, run, dtype):
     kind = torch.optim.SGD if run.optimizer == "sgd" else torch.optim.AdamW
     optimizer = kind(groups(model, run), foreach=False, **settings(name, run))
     losses, norms = [], []
-    for step in range(STEPS):
+    for step in range(run.steps):
         loss = sum(rank_losses(model, spec, run, step))
         optimizer.zero_grad()
         loss.backward()
@@ -163,7 +164,7 @@ def record(name, run, losses, norms, exact):
         **settings(name, run),
         "clip_grad_norm": CLIP if run.optimizer == "adamw" else None,
         "no_decay": list(run.no_decay),
-        "steps": STEPS,
+        "steps": run.steps,
         "seq": spec.seq,
         "global_batch": run.batch,
         "worlds": [run.mean_of_ranks] if run.mean_of_ranks
