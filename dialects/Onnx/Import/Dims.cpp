@@ -68,12 +68,59 @@ static LogicalResult checkOptions(const Graph &graph,
   return success();
 }
 
+namespace {
+/// One symbolic dimension that no option binds.
+struct Unbound {
+  std::string where, option;
+};
+} // namespace
+
+/// One error for all of them.
+static LogicalResult refuseUnbound(ArrayRef<Unbound> unbound, Location loc) {
+  if (unbound.empty())
+    return success();
+  if (unbound.size() == 1)
+    return mlir::emitError(loc)
+           << unbound.front().where << " is symbolic: bind it with --dim "
+           << unbound.front().option << "=N";
+  auto diagnostic = mlir::emitError(loc)
+                    << unbound.size()
+                    << " dimensions of the inputs are symbolic: bind them with";
+  for (const Unbound &dim : unbound)
+    diagnostic << " --dim " << dim.option << "=N";
+  return diagnostic;
+}
+
+/// The extent that the file or an option gives to a dimension; nothing where
+/// neither does. Fails where they disagree.
+static FailureOr<std::optional<int64_t>> extentOf(const Dim &dim,
+                                                  const std::string &place,
+                                                  const ImportOptions &options,
+                                                  Location loc) {
+  std::optional<int64_t> byPlace = lookup(options, place);
+  if (dim.value && byPlace && *byPlace != *dim.value)
+    return mlir::emitError(loc)
+           << "--dim '" << place << "' is " << *byPlace
+           << ", but the dimension is " << *dim.value << " in the file";
+  if (dim.value)
+    return dim.value;
+  std::optional<int64_t> byName =
+      dim.name.empty() ? std::nullopt : lookup(options, dim.name);
+  if (byPlace && byName && *byPlace != *byName)
+    return mlir::emitError(loc)
+           << "--dim '" << place << "' is " << *byPlace << ", but --dim '"
+           << dim.name << "', the name of that dimension, is " << *byName;
+  return byPlace ? byPlace : byName;
+}
+
 FailureOr<std::vector<SmallVector<int64_t>>>
 fsdp::onnx::bindDims(const Graph &graph, const ImportOptions &options,
                      Location loc) {
   if (failed(checkOptions(graph, options, loc)))
     return failure();
   std::vector<SmallVector<int64_t>> shapes;
+  SmallVector<Unbound> unbound;
+  llvm::StringSet<> named;
   for (const ValueRecord &input : graph.inputs) {
     if (!input.shape)
       return mlir::emitError(loc)
@@ -82,28 +129,26 @@ fsdp::onnx::bindDims(const Graph &graph, const ImportOptions &options,
     SmallVector<int64_t> &shape = shapes.emplace_back();
     for (auto [i, dim] : llvm::enumerate(*input.shape)) {
       std::string place = input.name + ":" + std::to_string(i);
-      std::optional<int64_t> extent = lookup(options, place);
-      if (dim.value && extent && *extent != *dim.value)
-        return mlir::emitError(loc)
-               << "--dim '" << place << "' is " << *extent
-               << ", but the dimension is " << *dim.value << " in the file";
-      if (!extent)
-        extent = dim.value ? dim.value : lookup(options, dim.name);
-      if (!extent) {
-        std::string option = dim.name.empty() ? place : dim.name;
-        return mlir::emitError(loc)
-               << "dimension " << i << " of input '" << input.name << "'"
-               << (dim.name.empty() ? "" : " ('" + dim.name + "')")
-               << " is symbolic: bind it with --dim " << option << "=N";
-      }
-      if (*extent < 0)
-        return mlir::emitError(loc)
-               << "input '" << input.name << "' has an extent of " << *extent;
-      shape.push_back(*extent);
+      FailureOr<std::optional<int64_t>> extent =
+          extentOf(dim, place, options, loc);
+      if (failed(extent))
+        return failure();
+      std::string option = dim.name.empty() ? place : dim.name;
+      if (!*extent && named.insert(option).second)
+        unbound.push_back({"dimension " + std::to_string(i) + " of input '" +
+                               input.name + "'" +
+                               (dim.name.empty() ? "" : " ('" + option + "')"),
+                           option});
+      shape.push_back(extent->value_or(1));
+      if (shape.back() < 0)
+        return mlir::emitError(loc) << "input '" << input.name
+                                    << "' has an extent of " << shape.back();
     }
     if (!countElements(shape))
       return mlir::emitError(loc)
              << "input '" << input.name << "' has an impossible shape";
   }
+  if (failed(refuseUnbound(unbound, loc)))
+    return failure();
   return shapes;
 }
