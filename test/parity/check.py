@@ -207,7 +207,7 @@ class Checker:
         elif output.count("error:") != 1:
             error = "expected one error, got: " + output.strip()[-300:]
         else:
-            message = last_error(output)
+            message = output[output.index("error:"):].strip()
             missing = [name for name in [*entry["names"], entry["option"]] if name not in message]
             if missing:
                 error = f"the message lacks {', '.join(missing)}: {message}"

@@ -275,6 +275,8 @@ class Model:
     golden: str = ""
     # The learning rate of the SGD goldens, small enough to be stable.
     sgd_lr: float = 0.02
+    # What the logits tell apart, where that is not the vocabulary.
+    classes: int = 0
     seed: int = SEED
 
 
@@ -344,6 +346,7 @@ def build(name):
 
     Only a model that is exported in training mode stays in it.
     """
+    torch.set_default_dtype(torch.float32)
     torch.manual_seed(MODELS[name].seed)
     model = MODELS[name].build()
     return model if "training mode" in MODELS[name].refused else model.eval()

@@ -5,10 +5,12 @@
 
 PATTERN selects exports by shell pattern ("bert*/dynamo18-*"). Each export is
 trained once: over the four of a family both optimizers on one and on two ranks;
-with --all each with all of these. An export that REFUSED.json names must be
-refused, in one error with all the words that stand there. Prints one line a run
-and their number; exit status 1 when one differs by more than check.py's
-tolerance or fails.
+with --all each with all of these. What the exporter's optimizer left no record
+of must be refused as its entry says. EXPECTED.json has, by shell pattern, the
+options that an export needs ("options"), or what is not supported yet: the
+words that its refusal, one error, must have ("names"). Prints one line a run and
+their number; exit status 1 when one differs by more than check.py's tolerance or
+fails.
 """
 import fnmatch
 import json
@@ -31,10 +33,14 @@ ONCE = {
 }
 
 
-def refused_words(refused, file):
-    """What the refusal of an export has to say; None if it is to train."""
-    name = file.removesuffix(".onnx")
-    return next((words for p, words in refused.items() if fnmatch.fnmatch(name, p)), None)
+def expected(entry, special):
+    """The entry with what EXPECTED.json says of the export, if it does."""
+    name = entry["file"].removesuffix(".onnx")
+    for pattern, what in special.items():
+        if fnmatch.fnmatch(name, pattern):
+            refusal = {"expected": "refused: not supported", "option": ""}
+            entry = {**entry, **(refusal if "names" in what else {}), **what}
+    return entry
 
 
 def runs_of(entry, goldens, everything):
@@ -45,13 +51,13 @@ def runs_of(entry, goldens, everything):
                 yield golden, world
 
 
-def check(args, models, entry, goldens, refused):
+def check(args, models, entry, goldens):
     """Every check of one export, in a folder of its own."""
     with tempfile.TemporaryDirectory() as folder:
         checker = Checker(args, folder, models)
-        words = refused_words(refused, entry["file"])
-        if words is not None:
-            checker.check_refusal({**entry, "expected": f"refused: {words}", "names": words, "option": ""})
+        checker.compile_args = checker.compile_args + entry.get("options", [])
+        if entry["expected"].startswith("refused"):
+            checker.check_refusal(entry)
             return checker
         for golden, world in runs_of(entry, goldens, args.all):
             error, _ = checker.run_and_compare(entry, golden, world)
@@ -73,13 +79,13 @@ def main():
     parser.add_argument("--all", action="store_true", help="every export with every golden")
     parser.add_argument("--jobs", type=int, default=2, help="exports checked at a time")
     args = parser.parse_args()
-    refused = json.loads((HERE / "REFUSED.json").read_text())
-    exports = list(selected(args.patterns))
+    special = json.loads((HERE / "EXPECTED.json").read_text())
+    exports = [(expected(e, special), g) for e, g in selected(args.patterns)]
     with tempfile.TemporaryDirectory() as models, ThreadPoolExecutor(args.jobs) as pool:
         for name in sorted({entry["model"] for entry, _ in exports}):
             with tarfile.open(HERE / f"{name}.tar.xz") as archive:
                 archive.extractall(models, filter="data")
-        done = list(pool.map(lambda export: check(args, models, *export, refused), exports))
+        done = list(pool.map(lambda export: check(args, models, *export), exports))
     failures, runs = sum(c.failures for c in done), sum(c.runs for c in done)
     print(f"{runs} runs, {sum(c.checks for c in done) - runs} refusals, {failures} failed")
     # A pattern that selects nothing is a mistake in the test.

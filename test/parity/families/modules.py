@@ -221,7 +221,7 @@ class Torch(nn.Module):
     def forward(self, input_ids):
         seq = input_ids.shape[1]
         mask = torch.full((seq, seq), float("-inf"), device=input_ids.device).triu(1)
-        return self.head(self.encoder(self.tokens(input_ids), mask=mask))
+        return self.head(self.encoder(self.tokens(input_ids), mask=mask, is_causal=True))
 
 
 MODULES = {

@@ -6,7 +6,7 @@ so that the scripts one folder up can export and train them.
 """
 
 import modules
-from models import MODELS, Model, Wrapped, hugging_face
+from models import MODELS, Model, hugging_face
 
 VOCAB, SEQ = 131, 16
 
@@ -78,7 +78,7 @@ DECODERS = {
     "bloom": ("Bloom", "ForCausalLM", BLOOM_SIZES, {}),
     "opt": ("OPT", "ForCausalLM", OPT_SIZES, {}),
     "gpt2": ("GPT2", "LMHeadModel", GPT2_SIZES, {}),
-    "gptj": ("GPTJ", "ForCausalLM", GPT2_SIZES, dict(rotary_dim=4)),
+    "gptj": ("GPTJ", "ForCausalLM", GPT2_SIZES, dict(rotary_dim=4, n_positions=48)),
     "gpt-neo": (
         "GPTNeo", "ForCausalLM", {k: v for k, v in SIZES.items() if k != "num_hidden_layers"},
         dict(num_layers=2, num_heads=4, window_size=8, attention_types=[[["global", "local"], 1]]),
@@ -96,7 +96,8 @@ DECODERS = {
     "granite": ("Granite", "ForCausalLM", SIZES, dict(logits_scaling=2.0, residual_multiplier=0.5)),
     "glm": ("Glm", "ForCausalLM", SIZES, dict(head_dim=8)),
     "glm4": ("Glm4", "ForCausalLM", SIZES, dict(head_dim=8)),
-    "helium": ("Helium", "ForCausalLM", SIZES, dict(head_dim=8)),
+    # The exporter's optimizer takes its own 1e-8 for 0.
+    "helium": ("Helium", "ForCausalLM", SIZES, dict(head_dim=8, rms_norm_eps=1e-6)),
     "smollm3": ("SmolLM3", "ForCausalLM", SIZES, dict(no_rope_layer_interval=2)),
     "nemotron": ("Nemotron", "ForCausalLM", SIZES, dict(head_dim=8)),
     "persimmon": ("Persimmon", "ForCausalLM", SIZES, {}),
@@ -112,8 +113,6 @@ DECODERS = {
     "nanochat": ("NanoChat", "ForCausalLM", SIZES, {}),
     "diffllama": ("DiffLlama", "ForCausalLM", SIZES, {}),
     "modernbert-decoder": ("ModernBertDecoder", "ForCausalLM", BERT_SIZES, dict(local_attention=8)),
-    "mamba": ("Mamba", "ForCausalLM", SIZES, dict(state_size=4)),
-    "rwkv": ("Rwkv", "ForCausalLM", SIZES, dict(attention_hidden_size=32)),
 }
 
 ENCODERS = {
@@ -141,17 +140,21 @@ ENCODERS = {
 }
 
 PAIRS = {
-    "t5": ("T5", "ForConditionalGeneration", T5_SIZES, {}),
+    "t5": ("T5", "ForConditionalGeneration", T5_SIZES, dict(attn="eager")),
     "t5-gated": ("T5", "ForConditionalGeneration", T5_SIZES, dict(
-        feed_forward_proj="gated-gelu", tie_word_embeddings=False)),
+        feed_forward_proj="gated-gelu", tie_word_embeddings=False, attn="eager")),
     "bart": ("Bart", "ForConditionalGeneration", BART_SIZES, dict(pad_token_id=1)),
     "marian": ("Marian", "MTModel", BART_SIZES, dict(pad_token_id=1)),
     "mbart": ("MBart", "ForConditionalGeneration", BART_SIZES, dict(pad_token_id=1)),
     "pegasus": ("Pegasus", "ForConditionalGeneration", BART_SIZES, dict(pad_token_id=0)),
 }
 
+# PyTorch has no export of these at opset 23: heads of queries that share one of
+# keys and values are refused there.
+ONLY_OPSET_18 = ("falcon", "falcon-alibi")
+
 # The seed of a family whose goldens are not well-conditioned under the usual one.
-SEEDS = {}
+SEEDS = {"olmo3": 2}
 
 
 def transformer(config, head, sizes, settings):
@@ -159,14 +162,15 @@ def transformer(config, head, sizes, settings):
     return hugging_face(config + "Config", model, **{"attn": None, **sizes, **settings})
 
 
-def family(build, name, **more):
-    return Model(build, VOCAB, SEQ, seed=SEEDS.get(name, 1), **more)
+def family(build, name, classes=0):
+    return Model(build, VOCAB, SEQ, seed=SEEDS.get(name, 1), classes=classes)
 
 
 def families():
     found = {}
     for name, line in {**DECODERS, **ENCODERS}.items():
-        found[name] = family(lambda line=line: transformer(*line), name)
+        classes = line[-1].get("num_labels", 0)
+        found[name] = family(lambda line=line: transformer(*line), name, classes)
     for name, line in PAIRS.items():
         found[name] = family(lambda line=line: modules.OneInput(transformer(*line)), name)
     for name, build in modules.MODULES.items():
