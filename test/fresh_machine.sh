@@ -33,8 +33,11 @@ machine=$(mktemp -d "${TMPDIR:-/tmp}/fresh-machine.XXXXXX")
 child=
 # Mounts end with the namespace they are made in, before anything is removed.
 finish() {
-  [[ -n $child ]] && kill -KILL "$child" 2>/dev/null && wait "$child" 2>/dev/null
-  rm -rf --one-file-system "$machine"
+  if [[ -n $child ]]; then
+    kill -KILL "$child" || true
+    wait "$child" || true
+  fi 2>/dev/null
+  rm -rf --one-file-system "$machine" "$machine.log"
 }
 trap finish EXIT
 trap 'exit 130' INT TERM HUP
@@ -53,11 +56,9 @@ bootstrap() {
   debootstrap --variant=minbase --include=git,ca-certificates bookworm \
     "$machine" "${mirror:-http://deb.debian.org/debian}" >"$machine.log" 2>&1 || {
     tail -n 20 "$machine.log" >&2
-    rm -f "$machine.log"
     echo "fresh_machine: debootstrap failed" >&2
     exit 1
   }
-  rm -f "$machine.log"
 }
 
 # Settings of this machine, none of its packages.
