@@ -22,6 +22,7 @@ static Manifest manifestFor(const Request &request) {
   manifest.batch = 1 + request.batch % 4;
   manifest.seq = 1 + request.seq % 16;
   manifest.vocabSize = 1 + request.vocab * 3;
+  manifest.tokenRows = manifest.vocabSize * (request.flags & 128 ? 2 : 1);
   manifest.labelsAreNextTokens = request.flags & 1;
   manifest.mesh = {{"shard", 1 + request.world % 3}};
   for (const char *role : {"tokens", "labels"}) {
@@ -46,8 +47,10 @@ static void readBatches(const Manifest &manifest, const TokenData &data,
       int64_t id = input.place.dtype == FSDPRT_I64
                        ? batch[i]
                        : reinterpret_cast<const int32_t *>(batch.data())[i];
-      bool isIgnored = input.role == "labels" && id == manifest.ignoreIndex;
-      if (!isIgnored && (id < 0 || id >= manifest.vocabSize))
+      bool isLabel = input.role == "labels";
+      int64_t end = isLabel ? manifest.vocabSize : manifest.tokenRows;
+      bool isIgnored = isLabel && id == manifest.ignoreIndex;
+      if (!isIgnored && (id < 0 || id >= end))
         std::abort();
     }
   }

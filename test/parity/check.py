@@ -51,8 +51,8 @@ def run(command):
 
 
 class Checker:
-    def __init__(self, args, folder):
-        self.bin, self.comm, self.folder = args.bin, args.comm, folder
+    def __init__(self, args, folder, models=os.path.join(HERE, "fixtures")):
+        self.bin, self.comm, self.folder, self.models = args.bin, args.comm, folder, models
         self.compile_args = args.compile_args.split()
         self.failures = 0
         self.worst = {}  # largest relative differences of the run being checked
@@ -67,7 +67,7 @@ class Checker:
         self.worst = {}
 
     def compile(self, entry, golden, world, batch):
-        model = os.path.join(HERE, "fixtures", entry["file"])
+        model = os.path.join(self.models, entry["file"])
         command = [os.path.join(self.bin, "fsdp-compile"), model, "--mesh", f"shard={world}",
                    "-o", os.path.join(self.folder, "program.fsdp"), "--optimizer", golden["optimizer"],
                    "--weight-decay", str(golden.get("weight_decay", 0))]
@@ -112,7 +112,7 @@ class Checker:
         if golden.get("labels"):
             command += ["--labels", os.path.join(HERE, golden["labels"])]
         if "weights.safetensors" in entry["weights"] and not entry["weights"].startswith("external"):
-            command += ["--weights", os.path.join(HERE, "fixtures", entry["model"], "weights.safetensors")]
+            command += ["--weights", os.path.join(self.models, entry["model"], "weights.safetensors")]
         command += ["--save", save]
         if entry["prefix"]:
             command += ["--strip-prefix", entry["prefix"]]
@@ -122,20 +122,24 @@ class Checker:
         what = f"{entry['file']} {os.path.basename(golden_path)[:-5]} on {world}"
         if not os.path.exists(golden_path):
             return self.report(what, f"there is no {os.path.basename(golden_path)}: run golden.py")
-        self.runs += 1
         golden = json.load(open(golden_path))
-        batch = golden["global_batch"] // world
-        status, output = self.compile(entry, golden, world, batch)
-        if status:
-            return self.report(what, "fsdp-compile: " + last_error(output))
-        save = os.path.join(self.folder, "saved.safetensors")
-        status, output = self.train(entry, golden, world, save)
-        if status:
-            return self.report(what, "fsdp-run: " + last_error(output))
-        error = self.compare_metrics(golden) or self.compare_names(entry, save)
+        error, save = self.run_and_compare(entry, golden, world)
         if not error and golden["optimizer"] == "sgd":
             error = self.compare_parameters(golden_path, save)
         self.report(what, error)
+
+    def run_and_compare(self, entry, golden, world):
+        """What is wrong with a run's metrics and saved names, and the saved file."""
+        self.runs += 1
+        save = os.path.join(self.folder, "saved.safetensors")
+        batch = golden["global_batch"] // world
+        status, output = self.compile(entry, golden, world, batch)
+        if status:
+            return "fsdp-compile: " + last_error(output), save
+        status, output = self.train(entry, golden, world, save)
+        if status:
+            return "fsdp-run: " + last_error(output), save
+        return self.compare_metrics(golden) or self.compare_names(entry, save), save
 
     def compare_metrics(self, golden):
         steps = [json.loads(line) for line in open(os.path.join(self.folder, "metrics.jsonl"))]
@@ -203,7 +207,7 @@ class Checker:
         elif output.count("error:") != 1:
             error = "expected one error, got: " + output.strip()[-300:]
         else:
-            message = last_error(output)
+            message = output[output.index("error:"):].strip()
             missing = [name for name in [*entry["names"], entry["option"]] if name not in message]
             if missing:
                 error = f"the message lacks {', '.join(missing)}: {message}"
@@ -234,14 +238,20 @@ def goldens_of(entry, kinds, worlds):
                 yield path, world
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def options(description):
+    """The options of every script that checks runs."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bin", default="build/bin", help="folder of fsdp-compile and fsdp-run")
-    parser.add_argument("--worlds", default="1,2,3,4,8", help="numbers of ranks")
-    parser.add_argument("--kinds", default="adamw", help="adamw, sgd, adamw-labels, adamw-nodecay, adamw-rankmean, adamw-bf16")
     parser.add_argument("--comm", default="thread", help="fsdp-run's --comm")
     parser.add_argument("--compile-args", default="", help="further options of fsdp-compile")
     parser.add_argument("patterns", nargs="*", default=["*"], help="shell patterns of files")
+    return parser
+
+
+def main():
+    parser = options(__doc__)
+    parser.add_argument("--worlds", default="1,2,3,4,8", help="numbers of ranks")
+    parser.add_argument("--kinds", default="adamw", help="adamw, sgd, adamw-labels, adamw-nodecay, adamw-rankmean, adamw-bf16")
     args = parser.parse_args()
     entries = json.load(open(os.path.join(HERE, "fixtures", "MANIFEST.json")))
     worlds = [int(world) for world in args.worlds.split(",")]

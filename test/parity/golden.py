@@ -39,6 +39,7 @@ class Run:
     no_decay: tuple = ()
     # The ranks whose means are averaged; 0: the mean over all valid targets.
     mean_of_ranks: int = 0
+    steps: int = STEPS
 
     @property
     def name(self):
@@ -62,12 +63,16 @@ def runs(name):
     return found
 
 
+def labels_file(spec):
+    return f"labels-{spec.classes or spec.vocab}.i32"
+
+
 def windows(spec, run, step):
     """Inputs and targets of a step: rows in file order, around the end."""
     tokens = np.fromfile(HERE / f"tokens-{spec.vocab}.u16", dtype=np.uint16)
     targets = tokens.astype(np.int64)
     if run.labels:
-        targets = np.fromfile(HERE / f"labels-{spec.vocab}.i32", dtype=np.int32)
+        targets = np.fromfile(HERE / labels_file(spec), dtype=np.int32)
     count = (len(tokens) - 1) // spec.seq
     starts = [(step * run.batch + row) % count * spec.seq for row in range(run.batch)]
     x = np.stack([tokens[s : s + spec.seq] for s in starts]).astype(np.int64)
@@ -134,11 +139,12 @@ def train(name, run, dtype):
     """Returns the trained model, its losses and its gradient norms."""
     spec = MODELS[name]
     model = models.build(name).to(dtype)
+    torch.set_default_dtype(dtype)  # Of what the model makes on its way.
     trained = [p for p in model.parameters() if p.requires_grad]
     kind = torch.optim.SGD if run.optimizer == "sgd" else torch.optim.AdamW
     optimizer = kind(groups(model, run), foreach=False, **settings(name, run))
     losses, norms = [], []
-    for step in range(STEPS):
+    for step in range(run.steps):
         loss = sum(rank_losses(model, spec, run, step))
         optimizer.zero_grad()
         loss.backward()
@@ -163,7 +169,7 @@ def record(name, run, losses, norms, exact):
         **settings(name, run),
         "clip_grad_norm": CLIP if run.optimizer == "adamw" else None,
         "no_decay": list(run.no_decay),
-        "steps": STEPS,
+        "steps": run.steps,
         "seq": spec.seq,
         "global_batch": run.batch,
         "worlds": [run.mean_of_ranks] if run.mean_of_ranks
@@ -175,7 +181,7 @@ def record(name, run, losses, norms, exact):
             else None
         ),
         "data": f"tokens-{spec.vocab}.u16",
-        "labels": f"labels-{spec.vocab}.i32" if run.labels else None,
+        "labels": labels_file(spec) if run.labels else None,
         "labels_shift": "model" if spec.loss_inside else "data",
         "shuffle": False,
         "torch": torch.__version__.split("+")[0],

@@ -275,6 +275,9 @@ class Model:
     golden: str = ""
     # The learning rate of the SGD goldens, small enough to be stable.
     sgd_lr: float = 0.02
+    # What the logits tell apart, where that is not the vocabulary.
+    classes: int = 0
+    seed: int = SEED
 
 
 NANO = dict(vocab=131, seq=32, heads=4, width=32, mlp=128)
@@ -343,7 +346,8 @@ def build(name):
 
     Only a model that is exported in training mode stays in it.
     """
-    torch.manual_seed(SEED)
+    torch.set_default_dtype(torch.float32)
+    torch.manual_seed(MODELS[name].seed)
     model = MODELS[name].build()
     return model if "training mode" in MODELS[name].refused else model.eval()
 

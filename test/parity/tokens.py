@@ -55,6 +55,8 @@ def main():
     small = skewed_bigrams(131, 9901, seed=1)
     small.tofile(HERE / "tokens-131.u16")
     uneven_labels(small, seq=32, batch=24, seed=2).tofile(HERE / "labels-131.i32")
+    # Classes of tokens, for a head that is narrower than the vocabulary.
+    (small % 5).astype(np.int32).tofile(HERE / "labels-5.i32")
     large = skewed_bigrams(1009, 7001, seed=3)
     large.tofile(HERE / "tokens-1009.u16")
     # In the fourth step the first half of the rows: whole ranks, of 2, 3 and 4.
