@@ -195,11 +195,19 @@ void takeUpdate(Emitter &e, const Scatter &s, const Own &own, Value i,
   Value update = operandOf(e, own, s.updates, i);
   if (!s.adds)
     return copyInto(e, update, target);
+  auto sum = [&](OpBuilder &b, Location loc, Value old, Value more) -> Value {
+    if (isa<IntegerType>(old.getType()))
+      return b.create<arith::AddIOp>(loc, old, more);
+    return b.create<arith::AddFOp>(loc, old, more);
+  };
+  if (!isa<MemRefType>(update.getType()))
+    return e.map({target}, target,
+                 [&](OpBuilder &b, Location loc, ValueRange args) {
+                   return sum(b, loc, args[0], update);
+                 });
   e.map({update, target}, target,
-        [](OpBuilder &b, Location loc, ValueRange args) -> Value {
-          if (isa<IntegerType>(args[0].getType()))
-            return b.create<arith::AddIOp>(loc, args[0], args[1]);
-          return b.create<arith::AddFOp>(loc, args[0], args[1]);
+        [&](OpBuilder &b, Location loc, ValueRange args) {
+          return sum(b, loc, args[1], args[0]);
         });
 }
 

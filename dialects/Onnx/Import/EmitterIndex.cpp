@@ -82,7 +82,7 @@ MaybeOperand Emitter::gather(const Operand &x, const Operand &indices,
     if (done && (failed(rows) || !paddingIdx))
       return rows;
   }
-  SmallVector<NamedAttribute> attributes;
+  SmallVector<NamedAttribute> attributes = {integer("batch_dims", 0)};
   if (paddingIdx)
     attributes.push_back(integer("padding_idx", *paddingIdx));
   Operand places = indices;
