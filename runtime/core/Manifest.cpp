@@ -282,6 +282,7 @@ void parseInterface(Manifest &manifest, const Json &json) {
   manifest.vocabSize = get<int64_t>(json, "vocab_size", where);
   manifest.tokenRows =
       getOr<int64_t>(json, "token_rows", manifest.vocabSize, where);
+  require(manifest.tokenRows > 0, "token_rows must be positive");
   manifest.dropped =
       getOr<std::vector<std::string>>(json, "dropped", {}, where);
   manifest.ignoreIndex = getOr<int64_t>(json, "ignore_index", -100, where);
