@@ -332,6 +332,7 @@ void parseInterface(Manifest &manifest, const Json &json) {
   manifest.tokenRows = json.contains("token_rows")
                            ? getSize(json, "token_rows", where)
                            : manifest.vocabSize;
+  require(manifest.tokenRows > 0, "token_rows must be positive");
   manifest.dropped =
       getOr<std::vector<std::string>>(json, "dropped", {}, where);
   manifest.ignoreIndex = getOr<int64_t>(json, "ignore_index", -100, where);

@@ -32,9 +32,10 @@ def table(name="wte.weight"):
     return weight(name, ramp(7, 4) + 1)
 
 
-def told(producer="onnxruntime", trained=""):
+def told(producer="onnxruntime", trained="", spare=""):
     """A table, a constant table, a gain of one element and a head, of another
-    producer; `trained` are updated by training information."""
+    producer; `trained` are updated by training information, `spare` adds a weight
+    that nothing reads and whole numbers."""
     proto = logits(
         [node("Gather", ["wte.weight", "x"], ["a"]),
          node("Mul", ["a", "cos_table"], ["b"]),
@@ -45,6 +46,11 @@ def told(producer="onnxruntime", trained=""):
          weight("head.weight", ramp(4, 7))],
         producer,
     )
+    if spare:
+        proto.graph.node.insert(0, node("Reshape", ["x", "shape"], ["x_"]))
+        proto.graph.node[1].input[1] = "x_"
+        proto.graph.initializer.extend(
+            [weight("spare.weight", ramp(3)), weight("shape", np.int64([2, 4]))])
     if trained:
         info = TrainingInfoProto()
         for name in trained.split(","):

@@ -20,7 +20,9 @@ public:
 
 private:
   void take(const Node &node, unsigned operand, const TensorRecord &record);
-  void declare(const Node &node, unsigned operand, const TensorRecord &record);
+  void bind(const Node &node, unsigned operand, const TensorRecord &record);
+  bool isTrained(StringRef name) const;
+  size_t declare(const TensorRecord &record);
   LogicalResult ask();
 
   const Graph &graph;
@@ -37,37 +39,42 @@ void note(std::vector<std::string> &names, const std::string &name) {
 }
 } // namespace
 
-void ToldRecovery::declare(const Node &node, unsigned operand,
-                           const TensorRecord &record) {
-  std::optional<size_t> index = table.find(record.name);
-  if (!index) {
-    index = table.parameters.size();
-    Parameter parameter;
-    parameter.name = record.name;
-    parameter.shape = record.dims;
-    parameter.source = &record;
-    parameter.order = *index;
-    parameter.frozen = !graph.updated.empty() &&
-                       !graph.updated.contains(record.name) &&
-                       !matchesAny(record.name, options.paramPatterns) &&
-                       !matchesAny(record.name, options.trainPatterns);
-    table.parameters.push_back(std::move(parameter));
-  }
+bool ToldRecovery::isTrained(StringRef name) const {
+  return matchesAny(name, options.paramPatterns) ||
+         matchesAny(name, options.trainPatterns) ||
+         graph.updated.contains(name);
+}
+
+size_t ToldRecovery::declare(const TensorRecord &record) {
+  if (std::optional<size_t> index = table.find(record.name))
+    return *index;
+  Parameter parameter;
+  parameter.name = record.name;
+  parameter.shape = record.dims;
+  parameter.source = &record;
+  parameter.order = table.parameters.size();
+  parameter.frozen = !graph.updated.empty() && !isTrained(record.name);
+  table.parameters.push_back(std::move(parameter));
+  return table.parameters.size() - 1;
+}
+
+void ToldRecovery::bind(const Node &node, unsigned operand,
+                        const TensorRecord &record) {
+  size_t index = declare(record);
   bool norm =
       node.opType == "LayerNormalization" || node.opType == "RMSNormalization";
-  table.parameters[*index].isScale |= norm && operand == 1;
-  table.use(node, operand, *index, /*transposed=*/false);
+  table.parameters[index].isScale |= norm && operand == 1;
+  table.use(node, operand, index, /*transposed=*/false);
 }
 
 void ToldRecovery::take(const Node &node, unsigned operand,
                         const TensorRecord &record) {
   const std::string &name = record.name;
-  bool trained = matchesAny(name, options.paramPatterns) ||
-                 matchesAny(name, options.trainPatterns) ||
-                 graph.updated.contains(name);
-  if (trained)
-    return declare(node, operand, record);
-  if (!isFloatData(record.dataType) || isSetting(node, operand))
+  // A pattern for all means all that can be trained.
+  bool trainable = isFloatData(record.dataType) && !isSetting(node, operand);
+  if (matchesAny(name, options.paramPatterns) || (trainable && isTrained(name)))
+    return bind(node, operand, record);
+  if (!trainable)
     return;
   bool frozen = matchesAny(name, options.freezePatterns);
   bool othersAreFrozen =
@@ -77,7 +84,7 @@ void ToldRecovery::take(const Node &node, unsigned operand,
     StringRef leaf = splitName(name).second;
     note(leaf == "weight" || leaf == "bias" ? parameters : constants, name);
   } else if (!scalar) {
-    declare(node, operand, record);
+    bind(node, operand, record);
   } else if (frozen) {
     // As a constant it folds into what reads it.
     note(table.constants, name);
@@ -110,6 +117,15 @@ LogicalResult ToldRecovery::run() {
       if (auto it = table.weights.find(node.inputs[i]);
           it != table.weights.end())
         take(node, i, *it->second);
+  // What nothing reads is kept, where it is a parameter.
+  llvm::StringSet<> read;
+  for (const Node &node : graph.nodes)
+    for (const std::string &input : node.inputs)
+      read.insert(input);
+  for (const TensorRecord &record : graph.initializers)
+    if (isFloatData(record.dataType) && isTrained(record.name) &&
+        !read.contains(record.name))
+      declare(record);
   return ask();
 }
 
