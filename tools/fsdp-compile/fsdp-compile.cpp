@@ -4,8 +4,8 @@
 #include "Report.h"
 #include "passes/Kernel/Compile.h"
 #include "passes/Plan/Gemm.h"
-#include "passes/Verify/Passes.h"
 #include "tools/Diagnostics.h"
+#include "tools/Plan.h"
 #include "tools/Register.h"
 #include "tools/Tool.h"
 
@@ -101,10 +101,7 @@ OwningOpRef<ModuleOp> readPlan(MLIRContext &context, llvm::StringRef path) {
   auto module = parseSourceFile<ModuleOp>(path, &context);
   if (!module)
     return nullptr;
-  PassManager manager(&context);
-  manager.addPass(createFsdpRtVerify());
-  manager.addPass(createProgramVerify());
-  return succeeded(manager.run(*module)) ? std::move(module) : nullptr;
+  return succeeded(verifyPlan(*module)) ? std::move(module) : nullptr;
 }
 
 LogicalResult writeIr(ModuleOp module, llvm::StringRef path) {
@@ -155,7 +152,10 @@ int main(int argc, char **argv) {
   if (!options)
     return 1;
   DialectRegistry registry;
-  registerAll(registry);
+  if (options->isPlanned())
+    registerPlan(registry);
+  else
+    registerAll(registry);
   MLIRContext context(registry);
   context.printOpOnDiagnostic(false);
   ModelDiagnostics diagnostics(&context);
