@@ -134,7 +134,8 @@ def FsdpRt_PhaseOp : FsdpRt_Op<"phase", [
 /// (SPEC.md): the arguments are as many as the call takes, each with its use
 /// (dispatch_c1), and have the bytes that it says (dispatch_c2); numbers are in
 /// the range of what they count (dispatch_c3); the runtime has a code for
-/// element types (dispatch_c4).
+/// element types (dispatch_c4); they stand in a phase, so that the events they wait
+/// for are of theirs (dispatch_c5).
 class FsdpRt_Dispatch<string mnemonic, dag extra, string extraFormat>
     : FsdpRt_Op<mnemonic> {
   let arguments = !con((ins StrAttr:$name, FsdpRt_StreamAttr:$stream,
@@ -236,6 +237,7 @@ def FsdpRt_ConstantOp : FsdpRt_Dispatch<"constant", (ins ElementsAttr:$value),
   let description = [{
     **Constraints**
     - (constant_c1) the data is dense, of numbers.
+    - (constant_c2) it has less than 2^28 elements: it is in the program's code.
   }];
 }
 def FsdpRt_LoadOp : FsdpRt_Dispatch<"load",

@@ -29,9 +29,18 @@ const Access kScratch[] = {Access::Scratch};
 
 ArgAttr argument(ArrayAttr args, size_t i) { return cast<ArgAttr>(args[i]); }
 
+/// (dispatch_c5): the events of a dispatch are those of its phase.
+LogicalResult verifyPlace(Operation *op) {
+  if (isa_and_nonnull<PhaseOp>(op->getParentOp()))
+    return success();
+  return op->emitOpError("stands outside of a phase (dispatch_c5)");
+}
+
 /// (dispatch_c1): as many arguments as `expected`, each with one of these uses.
 LogicalResult verifyArguments(Operation *op, ArrayAttr args,
                               ArrayRef<Accesses> expected) {
+  if (failed(verifyPlace(op)))
+    return failure();
   if (args.size() != expected.size())
     return op->emitOpError("has ") << args.size() << " arguments, expected "
                                    << expected.size() << " (dispatch_c1)";
@@ -176,7 +185,8 @@ LogicalResult PhaseOp::verify() {
 /// Operands and results may be as many as the kernel has; scratch comes last.
 LogicalResult LaunchOp::verify() {
   int64_t scratch = getScratchBytes();
-  if (failed(verifyRange(*this, "an extent of", getExtent(), 0)) ||
+  if (failed(verifyPlace(*this)) ||
+      failed(verifyRange(*this, "an extent of", getExtent(), 0)) ||
       failed(verifyRange(*this, "scratch of", scratch, 0)))
     return failure();
   ArrayAttr args = getArgs();
@@ -357,6 +367,10 @@ LogicalResult ConstantOp::verify() {
   if (!value || !value.getElementType().isIntOrFloat())
     return emitOpError("has a value of type ")
            << getValue().getType() << ", expected dense numbers (constant_c1)";
+  if (value.getNumElements() > kMost32 / 8)
+    return emitOpError("has ")
+           << value.getNumElements() << " elements, expected at most "
+           << kMost32 / 8 << " in the program itself (constant_c2)";
   if (failed(verifyDtype(*this, value.getElementType())) ||
       failed(verifyArguments(*this, getArgs(), {kWrites})))
     return failure();

@@ -129,9 +129,9 @@ struct FoldEmpty : public fsdp::impl::TrainFoldEmptyBase<FoldEmpty> {
     if (parts.size() == 1)
       return parts.front().replaceAllUsesWith(op.getX());
     OpBuilder builder(op);
-    auto cut = builder.create<onnx::SplitOp>(
-        op.getLoc(), TypeRange(ValueRange(parts)), op.getX(), op.getAxis(),
-        op.getScope());
+    auto cut =
+        builder.create<onnx::SplitOp>(op.getLoc(), TypeRange(ValueRange(parts)),
+                                      op.getX(), op.getAxis(), op.getScope());
     for (auto [part, own] : llvm::zip_equal(parts, cut.getYs()))
       part.replaceAllUsesWith(own);
   }

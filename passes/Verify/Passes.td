@@ -87,5 +87,7 @@ def ProgramVerify : Pass<"program-verify", "::mlir::ModuleOp"> {
     - (program_v4) every line of every unit is loaded once, whole, and what
       names a line numbers it so.
     - (program_v5) arenas are numbered as they stand.
+    - (program_v6) data that a parameter has in the program is dense, and has at
+      most 2^28 elements.
   }];
 }

@@ -19,7 +19,7 @@ struct ProgramVerify : public fsdp::impl::ProgramVerifyBase<ProgramVerify> {
   void runOnOperation() override {
     if (failed(verifyPhases()) || failed(verifyRoles()) ||
         failed(verifyKernels()) || failed(verifyLines()) ||
-        failed(verifyArenas()))
+        failed(verifyArenas()) || failed(verifyParameters()))
       signalPassFailure();
   }
 
@@ -92,6 +92,21 @@ struct ProgramVerify : public fsdp::impl::ProgramVerifyBase<ProgramVerify> {
         return arena.emitOpError("has number ")
                << arena.getIndex() << ", expected its place among the arenas, "
                << next - 1 << " (program_v5)";
+    return success();
+  }
+
+  /// Such data becomes text of the manifest.
+  LogicalResult verifyParameters() {
+    constexpr int64_t kMost = int64_t(1) << 28;
+    for (auto parameter : getOperation().getOps<onnx::ParameterOp>()) {
+      if (!parameter.getData())
+        continue;
+      auto data = dyn_cast<DenseElementsAttr>(*parameter.getData());
+      if (!data || data.getNumElements() > kMost)
+        return parameter.emitOpError("has data of type ")
+               << parameter.getType() << ", expected it dense, of at most "
+               << kMost << " elements (program_v6)";
+    }
     return success();
   }
 

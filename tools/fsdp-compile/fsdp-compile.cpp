@@ -6,8 +6,8 @@
 #include "passes/Kernel/Compile.h"
 #include "passes/Output/File.h"
 #include "passes/Plan/Gemm.h"
-#include "passes/Verify/Passes.h"
 #include "tools/Diagnostics.h"
+#include "tools/Plan.h"
 #include "tools/Register.h"
 #include "tools/Tool.h"
 
@@ -103,10 +103,7 @@ OwningOpRef<ModuleOp> readPlan(MLIRContext &context, llvm::StringRef path) {
   auto module = parseSourceFile<ModuleOp>(path, &context);
   if (!module)
     return nullptr;
-  PassManager manager(&context);
-  manager.addPass(createFsdpRtVerify());
-  manager.addPass(createProgramVerify());
-  return succeeded(manager.run(*module)) ? std::move(module) : nullptr;
+  return succeeded(verifyPlan(*module)) ? std::move(module) : nullptr;
 }
 
 LogicalResult writeIr(ModuleOp module, llvm::StringRef path) {
@@ -157,7 +154,10 @@ int main(int argc, char **argv) {
     return 1;
   }
   DialectRegistry registry;
-  registerAll(registry);
+  if (options->isPlanned())
+    registerPlan(registry);
+  else
+    registerAll(registry);
   MLIRContext context(registry);
   context.printOpOnDiagnostic(false);
   ModelDiagnostics diagnostics(&context);

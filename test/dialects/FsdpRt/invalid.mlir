@@ -432,3 +432,23 @@ fsdprt.phase @step runs "step" {
   // expected-error @+1 {{multiplies 'f32' to 'bf16', expected f32 or bf16, to the same or to f32 (gemm_c4)}}
   %e = fsdprt.gemm "product" f32 to bf16 accumulate false 4 x 4 x 4 batch [] strides [4, 1] [4, 1] [4, 1] on compute [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<read 3 [0 : 64]>, #fsdprt.arg<write 1 [0 : 64]>] unit "" scope ""
 }
+
+// -----
+
+// Tests that a dispatch stands in a phase (dispatch_c5).
+// expected-error @+1 {{stands outside of a phase (dispatch_c5)}}
+%e = fsdprt.join "join" on compute [] unit "" scope ""
+
+// -----
+
+// Tests that a launch does, too (dispatch_c5).
+// expected-error @+1 {{stands outside of a phase (dispatch_c5)}}
+%e = fsdprt.launch "add" @k0 extent 4 scratch 0 on compute [#fsdprt.arg<write 1 [0 : 64]>] unit "" scope ""
+
+// -----
+
+// Tests that a constant is not larger than a program (constant_c2).
+fsdprt.phase @step runs "step" {
+  // expected-error @+1 {{has 1099511627776 elements, expected at most 268435455 in the program itself (constant_c2)}}
+  %e = fsdprt.constant "zeros" dense<0.0> : tensor<1099511627776xf32> on compute [#fsdprt.arg<write 1 [0 : 4398046511104]>] unit "" scope ""
+}

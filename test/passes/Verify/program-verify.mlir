@@ -202,3 +202,23 @@ fsdprt.phase @init runs "once" {
 fsdprt.phase @step runs "step" {
   %1 = fsdprt.join "join" on compute [] unit "" scope ""
 }
+
+// -----
+
+// Tests that program_v6 rejects this: a constant parameter does not fit the manifest.
+#mesh = #fsdp.mesh<"shard" = 2>
+#line = #fsdp.line<layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>, parameters = ["w"], trainable = true, decay_elements = 0>
+onnx.parameter @w : tensor<4xf32>
+// expected-error @+1 {{has data of type 'tensor<1099511627776xf32>', expected it dense, of at most 268435456 elements (program_v6)}}
+onnx.parameter @zeros : tensor<1099511627776xf32> {buffer, data = dense<0.0> : tensor<1099511627776xf32>}
+fsdp.unit @"(root)" root lines [#line]
+fsdprt.buffer 0 "w" shard unit "(root)" phase "" bytes 64 arena 0 at 0
+fsdprt.buffer 1 "ids" input unit "" phase "" bytes 64 arena 0 at 64 {role = "tokens", type = tensor<2x4xi64>}
+fsdprt.phase @init runs "once" {
+  %0 = fsdprt.load "load" 0 line 0 on compute [#fsdprt.arg<write 0 [0 : 64]>] unit "(root)" scope ""
+  %9 = fsdprt.join "join" on compute [] unit "" scope ""
+}
+fsdprt.phase @step runs "step" {
+  %1 = fsdprt.join "join" on compute [] unit "" scope ""
+}
+
