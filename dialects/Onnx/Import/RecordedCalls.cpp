@@ -172,8 +172,10 @@ static LogicalResult checkMutations(const Graph &graph, Location loc) {
       continue;
     return mlir::emitError(loc)
            << "the forward pass changes "
-           << (parameter ? "parameter" : "buffer") << " '" << line.target
-           << "' (by the value '" << line.placeholder
+           << (parameter                        ? "parameter"
+               : line.kind == "BUFFER_MUTATION" ? "buffer"
+                                                : "input")
+           << " '" << line.target << "' (by the value '" << line.placeholder
            << "'), which the file does not do: export a model whose forward "
               "pass leaves it as it is"
            << (parameter ? "" : ", in eval() mode for instance");
