@@ -56,11 +56,10 @@ std::optional<Names> parseTerm(StringRef term, int64_t rank) {
 
 /// What "->" would name, had it been given: "..." and then, in order, the
 /// letters that occur once.
-Names impliedOutput(ArrayRef<Named> operands) {
+Names impliedOutput(ArrayRef<int> written) {
   std::map<int, unsigned> counts;
-  for (const Named &operand : operands)
-    for (int name : operand.names)
-      ++counts[name];
+  for (int name : written)
+    ++counts[name];
   Names output;
   for (auto it = counts.rbegin(); it != counts.rend(); ++it)
     if (it->first >= kEllipsis)
@@ -266,6 +265,7 @@ FailureOr<std::vector<Named>> parse(NodeContext &c, Names &output) {
   if (terms.size() != c.in.size())
     return malformed();
   std::vector<Named> operands;
+  Names written;         // of all operands, diagonals twice
   int64_t stretched = 0; // dimensions that "..." stands for
   for (auto [term, x] : llvm::zip(terms, c.in)) {
     auto names = parseTerm(term, x.rank());
@@ -274,12 +274,13 @@ FailureOr<std::vector<Named>> parse(NodeContext &c, Names &output) {
     stretched = std::max<int64_t>(stretched, llvm::count_if(*names, [](int n) {
                                     return n >= kEllipsis;
                                   }));
+    llvm::append_range(written, *names);
     auto single = withoutRepeats(c, {x, *names});
     if (failed(single))
       return failure();
     operands.push_back(*single);
   }
-  output = impliedOutput(operands);
+  output = impliedOutput(written);
   if (!StringRef(equation).contains("->"))
     return operands;
   int64_t letters = llvm::count_if(result, [](char ch) { return ch != '.'; });
