@@ -158,11 +158,13 @@ T get(const Json &object, const char *key, const std::string &where) {
   try {
     // The library would cut numbers to the type.
     if constexpr (std::is_integral_v<T> && !std::is_same_v<T, bool>) {
-      std::optional<int64_t> number = integerIn(value);
-      require(number && int64_t(T(*number)) == *number,
-              where + ": '" + key + "' is " + value.dump().substr(0, 40) +
-                  ", expected a whole number");
-      return T(*number);
+      if (value.is_number()) {
+        std::optional<int64_t> number = integerIn(value);
+        require(number && int64_t(T(*number)) == *number,
+                where + ": '" + key + "' is " + value.dump().substr(0, 40) +
+                    ", expected a whole number");
+        return T(*number);
+      }
     }
     return value.get<T>();
   } catch (const Json::exception &) {
