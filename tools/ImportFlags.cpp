@@ -21,6 +21,21 @@ ImportFlags::ImportFlags()
       freeze("freeze",
              cl::desc("Parameters that are not trained (default: none)"),
              cl::value_desc("pattern"), cl::cat(category)),
+      train("train",
+            cl::desc("Train only these parameters, the others are frozen "
+                     "(default: all)"),
+            cl::value_desc("pattern"), cl::cat(category)),
+      ties("tie",
+           cl::desc("Two names of one parameter, where the file does not say"),
+           cl::value_desc("name=name"), cl::cat(category)),
+      drops("drop-unused",
+            cl::desc("Leave out parameters that nothing reads: saved files "
+                     "lack them"),
+            cl::value_desc("pattern"), cl::cat(category)),
+      renames("rename",
+              cl::desc("What the model calls a parameter that lost its name "
+                       "(legacy exporter)"),
+              cl::value_desc("name=name"), cl::cat(category)),
       paddings(
           "padding-idx",
           cl::desc("Row of an embedding's table that gets no gradient from it, "
@@ -56,6 +71,21 @@ static bool parsePairs(StringRef flag, const cl::list<std::string> &given,
   return true;
 }
 
+static bool
+parseNames(StringRef flag, const cl::list<std::string> &given,
+           std::vector<std::pair<std::string, std::string>> &pairs) {
+  for (StringRef text : given) {
+    auto [first, second] = text.split('=');
+    if (first.empty() || second.empty() || first == second) {
+      printError("--" + flag + " '" + text +
+                 "' is not of the form name=other-name");
+      return false;
+    }
+    pairs.emplace_back(first.str(), second.str());
+  }
+  return true;
+}
+
 /// "wte.weight=3" or "wte.weight=none".
 static bool parsePaddings(const cl::list<std::string> &given,
                           onnx::ImportOptions &options) {
@@ -78,10 +108,14 @@ mlir::FailureOr<onnx::ImportOptions> ImportFlags::get() const {
   onnx::ImportOptions options;
   if (!parsePairs("dim", dims, options.dims) ||
       !parsePairs("bind", binds, options.binds) ||
-      !parsePaddings(paddings, options))
+      !parsePaddings(paddings, options) ||
+      !parseNames("tie", ties, options.ties) ||
+      !parseNames("rename", renames, options.renames))
     return mlir::failure();
   options.paramPatterns.assign(params.begin(), params.end());
   options.freezePatterns.assign(freeze.begin(), freeze.end());
+  options.trainPatterns.assign(train.begin(), train.end());
+  options.dropPatterns.assign(drops.begin(), drops.end());
   options.untie = untie;
   options.init = init;
   return options;

@@ -17,7 +17,8 @@ public:
 
 private:
   llvm::cl::OptionCategory category;
-  llvm::cl::list<std::string> dims, binds, params, freeze, paddings;
+  llvm::cl::list<std::string> dims, binds, params, freeze, train, ties, drops,
+      renames, paddings;
   llvm::cl::opt<bool> untie, init;
 };
 } // namespace fsdp

@@ -9,9 +9,9 @@ def Onnx_ParameterOp : Op<Onnx_Dialect, "parameter", [Symbol]> {
     transposed is declared as PyTorch has it, with `transposed` on the source).
     `aliases` are the further names of a tied parameter.
 
-    `source` is `{file, file_bytes, offset, bytes, transposed}`, all in bytes,
+    `source` is `{file, file_bytes, offset, bytes, sum, transposed}`, all in bytes,
     raw little-endian data in C order, `file_bytes` the size that the file had
-    when it was imported (fsdp-run refuses another); or `{fill = 0.0}` for one the
+    when it was imported and `sum` one of its bytes (fsdp-run refuses others); or `{fill = 0.0}` for one the
     exporter dropped because it was zero. `init` is `{kind = "normal", mean,
     std}` or `{kind = "constant", value}`. `data` holds a small buffer.
     `missing` is the external file that was not there.

@@ -72,10 +72,18 @@ public:
       manifest["ignore_index"] = ignored.getInt();
     if (auto name = module->getAttrOfType<StringAttr>("onnx.model"))
       manifest["model"] = name.getValue();
+    if (auto dropped = module->getAttrOfType<ArrayAttr>("onnx.dropped")) {
+      Array names;
+      for (StringRef name : dropped.getAsValueRange<StringAttr>())
+        names.push_back(name);
+      manifest["dropped"] = std::move(names);
+    }
     if (auto shift = module->getAttrOfType<StringAttr>(kLabelsShift))
       manifest["labels_shift"] = shift.getValue();
     if (auto vocabulary = module->getAttrOfType<IntegerAttr>(kVocabSize))
       manifest["vocab_size"] = vocabulary.getInt();
+    if (auto rows = module->getAttrOfType<IntegerAttr>(kTokenRows))
+      manifest["token_rows"] = rows.getInt();
     Array features(target.features);
     manifest["target"] = Object{{"triple", target.triple},
                                 {"cpu", target.cpu},

@@ -21,8 +21,11 @@ inline constexpr llvm::StringLiteral kOnnxName = "onnx.name";
 inline constexpr llvm::StringLiteral kRole = "train.role";
 /// Module attribute: "data" or "model".
 inline constexpr llvm::StringLiteral kLabelsShift = "train.labels_shift";
-/// Module attribute: number of classes, which token ids must be below.
+/// Module attribute: number of classes, which labels must be below.
 inline constexpr llvm::StringLiteral kVocabSize = "train.vocab_size";
+/// Module attribute: rows of the smallest table that token ids are looked up
+/// in.
+inline constexpr llvm::StringLiteral kTokenRows = "train.token_rows";
 
 /// Module attribute: the label that the loss does not count.
 inline constexpr llvm::StringLiteral kIgnoreIndex = "train.ignore_index";

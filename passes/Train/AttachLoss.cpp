@@ -8,6 +8,8 @@
 #include "passes/Support/Step.h"
 #include "passes/Train/Passes.h"
 
+#include <limits>
+
 namespace fsdp {
 #define GEN_PASS_DEF_TRAINATTACHLOSS
 #include "passes/Train/Passes.h.inc"
@@ -41,6 +43,24 @@ bool isShiftedByModel(Value labels) {
   return false;
 }
 
+/// Rows of the smallest table that `tokens`, moved about on the way or not, are
+/// looked up in; `rows` where there is none.
+int64_t rowsLookedUp(Value tokens, int64_t rows) {
+  for (OpOperand &use : tokens.getUses()) {
+    Operation *op = use.getOwner();
+    if (auto gather = dyn_cast<onnx::GatherOp>(op)) {
+      auto table = cast<RankedTensorType>(gather.getTable().getType());
+      rows = gather.getIndices() == tokens
+                 ? std::min(rows, table.getDimSize(0))
+                 : rowsLookedUp(gather, rows);
+    } else if (isa<onnx::ReshapeOp, onnx::CastOp, onnx::SliceOp,
+                   onnx::TransposeOp, onnx::ExpandOp, onnx::ConcatOp>(op)) {
+      rows = rowsLookedUp(op->getResult(0), rows);
+    }
+  }
+  return rows;
+}
+
 struct AttachLoss : public fsdp::impl::TrainAttachLossBase<AttachLoss> {
   using TrainAttachLossBase::TrainAttachLossBase;
 
@@ -48,7 +68,29 @@ struct AttachLoss : public fsdp::impl::TrainAttachLossBase<AttachLoss> {
     func::FuncOp func = getFunction(getOperation(), kForward);
     if (!func || failed(attach(func)) || failed(assignRoles(func)))
       return signalPassFailure();
+    setTokenRows(func);
     func.setName(kStep);
+  }
+
+  /// Token ids are bounded by the tables, labels by the logits' width. Without
+  /// an input for labels the model makes them of the tokens.
+  void setTokenRows(func::FuncOp func) {
+    constexpr int64_t unbounded = std::numeric_limits<int64_t>::max();
+    int64_t rows = unbounded;
+    bool hasLabels = false;
+    for (BlockArgument argument : func.getArguments()) {
+      auto role =
+          func.getArgAttrOfType<StringAttr>(argument.getArgNumber(), kRole);
+      if (role == "tokens")
+        rows = rowsLookedUp(argument, rows);
+      hasLabels |= role == "labels";
+    }
+    auto classes = getOperation()->getAttrOfType<IntegerAttr>(kVocabSize);
+    if (!hasLabels)
+      rows = std::min(rows, classes.getInt());
+    if (rows != unbounded)
+      getOperation()->setAttr(kTokenRows,
+                              IntegerAttr::get(classes.getType(), rows));
   }
 
   LogicalResult attach(func::FuncOp func) {

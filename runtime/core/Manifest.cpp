@@ -280,6 +280,10 @@ void parseInterface(Manifest &manifest, const Json &json) {
       map->emplace(name, parsed);
     }
   manifest.vocabSize = get<int64_t>(json, "vocab_size", where);
+  manifest.tokenRows =
+      getOr<int64_t>(json, "token_rows", manifest.vocabSize, where);
+  manifest.dropped =
+      getOr<std::vector<std::string>>(json, "dropped", {}, where);
   manifest.ignoreIndex = getOr<int64_t>(json, "ignore_index", -100, where);
   std::string shift = get<std::string>(json, "labels_shift", where);
   require(shift == "data" || shift == "model",
@@ -342,6 +346,8 @@ void parseOrigin(ParameterSpec &spec, const Json &json,
     spec.fileOffset = get<int64_t>(source, "offset", where);
     spec.fileBytes = get<int64_t>(source, "bytes", where);
     spec.fileSize = getOr<int64_t>(source, "file_bytes", -1, where);
+    if (source.contains("sum"))
+      spec.fileSum = uint64_t(get<int64_t>(source, "sum", where));
     spec.transposed = getOr<bool>(source, "transposed", false, where);
     require(spec.fileOffset >= 0 &&
                 spec.fileBytes == spec.numElements() * sizeOfDType(spec.dtype),

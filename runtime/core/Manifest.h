@@ -13,6 +13,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -76,6 +77,7 @@ struct ParameterSpec {
   std::string file; // Origin::File: where the bytes stand
   int64_t fileOffset = 0, fileBytes = 0;
   int64_t fileSize = -1; // of the whole file at compile time; -1: not known
+  std::optional<uint64_t> fileSum; // sampledSum of the bytes at compile time
   bool transposed = false;
   double value = 0;            // Fill, Constant
   double mean = 0, stddev = 0; // Normal
@@ -117,7 +119,10 @@ struct Manifest {
   std::vector<PhaseSpec> phases;
   std::vector<InputSpec> inputs;
   std::map<std::string, Place> scalars, results;
-  int64_t batch = 0, seq = 0, vocabSize = 0;
+  std::vector<std::string> dropped; // parameters that saved files lack
+  int64_t batch = 0, seq = 0;
+  int64_t vocabSize = 0; // classes: labels are below it
+  int64_t tokenRows = 0; // of the tables that token ids are looked up in
   int64_t ignoreIndex = -100;
   bool labelsAreNextTokens = true; // labels_shift is "data"
   std::vector<UnitSpec> units;

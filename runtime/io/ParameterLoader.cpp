@@ -2,6 +2,7 @@
 
 #include "io/ParameterLoader.h"
 
+#include "abi/SampledSum.h"
 #include "core/DType.h"
 #include "io/Philox.h"
 
@@ -54,6 +55,46 @@ static Expected<const StoredTensor *> findAny(const TensorFiles &files,
   return static_cast<const StoredTensor *>(nullptr);
 }
 
+/// Under all names that the file has, a tied parameter has one value.
+Status ParameterLoader::checkTied(const TensorFiles &files,
+                                  const ParameterSpec &spec,
+                                  const StoredTensor &tensor) const {
+  for (const std::string &name : spec.names) {
+    auto other = files.all().find(name);
+    if (other == files.all().end() || &other->second == &tensor)
+      continue;
+    Expected<bool> equal = sameValues(spec, tensor, other->second);
+    if (!equal.ok())
+      return equal.status();
+    if (!*equal)
+      return failure("'", spec.names[0], "' and '", name,
+                     "' are one parameter of the model, but differ in '",
+                     options.weights,
+                     "': leave the name out that is not to be used");
+  }
+  return Status();
+}
+
+Expected<bool> ParameterLoader::sameValues(const ParameterSpec &spec,
+                                           const StoredTensor &a,
+                                           const StoredTensor &b) const {
+  if (a.shape != b.shape)
+    return false;
+  int64_t size = sizeOfDType(spec.dtype), elements = spec.numElements();
+  int64_t piece = stagingBytes / size;
+  std::vector<char> ours(stagingBytes), theirs(stagingBytes);
+  for (int64_t at = 0; at < elements; at += piece) {
+    int64_t end = std::min(at + piece, elements);
+    FSDPRT_RETURN_IF_ERROR(readStored(a, spec.dtype, at, end, ours.data()));
+    FSDPRT_RETURN_IF_ERROR(readStored(b, spec.dtype, at, end, theirs.data()));
+    if (std::memcmp(ours.data(), theirs.data(), (end - at) * size) != 0)
+      return false;
+    if (options.onProgress)
+      options.onProgress();
+  }
+  return true;
+}
+
 Status ParameterLoader::matchWeights(const TensorFiles &files) {
   std::string missing;
   int numMissing = 0;
@@ -85,12 +126,34 @@ Status ParameterLoader::matchWeights(const TensorFiles &files) {
                      lookupDType(tensor.dtype)->name, " in '",
                      tensor.file->path(), "', expected ",
                      lookupDType(spec.dtype)->name);
+    // One rank looks for all.
+    if (options.rank == 0)
+      FSDPRT_RETURN_IF_ERROR(checkTied(files, spec, tensor));
     stored[i] = tensor;
   }
   if (numMissing)
     return failure("'", options.weights, "' lacks ", numMissing, " of ",
                    manifest->parameters.size(), " parameters: ", missing,
                    numMissing > 5 ? ", ..." : "");
+  return Status();
+}
+
+/// Another model's file may have the same size.
+static Status checkSum(const ParameterSpec &spec, const InputFile &file) {
+  if (!spec.fileSum)
+    return Status();
+  Status status;
+  uint64_t sum =
+      sampledSum(spec.fileBytes, [&](int64_t at, int64_t count, char *to) {
+        if (status.ok())
+          status = file.read(to, spec.fileOffset + at, count);
+      });
+  FSDPRT_RETURN_IF_ERROR(status);
+  if (sum != *spec.fileSum)
+    return failure("'", spec.file, "' has other values of parameter '",
+                   spec.names[0],
+                   "' than when the program was compiled: compile the program "
+                   "again, or give --weights");
   return Status();
 }
 
@@ -124,6 +187,8 @@ Status ParameterLoader::openSources() {
       return failure("parameter '", spec.names[0], "' needs bytes [",
                      spec.fileOffset, ", ", spec.fileOffset + spec.fileBytes,
                      ") of '", spec.file, "', which has ", file->size());
+    if (options.rank == 0)
+      FSDPRT_RETURN_IF_ERROR(checkSum(spec, *file));
     stored[i] = StoredTensor{file, spec.fileOffset, spec.dtype, spec.shape};
   }
   return Status();

@@ -36,6 +36,10 @@ public:
                       void *to) const;
 
 private:
+  Status checkTied(const TensorFiles &files, const ParameterSpec &spec,
+                   const StoredTensor &tensor) const;
+  Expected<bool> sameValues(const ParameterSpec &spec, const StoredTensor &a,
+                            const StoredTensor &b) const;
   Status matchWeights(const TensorFiles &files);
   Status openSources();
   Status readStored(const StoredTensor &tensor, int32_t dtype, int64_t begin,

@@ -99,7 +99,7 @@ Expected<TokenData> TokenData::open(const Manifest &manifest, Options options) {
   if (data.options.shuffle)
     data.order.emplace(data.windows, data.options.seed);
   FSDPRT_RETURN_IF_ERROR(data.openLabels());
-  FSDPRT_RETURN_IF_ERROR(data.checkTokens());
+  FSDPRT_RETURN_IF_ERROR(data.checkData());
   return data;
 }
 
@@ -125,22 +125,64 @@ uint32_t TokenData::tokenAt(int64_t index) const {
   return value;
 }
 
-Status TokenData::badToken(int64_t index) const {
-  return failure("token ", tokenAt(index), " at position ", index, " (byte ",
-                 index * tokenBytes, ") of '", options.path,
-                 "' is beyond the model's vocabulary of ", manifest->vocabSize);
+Status TokenData::checkToken(int64_t index, bool isLabel) const {
+  int64_t token = tokenAt(index);
+  if (token < (isLabel ? manifest->vocabSize : manifest->tokenRows))
+    return Status();
+  std::string found = "token " + std::to_string(token) + " at position " +
+                      std::to_string(index) + " (byte " +
+                      std::to_string(index * tokenBytes) + ") of '" +
+                      options.path + "' is ";
+  if (token < manifest->tokenRows)
+    return failure(found, "a label, the next token, beyond the model's ",
+                   manifest->vocabSize,
+                   " classes: give --labels to train it on others");
+  return failure(found, "beyond the model's vocabulary of ",
+                 manifest->tokenRows);
 }
 
-/// Looks through the beginning of the file, so that a wrong vocabulary shows
+Expected<int64_t> TokenData::labelAt(int64_t index) const {
+  if (!labels) {
+    FSDPRT_RETURN_IF_ERROR(checkToken(index, /*isLabel=*/true));
+    return int64_t(tokenAt(index));
+  }
+  int32_t label;
+  std::memcpy(&label, labels->data() + 4 * index, 4);
+  // The file's mark, whatever number the program's loss ignores.
+  if (label == kIgnoredLabel)
+    return manifest->ignoreIndex;
+  if (label < 0 || label >= manifest->vocabSize)
+    return failure("label ", label, " at position ", index, " of '",
+                   options.labels, "' is neither ", kIgnoredLabel,
+                   " nor one of the model's ", manifest->vocabSize, " classes");
+  return int64_t(label);
+}
+
+/// Looks through the beginning of the files, so that a wrong vocabulary shows
 /// before training; every batch is checked again as it is used.
-Status TokenData::checkTokens() const {
-  int64_t checked = std::min<int64_t>(tokens, (64 << 20) / tokenBytes);
-  if (tokenBytes == 1 && manifest->vocabSize >= 256)
-    return Status();
-  for (int64_t i = 0; i < checked; ++i)
-    if (tokenAt(i) >= uint64_t(manifest->vocabSize))
-      return badToken(i);
+Status TokenData::checkData() const {
+  constexpr int64_t mostBytes = 64 << 20;
+  bool haveLabels = std::any_of(
+      manifest->inputs.begin(), manifest->inputs.end(),
+      [](const InputSpec &input) { return input.role == "labels"; });
+  int64_t checked = std::min(tokens, mostBytes / tokenBytes);
+  int64_t least = std::min(manifest->tokenRows, manifest->vocabSize);
+  // The first token is nobody's next one.
+  int64_t firstLabel = manifest->labelsAreNextTokens ? 1 : 0;
+  for (int64_t i = 0; i < checked; ++i) {
+    if (tokenAt(i) < uint64_t(least))
+      continue;
+    FSDPRT_RETURN_IF_ERROR(checkToken(i, /*isLabel=*/false));
+    if (haveLabels && !labels && i >= firstLabel)
+      FSDPRT_RETURN_IF_ERROR(checkToken(i, /*isLabel=*/true));
+  }
   file->release(0, checked * tokenBytes);
+  if (!haveLabels || !labels)
+    return Status();
+  checked = std::min(tokens, mostBytes / 4);
+  for (int64_t i = 0; i < checked; ++i)
+    FSDPRT_RETURN_IF_ERROR(labelAt(i).status());
+  labels->release(0, 4 * checked);
   return Status();
 }
 
@@ -163,19 +205,13 @@ Status TokenData::fill(const InputSpec &input, int64_t step, void *to) const {
     int64_t first = windowStart(step, row) + shift;
     for (int64_t i = 0; i < seq; ++i) {
       int64_t value = tokenAt(first + i);
-      if (value >= manifest->vocabSize)
-        return badToken(first + i);
-      if (isLabels && labels) {
-        int32_t label;
-        std::memcpy(&label, labels->data() + 4 * (first + i), 4);
-        // The file's mark, whatever number the program's loss ignores.
-        if (label == kIgnoredLabel)
-          label = int32_t(manifest->ignoreIndex);
-        else if (label < 0 || label >= manifest->vocabSize)
-          return failure("label ", label, " at position ", first + i, " of '",
-                         options.labels, "' is neither ", kIgnoredLabel,
-                         " nor in the vocabulary of ", manifest->vocabSize);
-        value = label;
+      if (isLabels) {
+        Expected<int64_t> label = labelAt(first + i);
+        if (!label.ok())
+          return label.status();
+        value = *label;
+      } else {
+        FSDPRT_RETURN_IF_ERROR(checkToken(first + i, /*isLabel=*/false));
       }
       if (wide)
         static_cast<int64_t *>(to)[row * seq + i] = value;

@@ -55,9 +55,13 @@ public:
 
 private:
   Status openLabels();
-  Status checkTokens() const;
+  Status checkData() const;
   uint32_t tokenAt(int64_t index) const;
-  Status badToken(int64_t index) const;
+  /// Whether a token is in the tables it is looked up in, or, as a label, one
+  /// of the classes.
+  Status checkToken(int64_t index, bool isLabel) const;
+  /// What the loss compares with at a place of the files.
+  Expected<int64_t> labelAt(int64_t index) const;
 
   const Manifest *manifest = nullptr;
   Options options;

@@ -255,6 +255,15 @@ Status Trainer::checkRecords() {
   return Status();
 }
 
+static void printSaved(const RunOptions &options, const Manifest &manifest) {
+  std::string lacks;
+  for (const std::string &name : manifest.dropped)
+    lacks +=
+        (lacks.empty() ? ", without what --drop-unused left out: '" : ", '") +
+        name + "'";
+  std::printf("saved %s%s\n", options.save.c_str(), lacks.c_str());
+}
+
 Status Trainer::summarise() {
   auto measured = context->streams->gatherValues(context->recorder.peakBytes());
   if (!measured.ok())
@@ -272,7 +281,7 @@ Status Trainer::summarise() {
     std::printf("records match the memory plan\n");
   printSummary(history, manifest.plannedPeakBytes, peaks, setup.sharedProcess);
   if (!options.save.empty())
-    std::printf("saved %s\n", options.save.c_str());
+    printSaved(options, manifest);
   return Status();
 }
 

@@ -29,12 +29,22 @@ def node(op, inputs, outputs, scope="", **attributes):
     return helper.make_node(op, inputs, outputs, name=name, **attributes)
 
 
+def is_number(tensor):
+    scalar = tensor.data_type == FLOAT and int(np.prod(tensor.dims)) == 1
+    return scalar and tensor.name not in ("weight", "bias") and "." not in tensor.name
+
+
 def model(nodes, inputs, outputs, weights=(), opset=18, functions=(), domains=()):
-    graph = helper.make_graph(nodes, "g", inputs, outputs, list(weights))
+    # PyTorch writes numbers as nodes.
+    numbers = [helper.make_node("Constant", [], [w.name], name=w.name, value=w)
+               for w in weights if is_number(w)]
+    weights = [w for w in weights if not is_number(w)]
+    graph = helper.make_graph([*numbers, *nodes], "g", inputs, outputs, weights)
     opsets = [helper.make_opsetid("", opset)]
     opsets += [helper.make_opsetid(d, 1) for d in domains]
     return helper.make_model(
-        graph, opset_imports=opsets, functions=list(functions), ir_version=10
+        graph, opset_imports=opsets, functions=list(functions), ir_version=10,
+        producer_name="pytorch",
     )
 
 

@@ -324,7 +324,7 @@ def refusal(spec, variant, proto, tied):
     lost = [n for n in lost_parameters(proto) if n not in tied and n not in tied.values()]
     if lost:
         # Unoptimised, only the version converter drops a parameter: an unused one.
-        option = "optimize=False" if variant.optimize else "opset_version"
+        option = "optimize=False" if variant.optimize else "--drop-unused"
         return f"no record of {', '.join(lost)}", lost, option
     if computed := computed_parameters(proto):
         return f"computed from {', '.join(computed)}", computed, "optimize=False"

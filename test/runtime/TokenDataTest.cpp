@@ -126,7 +126,8 @@ TEST(TokenData, MarksIgnoredLabelsAsTheLossDoes) {
     auto data = openTokens(
         manifest, {folder / "t.u16", "", folder / "y.i32", 0, false, 0, 1});
     std::vector<int64_t> to(manifest.batch * manifest.seq);
-    Status status = data->fill(manifest.inputs[1], 0, to.data());
+    Status status = data.ok() ? data->fill(manifest.inputs[1], 0, to.data())
+                              : data.status();
     return std::pair(status.message(), to[row]);
   };
   EXPECT_EQ(read(5), std::pair(std::string(), int64_t(-1))); // of token 6
@@ -157,14 +158,55 @@ TEST(TokenData, ReadsTokenFilesAndLabels) {
     EXPECT_EQ(rows(manifest, *data, 1, 0)[5], -100); // of token 6
     EXPECT_EQ(rows(manifest, *data, 1, 0)[6], 7);
   }
+  // Labels are looked through at the start, as tokens are.
   labels[40] = 999;
   writeFile(folder / "y.i32", bytesOf(labels));
   auto data = openTokens(
       manifest, {folder / "t.u16", "", folder / "y.i32", 0, false, 0, 1});
-  ASSERT_TRUE(data.ok());
-  std::vector<int64_t> to(12 * 8);
-  EXPECT_THAT(data->fill(manifest.inputs[1], 0, to.data()).message(),
-              HasSubstr("label 999 at position 40"));
+  EXPECT_THAT(data.status().message(),
+              testing::AllOf(HasSubstr("label 999 at position 40"),
+                             HasSubstr("one of the model's 256 classes")));
+}
+
+/// Tests that token ids are bounded by the table they are looked up in and
+/// labels by the classes, where one is wider than the other.
+TEST(TokenData, TokensAndLabelsHaveBoundsOfTheirOwn) {
+  TemporaryFolder folder;
+  std::vector<uint16_t> tokens(200);
+  for (int i = 0; i < 200; ++i)
+    tokens[i] = uint16_t(i);
+  std::vector<int32_t> labels(200, 2);
+  writeFile(folder / "t.u16", bytesOf(tokens));
+  writeFile(folder / "y.i32", bytesOf(labels));
+  Json json = makeManifest(1);
+  auto messageFor = [&](int64_t rows, int64_t classes, bool withLabels) {
+    json["token_rows"] = rows;
+    json["vocab_size"] = classes;
+    std::string path = withLabels ? folder / "y.i32" : std::string();
+    return openTokens(manifestOf(json),
+                      {folder / "t.u16", "", path, 0, false, 0, 1})
+        .status()
+        .message();
+  };
+  EXPECT_EQ(messageFor(200, 3, true), "");
+  EXPECT_EQ(messageFor(200, 200, false), "");
+  EXPECT_THAT(messageFor(199, 3, true),
+              HasSubstr("token 199 at position 199 (byte 398)"));
+  EXPECT_THAT(messageFor(199, 300, false),
+              HasSubstr("beyond the model's vocabulary of 199"));
+  EXPECT_THAT(messageFor(200, 2, true), HasSubstr("label 2 at position 0"));
+  // Without a labels file the next tokens are labels.
+  EXPECT_THAT(messageFor(200, 3, false),
+              testing::AllOf(HasSubstr("token 3 at position 3"),
+                             HasSubstr("the model's 3 classes"),
+                             HasSubstr("give --labels")));
+  // The first token is nobody's label, unless the model shifts.
+  tokens[0] = 150;
+  std::fill(tokens.begin() + 1, tokens.end(), 1);
+  writeFile(folder / "t.u16", bytesOf(tokens));
+  EXPECT_EQ(messageFor(200, 3, false), "");
+  json["labels_shift"] = "model";
+  EXPECT_THAT(messageFor(200, 3, false), HasSubstr("token 150 at position 0"));
 }
 
 TEST(TokenData, BadInputIsNamed) {

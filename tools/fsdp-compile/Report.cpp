@@ -22,6 +22,11 @@ void fsdp::reportParameters(ModuleOp module, llvm::raw_ostream &os) {
   os << "parameters: " << trainable << " trainable (" << trainableElements
      << " elements), " << frozen << " frozen (" << frozenElements
      << " elements)\n";
+  if (auto dropped = module->getAttrOfType<ArrayAttr>("onnx.dropped")) {
+    os << "dropped, as nothing reads them (saved files will lack them): ";
+    llvm::interleaveComma(dropped.getAsValueRange<StringAttr>(), os);
+    os << "\n";
+  }
 }
 
 /// Payload that one gather of `unit` brings, padding not counted.

@@ -41,6 +41,35 @@ bool FoldedValues::readsMergedBuffer(const CallRecord &call) const {
   });
 }
 
+/// Whether a value is named after a call that gives its operand back. A view or
+/// a slice may do so too, but the name does not tell.
+static bool isIdentityCall(StringRef value) {
+  StringRef call = value.rtrim("0123456789");
+  if (call != value)
+    call.consume_back("_");
+  return call == "clone" || call == "alias" || call == "contiguous";
+}
+
+bool FoldedValues::isIdentity(const TensorRecord &record, StringRef value,
+                              const llvm::StringMap<size_t> &targets,
+                              bool transposed) const {
+  auto folded = graph.values.find(record.name);
+  if (folded == graph.values.end() || value.empty())
+    return false;
+  unsigned parameters = 0;
+  bool listed = false;
+  for (StringRef name : folded->second.foldedFrom) {
+    listed |= name == value;
+    if (targets.count(name))
+      ++parameters;
+    else if (!isIdentityCall(name))
+      return false;
+  }
+  // The transposition that follows leaves a name of its own.
+  bool named = record.name == value && isIdentityCall(value);
+  return parameters == 1 && (transposed ? listed : named);
+}
+
 static bool isNumber(StringRef text) {
   double value;
   return !text.getAsDouble(value);

@@ -41,6 +41,12 @@ public:
   std::optional<std::string> standsFor(const CallRecord &call,
                                        const TensorRecord &record,
                                        std::optional<int> argument) const;
+  /// Whether an initializer that was computed ahead is a parameter as it is,
+  /// or its transpose: all that lies between is calls like `clone`. `value` is
+  /// what the call reads, `targets` has the parameters' names.
+  bool isIdentity(const TensorRecord &record, llvm::StringRef value,
+                  const llvm::StringMap<size_t> &targets,
+                  bool transposed) const;
   /// The first value of a call that is gone, or "".
   std::string firstOf(const CallRecord &call) const;
 

@@ -10,6 +10,7 @@
 #include "mlir/IR/Location.h"
 #include "llvm/ADT/SmallVector.h"
 #include "llvm/ADT/StringMap.h"
+#include "llvm/ADT/StringSet.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include <memory>
 #include <optional>
@@ -49,9 +50,9 @@ struct Node {
   int64_t version = 0;
   std::vector<std::string> inputs, outputs;
   llvm::StringMap<NodeAttribute> attributes;
-  /// Metadata of PyTorch's exporter: the call the node came from, and the
-  /// modules around it.
-  std::string fxNode, nameScopes;
+  /// Metadata of PyTorch's exporter: the call the node came from, the modules
+  /// around it and their classes.
+  std::string fxNode, nameScopes, classes;
 };
 
 struct Dim {
@@ -78,6 +79,8 @@ struct Graph {
   llvm::StringMap<size_t> initializerIndex;
   std::vector<Node> nodes;
   llvm::StringMap<std::string> metadata;
+  /// What the standard's training information updates.
+  llvm::StringSet<> updated;
 
   const TensorRecord *initializer(llvm::StringRef name) const {
     auto it = initializerIndex.find(name);

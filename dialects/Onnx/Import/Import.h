@@ -20,6 +20,15 @@ struct ImportOptions {
   std::vector<std::string> paramPatterns;
   /// Patterns of parameters that are not trained.
   std::vector<std::string> freezePatterns;
+  /// If there are any, only parameters that match one are trained.
+  std::vector<std::string> trainPatterns;
+  /// Two names of one parameter each, where the file does not say so.
+  std::vector<std::pair<std::string, std::string>> ties;
+  /// Patterns of parameters that nothing reads and that are left out.
+  std::vector<std::string> dropPatterns;
+  /// Names of parameters in the file, or of what folding made of them, and
+  /// what they are called in the model.
+  std::vector<std::pair<std::string, std::string>> renames;
   /// Rows of embeddings that get no gradient, by the table's name (nothing:
   /// all rows get one), where the file does not say.
   std::vector<std::pair<std::string, std::optional<int64_t>>> paddingRows;
@@ -31,7 +40,8 @@ struct ImportOptions {
 
 /// Reads the model at `path`: a module of `onnx.parameter`s and one function
 /// @forward, a straight line of canonical ops with static shapes; operators
-/// outside the set are `onnx.node`s. Null after one error, emitted on
+/// outside the set are `onnx.node`s. The module's `onnx.dropped` lists what was
+/// left out of it on request. Null after one error, emitted on
 /// `context`. Warnings tell what was decided for the user (a tie by contents).
 mlir::OwningOpRef<mlir::ModuleOp> importOnnx(llvm::StringRef path,
                                              const ImportOptions &options,

@@ -256,6 +256,8 @@ FailureOr<Node> Converter::convertNode(const pb::NodeProto &node) {
       result.fxNode = entry.value();
     else if (entry.key() == "pkg.torch.onnx.name_scopes")
       result.nameScopes = entry.value();
+    else if (entry.key() == "pkg.torch.onnx.class_hierarchy")
+      result.classes = entry.value();
   }
   for (const auto &attribute : node.attribute()) {
     auto converted = convertAttribute(attribute, result.name);
@@ -369,6 +371,9 @@ LogicalResult Converter::convert(const pb::ModelProto &model) {
     graph.metadata[entry.key()] = entry.value();
   for (const auto &entry : model.metadata_props())
     graph.metadata.try_emplace(entry.key(), entry.value());
+  for (const auto &info : model.training_info())
+    for (const auto &binding : info.update_binding())
+      graph.updated.insert(binding.key());
   if (failed(convertInitializers(proto)))
     return failure();
   for (const auto &value : proto.value_info())

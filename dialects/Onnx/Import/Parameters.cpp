@@ -13,6 +13,48 @@ using namespace fsdp::onnx;
 static constexpr const char *signatureKey =
     "pkg.torch.export.ExportedProgram.graph_signature";
 
+std::optional<size_t> ParameterTable::find(StringRef name) const {
+  for (auto [i, parameter] : llvm::enumerate(parameters))
+    if (parameter.name == name ||
+        llvm::is_contained(parameter.aliases, name.str()))
+      return i;
+  return std::nullopt;
+}
+
+bool ParameterTable::isRead(size_t parameter) const {
+  return llvm::any_of(uses,
+                      [&](const auto &use) {
+                        return use.second.parameter == parameter;
+                      }) ||
+         llvm::any_of(droppedBiases, [&](const auto &bias) {
+           return bias.second == parameter;
+         });
+}
+
+void ParameterTable::erase(size_t parameter, size_t replacement) {
+  auto redirect = [&](size_t &index) {
+    if (index == parameter)
+      index = replacement;
+    if (index > parameter)
+      --index;
+  };
+  for (auto &use : uses)
+    redirect(use.second.parameter);
+  for (auto &bias : droppedBiases)
+    redirect(bias.second);
+  parameters.erase(parameters.begin() + parameter);
+}
+
+std::string fsdp::onnx::listNames(ArrayRef<std::string> names) {
+  constexpr size_t shown = 20;
+  std::string text;
+  for (const std::string &name : names.take_front(shown))
+    text += (text.empty() ? "'" : ", '") + name + "'";
+  if (names.size() > shown)
+    text += " and " + std::to_string(names.size() - shown) + " more";
+  return text;
+}
+
 bool fsdp::onnx::matchesAny(StringRef name,
                             const std::vector<std::string> &patterns) {
   return llvm::any_of(patterns, [&](const std::string &pattern) {
@@ -20,9 +62,8 @@ bool fsdp::onnx::matchesAny(StringRef name,
   });
 }
 
-/// The bytes of a tensor; nothing where its file is not there.
-static FailureOr<std::optional<StringRef>> bytesOf(const TensorRecord &record,
-                                                   TensorData &data) {
+FailureOr<std::optional<StringRef>>
+fsdp::onnx::bytesOf(const TensorRecord &record, TensorData &data) {
   if (record.external) {
     auto file = data.externalFile(record);
     if (failed(file))
@@ -57,11 +98,10 @@ FailureOr<bool> fsdp::onnx::isTransposeOf(const TensorRecord &a,
   return true;
 }
 
-/// Each of the patterns has to match one of the names.
-static LogicalResult checkPatterns(StringRef flag,
-                                   ArrayRef<std::string> patterns,
-                                   ArrayRef<std::string> names, StringRef what,
-                                   Location loc) {
+LogicalResult fsdp::onnx::checkPatterns(StringRef flag,
+                                        ArrayRef<std::string> patterns,
+                                        ArrayRef<std::string> names,
+                                        StringRef what, Location loc) {
   for (const std::string &pattern : patterns)
     if (llvm::none_of(names, [&](const std::string &name) {
           return fsdp::matchesGlob(pattern, name);
@@ -74,6 +114,11 @@ static LogicalResult checkPatterns(StringRef flag,
 
 bool fsdp::onnx::isFloatData(int32_t dataType) {
   return dataType == 1 || dataType == 10 || dataType == 11 || dataType == 16;
+}
+
+bool fsdp::onnx::isSetting(const Node &node, unsigned operand) {
+  return operand > 0 && (node.opType == "Dropout" || node.opType == "Clip" ||
+                         node.opType == "Pad" || node.opType == "Range");
 }
 
 /// A graph signature tells which initializers are parameters: there `--param`
@@ -184,10 +229,13 @@ LogicalResult fsdp::onnx::recoverParameters(const Graph &graph,
                                             const ImportOptions &options,
                                             TensorData &data, Location loc,
                                             ParameterTable &table) {
+  bool isLegacy = !hasSignature(graph) && graph.producer == "pytorch";
   for (const TensorRecord &record : graph.initializers)
     table.weights[record.name] = &record;
   for (const Node &node : graph.nodes) {
-    if (node.opType != "Identity" || !node.domain.empty() ||
+    // PyTorch's legacy exporter keeps one of equal parameters and makes the
+    // others its Identities. Elsewhere an Identity is computed (a clone, say).
+    if (!isLegacy || node.opType != "Identity" || !node.domain.empty() ||
         node.inputs.size() != 1 || node.outputs.size() != 1)
       continue;
     auto it = table.weights.find(node.inputs[0]);
@@ -195,9 +243,14 @@ LogicalResult fsdp::onnx::recoverParameters(const Graph &graph,
       table.weights[node.outputs[0]] = it->second;
   }
   LogicalResult recovered =
-      hasSignature(graph) ? recoverBySignature(graph, data, loc, table)
-                          : recoverByNames(graph, options, data, loc, table);
-  if (failed(recovered) ||
+      hasSignature(graph) ? recoverBySignature(graph, options, data, loc, table)
+      : isLegacy          ? recoverByNames(graph, options, data, loc, table)
+                          : recoverAsTold(graph, options, loc, table);
+  if (succeeded(recovered) && !hasSignature(graph) &&
+      (failed(applyTies(graph, options, data, loc, table)) ||
+       failed(accountForLost(options, loc, table))))
+    return failure();
+  if (failed(recovered) || failed(applyRenames(graph, options, loc, table)) ||
       failed(findPaddingRows(graph, options, data, loc, table)))
     return failure();
   for (const Parameter &parameter : table.parameters)
@@ -208,159 +261,4 @@ LogicalResult fsdp::onnx::recoverParameters(const Graph &graph,
              << "' has no floating element type: only floating tensors can be "
                 "trained";
   return checkElementTypes(table, loc);
-}
-
-//===----------------------------------------------------------------------===//
-// Declarations
-//===----------------------------------------------------------------------===//
-
-static DictionaryAttr initFor(const Parameter &parameter, OpBuilder &builder) {
-  auto text = [&](StringRef key, StringRef value) {
-    return builder.getNamedAttr(key, builder.getStringAttr(value));
-  };
-  auto real = [&](StringRef key, double value) {
-    return builder.getNamedAttr(key, builder.getF64FloatAttr(value));
-  };
-  if (parameter.shape.size() >= 2)
-    return builder.getDictionaryAttr(
-        {text("kind", "normal"), real("mean", 0.0), real("std", 0.02)});
-  // A vector called weight scales a norm, whatever ops the norm came as.
-  StringRef leaf = splitName(parameter.name).second;
-  bool isScale = parameter.isScale ||
-                 (parameter.shape.size() == 1 &&
-                  (leaf == "weight" || leaf == "gamma" || leaf == "scale"));
-  return builder.getDictionaryAttr(
-      {text("kind", "constant"), real("value", isScale ? 1.0 : 0.0)});
-}
-
-/// The `source` of a parameter whose bytes are in a file, with the size of that
-/// file: by another one fsdp-run sees that it is not the same any more.
-static DictionaryAttr fileSource(const Parameter &parameter, StringRef file,
-                                 OpBuilder &builder) {
-  SmallVector<NamedAttribute> entries = {
-      builder.getNamedAttr("file", builder.getStringAttr(file)),
-      builder.getNamedAttr(
-          "offset", builder.getI64IntegerAttr(*parameter.source->offset)),
-      builder.getNamedAttr("bytes",
-                           builder.getI64IntegerAttr(parameter.source->bytes))};
-  uint64_t size = 0;
-  if (!llvm::sys::fs::file_size(file, size))
-    entries.push_back(builder.getNamedAttr(
-        "file_bytes", builder.getI64IntegerAttr(int64_t(size))));
-  if (parameter.transposed)
-    entries.push_back(
-        builder.getNamedAttr("transposed", builder.getBoolAttr(true)));
-  return builder.getDictionaryAttr(entries);
-}
-
-static LogicalResult setData(ParameterOp op, const Graph &graph,
-                             const ImportOptions &options, TensorData &data,
-                             const Parameter &parameter, OpBuilder &builder) {
-  Location loc = op.getLoc();
-  if (!parameter.source) {
-    op.setSourceAttr(builder.getDictionaryAttr(
-        builder.getNamedAttr("fill", builder.getF64FloatAttr(0.0))));
-    return success();
-  }
-  const TensorRecord &record = *parameter.source;
-  if (!record.external && record.offset) {
-    op.setSourceAttr(fileSource(parameter, graph.absolutePath, builder));
-    return success();
-  }
-  if (!record.external) {
-    FailureOr<Tensor> tensor = data.load(record);
-    if (failed(tensor))
-      return failure();
-    Tensor value = parameter.transposed ? transpose(*tensor, {1, 0}) : *tensor;
-    op.setDataAttr(toAttribute(value));
-    return success();
-  }
-  FailureOr<std::string> file = data.externalFile(record);
-  if (failed(file))
-    return failure();
-  if (!file->empty()) {
-    op.setSourceAttr(fileSource(parameter, *file, builder));
-    return success();
-  }
-  StringRef location = record.location;
-  op.setMissing(location);
-  if (options.init && !parameter.buffer) {
-    op.setInitAttr(initFor(parameter, builder));
-    return success();
-  }
-  if (parameter.buffer)
-    return mlir::emitError(loc)
-           << "external data file '" << location << "' of buffer '"
-           << parameter.name << "' is not there: buffers need their data";
-  if (location.empty())
-    return mlir::emitError(loc)
-           << "parameter '" << parameter.name
-           << "' is an input, without data: initialise such parameters with "
-              "--init; fsdp-run --weights gives them";
-  return mlir::emitError(loc)
-         << "external data file '" << location << "' of parameter '"
-         << parameter.name
-         << "' is not there: initialise such parameters with --init; fsdp-run "
-            "--weights gives them";
-}
-
-static LogicalResult checkFreezePatterns(const ParameterTable &table,
-                                         const ImportOptions &options,
-                                         Location loc) {
-  std::vector<std::string> names;
-  for (const Parameter &parameter : table.parameters) {
-    names.push_back(parameter.name);
-    llvm::append_range(names, parameter.aliases);
-  }
-  return checkPatterns("freeze", options.freezePatterns, names, "parameter",
-                       loc);
-}
-
-LogicalResult fsdp::onnx::emitParameters(const Graph &graph,
-                                         const ImportOptions &options,
-                                         TensorData &data, OpBuilder &builder,
-                                         Location loc,
-                                         const ParameterTable &table) {
-  if (failed(checkFreezePatterns(table, options, loc)))
-    return failure();
-  std::vector<const Parameter *> ordered;
-  for (const Parameter &parameter : table.parameters)
-    ordered.push_back(&parameter);
-  llvm::sort(ordered, [](const Parameter *a, const Parameter *b) {
-    return a->order < b->order;
-  });
-  llvm::StringSet<> names;
-  for (const Parameter *parameter : ordered) {
-    if (!names.insert(parameter->name).second)
-      return mlir::emitError(loc)
-             << "two parameters are called '" << parameter->name << "'";
-    Type element =
-        parameter->source
-            ? elementTypeOf(parameter->source->dataType, builder.getContext())
-            : builder.getF32Type();
-    if (!element)
-      return mlir::emitError(loc)
-             << "'" << parameter->name << "' has an unsupported element type";
-    auto named = NameLoc::get(builder.getStringAttr(parameter->name), loc);
-    OperationState state(named, ParameterOp::getOperationName());
-    auto type = RankedTensorType::get(parameter->shape, element);
-    state.addAttribute("sym_name", builder.getStringAttr(parameter->name));
-    state.addAttribute("type", TypeAttr::get(type));
-    state.addAttribute("scope",
-                       builder.getStringAttr(splitName(parameter->name).first));
-    auto op = cast<ParameterOp>(builder.create(state));
-    bool frozen = matchesAny(parameter->name, options.freezePatterns);
-    if (!parameter->aliases.empty()) {
-      SmallVector<StringRef> aliases(parameter->aliases.begin(),
-                                     parameter->aliases.end());
-      op.setAliasesAttr(builder.getStrArrayAttr(aliases));
-      for (StringRef alias : aliases)
-        frozen |= matchesAny(alias, options.freezePatterns);
-    }
-    op.setBuffer(parameter->buffer);
-    op.setFrozen(frozen);
-    if (failed(setData(op, graph, options, data, *parameter, builder)))
-      return failure();
-  }
-  return success();
 }

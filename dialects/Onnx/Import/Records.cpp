@@ -158,6 +158,12 @@ std::string fsdp::onnx::scopeOf(const Node &node) {
   return StringRef(scope).starts_with("_empty_nn_module_stack") ? "" : scope;
 }
 
+std::string fsdp::onnx::moduleClassOf(const Node &node) {
+  // The last entry is the call's.
+  std::vector<std::string> classes = parseStrings(node.classes);
+  return classes.size() < 2 ? "" : classes[classes.size() - 2];
+}
+
 ContainerPrefixes::ContainerPrefixes(
     const Graph &graph, const std::vector<std::string> &parameterNames) {
   llvm::StringSet<> seen, roots;

@@ -36,6 +36,8 @@ std::vector<std::string> parseFoldedFrom(llvm::StringRef text);
 /// in a node name of the legacy exporter
 /// (`/model/layers.0/self_attn/q_proj/MatMul`).
 std::string scopeOf(const Node &node);
+/// The class of that module (`torch.nn.modules.linear.Linear`), or "".
+std::string moduleClassOf(const Node &node);
 /// Node paths of the legacy exporter leave out containers without a call of
 /// their own (a ModuleDict): `/h.0/ln` of `transformer.h.0.ln`. Finds what was
 /// left out in front, from the names that parameters kept.

@@ -6,77 +6,12 @@
 // call, never by contents or count.
 //
 //===----------------------------------------------------------------------===//
-#include "dialects/Onnx/Import/CallRoles.h"
-#include "dialects/Onnx/Import/ComputedParameters.h"
+#include "dialects/Onnx/Import/SignatureRecovery.h"
 
 #include "llvm/ADT/MapVector.h"
 
 using namespace mlir;
 using namespace fsdp::onnx;
-
-namespace {
-class SignatureRecovery {
-public:
-  SignatureRecovery(const Graph &graph, TensorData &data, Location loc,
-                    ParameterTable &table)
-      : graph(graph), data(data), loc(loc), table(table) {}
-  LogicalResult run();
-
-private:
-  /// An operand that is a weight; the lines are those that its name and its
-  /// record of folding lead to, or null.
-  struct Operand {
-    const Node &node;
-    unsigned index;
-    const TensorRecord &record;
-    const SignatureLine *ownLine, *foldedLine;
-  };
-
-  void readSignature();
-  LogicalResult assign(const Node &node, unsigned operand,
-                       const CallRecord &call);
-  LogicalResult bind(const Node &node, unsigned operand,
-                     const SignatureLine &line, const TensorRecord &record,
-                     bool transposed, bool isScale);
-  const SignatureLine *foldedParameter(const TensorRecord &record);
-  LogicalResult assignByRole(const Operand &operand, const CallRecord &call,
-                             const Argument &argument);
-  LogicalResult assignWithoutRole(const Operand &operand,
-                                  const CallRecord &call);
-  void suspect(const Operand &operand, const CallRecord &call,
-               std::optional<int> argument);
-  void findMerged();
-  LogicalResult bindTransposes();
-  void restoreBias(const CallRecord &call, ArrayRef<const Node *> nodes);
-  LogicalResult accountForAll();
-  bool isAlias(const SignatureLine &line);
-  size_t declare(const SignatureLine &line);
-  const SignatureLine *parameterLine(StringRef placeholder) {
-    auto it = byPlaceholder.find(placeholder);
-    return it == byPlaceholder.end() ? nullptr : &lines[it->second];
-  }
-
-  const Graph &graph;
-  TensorData &data;
-  Location loc;
-  ParameterTable &table;
-  std::vector<SignatureLine> lines;
-  /// Lines of parameters.
-  llvm::StringMap<size_t> byPlaceholder, byTarget;
-  llvm::StringSet<> bufferTargets;
-  std::optional<FoldedValues> folded;
-  /// Index in the table of each declared placeholder.
-  llvm::StringMap<size_t> declared;
-  struct Reader {
-    std::string scope;
-    size_t parameter;
-  };
-  std::vector<Reader> readers;
-  std::vector<Computed> computed;
-  /// Constants, unless their initializer proves to be that of a parameter.
-  std::vector<Computed> suspects;
-};
-} // namespace
 
 void SignatureRecovery::readSignature() {
   lines = parseSignature(
@@ -137,7 +72,7 @@ LogicalResult SignatureRecovery::bind(const Node &node, unsigned operand,
   }
   parameter.isScale |= isScale;
   table.use(node, operand, index, transposed);
-  readers.push_back({scopeOf(node), index});
+  readers.push_back({scopeOf(node), moduleClassOf(node), index});
   return success();
 }
 
@@ -259,6 +194,12 @@ LogicalResult SignatureRecovery::assign(const Node &node, unsigned operand,
   Argument argument = argumentFor(call, node, operand);
   StringRef value = call.value(argument.index);
   const SignatureLine *line = parameterLine(value);
+  if (line && call.target == "detach")
+    return mlir::emitError(loc)
+           << "node '" << node.name << "' reads parameter '" << line->target
+           << "' without gradient (detach), which is not supported: export the "
+              "model without it and --freeze the parameter, if nothing else "
+              "trains it";
   bool transposed = argument.known && holdsTranspose(call, node, operand);
   if (line &&
       ((foldedLine && !transposed) || isScaledAddend(call, argument.index))) {
@@ -267,6 +208,10 @@ LogicalResult SignatureRecovery::assign(const Node &node, unsigned operand,
   }
   if (line)
     return bind(node, operand, *line, record, transposed, argument.isScale);
+  if (foldedLine && argument.known &&
+      folded->isIdentity(record, value, byTarget, transposed))
+    return bind(node, operand, *foldedLine, record, transposed,
+                argument.isScale);
   if (foldedLine) {
     computed.push_back(
         {&node, operand, &record, foldedLine, value == record.name});
@@ -277,102 +222,6 @@ LogicalResult SignatureRecovery::assign(const Node &node, unsigned operand,
                         : assignWithoutRole(weight, call);
 }
 
-/// The nodes of one call hold no operand for its bias: it was zero, and the
-/// optimizer dropped it.
-void SignatureRecovery::restoreBias(const CallRecord &call,
-                                    ArrayRef<const Node *> nodes) {
-  int argument = call.target == "linear"       ? 2
-                 : call.target == "addmm"      ? 0
-                 : call.target == "layer_norm" ? 3
-                                               : -1;
-  const SignatureLine *line = parameterLine(call.value(argument));
-  if (!line)
-    return;
-  const Node *product = nullptr;
-  for (const Node *node : nodes) {
-    for (unsigned i = 0; i < node->inputs.size(); ++i) {
-      auto use = table.uses.find({node, i});
-      if (use != table.uses.end() &&
-          table.parameters[use->second.parameter].name == line->target)
-        return;
-    }
-    if (node->opType == "MatMul" || node->opType == "Gemm" ||
-        node->opType == "LayerNormalization")
-      product = node;
-  }
-  if (!product)
-    return;
-  size_t index = declare(*line);
-  Parameter &bias = table.parameters[index];
-  // Other, equal parameters may be read through the initializer of this name.
-  if (const TensorRecord *record = graph.initializer(line->target);
-      record && !bias.source) {
-    bias.source = record;
-    bias.shape = record->dims;
-  }
-  table.droppedBiases[product] = index;
-  readers.push_back({scopeOf(*product), index});
-}
-
-/// Ties: the signature lists every name, the records only one of them. The
-/// other is the name that the reading module would give it.
-bool SignatureRecovery::isAlias(const SignatureLine &line) {
-  auto [prefix, leaf] = splitName(line.target);
-  for (const Reader &reader : readers) {
-    Parameter &parameter = table.parameters[reader.parameter];
-    auto [ownPrefix, ownLeaf] = splitName(parameter.name);
-    if (reader.scope != prefix || prefix == ownPrefix || leaf != ownLeaf)
-      continue;
-    if (!llvm::is_contained(parameter.aliases, line.target))
-      parameter.aliases.push_back(line.target);
-    return true;
-  }
-  return false;
-}
-
-LogicalResult SignatureRecovery::accountForAll() {
-  std::vector<StringRef> lost;
-  for (auto [i, line] : llvm::enumerate(lines)) {
-    const TensorRecord *record = graph.initializer(line.target);
-    if (line.kind == "BUFFER" && line.persistent) {
-      if (!record) {
-        lost.push_back(line.target);
-        continue;
-      }
-      Parameter buffer;
-      buffer.name = line.target;
-      buffer.shape = record->dims;
-      buffer.source = record;
-      buffer.buffer = true;
-      buffer.order = i;
-      table.parameters.push_back(std::move(buffer));
-    }
-    if (line.kind != "PARAMETER" || declared.count(line.placeholder))
-      continue;
-    if (record) {
-      Parameter &parameter = table.parameters[declare(line)];
-      parameter.shape = record->dims;
-      parameter.source = record;
-    } else if (!isAlias(line)) {
-      lost.push_back(line.target);
-    }
-  }
-  if (lost.empty())
-    return success();
-  auto diagnostic = mlir::emitError(loc);
-  diagnostic << lost.size() << " parameters of the exported model are not in "
-             << "the file, merged or folded away by the exporter:";
-  for (auto [i, name] : llvm::enumerate(lost)) {
-    if (i == 20) {
-      diagnostic << " and " << lost.size() - 20 << " more";
-      break;
-    }
-    diagnostic << (i ? ", '" : " '") << name << "'";
-  }
-  return diagnostic << ": export with optimize=False (and without "
-                       "opset_version, should one be unused)";
-}
-
 LogicalResult SignatureRecovery::run() {
   readSignature();
   llvm::MapVector<StringRef, SmallVector<const Node *>> calls;
@@ -380,6 +229,8 @@ LogicalResult SignatureRecovery::run() {
     CallRecord call = parseCall(node.fxNode);
     if (call.valid())
       calls[node.fxNode].push_back(&node);
+    for (const std::string &value : call.values())
+      readValues.insert(value);
     for (unsigned i = 0; i < node.inputs.size(); ++i)
       if (failed(assign(node, i, call)))
         return failure();
@@ -389,22 +240,18 @@ LogicalResult SignatureRecovery::run() {
     return failure();
   for (auto &[text, nodes] : calls)
     restoreBias(parseCall(text), nodes);
-  if (failed(accountForAll()) || failed(refuseComputed(computed, loc)))
+  accountForAll();
+  if (failed(applyTies(graph, options, data, loc, table)) ||
+      failed(accountForLost(options, loc, table)) ||
+      failed(refuseComputed(computed, loc)))
     return failure();
-  // A tied parameter goes by the first of its names, as in PyTorch.
-  for (Parameter &parameter : table.parameters)
-    for (std::string &alias : parameter.aliases) {
-      size_t place = byTarget[alias];
-      if (place < parameter.order) {
-        parameter.order = place;
-        std::swap(alias, parameter.name);
-      }
-    }
+  orderTies();
   return success();
 }
 
 LogicalResult fsdp::onnx::recoverBySignature(const Graph &graph,
+                                             const ImportOptions &options,
                                              TensorData &data, Location loc,
                                              ParameterTable &table) {
-  return SignatureRecovery(graph, data, loc, table).run();
+  return SignatureRecovery(graph, options, data, loc, table).run();
 }

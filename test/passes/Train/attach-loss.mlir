@@ -2,7 +2,7 @@
 
 // Tests that the function becomes the step, that its only result is the loss
 // and that inputs get their role.
-// CHECK: module attributes {train.ignore_index = -100 : i64, train.labels_shift = "data", train.vocab_size = 16 : i64}
+// CHECK: module attributes {train.ignore_index = -100 : i64, train.labels_shift = "data", train.token_rows = 16 : i64, train.vocab_size = 16 : i64}
 // CHECK-NOT: func.func @forward
 // CHECK: func.func @step(%[[IDS:.*]]: tensor<2x3xi64> {onnx.name = "input_ids", train.role = "tokens"}
 // CHECK-SAME: %[[LABELS:.*]]: tensor<2x3xi64> {train.role = "labels"}
@@ -16,6 +16,25 @@ func.func @forward(%ids: tensor<2x3xi64> {onnx.name = "input_ids"})
   %wte = onnx.read @wte : tensor<16x16xf32>
   %x = onnx.gather %wte, %ids : tensor<16x16xf32>, tensor<2x3xi64> -> tensor<2x3x16xf32>
   return %x : tensor<2x3x16xf32>
+}
+
+// -----
+
+// Tests that token ids are bounded by the smallest table they are looked up in,
+// moved about on the way or not, whatever the number of classes is.
+// CHECK: module attributes {{.*}}train.token_rows = 9 : i64, train.vocab_size = 3 : i64
+onnx.parameter @wte : tensor<16x3xf32>
+onnx.parameter @small : tensor<9x3xf32>
+func.func @forward(%ids: tensor<2x3xi64> {onnx.name = "input_ids"})
+    -> (tensor<2x3x3xf32> {onnx.name = "logits"}) {
+  %wte = onnx.read @wte : tensor<16x3xf32>
+  %small = onnx.read @small : tensor<9x3xf32>
+  %x = onnx.gather %wte, %ids : tensor<16x3xf32>, tensor<2x3xi64> -> tensor<2x3x3xf32>
+  %flat = onnx.reshape %ids : tensor<2x3xi64> -> tensor<6xi64>
+  %y = onnx.gather %small, %flat : tensor<9x3xf32>, tensor<6xi64> -> tensor<6x3xf32>
+  %z = onnx.reshape %y : tensor<6x3xf32> -> tensor<2x3x3xf32>
+  %logits = onnx.add %x, %z : tensor<2x3x3xf32>, tensor<2x3x3xf32> -> tensor<2x3x3xf32>
+  return %logits : tensor<2x3x3xf32>
 }
 
 // -----
