@@ -7,7 +7,8 @@ import unittest
 from harness import COMPILE, FIXTURES, OPT, ToolTest, content, execute, lines_of
 
 MODELS = ["nanogpt", "gpt2", "llama", "llama-tied", "gpt-neox", "qwen3"]
-ADDED = re.compile(r"^( *)%\w+ = fsdprt\.reduce_scatter .*\[#fsdprt\.arg<read (\d+)\[0 : (\d+)\]>.*$", re.M)
+ADDED = re.compile(r"^( *)%\w+ = fsdprt\.reduce_scatter .*\[#fsdprt\.arg<read (\d+)\[0 : (\d+)\]>.*"
+                   r"#fsdprt\.arg<scratch (\d+)\[.*$", re.M)
 
 
 class ZeroCopy(ToolTest):
@@ -40,14 +41,14 @@ class ZeroCopy(ToolTest):
         bytes_of = []
 
         def add_copy(reduction):
-            # The first half of the first line onto itself, before it is reduced.
+            # The first half of the first line into the scratch of its reduction.
             if bytes_of:
                 return reduction[0]
             indent, buffer, size = reduction[1], reduction[2], int(reduction[3])
             bytes_of.append(size // 2)
-            half = f"{buffer} [0 : {size // 2}]"
-            return (f'{indent}%added = fsdprt.copy "copy_gradient" on compute [#fsdprt.arg<read {half}>, '
-                    f'#fsdprt.arg<write {half}>] unit "" scope ""\n{indent}' +
+            half = f"[0 : {size // 2}]"
+            return (f'{indent}%added = fsdprt.copy "copy_gradient" on compute [#fsdprt.arg<read {buffer} {half}>, '
+                    f'#fsdprt.arg<write {reduction[4]} {half}>] unit "" scope ""\n{indent}' +
                     re.sub(r"wait\(", "wait(%added, ", reduction[0].strip()))
 
         mutant = self.write("mutant.mlir", ADDED.sub(add_copy, plan).encode())

@@ -194,12 +194,6 @@ LogicalResult SignatureRecovery::assign(const Node &node, unsigned operand,
   Argument argument = argumentFor(call, node, operand);
   StringRef value = call.value(argument.index);
   const SignatureLine *line = parameterLine(value);
-  if (line && call.target == "detach")
-    return mlir::emitError(loc)
-           << "node '" << node.name << "' reads parameter '" << line->target
-           << "' without gradient (detach), which is not supported: export the "
-              "model without it and --freeze the parameter, if nothing else "
-              "trains it";
   bool transposed = argument.known && holdsTranspose(call, node, operand);
   if (line &&
       ((foldedLine && !transposed) || isScaledAddend(call, argument.index))) {
