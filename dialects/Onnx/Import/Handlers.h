@@ -59,8 +59,8 @@ void addTensorHandlers(HandlerTable &table);
 void addNNHandlers(HandlerTable &table);
 void addAttentionHandlers(HandlerTable &table);
 
-/// How many operands an operator needs at least.
-unsigned minimumOperands(llvm::StringRef opType);
+/// How many operands a node needs at least.
+size_t requiredOperands(const Node &node);
 
 /// Operators that take or give more than tensors.
 bool takesSequence(llvm::StringRef opType);

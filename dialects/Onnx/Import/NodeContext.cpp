@@ -33,7 +33,10 @@ FailureOr<Tensor> NodeContext::tensor(StringRef name) const {
 
 std::optional<SmallVector<int64_t>>
 NodeContext::constantInts(unsigned i) const {
-  if (!has(i) || !in[i].constant || in[i].constant->isFloat())
+  // Shapes, axes and the like: no more than dimensions, or parts.
+  constexpr int64_t longest = 1 << 16;
+  if (!has(i) || !in[i].constant || in[i].constant->isFloat() ||
+      in[i].constant->numElements() > longest)
     return std::nullopt;
   const Tensor &tensor = *in[i].constant;
   SmallVector<int64_t> values;
@@ -72,7 +75,12 @@ FailureOr<SmallVector<int64_t>> NodeContext::axes(ArrayRef<int64_t> values,
   return result;
 }
 
-unsigned fsdp::onnx::minimumOperands(StringRef opType) {
+size_t fsdp::onnx::requiredOperands(const Node &node) {
+  // Of any number, all have to be there.
+  for (StringRef name :
+       {"Concat", "Max", "Mean", "Min", "SequenceConstruct", "Sum"})
+    if (name == node.opType)
+      return std::max<size_t>(node.inputs.size(), 1);
   static const llvm::StringMap<unsigned> counts = [] {
     llvm::StringMap<unsigned> table;
     for (StringRef name : {"Constant", "SequenceEmpty"})
@@ -111,6 +119,6 @@ unsigned fsdp::onnx::minimumOperands(StringRef opType) {
       table[name] = 3;
     return table;
   }();
-  auto it = counts.find(opType);
+  auto it = counts.find(node.opType);
   return it == counts.end() ? 1 : it->second;
 }
