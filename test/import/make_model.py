@@ -347,6 +347,13 @@ def wrong(op="Max", inputs="x,", **attributes):
     )
 
 
+def integer_product():
+    return model(
+        [node("MatMul", ["x", "x"], ["y"])],
+        [value("x", [2, 2], INT64)], [value("y", [2, 2], INT64)],
+    )
+
+
 def nested_sequence():
     return model(
         [

@@ -292,6 +292,8 @@ MaybeOperand Emitter::matmul(const Operand &a, const Operand &b, bool transA,
                 "a product",
                 [&] { return fsdp::onnx::matmul(*a.constant, *b.constant); });
   }
+  if (!isa<FloatType>(a.elementType()))
+    return failure(); // no product of integers has a kernel
   SmallVector<NamedAttribute> attributes;
   if (transA)
     attributes.push_back(flag("transA"));
