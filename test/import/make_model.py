@@ -336,12 +336,13 @@ def wrong(op="Max", inputs="x,", **attributes):
     """One node over x [2, 4] and constants, which has something wrong."""
     constants = dict(
         huge=np.array([1 << 20, 1 << 20]), scalar=np.float32(1), pads=np.array([0, 2**62, 0, 2**62]),
-        sizes=np.array([2**62, 2**62, 2**62, 2**62, 4]), one=np.int64(1), real=np.float32([1.5, 0]),
+        sizes=np.array([2**62, 2**62, 2**62, 2**62, 4]), one=np.int64(1),
         ids=np.array([[0, 1], [1, 0]]),
     )
     numbers = {key: int(text) for key, text in attributes.items()}
     return model(
-        [node(op, inputs.split(","), ["y"], "part", **numbers)],
+        [node("Constant", [], ["real"], value_floats=[1.5, 0.0]),
+         node(op, inputs.split(","), ["y"], "part", **numbers)],
         [value("x", [2, 4])], [value("y", None)],
         [weight(name, array) for name, array in constants.items()],
     )
