@@ -300,7 +300,7 @@ MaybeTensor fsdp::onnx::where(const Tensor &condition, const Tensor &a,
   if (failed(values))
     return std::nullopt;
   auto shape = broadcastShapes(condition.shape, *values);
-  if (failed(shape) || a.elementType != b.elementType)
+  if (failed(shape) || a.elementType != b.elementType || condition.isFloat())
     return std::nullopt;
   Tensor result(a.elementType, *shape);
   int64_t count = workFor(*shape, {&condition, &a, &b});

@@ -9,7 +9,7 @@ using namespace mlir;
 using namespace fsdp::onnx;
 
 MaybeTensor fsdp::onnx::gather(const Tensor &table, const Tensor &indices) {
-  if (table.rank() < 1)
+  if (table.rank() < 1 || indices.isFloat())
     return std::nullopt;
   int64_t rows = table.shape[0];
   SmallVector<int64_t> shape = indices.shape;
@@ -30,7 +30,7 @@ MaybeTensor fsdp::onnx::gather(const Tensor &table, const Tensor &indices) {
 
 MaybeTensor fsdp::onnx::gatherElements(const Tensor &x, const Tensor &indices,
                                        int64_t axis) {
-  if (x.rank() != indices.rank())
+  if (x.rank() != indices.rank() || indices.isFloat())
     return std::nullopt;
   for (int64_t i = 0; i < x.rank(); ++i)
     if (i != axis && indices.shape[i] > x.shape[i])
@@ -74,8 +74,8 @@ static std::optional<int64_t> placeOf(const Tensor &indices, int64_t from,
 MaybeTensor fsdp::onnx::gatherND(const Tensor &x, const Tensor &indices,
                                  int64_t batchDims) {
   int64_t depth = indices.rank() ? indices.shape.back() : 0;
-  if (batchDims < 0 || depth < 1 || batchDims >= indices.rank() ||
-      batchDims + depth > x.rank())
+  if (indices.isFloat() || batchDims < 0 || depth < 1 ||
+      batchDims >= indices.rank() || batchDims + depth > x.rank())
     return std::nullopt;
   ArrayRef<int64_t> xShape = x.shape, iShape = indices.shape;
   if (xShape.take_front(batchDims) != iShape.take_front(batchDims))
@@ -101,7 +101,8 @@ MaybeTensor fsdp::onnx::gatherND(const Tensor &x, const Tensor &indices,
 MaybeTensor fsdp::onnx::scatterND(const Tensor &x, const Tensor &indices,
                                   const Tensor &updates, bool add) {
   int64_t depth = indices.rank() ? indices.shape.back() : 0;
-  if (depth < 1 || depth > x.rank() || updates.elementType != x.elementType)
+  if (indices.isFloat() || depth < 1 || depth > x.rank() ||
+      updates.elementType != x.elementType)
     return std::nullopt;
   int64_t width = product(ArrayRef<int64_t>(x.shape).drop_front(depth));
   int64_t count = product(ArrayRef<int64_t>(indices.shape).drop_back());
@@ -170,7 +171,7 @@ Tensor fsdp::onnx::cumsum(const Tensor &x, int64_t axis, bool exclusive,
     if (index[axis] != 0)
       return;
     double sumFloat = 0;
-    int64_t sumInt = 0;
+    uint64_t sumInt = 0; // modulo its width
     for (int64_t k = 0; k < extent; ++k) {
       int64_t at = i + (reverse ? extent - 1 - k : k) * stride;
       double floatBefore = sumFloat;

@@ -342,6 +342,40 @@ def merged_transpose():
     )
 
 
+def wrong(op="Max", inputs="x,", **attributes):
+    """One node over x [2, 4] and constants, which has something wrong."""
+    constants = dict(
+        huge=np.array([1 << 20, 1 << 20]), scalar=np.float32(1), pads=np.array([0, 2**62, 0, 2**62]),
+        sizes=np.array([2**62, 2**62, 2**62, 2**62, 4]), one=np.int64(1),
+        ids=np.array([[0, 1], [1, 0]]),
+    )
+    numbers = {key: int(text) for key, text in attributes.items()}
+    return model(
+        [node("Constant", [], ["real"], value_floats=[1.5, 0.0]),
+         node(op, inputs.split(","), ["y"], "part", **numbers)],
+        [value("x", [2, 4])], [value("y", None)],
+        [weight(name, array) for name, array in constants.items()],
+    )
+
+
+def integer_product():
+    return model(
+        [node("MatMul", ["x", "x"], ["y"])],
+        [value("x", [2, 2], INT64)], [value("y", [2, 2], INT64)],
+    )
+
+
+def nested_sequence():
+    return model(
+        [
+            node("SequenceConstruct", ["x", "x"], ["s"]),
+            node("SequenceConstruct", ["s"], ["t"]),
+            node("ConcatFromSequence", ["t"], ["y"], axis=0),
+        ],
+        [value("x", [2, 4])], [value("y", None)],
+    )
+
+
 def main(makers):
     name, *rest = sys.argv[1:]
     arguments = dict(entry.split("=", 1) for entry in rest)

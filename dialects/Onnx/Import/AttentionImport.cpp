@@ -53,6 +53,8 @@ MaybeOperand probabilities(NodeContext &c, MaybeOperand scores) {
   if (c.has(3))
     mask = additiveMask(c.e, c.in[3], element);
   if (c.integer("is_causal", 0)) {
+    if (!c.e.checkSize({rows, cols}, /*computed=*/true))
+      return failure();
     auto seen =
         c.e.once(ConstantKey("seen").add(rows).add(cols), "a mask", [&] {
           Type truth = c.e.builder.getI1Type();

@@ -2,6 +2,7 @@
 #include "dialects/Onnx/Import/Emitter.h"
 #include "dialects/Onnx/Import/Graph.h"
 
+#include "mlir/IR/Verifier.h"
 #include <cmath>
 
 using namespace mlir;
@@ -25,11 +26,14 @@ Value Emitter::materialize(const Operand &x) {
                                     cache.attributeOf(x.constant), scope);
 }
 
-SmallVector<Value> Emitter::create(StringRef name, ValueRange operands,
-                                   TypeRange types,
-                                   ArrayRef<NamedAttribute> attributes) {
+FailureOr<SmallVector<Value>>
+Emitter::create(StringRef name, ValueRange operands, TypeRange types,
+                ArrayRef<NamedAttribute> attributes) {
   OperationState state(loc, name, operands, types, attributes);
   Operation *op = builder.create(state);
+  // Folds rely on it.
+  if (failed(verify(op, /*verifyRecursively=*/false)))
+    return failure();
   // Identities only: constants are evaluated before an op is built.
   SmallVector<OpFoldResult> folded;
   if (succeeded(op->fold(folded)) && folded.size() == op->getNumResults() &&
@@ -53,8 +57,14 @@ static MaybeOperand first(FailureOr<SmallVector<Value>> values) {
   return Operand(values->front());
 }
 
-bool Emitter::checkSize(ArrayRef<int64_t> shape) {
+bool Emitter::checkSize(ArrayRef<int64_t> shape, bool computed) {
   std::optional<int64_t> count = countElements(shape);
+  if (count && computed && *count > maxConstantElements) {
+    error() << "a constant of " << *count << " elements is computed here, "
+            << "expected " << maxConstantElements
+            << " at most: give smaller --dim";
+    return false;
+  }
   if (count && *count <= (int64_t(1) << 36))
     return true;
   error() << "a result here has an impossible shape (a negative extent, or "
@@ -129,7 +139,7 @@ MaybeOperand Emitter::unary(Unary kind, const Operand &x) {
 }
 
 MaybeOperand Emitter::binary(Binary kind, const Operand &a, const Operand &b) {
-  if (!checkSize(joined(a.shape(), b.shape())))
+  if (!checkSize(joined(a.shape(), b.shape()), a.constant && b.constant))
     return failure();
   if (a.constant && b.constant)
     return once(ConstantKey("binary")
@@ -184,7 +194,8 @@ MaybeOperand Emitter::binary(Binary kind, const Operand &a, const Operand &b) {
 MaybeOperand Emitter::where(const Operand &condition, const Operand &a,
                             const Operand &b) {
   SmallVector<int64_t> shape = joined(a.shape(), b.shape());
-  if (!checkSize(joined(condition.shape(), shape)))
+  if (!checkSize(joined(condition.shape(), shape),
+                 condition.constant && a.constant && b.constant))
     return failure();
   if (condition.constant && a.constant && b.constant)
     return once(ConstantKey("where")
@@ -253,7 +264,7 @@ MaybeOperand Emitter::expand(const Operand &x, ArrayRef<int64_t> shape) {
   if (failed(full))
     return error() << "cannot expand " << x.type() << " to "
                    << RankedTensorType::get(shape, x.elementType());
-  if (!checkSize(*full))
+  if (!checkSize(*full, bool(x.constant)))
     return failure();
   if (x.constant)
     return once(ConstantKey("expand").add(*full).add(x.constant),
@@ -271,10 +282,18 @@ MaybeOperand Emitter::softmax(const Operand &x) {
 
 MaybeOperand Emitter::matmul(const Operand &a, const Operand &b, bool transA,
                              bool transB) {
-  if (a.constant && b.constant && !transA && !transB)
+  if (a.constant && b.constant && !transA && !transB) {
+    // As many products as a constant may have elements.
+    SmallVector<int64_t> work(a.shape());
+    work.push_back(b.shape().back());
+    if (!checkSize(work, /*computed=*/true))
+      return failure();
     return once(ConstantKey("matmul").add(a.constant).add(b.constant),
                 "a product",
                 [&] { return fsdp::onnx::matmul(*a.constant, *b.constant); });
+  }
+  if (!isa<FloatType>(a.elementType()))
+    return failure(); // no product of integers has a kernel
   SmallVector<NamedAttribute> attributes;
   if (transA)
     attributes.push_back(flag("transA"));

@@ -27,6 +27,10 @@ struct Operand {
 };
 using MaybeOperand = mlir::FailureOr<Operand>;
 
+/// Constants with more elements are not computed with: it would take minutes,
+/// and more memory than there is.
+constexpr int64_t maxConstantElements = int64_t(1) << 30;
+
 /// Every function computes at once when its operands are constants and builds
 /// an op when one is not; so decompositions are written once and fold as they
 /// are built. They fail after an error at the node's location, or, where the
@@ -48,6 +52,10 @@ public:
   /// What `compute` makes of the constants in `key`; an error calls it `what`.
   MaybeOperand once(const ConstantKey &key, llvm::StringRef what,
                     llvm::function_ref<MaybeTensor()> compute);
+
+  /// Fails after an error where a result of that shape is too large: to be, or
+  /// to be `computed` here, element by element.
+  bool checkSize(llvm::ArrayRef<int64_t> shape, bool computed = false);
 
   MaybeOperand unary(Unary kind, const Operand &x);
   MaybeOperand binary(Binary kind, const Operand &a, const Operand &b);
@@ -136,10 +144,10 @@ public:
   }
 
 private:
-  llvm::SmallVector<mlir::Value>
+  /// Fails after an error where the op is not valid.
+  mlir::FailureOr<llvm::SmallVector<mlir::Value>>
   create(llvm::StringRef name, mlir::ValueRange operands, mlir::TypeRange types,
          llvm::ArrayRef<mlir::NamedAttribute> attributes);
-  bool checkSize(llvm::ArrayRef<int64_t> shape);
   Operand withoutCopies(const Operand &x, llvm::ArrayRef<int64_t> other);
   MaybeOperand gatherConstantRows(const Operand &table, const Tensor &indices,
                                   bool &done);

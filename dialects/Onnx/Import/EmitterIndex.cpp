@@ -73,6 +73,10 @@ MaybeOperand Emitter::gather(const Operand &x, const Operand &indices,
   if (indices.constant) {
     bool done;
     if (table.constant) {
+      SmallVector<int64_t> shape(indices.shape());
+      llvm::append_range(shape, table.shape().drop_front());
+      if (!checkSize(shape, /*computed=*/true))
+        return failure();
       auto rows = fsdp::onnx::gather(*table.constant, *indices.constant);
       if (rows)
         return Operand(std::move(*rows));

@@ -27,7 +27,7 @@ MaybeOperand Emitter::slice(const Operand &x, ArrayRef<int64_t> starts,
 
 MaybeOperand Emitter::pad(const Operand &x, ArrayRef<int64_t> low,
                           ArrayRef<int64_t> extents, double value) {
-  if (!checkSize(extents))
+  if (!checkSize(extents, bool(x.constant)))
     return failure();
   if (x.constant)
     return Operand(fsdp::onnx::pad(*x.constant, low, extents, value));
@@ -60,8 +60,9 @@ FailureOr<SmallVector<Operand>> Emitter::split(const Operand &x, int64_t axis,
                                                ArrayRef<int64_t> extents) {
   int64_t total = 0;
   for (int64_t extent : extents) {
-    if (extent < 0)
-      return error() << "cannot split off an extent of " << extent;
+    if (extent < 0 || extent > x.shape()[axis])
+      return error() << "cannot split off an extent of " << extent << " of "
+                     << x.type();
     total += extent;
   }
   if (total != x.shape()[axis])

@@ -72,8 +72,8 @@ void addEinsumHandlers(HandlerTable &table);
 MaybeOperand wrapIndices(NodeContext &c, const Operand &indices,
                          int64_t extent);
 
-/// How many operands an operator needs at least.
-unsigned minimumOperands(llvm::StringRef opType);
+/// How many operands a node needs at least.
+size_t requiredOperands(const Node &node);
 
 /// Operators that take or give more than tensors.
 bool takesSequence(llvm::StringRef opType);

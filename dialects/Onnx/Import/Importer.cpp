@@ -32,7 +32,9 @@ public:
         errors(context, [this](Diagnostic &diagnostic) {
           if (diagnostic.getSeverity() != DiagnosticSeverity::Error)
             return failure();
-          ++errorCount;
+          // The first says why; what follows from it is not said.
+          if (errorCount++)
+            return success();
           if (current)
             diagnostic << " (in node '" << current->name << "', "
                        << current->opType << ", scope '" << emitter.scope
@@ -227,7 +229,7 @@ LogicalResult Importer::dispatch(const Node &node, NodeContext &context) {
   if (!node.domain.empty() || handler == handlers.end() || !resolved)
     return keepUnsupported(node, context);
   unsigned before = errorCount;
-  for (unsigned i = 0; i < minimumOperands(node.opType); ++i)
+  for (size_t i = 0, count = requiredOperands(node); i < count; ++i)
     if (!context.has(i))
       return emitter.error() << "operand " << i << " is missing";
   if (failed(context.checkAttributes()))
@@ -260,6 +262,12 @@ LogicalResult Importer::importNode(const Node &node) {
     FailureOr<Operand> operand = operandOf(node, i);
     if (failed(operand))
       return failure();
+    if (operand->constant &&
+        operand->constant->numElements() > maxConstantElements)
+      return emitter.error()
+             << "operand " << i << " is a constant of "
+             << operand->constant->numElements() << " elements, expected "
+             << maxConstantElements << " at most: give smaller --dim";
     context.in.push_back(std::move(*operand));
   }
   auto dropped = parameters.droppedBiases.find(&node);

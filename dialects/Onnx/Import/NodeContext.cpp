@@ -34,7 +34,10 @@ FailureOr<Tensor> NodeContext::tensor(StringRef name) const {
 
 std::optional<SmallVector<int64_t>>
 NodeContext::constantInts(unsigned i) const {
-  if (!has(i) || !in[i].constant || in[i].constant->isFloat())
+  // Shapes, axes and the like: no more than dimensions, or parts.
+  constexpr int64_t longest = 1 << 16;
+  if (!has(i) || !in[i].constant || in[i].constant->isFloat() ||
+      in[i].constant->numElements() > longest)
     return std::nullopt;
   const Tensor &tensor = *in[i].constant;
   SmallVector<int64_t> values;
@@ -82,7 +85,12 @@ LogicalResult NodeContext::checkAttributes() const {
   return success();
 }
 
-unsigned fsdp::onnx::minimumOperands(StringRef opType) {
+size_t fsdp::onnx::requiredOperands(const Node &node) {
+  // Of any number, all have to be there.
+  for (StringRef name :
+       {"Concat", "Max", "Mean", "Min", "SequenceConstruct", "Sum"})
+    if (name == node.opType)
+      return std::max<size_t>(node.inputs.size(), 1);
   static const llvm::StringMap<unsigned> counts = [] {
     llvm::StringMap<unsigned> table;
     for (StringRef name : {"Constant", "SequenceEmpty"})
@@ -124,6 +132,6 @@ unsigned fsdp::onnx::minimumOperands(StringRef opType) {
     table["BatchNormalization"] = 5;
     return table;
   }();
-  auto it = counts.find(opType);
+  auto it = counts.find(node.opType);
   return it == counts.end() ? 1 : it->second;
 }

@@ -178,6 +178,8 @@ LogicalResult trilu(NodeContext &c) {
     return failure();
   if (rank < 2)
     return c.e.error() << "Trilu of rank " << rank;
+  if (!c.e.checkSize(c.in[0].shape().take_back(2), /*computed=*/true))
+    return failure();
   bool upper = c.integer("upper", 1);
   if (c.in[0].constant)
     return known(c, triangle(*c.in[0].constant, diagonal->front(), upper));
@@ -194,7 +196,7 @@ LogicalResult eyeLike(NodeContext &c) {
   Type type = c.attribute("dtype") ? elementTypeOf(c.integer("dtype", 0),
                                                    c.e.builder.getContext())
                                    : c.in[0].elementType();
-  if (!type)
+  if (!type || !c.e.checkSize(c.in[0].shape(), /*computed=*/true))
     return failure();
   Tensor one = Tensor::splat(type, c.in[0].shape(), 1);
   int64_t k = c.integer("k", 0);

@@ -71,8 +71,11 @@ FailureOr<SmallVector<int64_t>> splitExtents(NodeContext &c, int64_t axis,
   int64_t extent = c.in[0].shape()[axis];
   if (auto sizes = c.ints(1, "split"))
     return *sizes;
-  if (c.has(1) || parts <= 0)
+  if (c.has(1))
     return failure();
+  if (parts <= 0 || size_t(parts) != c.node.outputs.size())
+    return c.e.error() << "Split into " << parts << " parts, with "
+                       << c.node.outputs.size() << " results";
   // The last part is smaller where the extent is no multiple.
   int64_t size = (extent + parts - 1) / parts;
   SmallVector<int64_t> extents;
@@ -96,6 +99,9 @@ LogicalResult splitInto(NodeContext &c) {
   return success();
 }
 
+/// More parts than a model has: each is an op and a value.
+constexpr int64_t maxParts = 1 << 16;
+
 LogicalResult splitToSequence(NodeContext &c) {
   auto axis = c.axis(c.integer("axis", 0), c.in[0].rank());
   auto sizes = c.constantInts(1);
@@ -108,8 +114,9 @@ LogicalResult splitToSequence(NodeContext &c) {
     extents = *sizes;
   } else {
     int64_t size = sizes && !sizes->empty() ? sizes->front() : 1;
-    if (size <= 0)
-      return c.e.error() << "SplitToSequence into parts of " << size;
+    if (size <= 0 || extent / size > maxParts)
+      return c.e.error() << "SplitToSequence of an extent of " << extent
+                         << " into parts of " << size;
     for (int64_t at = 0; at < extent; at += size)
       extents.push_back(std::min(size, extent - at));
   }
@@ -188,7 +195,7 @@ LogicalResult gatherRows(NodeContext &c) {
   auto axis = c.axis(c.integer("axis", 0), c.in[0].rank());
   if (failed(axis))
     return failure();
-  if (c.in[1].elementType().isF32())
+  if (isa<FloatType>(c.in[1].elementType()))
     return c.e.error() << "Gather has indices of type " << c.in[1].type();
   auto padding = c.paddingRow ? c.paddingRow : paddingIdx(c.node);
   Operand indices = c.in[1];
@@ -274,9 +281,14 @@ LogicalResult padWith(NodeContext &c) {
     value = c.in[2].constant->asFloat(0);
   }
   SmallVector<int64_t> low(rank, 0), extents(c.in[0].shape());
+  constexpr int64_t most = int64_t(1) << 48;
   for (auto [i, axis] : llvm::enumerate(axes)) {
+    int64_t high = (*pads)[i + axes.size()];
     low[axis] = (*pads)[i];
-    extents[axis] += (*pads)[i] + (*pads)[i + axes.size()];
+    if (std::clamp(high, -most, most) != high ||
+        std::clamp(low[axis], -most, most) != low[axis])
+      return c.e.error() << "Pad by " << low[axis] << " and " << high;
+    extents[axis] += low[axis] + high;
   }
   if (mode != "constant")
     return padWithOwn(c, mode, low, extents);
@@ -285,8 +297,7 @@ LogicalResult padWith(NodeContext &c) {
 } // namespace
 
 bool fsdp::onnx::takesSequence(StringRef opType) {
-  return opType == "SequenceAt" || opType == "ConcatFromSequence" ||
-         opType == "SequenceConstruct";
+  return opType == "SequenceAt" || opType == "ConcatFromSequence";
 }
 
 void fsdp::onnx::addTensorHandlers(HandlerTable &table) {
