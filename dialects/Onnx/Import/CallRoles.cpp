@@ -36,8 +36,6 @@ const Role roles[] = {
     {"_native_batch_norm_legit_no_training", "BatchNormalization", 4, 4},
     {"rms_norm", "RMSNormalization", 1, 2, true},
     {"rms_norm", "Mul", -1, 2, true},
-    {"gather", "GatherElements", 0, 0},
-    {"index_select", "Gather", 0, 0},
 };
 // Calls that are one node, operand by operand.
 const char *const sameOrder[] = {"mul", "add",    "sub", "div",  "pow",
@@ -55,10 +53,6 @@ Argument fsdp::onnx::argumentFor(const CallRecord &call, const Node &node,
     bool first = call.value(0).starts_with("p_");
     return {operand == 1, first ? 0 : 1, true};
   }
-  // With None among the indices the exporter transposes the operand first.
-  if (call.target == "index" && node.opType == "GatherND" && operand == 0 &&
-      call.args.size() == 2 && !StringRef(call.args[1]).contains("None"))
-    return {true, 0};
   if (llvm::is_contained(sameOrder, call.target))
     return {true, int(operand)};
   return {false, int(operand)};
