@@ -15,8 +15,8 @@ namespace fsdp::onnx {
 /// Whether the node's record is of scaled_dot_product_attention.
 bool isFromSdpa(const Node &node);
 
-/// softmax(scores + mask) along the last dimension; 0 in the rows of `mask` that
-/// hold nothing above `lowest`.
+/// softmax(scores + mask) along the last dimension; 0 in the rows of `mask`
+/// that hold nothing above `lowest`.
 MaybeOperand maskedSoftmax(Emitter &e, const Operand &scores,
                            const Operand &mask, double lowest);
 
