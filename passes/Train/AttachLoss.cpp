@@ -50,9 +50,8 @@ int64_t rowsLookedUp(Value tokens, int64_t rows) {
     Operation *op = use.getOwner();
     if (auto gather = dyn_cast<onnx::GatherOp>(op)) {
       auto table = cast<RankedTensorType>(gather.getTable().getType());
-      rows = gather.getIndices() == tokens
-                 ? std::min(rows, table.getDimSize(0))
-                 : rowsLookedUp(gather, rows);
+      rows = gather.getIndices() == tokens ? std::min(rows, table.getDimSize(0))
+                                           : rowsLookedUp(gather, rows);
     } else if (isa<onnx::ReshapeOp, onnx::CastOp, onnx::SliceOp,
                    onnx::TransposeOp, onnx::ExpandOp, onnx::ConcatOp>(op)) {
       rows = rowsLookedUp(op->getResult(0), rows);

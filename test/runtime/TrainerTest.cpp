@@ -70,18 +70,16 @@ TEST(RankEnvironment, KnowsItsLaunchers) {
   ASSERT_TRUE(mpirun);
   EXPECT_EQ(mpirun->rank, 2);
   EXPECT_EQ(mpirun->local, 1);
-  auto srun = detect({{"SLURM_STEP_ID", "0"},
-                      {"SLURM_PROCID", "5"},
-                      {"SLURM_NTASKS", "8"}});
+  auto srun = detect(
+      {{"SLURM_STEP_ID", "0"}, {"SLURM_PROCID", "5"}, {"SLURM_NTASKS", "8"}});
   ASSERT_TRUE(srun);
   EXPECT_EQ(srun->world, 8);
   EXPECT_TRUE(detect({{"PMI_RANK", "0"}, {"PMI_SIZE", "2"}}));
 }
 
 TEST(RankEnvironment, AnAllocationIsNoRank) {
-  EXPECT_FALSE(detect({{"SLURM_STEP_ID", "0"},
-                       {"SLURM_PROCID", "0"},
-                       {"SLURM_NTASKS", "1"}}));
+  EXPECT_FALSE(detect(
+      {{"SLURM_STEP_ID", "0"}, {"SLURM_PROCID", "0"}, {"SLURM_NTASKS", "1"}}));
   // A batch script of a job of two tasks runs once, outside of any step.
   std::map<std::string, std::string> batch = {
       {"SLURM_JOB_ID", "7"}, {"SLURM_PROCID", "0"}, {"SLURM_NTASKS", "2"}};
@@ -93,9 +91,8 @@ TEST(RankEnvironment, AnAllocationIsNoRank) {
   // One task of its own step within a job of two.
   batch["SLURM_STEP_NUM_TASKS"] = "1";
   EXPECT_FALSE(detect(batch));
-  EXPECT_TRUE(detect({{"SLURM_STEPID", "3"},
-                      {"SLURM_PROCID", "1"},
-                      {"SLURM_NTASKS", "2"}}));
+  EXPECT_TRUE(detect(
+      {{"SLURM_STEPID", "3"}, {"SLURM_PROCID", "1"}, {"SLURM_NTASKS", "2"}}));
 }
 
 TEST(RankEnvironment, StrayVariablesDoNotOverruleTheLauncher) {
