@@ -48,12 +48,18 @@ FailureOr<Wrapped> wrapConstant(NodeContext &c, const Tensor &given,
   return Wrapped{Operand(std::move(wrapped)), {}};
 }
 
+LogicalResult checkIndices(NodeContext &c, const Operand &given) {
+  if (isa<IntegerType>(given.elementType()) &&
+      !given.elementType().isInteger(1))
+    return success();
+  return c.e.error() << c.node.opType << " has indices of type " << given.type()
+                     << ", expected whole numbers";
+}
+
 /// Negative indices count from the end.
 FailureOr<Wrapped> wrap(NodeContext &c, const Operand &given, int64_t extent) {
-  if (!isa<IntegerType>(given.elementType()) ||
-      given.elementType().isInteger(1))
-    return c.e.error() << c.node.opType << " has indices of type "
-                       << given.type() << ", expected whole numbers";
+  if (failed(checkIndices(c, given)))
+    return failure();
   if (given.constant)
     return wrapConstant(c, *given.constant, extent);
   if (isWithin(given.value, extent))
@@ -160,6 +166,8 @@ LogicalResult gatherAt(NodeContext &c) {
     return c.e.error() << "GatherND reads " << x.type() << " by indices "
                        << indices.type() << " with batch_dims " << batch
                        << ", whose shapes do not agree";
+  if (failed(checkIndices(c, indices)))
+    return failure();
   if (x.constant && indices.constant) {
     MaybeTensor known =
         fsdp::onnx::gatherND(*x.constant, *indices.constant, batch);

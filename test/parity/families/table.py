@@ -6,6 +6,7 @@ so that the scripts one folder up can export and train them.
 """
 
 import modules
+from experts import EXPERTS
 from models import MODELS, Model, hugging_face
 
 VOCAB, SEQ = 131, 16
@@ -168,7 +169,7 @@ def family(build, name, classes=0):
 
 def families():
     found = {}
-    for name, line in {**DECODERS, **ENCODERS}.items():
+    for name, line in {**DECODERS, **EXPERTS, **ENCODERS}.items():
         classes = line[-1].get("num_labels", 0)
         found[name] = family(lambda line=line: transformer(*line), name, classes)
     for name, line in PAIRS.items():
