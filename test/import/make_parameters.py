@@ -32,10 +32,15 @@ def table(name="wte.weight"):
     return weight(name, ramp(7, 4) + 1)
 
 
-def told(producer="onnxruntime", trained="", spare=""):
+def told(producer="onnxruntime", trained="", spare="", plain=""):
     """A table, a constant table, a gain of one element and a head, of another
     producer; `trained` are updated by training information, `spare` adds a weight
-    that nothing reads and whole numbers."""
+    that nothing reads and whole numbers, `plain` leaves table and head alone."""
+    if plain:
+        return logits(
+            [node("Gather", ["wte.weight", "x"], ["a"]), node("MatMul", ["a", "head.weight"], ["logits"])],
+            [table(), weight("head.weight", ramp(4, 7))], producer,
+        )
     proto = logits(
         [node("Gather", ["wte.weight", "x"], ["a"]),
          node("Mul", ["a", "cos_table"], ["b"]),

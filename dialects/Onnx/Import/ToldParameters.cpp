@@ -2,7 +2,8 @@
 //
 // A file that PyTorch did not write has initializers, and nothing tells which
 // of them are parameters. That is what the user says, or the standard's
-// training information; names would be a guess.
+// training information; names would be a guess. Only where all of them have a
+// parameter's name are they taken for what they seem to be, with a warning.
 //
 //===----------------------------------------------------------------------===//
 #include "dialects/Onnx/Import/Parameters.h"
@@ -23,6 +24,7 @@ private:
   void bind(const Node &node, unsigned operand, const TensorRecord &record);
   bool isTrained(StringRef name) const;
   size_t declare(const TensorRecord &record);
+  bool areAllParameters() const;
   LogicalResult ask();
 
   const Graph &graph;
@@ -31,6 +33,12 @@ private:
   ParameterTable &table;
   /// What nobody said anything of, as it would be guessed by names.
   std::vector<std::string> parameters, constants;
+  struct Use {
+    const Node &node;
+    unsigned operand;
+    const TensorRecord &record;
+  };
+  std::vector<Use> untold;
 };
 
 void note(std::vector<std::string> &names, const std::string &name) {
@@ -83,6 +91,7 @@ void ToldRecovery::take(const Node &node, unsigned operand,
   if (!frozen && !othersAreFrozen) {
     StringRef leaf = splitName(name).second;
     note(leaf == "weight" || leaf == "bias" ? parameters : constants, name);
+    untold.push_back({node, operand, record});
   } else if (!scalar) {
     bind(node, operand, record);
   } else if (frozen) {
@@ -91,9 +100,31 @@ void ToldRecovery::take(const Node &node, unsigned operand,
   }
 }
 
+/// Whether nobody said anything, and nothing looks like a constant: a name of
+/// its own, or one element, which exporters fold.
+bool ToldRecovery::areAllParameters() const {
+  return constants.empty() && options.paramPatterns.empty() &&
+         options.freezePatterns.empty() &&
+         llvm::all_of(untold, [](const Use &use) {
+           return countElements(use.record.dims) != 1;
+         });
+}
+
 LogicalResult ToldRecovery::ask() {
-  if (parameters.empty() && constants.empty())
+  if (untold.empty())
     return success();
+  if (areAllParameters()) {
+    mlir::emitWarning(loc)
+        << "all initializers of numbers are taken for parameters, as their "
+           "names say: "
+        << listNames(parameters)
+        << ": a file that PyTorch did not write (producer '" << graph.producer
+        << "') does not tell them from constants; --train PATTERN or --freeze "
+           "PATTERN says it";
+    for (const Use &use : untold)
+      bind(use.node, use.operand, use.record);
+    return success();
+  }
   auto diagnostic = mlir::emitError(loc)
                     << "cannot tell parameters from constants in a file that "
                        "PyTorch did not write (producer '"
