@@ -365,6 +365,13 @@ def integer_product():
     )
 
 
+def no_result():
+    return model(
+        [node("MatMul", ["x", "onnx::MatMul_7"], [], "head"), node("Relu", ["x"], ["y"])],
+        [value("x", [2, 4])], [value("y", [2, 4])], [weight("onnx::MatMul_7", ramp(4, 3))],
+    )
+
+
 def nested_sequence():
     return model(
         [

@@ -200,7 +200,7 @@ std::string NameRecovery::nameOfFolded(const Node &product,
   bool rooted = roots.contains(StringRef(scope).split('.').first) ||
                 (StringRef(scope).ends_with("head") &&
                  llvm::any_of(graph.outputs, [&](const ValueRecord &output) {
-                   return output.name == product.outputs[0];
+                   return llvm::is_contained(product.outputs, output.name);
                  }));
   return rooted && !busy.contains(path) ? scope + ".weight" : "";
 }
