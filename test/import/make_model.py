@@ -372,6 +372,22 @@ def no_result():
     )
 
 
+def stopped_parts(absent=""):
+    """x in two parts, added; `absent`: a detach of nothing."""
+    nodes = [
+        node("SplitToSequence", ["x", "two"], ["parts"], axis=1),
+        node("SequenceAt", ["parts", "zero"], ["a"]), node("SequenceAt", ["parts", "one"], ["b"]),
+        node("Add", ["a", "b"], ["y"]),
+    ]
+    if absent:
+        nodes.append(recorded(node("Identity", [""], ["z"]), "detach = detach(%x)"))
+    numbers = dict(zero=0, one=1, two=2)
+    return model(
+        nodes, [value("x", [2, 4])], [value("y", [2, 2])],
+        [weight(name, np.array(number, np.int64)) for name, number in numbers.items()],
+    )
+
+
 def nested_sequence():
     return model(
         [

@@ -238,7 +238,19 @@ MaybeOperand Emitter::reshape(const Operand &x, ArrayRef<int64_t> shape) {
 }
 
 MaybeOperand Emitter::stopGradient(const Operand &x) {
-  if (x.constant || !isa<FloatType>(x.elementType()))
+  if (x.sequence) {
+    Operand stopped;
+    stopped.sequence = std::make_shared<std::vector<Operand>>();
+    for (const Operand &part : *x.sequence) {
+      MaybeOperand each = stopGradient(part);
+      if (failed(each))
+        return failure();
+      stopped.sequence->push_back(*each);
+    }
+    return stopped;
+  }
+  // What is absent, or unknown behind an unsupported operator, has none.
+  if (x.constant || !x.isTensor() || !isa<FloatType>(x.elementType()))
     return x;
   return first(build<StopGradientOp>(x.value));
 }
