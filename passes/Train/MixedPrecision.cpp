@@ -67,6 +67,7 @@ struct MixedPrecision
     if (!narrow || narrow == wide)
       return;
     wideOutput = *output == wide;
+    casts.clear(); // values of a module that the pass ran on before
     Block &block = func.getBody().front();
     if (findOp<train::BackwardBeginOp>(block)) {
       func.emitError("'step' has a backward already: run "
