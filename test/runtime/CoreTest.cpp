@@ -139,7 +139,7 @@ INSTANTIATE_TEST_SUITE_P(
         BadManifest{"/units/0/lines/0/parameters/0", 77, "does not exist"},
         BadManifest{"/parameters/0/unit", 9, "unit 9"},
         BadManifest{"/parameters/0/offset", 1 << 28, "beyond the end"},
-        BadManifest{"/token_rows", -1, "token_rows must be positive"},
+        BadManifest{"/token_rows", 0, "token_rows must be positive"},
         BadManifest{"/parameters/0/names", Json::array(), "no name"},
         BadManifest{"/parameters/0/init/kind", "magic", "initialiser 'magic'"},
         BadManifest{"/parameters/4/data/base64", "AA!=", "base64"},
