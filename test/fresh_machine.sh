@@ -74,10 +74,10 @@ copy_settings() {
   # Hooks of packages that a bare machine has not.
   rm -f "$machine"/etc/apt/apt.conf.d/*{packagekit,appstream,docker,debconf}*
   [[ -e /etc/apt/sources.list ]] || rm -f "$machine/etc/apt/sources.list"
-  git clone --quiet --no-hardlinks . "$machine/root/fsdp-opt"
+  git clone --quiet --no-hardlinks . "$machine/srv/fsdp-opt"
 }
 
-settings=(PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 STEPS="${STEPS:-20}")
+settings=(PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/srv LANG=C.UTF-8 STEPS="${STEPS:-20}")
 for name in "${!PIP_@}" http_proxy https_proxy no_proxy; do
   [[ -n ${!name:-} ]] && settings+=("$name=${!name}")
 done
@@ -90,7 +90,7 @@ inside() {
     mount -t tmpfs tmpfs "$1/dev/shm"
     shift 1
     exec chroot "$@"' inside "$machine" "$machine" \
-    env -i "${settings[@]}" bash -c 'cd /root/fsdp-opt && exec "$@"' inside "$@" &
+    env -i "${settings[@]}" bash -c 'cd /srv/fsdp-opt && exec "$@"' inside "$@" &
   child=$!
   wait "$child"
   child=
