@@ -86,9 +86,11 @@ void fsdp::fuzz::fillTensor(pb::TensorProto &tensor, Random &random) {
 /// The operators of the importer's own tables, so that none is forgotten.
 static std::vector<std::string> knownOperators() {
   onnx::HandlerTable handlers;
-  for (auto add :
-       {onnx::addMathHandlers, onnx::addShapeHandlers, onnx::addTensorHandlers,
-        onnx::addNNHandlers, onnx::addAttentionHandlers})
+  for (auto add : {onnx::addMathHandlers, onnx::addActivationHandlers,
+                   onnx::addReductionHandlers, onnx::addShapeHandlers,
+                   onnx::addTensorHandlers, onnx::addNNHandlers,
+                   onnx::addAttentionHandlers, onnx::addIndexHandlers,
+                   onnx::addOrderHandlers, onnx::addEinsumHandlers})
     add(handlers);
   std::vector<std::string> names;
   for (const auto &entry : handlers)
