@@ -46,15 +46,20 @@ bool isShiftedByModel(Value labels) {
 /// Rows of the smallest table that `tokens`, moved about on the way or not, are
 /// looked up in; `rows` where there is none.
 int64_t rowsLookedUp(Value tokens, int64_t rows) {
-  for (OpOperand &use : tokens.getUses()) {
-    Operation *op = use.getOwner();
-    if (auto gather = dyn_cast<onnx::GatherOp>(op)) {
-      auto table = cast<RankedTensorType>(gather.getTable().getType());
-      rows = gather.getIndices() == tokens ? std::min(rows, table.getDimSize(0))
-                                           : rowsLookedUp(gather, rows);
-    } else if (isa<onnx::ReshapeOp, onnx::CastOp, onnx::SliceOp,
-                   onnx::TransposeOp, onnx::ExpandOp, onnx::ConcatOp>(op)) {
-      rows = rowsLookedUp(op->getResult(0), rows);
+  llvm::SetVector<Value> reached;
+  reached.insert(tokens);
+  for (size_t i = 0; i < reached.size(); ++i) {
+    Value value = reached[i];
+    for (Operation *op : value.getUsers()) {
+      auto gather = dyn_cast<onnx::GatherOp>(op);
+      if (gather && gather.getIndices() == value) {
+        auto table = cast<RankedTensorType>(gather.getTable().getType());
+        rows = std::min(rows, table.getDimSize(gather.getBatchDims()));
+      } else if (isa<onnx::GatherOp, onnx::ReshapeOp, onnx::CastOp,
+                     onnx::SliceOp, onnx::TransposeOp, onnx::ExpandOp,
+                     onnx::ConcatOp>(op)) {
+        reached.insert(op->getResult(0));
+      }
     }
   }
   return rows;
