@@ -72,6 +72,7 @@ VARIANTS = {
     "legacy17": Variant(17, legacy=True, mask=True),
     "legacy17-static": Variant(17, dynamic=False, legacy=True, mask=True),
     "legacy17-nofold": Variant(17, legacy=True, fold=False, mask=True),
+    "legacy17-nofold-static": Variant(17, dynamic=False, legacy=True, fold=False, mask=True),
     "legacy17-inputs": Variant(17, legacy=True, fold=False, export_params=False),
     # Made by Model.write.
     "hand18": Variant(optimize=False),
@@ -214,7 +215,7 @@ def export(name, variant_name):
     spec, variant = MODELS[name], VARIANTS[variant_name]
     module = subject(name, variant)
     if spec.write:
-        return spec.write(module)
+        return strip_traces(spec.write(module))
     inputs = example(spec, variant, takes_mask(name, variant))
     options = export_options(spec, variant, inputs)
     if variant.legacy:
