@@ -126,11 +126,11 @@ struct AttachLoss : public fsdp::impl::TrainAttachLossBase<AttachLoss> {
       if (auto op = lossBehind(result))
         return op;
     for (auto [i, result] : llvm::enumerate(results)) {
-      auto type = cast<RankedTensorType>(result.getType());
+      auto type = dyn_cast<RankedTensorType>(result.getType());
       auto name = func.getResultAttrOfType<StringAttr>(i, "onnx.name");
       Operation *op = result.getDefiningOp();
-      if (type.getNumElements() == 1 && isa<FloatType>(type.getElementType()) &&
-          name && op)
+      if (name && op && type && type.hasStaticShape() &&
+          type.getNumElements() == 1 && isa<FloatType>(type.getElementType()))
         return func.emitError("output '")
                << name.getValue() << "' is a '" << op->getName()
                << "', not a mean cross entropy, the only loss that is "
