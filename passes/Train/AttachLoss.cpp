@@ -126,9 +126,22 @@ struct AttachLoss : public fsdp::impl::TrainAttachLossBase<AttachLoss> {
   }
 
   FailureOr<onnx::SoftmaxCrossEntropyLossOp> findLoss(func::FuncOp func) {
-    for (Value result : func.getBody().front().getTerminator()->getOperands())
+    auto results = func.getBody().front().getTerminator()->getOperands();
+    for (Value result : results)
       if (auto op = lossBehind(result))
         return op;
+    for (auto [i, result] : llvm::enumerate(results)) {
+      auto type = dyn_cast<RankedTensorType>(result.getType());
+      auto name = func.getResultAttrOfType<StringAttr>(i, "onnx.name");
+      Operation *op = result.getDefiningOp();
+      if (name && op && type && type.hasStaticShape() &&
+          type.getNumElements() == 1 && isa<FloatType>(type.getElementType()))
+        return func.emitError("output '")
+               << name.getValue() << "' is a '" << op->getName()
+               << "', not a mean cross entropy, the only loss that is "
+                  "supported: return that, or export the model without labels "
+                  "and give --loss cross_entropy";
+    }
     return func.emitError("the model returns no loss: give --loss "
                           "cross_entropy, or export it with labels");
   }
