@@ -6,6 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "dialects/Onnx/Import/Importer.h"
+#include "dialects/Onnx/Import/DroppedSums.h"
 #include "dialects/Onnx/Import/KeptNodes.h"
 #include "dialects/Onnx/Import/ProtoTypes.h"
 #include "dialects/Onnx/Import/RecordedCalls.h"
@@ -253,7 +254,8 @@ OwningOpRef<ModuleOp> Importer::run() {
   if (failed(checkRecordedCalls(graph, loc)) ||
       failed(findStops(graph, options, loc, stops)) ||
       failed(declareInputParameters(graph, options, loc)) ||
-      failed(recoverParameters(graph, options, data, loc, parameters)))
+      failed(recoverParameters(graph, options, data, loc, parameters)) ||
+      failed(checkDroppedSums(graph, loc)))
     return nullptr;
   module = ModuleOp::create(loc);
   (*module)->setAttr("onnx.model", builder.getStringAttr(graph.fileName));
