@@ -195,8 +195,9 @@ LogicalResult SignatureRecovery::assign(const Node &node, unsigned operand,
   StringRef value = call.value(argument.index);
   const SignatureLine *line = parameterLine(value);
   bool transposed = argument.known && holdsTranspose(call, node, operand);
+  bool isItself = transposed || holdsCopy(call, node, operand);
   if (line &&
-      ((foldedLine && !transposed) || isScaledAddend(call, argument.index))) {
+      ((foldedLine && !isItself) || isScaledAddend(call, argument.index))) {
     computed.push_back({&node, operand, &record, line});
     return success();
   }
