@@ -85,8 +85,9 @@ DECODERS = {
     "granite": ("Granite", "ForCausalLM", SIZES, dict(logits_scaling=2.0, residual_multiplier=0.5)),
     "glm": ("Glm", "ForCausalLM", SIZES, dict(head_dim=8)),
     "glm4": ("Glm4", "ForCausalLM", SIZES, dict(head_dim=8)),
-    # The exporter's optimizer takes its own 1e-8 for 0.
     "helium": ("Helium", "ForCausalLM", SIZES, dict(head_dim=8, rms_norm_eps=1e-6)),
+    # Its own 1e-8, which the exporter's optimizer takes for 0.
+    "helium-eps": ("Helium", "ForCausalLM", SIZES, dict(head_dim=8)),
     "smollm3": ("SmolLM3", "ForCausalLM", SIZES, dict(no_rope_layer_interval=2)),
     "nemotron": ("Nemotron", "ForCausalLM", SIZES, dict(head_dim=8)),
     "persimmon": ("Persimmon", "ForCausalLM", SIZES, {}),
