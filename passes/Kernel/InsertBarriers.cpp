@@ -90,7 +90,7 @@ private:
       return before(op, {{rootOf(load.getMemref()), false, {}}});
     if (auto store = dyn_cast<memref::StoreOp>(op))
       return before(op,
-                    {{rootOf(store.getMemref()), true, {Owner::FirstThread}}});
+                    {{rootOf(store.getMemref()), true, {Owner::FirstThread, {}}}});
     if (auto generic = dyn_cast<linalg::GenericOp>(op))
       return visitGeneric(generic);
     if (auto loop = dyn_cast<scf::ForOp>(op))

@@ -70,7 +70,8 @@ struct AttachLoss : public fsdp::impl::TrainAttachLossBase<AttachLoss> {
 
   void runOnOperation() override {
     func::FuncOp func = getFunction(getOperation(), kForward);
-    if (!func || failed(attach(func)) || failed(assignRoles(func)))
+    if (!func || failed(attach(func)) || failed(assignRoles(func)) ||
+        failed(checkLabels(func)))
       return signalPassFailure();
     setTokenRows(func);
     func.setName(kStep);
@@ -214,6 +215,26 @@ struct AttachLoss : public fsdp::impl::TrainAttachLossBase<AttachLoss> {
       func.setArgAttr(i, kRole, StringAttr::get(&getContext(), role));
     }
     return success();
+  }
+
+  /// A label is a token's.
+  LogicalResult checkLabels(func::FuncOp func) {
+    RankedTensorType tokens, labels;
+    for (BlockArgument argument : func.getArguments()) {
+      auto role =
+          func.getArgAttrOfType<StringAttr>(argument.getArgNumber(), kRole);
+      if (role == "tokens")
+        tokens = cast<RankedTensorType>(argument.getType());
+      else if (role == "labels")
+        labels = cast<RankedTensorType>(argument.getType());
+    }
+    if (!tokens || !labels || tokens.getShape() == labels.getShape())
+      return success();
+    return func.emitError("the loss has labels of shape [")
+           << labels.getShape() << "], but tokens are of shape ["
+           << tokens.getShape()
+           << "]: expected a label for each token, of logits [batch, seq, "
+              "classes]; a loss of whole sequences is not supported";
   }
 
   /// The input called "input_ids"; without one the only input that can be
