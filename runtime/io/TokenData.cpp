@@ -23,11 +23,13 @@ static bool endsWith(const std::string &text, const std::string &end) {
 }
 
 /// Numbers alone are expected; a header would be read as some of them.
-static Status checkHeader(const std::string &path, const MappedFile &file) {
+static Status checkHeader(const InputFile &file) {
   constexpr char npy[] = "\x93NUMPY";
-  if (file.size() < 6 || std::memcmp(file.data(), npy, 6) != 0)
+  char head[6];
+  if (file.size() < 6 || !file.read(head, 0, 6).ok() ||
+      std::memcmp(head, npy, 6) != 0)
     return Status();
-  return failure("'", path,
+  return failure("'", file.path(),
                  "' has the header of a .npy file: write the numbers alone, "
                  "as array.tofile does");
 }
@@ -53,7 +55,7 @@ Expected<TokenData> TokenData::open(const Manifest &manifest, Options options) {
     return file.status();
   data.file = *file;
   if (data.tokenBytes > 1)
-    FSDPRT_RETURN_IF_ERROR(checkHeader(path, *data.file));
+    FSDPRT_RETURN_IF_ERROR(checkHeader(*data.file));
   if (data.file->size() % data.tokenBytes)
     return failure("'", path, "' has ", data.file->size(),
                    " bytes, not a multiple of ", data.tokenBytes);
@@ -79,7 +81,7 @@ Status TokenData::openLabels() {
   if (!opened.ok())
     return opened.status();
   labels = *opened;
-  FSDPRT_RETURN_IF_ERROR(checkHeader(options.labels, *labels));
+  FSDPRT_RETURN_IF_ERROR(checkHeader(*labels));
   if (labels->size() != 4 * tokens)
     return failure("'", options.labels, "' has ", labels->size(),
                    " bytes, expected one int32 for each of the ", tokens,
