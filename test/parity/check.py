@@ -179,7 +179,8 @@ class Checker:
         """What a strict load_state_dict would complain about."""
         saved = {name: list(tensor.shape) for name, tensor in load_safetensors(save).items()}
         state = {name.removeprefix(entry["prefix"]): dims
-                 for name, dims, *_ in entry["parameters"] + entry["buffers"]}
+                 for name, dims, *_ in entry["parameters"] + entry["buffers"]
+                 if name not in entry.get("lacks", [])}
         missing, unexpected = sorted(state.keys() - saved.keys()), sorted(saved.keys() - state.keys())
         if missing or unexpected:
             return f"load_state_dict: missing {missing}, unexpected {unexpected}"

@@ -8,8 +8,8 @@ trained once: over the four of a family both optimizers on one and on two ranks;
 with --all each with all of these. What the exporter's optimizer left no record
 of must be refused as its entry says. EXPECTED.json has, by shell pattern, the
 words that the refusal, one error, of an export must have ("names") that is not
-supported yet, or not without the options beside them ("options"). Prints one line a run and
-their number; exit status 1 when one differs by more than check.py's tolerance or
+supported yet, or not without the options beside them ("options"), after which saved
+files may lack names ("lacks"). Prints one line a run and their number; exit status 1 when one differs by more than check.py's tolerance or
 fails.
 """
 import fnmatch
