@@ -72,7 +72,11 @@ VARIANTS = {
     "legacy17": Variant(17, legacy=True, mask=True),
     "legacy17-static": Variant(17, dynamic=False, legacy=True, mask=True),
     "legacy17-nofold": Variant(17, legacy=True, fold=False, mask=True),
+    "legacy17-nofold-static": Variant(17, dynamic=False, legacy=True, fold=False, mask=True),
     "legacy17-inputs": Variant(17, legacy=True, fold=False, export_params=False),
+    # Made by Model.write.
+    "hand18": Variant(optimize=False),
+    "hand23": Variant(23, optimize=False),
 }
 
 ALL = [*dynamo_variants(), "legacy17"]
@@ -210,6 +214,8 @@ def export(name, variant_name):
     """The exported ModelProto of one model in one way."""
     spec, variant = MODELS[name], VARIANTS[variant_name]
     module = subject(name, variant)
+    if spec.write:
+        return strip_traces(spec.write(module))
     inputs = example(spec, variant, takes_mask(name, variant))
     options = export_options(spec, variant, inputs)
     if variant.legacy:
