@@ -239,6 +239,40 @@ TEST(FlightRecord, OnlyOneReports) {
   EXPECT_FALSE(file->claimReport());
 }
 
+TEST(FlightRecord, KnowsWhereTheParametersAre) {
+  auto file = FlightFile::createPrivate(2);
+  ASSERT_TRUE(file.ok());
+  SignalSafeText text;
+  EXPECT_FALSE(describeSaved(*file, text));
+  file->noteSaved("a.safetensors");
+  file->noteSaved("b.safetensors"); // the first rank's word counts
+  ASSERT_TRUE(describeSaved(*file, text));
+  EXPECT_STREQ(text.data(), "; the parameters are saved in 'a.safetensors'");
+}
+
+TEST(FlightRecord, HasFinishedWhenAllHave) {
+  auto file = FlightFile::createPrivate(2);
+  ASSERT_TRUE(file.ok());
+  EXPECT_FALSE(FlightFile().allFinished());
+  file->slotOfRank(0)->state = FlightState::Finished;
+  file->slotOfRank(1)->state = FlightState::Terminated;
+  EXPECT_FALSE(file->allFinished());
+  file->slotOfRank(1)->state = FlightState::Finished;
+  EXPECT_TRUE(file->allFinished());
+}
+
+TEST(FlightRecord, NamesTheFirstThatWasTold) {
+  auto file = FlightFile::createPrivate(2);
+  ASSERT_TRUE(file.ok());
+  enterPhase(file->slotOfRank(1), "step", 0);
+  file->noteTold(1, SIGHUP);
+  file->noteTold(0, SIGTERM);
+  SignalSafeText text;
+  ASSERT_TRUE(describeTold(*file, text));
+  EXPECT_STREQ(text.data(),
+               "rank 1 was told to end (SIGHUP) (phase 'step', step 1)");
+}
+
 TEST(FlightRecord, IsSharedByName) {
   std::string name = "/fsdprt-test-" + std::to_string(::getpid());
   auto file = FlightFile::createShared(name, 4, 2);
