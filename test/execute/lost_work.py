@@ -2,7 +2,6 @@
 """Disks that are full or slow and ranks that are killed cost no work that was done, and leave no litter."""
 import os
 import resource
-import shutil
 import signal
 import subprocess
 import time
@@ -63,13 +62,6 @@ class LostWork(ToolTest):
     def setUp(self):
         super().setUp()
         self.model = self.program("p.fsdp", "--mesh", "shard=2")
-
-    def preload(self, name, text, **variables):
-        """An environment in which a function of the C library is ours."""
-        source, library = self.write(name + ".c", text.encode()), self.path(name + ".so")
-        if not os.path.exists(library):
-            subprocess.run([shutil.which("clang-19") or "cc", "-shared", "-fPIC", "-o", library, source], check=True)
-        return {**os.environ, "LD_PRELOAD": library, **variables}
 
     def run_with(self, *flags, comm="thread", **rest):
         return execute(RUN, self.model, "--data", TOKENS, "--steps", "3", "--comm", comm, *flags, **rest)
