@@ -199,8 +199,9 @@ std::string checkChoices() {
 
 /// What can be said before the model is read: "" if all is well.
 std::string checkOptions() {
-  if (output.empty() && report.empty())
-    return "nowhere to write to: give -o model.fsdp; see fsdp-compile --help";
+  if (output.empty() && report.empty() && emitIr.empty())
+    return "nowhere to write to: give -o model.fsdp, or --report or --emit-ir "
+           "for the plan alone; see fsdp-compile --help";
   if (std::string problem = checkChoices(); !problem.empty())
     return problem;
   if (std::string problem = checkNumbers(); !problem.empty())
@@ -219,8 +220,7 @@ std::string checkOptions() {
            "give --weight-decay";
   if (outputDtype.getNumOccurrences() && paramDtype.empty())
     return "--output-dtype is for --param-dtype: without it the loss reads "
-           "what "
-           "the model computes";
+           "what the model computes";
   if (failed(getKernelTarget(targetCpu)))
     return llvm::formatv("unknown --target-cpu '{0}', expected native or a CPU "
                          "of this machine's architecture ({1})",

@@ -11,14 +11,6 @@ int64_t fsdp::fuzz::someInt(Random &random) {
   return random.oneIn(3) ? random.of(interesting) : random.below(7) - 2;
 }
 
-std::string fsdp::fuzz::changedText(std::string text, size_t longest) {
-  size_t size = std::min(text.size(), longest);
-  text.resize(longest);
-  auto *data = reinterpret_cast<uint8_t *>(text.data());
-  text.resize(LLVMFuzzerMutate(data, size, longest));
-  return text;
-}
-
 std::string fsdp::fuzz::someValue(const pb::GraphProto &graph, Random &random) {
   int nodes = graph.node_size(), inputs = graph.input_size(),
       weights = graph.initializer_size();
