@@ -54,6 +54,27 @@ def detach(first="", second="y = mul(%x, %detach)", reads="h,h2", third=""):
     )
 
 
+def dropped_sum(ops="Sqrt,Reciprocal", second="y = rsqrt(%add)", first="h = tanh(%x)", reads="h",
+                after="", given="Tanh", final="w = mul(%z, %p_weight)"):
+    """h = tanh(x), which the nodes `ops` of a second call read where their record
+    names another value; `after` are ops that read their result."""
+    inputs = ["x", "x"] if given == "Add" else ["x"]
+    nodes, last = [recorded(node(given, inputs, ["h"]), first)], "h"
+    for i, op in enumerate(ops.split(",")):
+        operands = reads.split(",") if i == 0 else [last]
+        last = f"v{i}"
+        attributes = {"perm": [1, 0]} if op == "Transpose" else {}
+        nodes.append(recorded(node(op, operands, [last], **attributes), second))
+    for op in after.split(",") if after else []:
+        nodes.append(recorded(node(op, [last], [f"{last}{op}"]), f"{op.lower()} = {op.lower()}(%y)"))
+        last = f"{last}{op}"
+    nodes.append(recorded(node("Mul", [last, "weight"], ["w"]), final))
+    return signed(
+        model(nodes, [value("x", [4, 4])], [value("w", [4, 4])], [weight("weight", ramp(4))]),
+        p_weight="weight",
+    )
+
+
 def same_name(kind="initializer"):
     """Two values of one name."""
     nodes = [node("Mul", ["x", "weight"], ["y"])]

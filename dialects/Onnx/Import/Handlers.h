@@ -67,6 +67,9 @@ void addIndexHandlers(HandlerTable &table);
 void addOrderHandlers(HandlerTable &table);
 void addEinsumHandlers(HandlerTable &table);
 
+/// The handlers of all groups.
+HandlerTable allHandlers();
+
 /// Indices into `extent` elements, of which negative ones count from the end;
 /// those that are outside stay so, and so does what is an input.
 MaybeOperand wrapIndices(NodeContext &c, const Operand &indices,
