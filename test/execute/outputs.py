@@ -213,19 +213,19 @@ class Replaced(OutputTest):
                 said = self.assertOneError((done.returncode, "", done.stderr))
                 self.assertRegex(said, r"File too large|may not grow \(ulimit -f\)")
                 # The error is the last word, and names what the user knows.
-                self.assertIn(f"p.fsdp", done.stderr.splitlines()[-1])
+                self.assertIn("p.fsdp", done.stderr.splitlines()[-1])
                 self.assertNotRegex(done.stderr, r"\.o'|manifest\.json")
         self.assertEqual(self.files(program), before)
 
     def test_an_empty_folder_keeps_what_it_is(self):
         os.mkdir(self.path("shared"))
-        groups = [group for group in (*os.getgroups(), 12345 if os.geteuid() == 0 else os.getegid())]
-        os.chown(self.path("shared"), -1, groups[-1])
+        group = 12345 if os.geteuid() == 0 else os.getgroups()[-1]
+        os.chown(self.path("shared"), -1, group)
         os.chmod(self.path("shared"), 0o2750)
         self.program("shared")
         found = os.stat(self.path("shared"))
-        self.assertEqual((stat.S_IMODE(found.st_mode), found.st_gid), (0o2750, groups[-1]))
-        self.assertEqual(os.stat(self.path("shared/program.so")).st_gid, groups[-1])
+        self.assertEqual((stat.S_IMODE(found.st_mode), found.st_gid), (0o2750, group))
+        self.assertEqual(os.stat(self.path("shared/program.so")).st_gid, group)
 
     def test_as_open_as_the_user_says(self):
         for mask, folder, file in (0o027, 0o750, 0o640), (0o002, 0o775, 0o664):
@@ -303,13 +303,17 @@ class Ended(OutputTest):
         os.chmod(linker, 0o755)
         os.mkdir(self.path("out"))
 
+    def start_linking(self, program, told):
+        """A compilation that ends at the linker, if it comes so far: it writes its process to `told`, and waits."""
+        return self.start("-o", program, env={**os.environ, "PATH": self.path("bin") + ":" + os.environ["PATH"],
+                                              "LINKER_PID": told})
+
     def start_to_link(self, program):
         """A compilation that stands at the linker, and the linker's process."""
         told = self.path("pid")
         if os.path.exists(told):
             os.remove(told)
-        environment = {**os.environ, "PATH": self.path("bin") + ":" + os.environ["PATH"], "LINKER_PID": told}
-        child = self.start("-o", program, env=environment)
+        child = self.start_linking(program, told)
         while not (os.path.exists(told) and content(told)):
             self.assertIsNone(child.poll(), "did not link")
             time.sleep(0.02)
@@ -330,11 +334,7 @@ class Ended(OutputTest):
         for number in signal.SIGTERM, signal.SIGINT:
             for stage in "[import]", "[passes]", "[kernels]":
                 with self.subTest(signal=number, stage=stage):
-                    # It stands at the linker at the latest.
-                    child, _ = self.start_to_link(program) if stage == "[kernels]" else (None, None)
-                    child = child or self.start("-o", program, env={
-                        **os.environ, "PATH": self.path("bin") + ":" + os.environ["PATH"],
-                        "LINKER_PID": self.path("unread")})
+                    child = self.start_linking(program, self.path("unread"))
                     self.read_to(child, stage)
                     child.send_signal(number)
                     self.check_ended(number, self.wait(child), before)
