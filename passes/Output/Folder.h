@@ -16,7 +16,8 @@ public:
   explicit StagedFolder(llvm::StringRef path);
   ~StagedFolder();
 
-  /// With group and mode of the folder that it will replace.
+  /// With owner, group and mode of the folder that it will replace, as far as
+  /// the user may set them.
   std::error_code create();
   const std::string &path() const { return staging; }
   /// Where the folder will be, for messages.
