@@ -45,7 +45,8 @@ static void addDataOptions(CLI::App &app, RunOptions &options,
       ->group("Data");
   app.add_option(
          "--labels", options.labels,
-         "one int32 a token; -100 is ignored by the loss (default: the tokens)")
+         "one int32 a token, of the token at its place: shifted by one as the "
+         "tokens are; -100 is ignored by the loss (default: the tokens)")
       ->type_name("FILE")
       ->group("Data");
   app.add_option(

@@ -11,10 +11,6 @@ from harness import RUN, TOKENS, content, execute, lines_of
 from preloads import HELD_FINALIZE, HELD_OPEN, NO_FORK, TOLD_AT_START, PreloadTest
 
 
-def records():
-    return sorted(name for name in os.listdir("/dev/shm") if name.startswith("fsdprt-"))
-
-
 class Endings(PreloadTest):
     def setUp(self):
         super().setUp()
@@ -58,11 +54,12 @@ class Endings(PreloadTest):
         self.assertIn("saved " + save, output)
 
     def test_told_to_end_before_ranks_are_started(self):
-        before = records()
-        status, _, errors = self.run_with(env=self.preload(TOLD_AT_START))
+        status, _, errors = self.run_with(env=self.preload(TOLD_AT_START, TOLD=self.path("record")))
         self.assertEqual(status, 128 + signal.SIGTERM)
         self.assertRegex(errors, r"^fsdp-run: error: stopped by a signal \(Terminated\); nothing was saved\n$")
-        self.assertEqual(records(), before)
+        record = content(self.path("record")).decode()
+        self.assertRegex(record, "^/fsdprt-")
+        self.assertFalse(os.path.exists("/dev/shm" + record))
 
     def test_ranks_that_end_without_having_trained(self):
         os.chmod(self.write("mpirun", b"#!/bin/sh\nexit 0\n"), 0o755)

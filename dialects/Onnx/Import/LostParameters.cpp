@@ -55,16 +55,25 @@ LogicalResult fsdp::onnx::accountForLost(const ImportOptions &options,
     return success();
   std::vector<std::string> names;
   bool unused = true;
+  const LostName *unread = nullptr;
   for (const LostName &lost : table.lost) {
     names.push_back(lost.name);
     unused &= mayBeUnused(lost, table);
+    if (!lost.isRead && !unread)
+      unread = &lost;
   }
   auto diagnostic = mlir::emitError(loc);
   diagnostic << names.size() << " parameters of the exported model are not in "
              << "the file";
-  if (!unused)
-    return diagnostic << ", merged or folded away by the exporter: "
-                      << listNames(names) << ": export with optimize=False";
+  if (!unused) {
+    diagnostic << ", merged or folded away by the exporter: "
+               << listNames(names) << ": export with optimize=False";
+    if (unread)
+      diagnostic << ", or, where it is a further name of a tied parameter, "
+                    "--tie "
+                 << unread->name << "=NAME";
+    return diagnostic;
+  }
   return diagnostic
          << ": " << listNames(names)
          << ": the exporter leaves out what nothing reads and further names of "
