@@ -49,7 +49,7 @@ class Endings(PreloadTest):
 
     def test_a_rank_that_hangs_when_all_is_done(self):
         save = self.path("s.st")
-        status, output, errors = self.run_with("--timeout", "2", "--save", save, env=self.preload(HELD_FINALIZE))
+        status, output, errors = self.run_with("--timeout", "6", "--save", save, env=self.preload(HELD_FINALIZE))
         self.assertEqual((status, errors), (0, ""))
         self.assertIn("saved " + save, output)
 

@@ -74,9 +74,9 @@ class LostWork(PreloadTest):
         for comm in "thread", "mpi":
             for flag in "--save", "--records", "--trace":
                 told, file = self.path("told" + comm + flag), self.path("file" + flag)
-                environment = self.preload(SLOW_DISK, FSYNC_TOLD=told, FSYNC_SECONDS="5")
+                environment = self.preload(SLOW_DISK, FSYNC_TOLD=told, FSYNC_SECONDS="9")
                 with self.subTest(comm=comm, flag=flag):
-                    status, _, errors = self.run_with("--timeout", "2", flag, file, comm=comm, env=environment)
+                    status, _, errors = self.run_with("--timeout", "4", flag, file, comm=comm, env=environment)
                     self.assertEqual(status, 0, errors)
                     self.assertTrue(content(told), "the disk was not slow")
                     self.assertTrue(os.path.getsize(file))
