@@ -120,6 +120,9 @@ CallRecord fsdp::onnx::parseCall(StringRef text) {
     return call;
   head.consume_front("%");
   call.result = head.split(' ').first.str();
+  head.split("[num_users=")
+      .second.split(']')
+      .first.getAsInteger(10, call.users);
   StringRef target;
   std::tie(target, rest) = rest.split("](args = (");
   target.consume_front("torch.ops.");

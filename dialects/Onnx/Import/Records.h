@@ -21,6 +21,8 @@ std::vector<SignatureLine> parseMutations(llvm::StringRef text);
 /// target without prefix and overload ("linear"), arguments as text.
 struct CallRecord {
   std::string result, target;
+  /// How many calls read the result, in the program as it was exported.
+  unsigned users = 0;
   std::vector<std::string> args;
   llvm::StringMap<std::string> kwargs;
   bool valid() const { return !target.empty(); }

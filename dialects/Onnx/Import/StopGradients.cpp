@@ -1,10 +1,8 @@
 //===- StopGradients.cpp - Values read without gradient -------------------===//
 #include "dialects/Onnx/Import/StopGradients.h"
 #include "dialects/Onnx/Glob.h"
-#include "dialects/Onnx/Import/Parameters.h"
+#include "dialects/Onnx/Import/RecordedValues.h"
 
-#include "llvm/ADT/MapVector.h"
-#include "llvm/ADT/SetVector.h"
 #include "llvm/ADT/SmallSet.h"
 
 using namespace mlir;
@@ -29,40 +27,18 @@ static std::optional<unsigned> detachNumber(StringRef name) {
 }
 
 namespace {
-using Names = llvm::SetVector<StringRef>;
-
-/// The nodes that one call became.
-struct Call {
-  CallRecord record;
-  SmallVector<const Node *> nodes;
-};
-
 class Finder {
 public:
   Finder(const Graph &graph, Location loc, StopTable &table)
-      : graph(graph), loc(loc), table(table) {
-    for (const ValueRecord &input : graph.inputs)
-      defined.insert(input.name);
-    for (const TensorRecord &record : graph.initializers)
-      defined.insert(record.name);
-    for (const Node &node : graph.nodes)
-      for (const std::string &output : node.outputs)
-        defined.insert(output);
-    auto signature =
-        graph.metadata.find("pkg.torch.export.ExportedProgram.graph_signature");
-    if (signature != graph.metadata.end())
-      for (const SignatureLine &line : parseSignature(signature->second))
-        placeholders.insert(line.placeholder);
-  }
+      : graph(graph), loc(loc), table(table), recorded(graph) {}
   LogicalResult run();
 
 private:
   LogicalResult visit(const Call &call);
   bool stopInOrder(const Node &node, ArrayRef<std::string> values);
-  Names otherOperands(const Call &call, ArrayRef<std::string> values);
   LogicalResult checkNumbers();
   bool isRemoved(StringRef value) {
-    return detachNumber(value) && !defined.contains(value);
+    return detachNumber(value) && !recorded.isDefined(value);
   }
   InFlightDiagnostic unclear(const Node &node, StringRef value) {
     return mlir::emitError(loc)
@@ -75,7 +51,7 @@ private:
   const Graph &graph;
   Location loc;
   StopTable &table;
-  llvm::StringSet<> defined, placeholders;
+  RecordedValues recorded;
 };
 } // namespace
 
@@ -84,31 +60,12 @@ bool Finder::stopInOrder(const Node &node, ArrayRef<std::string> values) {
   if (node.inputs.size() != values.size())
     return false;
   for (auto [input, value] : llvm::zip(node.inputs, values))
-    if (defined.contains(value) && input != value)
+    if (recorded.isDefined(value) && input != value)
       return false;
   for (auto [i, value] : llvm::enumerate(values))
     if (isRemoved(value))
       table.operands.insert({&node, unsigned(i)});
   return true;
-}
-
-/// What the call's nodes read and neither its record names nor it computed.
-Names Finder::otherOperands(const Call &call, ArrayRef<std::string> values) {
-  llvm::StringSet<> own;
-  for (const Node *node : call.nodes)
-    for (const std::string &output : node->outputs)
-      own.insert(output);
-  Names others;
-  for (const Node *node : call.nodes)
-    for (const std::string &input : node->inputs) {
-      auto info = graph.values.find(input);
-      bool isWhole = info != graph.values.end() && info->second.dataType &&
-                     !isFloatData(info->second.dataType);
-      if (!input.empty() && !isWhole && !own.contains(input) &&
-          !graph.initializer(input) && !llvm::is_contained(values, input))
-        others.insert(input);
-    }
-  return others;
 }
 
 LogicalResult Finder::visit(const Call &call) {
@@ -117,14 +74,14 @@ LogicalResult Finder::visit(const Call &call) {
   for (StringRef value : values) {
     if (isRemoved(value))
       removed.insert(value);
-    else if (!defined.contains(value) && !placeholders.contains(value))
+    else if (!recorded.isDefined(value) && !recorded.isPlaceholder(value))
       open.insert(value);
   }
   if (removed.empty())
     return success();
   if (call.nodes.size() == 1 && stopInOrder(*call.nodes.front(), values))
     return success();
-  Names others = otherOperands(call, values);
+  Names others = recorded.otherOperands(call);
   if (!open.empty() || others.size() != removed.size())
     return unclear(*call.nodes.front(), removed.front());
   for (const Node *node : call.nodes)
@@ -160,21 +117,13 @@ LogicalResult Finder::checkNumbers() {
 }
 
 LogicalResult Finder::run() {
-  llvm::MapVector<StringRef, Call> calls;
-  for (const Node &node : graph.nodes) {
-    if (isDetach(node)) {
+  for (const Node &node : graph.nodes)
+    if (isDetach(node))
       table.operands.insert({&node, 0});
-      continue;
-    }
-    CallRecord record = parseCall(node.fxNode);
-    if (!record.valid())
-      continue;
-    Call &call = calls[node.fxNode];
-    call.record = std::move(record);
-    call.nodes.push_back(&node);
-  }
   bool anyRemoved = false;
-  for (auto &[text, call] : calls) {
+  for (auto &[text, call] : recorded.calls()) {
+    if (isDetach(*call.nodes.front()))
+      continue;
     anyRemoved |= llvm::any_of(call.record.values(),
                                [&](StringRef v) { return isRemoved(v); });
     if (failed(visit(call)))
