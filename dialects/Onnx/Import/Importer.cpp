@@ -9,6 +9,7 @@
 #include "dialects/Onnx/Import/Handlers.h"
 #include "dialects/Onnx/Import/Import.h"
 #include "dialects/Onnx/Import/KeptNodes.h"
+#include "dialects/Onnx/Import/MergedCalls.h"
 #include "dialects/Onnx/Import/Parameters.h"
 #include "dialects/Onnx/Import/ProtoTypes.h"
 #include "dialects/Onnx/Import/RecordedCalls.h"
@@ -58,7 +59,7 @@ private:
   LogicalResult define(const std::string &name, Operand value);
   FailureOr<Operand> readParameter(size_t index, bool transposed);
   LogicalResult addDroppedBias(const Node &node, NodeContext &context,
-                               size_t index);
+                               DroppedBias dropped);
   LogicalResult dispatch(const Node &node, NodeContext &context);
   SmallVector<Value> keepNode(const Node &node, ArrayRef<Operand> in,
                               TypeRange types);
@@ -199,13 +200,17 @@ LogicalResult Importer::keepUnsupported(const Node &node,
 
 /// Puts a bias of zeros that the exporter dropped back in.
 LogicalResult Importer::addDroppedBias(const Node &node, NodeContext &context,
-                                       size_t index) {
-  Parameter &parameter = parameters.parameters[index];
+                                       DroppedBias dropped) {
+  Parameter &parameter = parameters.parameters[dropped.parameter];
   bool norm = node.opType == "LayerNormalization";
   Operand &beside = norm ? context.in[1] : context.out[0];
   if (parameter.shape.empty() && !parameter.source)
-    parameter.shape.push_back(beside.shape().back());
-  FailureOr<Operand> bias = readParameter(index, false);
+    parameter.shape = SmallVector<int64_t>(norm ? beside.shape()
+                                                : beside.shape().take_back());
+  FailureOr<Operand> bias = readParameter(dropped.parameter, false);
+  if (succeeded(bias) && dropped.scale != 1)
+    bias = emitter.binary(Binary::Mul, *bias,
+                          emitter.scalarLike(*bias, dropped.scale));
   if (failed(bias))
     return failure();
   if (norm) {
@@ -372,7 +377,8 @@ OwningOpRef<ModuleOp> Importer::run() {
   if (failed(checkRecordedCalls(graph, loc)) ||
       failed(findStops(graph, options, loc, stops)) ||
       failed(declareInputParameters(graph, options, loc)) ||
-      failed(recoverParameters(graph, options, data, loc, parameters)))
+      failed(recoverParameters(graph, options, data, loc, parameters)) ||
+      failed(checkMergedCalls(graph, parameters, stops, loc)))
     return nullptr;
   module = ModuleOp::create(loc);
   (*module)->setAttr("onnx.model", builder.getStringAttr(graph.fileName));
