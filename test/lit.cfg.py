@@ -6,7 +6,7 @@ import lit.formats
 config.name = "fsdp-opt"
 config.test_format = lit.formats.ShTest(execute_external=False)
 config.suffixes = [".mlir", ".test"]
-config.excludes = ["parity", "runtime"]
+config.excludes = ["parity", "runtime", "seeds"]
 config.test_source_root = os.path.dirname(__file__)
 config.test_exec_root = os.path.join(config.build_root, "test", "lit")
 config.environment["PATH"] = os.pathsep.join(

@@ -23,7 +23,7 @@ static StringRef nameOf(DiagnosticSeverity severity) {
   return "";
 }
 
-static void print(const Diagnostic &diagnostic, llvm::raw_ostream &os) {
+static void printOne(const Diagnostic &diagnostic, llvm::raw_ostream &os) {
   LocationAttr loc = diagnostic.getLocation();
   if (auto file = loc.findInstanceOf<FileLineColLoc>()) {
     os << printable(file.getFilename());
@@ -42,12 +42,16 @@ static void print(const Diagnostic &diagnostic, llvm::raw_ostream &os) {
   os << "\n";
 }
 
+void fsdp::printDiagnostic(const Diagnostic &diagnostic) {
+  printOne(diagnostic, llvm::errs());
+  for (const Diagnostic &note : diagnostic.getNotes())
+    printOne(note, llvm::errs());
+}
+
 ModelDiagnostics::ModelDiagnostics(MLIRContext *context)
     : ScopedDiagnosticHandler(context) {
   setHandler([](Diagnostic &diagnostic) {
-    print(diagnostic, llvm::errs());
-    for (const Diagnostic &note : diagnostic.getNotes())
-      print(note, llvm::errs());
+    printDiagnostic(diagnostic);
     return success();
   });
 }

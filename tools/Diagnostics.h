@@ -5,12 +5,16 @@
 #include "mlir/IR/Diagnostics.h"
 
 namespace fsdp {
-/// Prints diagnostics about an ONNX model on stderr, one line each:
+/// Prints a diagnostic on stderr, one line for it and each of its notes:
 ///
 ///   model.onnx: error: what is wrong (at 'node or parameter')
+///   plan.mlir:3:7: error: what is wrong
 ///
-/// A place in such a file is a name: it has no lines and columns. What is not
-/// about the file begins with the tool's name.
+/// A place in an ONNX model is a name: it has no lines and columns. What is not
+/// about a file begins with the tool's name.
+void printDiagnostic(const mlir::Diagnostic &diagnostic);
+
+/// Prints all diagnostics of a context.
 class ModelDiagnostics : public mlir::ScopedDiagnosticHandler {
 public:
   explicit ModelDiagnostics(mlir::MLIRContext *context);

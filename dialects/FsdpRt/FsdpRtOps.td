@@ -123,7 +123,8 @@ def FsdpRt_BufferOp : FsdpRt_Op<"buffer"> {
 }
 
 def FsdpRt_PhaseOp : FsdpRt_Op<"phase", [
-    Symbol, NoTerminator, SingleBlock, NoRegionArguments]> {
+    IsolatedFromAbove, Symbol, NoTerminator, SingleBlock,
+    NoRegionArguments]> {
   let summary = "a straight line of dispatches with its own schedule";
   let arguments = (ins SymbolNameAttr:$sym_name, StrAttr:$runs);
   let regions = (region SizedRegion<1>:$body);

@@ -341,7 +341,7 @@ LogicalResult AllReduceOp::verify() {
   if (argument(getArgs(), 1).getBytes() < argument(getArgs(), 0).getBytes())
     return emitOpError("has ")
            << argument(getArgs(), 1).getBytes()
-           << " bytes of scratch, expected those of its elements for each rank "
+           << " bytes of scratch, expected at least those of its elements "
               "(collective_c2)";
   return success();
 }

@@ -61,7 +61,8 @@ def Onnx_TopKOp : Onnx_InferredOp<"top_k", [
   let description = [{
     x of shape [..., N]; values and indices (i64) of shape [..., k], sorted. Of
     equal elements the one with the lower index comes first; NaN is larger than
-    every number, as in PyTorch. The gradient goes to the elements chosen.
+    every number, as in PyTorch. The gradient goes to the elements chosen. Which
+    of equal elements PyTorch takes is not defined, and may be others.
 
     **Constraints**
     - top_k_c1: x is no scalar, and k is in [1, N]

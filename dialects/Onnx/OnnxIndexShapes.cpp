@@ -73,8 +73,9 @@ INFER(TopKOp) {
 INFER(CumSumOp) {
   Adaptor adaptor(operands, attributes, properties, regions);
   RankedTensorType x = tensorType(operands[0]);
-  if (adaptor.getAxis() < 0 || adaptor.getAxis() >= x.getRank()) // cumsum_c1
-    return emitOptionalError(loc, "axis ", adaptor.getAxis(), " is not in [0, ",
+  int64_t axis = adaptor.getAxis();
+  if (axis < 0 || axis >= x.getRank()) // cumsum_c1
+    return emitOptionalError(loc, "axis ", axis, " is not in [0, ",
                              x.getRank(), ") (cumsum_c1)");
   types.push_back(x);
   return success();

@@ -89,8 +89,9 @@ private:
     if (auto load = dyn_cast<memref::LoadOp>(op))
       return before(op, {{rootOf(load.getMemref()), false, {}}});
     if (auto store = dyn_cast<memref::StoreOp>(op))
-      return before(op,
-                    {{rootOf(store.getMemref()), true, {Owner::FirstThread}}});
+      return before(
+          op,
+          {{rootOf(store.getMemref()), true, {Owner::FirstThread, {}, 0, {}}}});
     if (auto generic = dyn_cast<linalg::GenericOp>(op))
       return visitGeneric(generic);
     if (auto loop = dyn_cast<scf::ForOp>(op))

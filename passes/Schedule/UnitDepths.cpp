@@ -1,6 +1,7 @@
 //===- UnitDepths.cpp - A number for each unit, by pattern ----------------===//
 #include "passes/Schedule/UnitDepths.h"
 #include "dialects/Fsdp/Fsdp.h"
+#include "passes/Support/FlagText.h"
 #include "passes/Support/Step.h"
 
 using namespace mlir;
@@ -23,20 +24,17 @@ FailureOr<UnitDepths> UnitDepths::parse(ModuleOp module, StringRef flag,
                                         int64_t fallback) {
   UnitDepths depths;
   depths.fallback = fallback;
-  for (StringRef rule : rules) {
-    auto [pattern, number] =
-        rule.contains('=') ? rule.rsplit('=') : std::pair(StringRef(), rule);
-    int64_t depth;
-    if (number.getAsInteger(10, depth) || depth < 0)
-      return module.emitError() << "cannot read " << flag << " '" << rule
-                                << "', expected N or PATTERN=N with N >= 0";
-    if (pattern.empty()) {
-      depths.fallback = depth;
+  for (StringRef text : rules) {
+    DepthRule rule;
+    if (std::string problem = readDepth(flag, text, rule); !problem.empty())
+      return module.emitError(problem);
+    if (rule.pattern.empty()) {
+      depths.fallback = rule.depth;
       continue;
     }
-    if (failed(checkPattern(module, flag, pattern)))
+    if (failed(checkPattern(module, flag, rule.pattern)))
       return failure();
-    depths.exceptions.push_back({pattern.str(), depth});
+    depths.exceptions.push_back({rule.pattern.str(), rule.depth});
   }
   return depths;
 }

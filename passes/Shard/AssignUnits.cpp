@@ -9,6 +9,7 @@
 //===----------------------------------------------------------------------===//
 #include "passes/Shard/Passes.h"
 #include "passes/Support/DTypes.h"
+#include "passes/Support/FlagText.h"
 #include "passes/Support/Step.h"
 #include "passes/Support/Units.h"
 
@@ -25,8 +26,6 @@ using namespace fsdp::sharding;
 
 namespace {
 constexpr llvm::StringLiteral kRootUnit = "(root)";
-/// Far above any machine; sizes stay far below overflow.
-constexpr int64_t kMaxRanks = 1 << 16;
 
 /// A parameter and the rule that updates it (null when nothing does).
 struct Member {
@@ -68,25 +67,15 @@ struct AssignUnits : public fsdp::impl::FsdpAssignUnitsBase<AssignUnits> {
   }
 
   FailureOr<MeshAttr> parseMesh() {
+    SmallVector<MeshAxis> axes;
+    if (std::string problem = readMesh(mesh, axes); !problem.empty())
+      return getOperation().emitError(problem);
     SmallVector<StringAttr> names;
     SmallVector<int64_t> sizes;
-    SmallVector<StringRef> axes;
-    StringRef(mesh).split(axes, ',');
-    for (StringRef axis : axes) {
-      auto [name, size] = axis.split('=');
-      int64_t extent = 0;
-      if (name.trim().empty() || size.trim().getAsInteger(10, extent) ||
-          extent < 1 || extent > kMaxRanks)
-        return getOperation().emitError("cannot read mesh axis '")
-               << axis << "', expected NAME=SIZE with a size from 1 to "
-               << kMaxRanks << ", as in shard=8";
-      names.push_back(StringAttr::get(&getContext(), name.trim()));
-      sizes.push_back(extent);
+    for (const MeshAxis &axis : axes) {
+      names.push_back(StringAttr::get(&getContext(), axis.name));
+      sizes.push_back(axis.size);
     }
-    if (names.size() != 1)
-      return getOperation().emitError("mesh '")
-             << mesh << "' has " << names.size()
-             << " axes, expected one: parameters are sharded over all ranks";
     return MeshAttr::get(&getContext(), names, sizes);
   }
 

@@ -46,15 +46,20 @@ bool isShiftedByModel(Value labels) {
 /// Rows of the smallest table that `tokens`, moved about on the way or not, are
 /// looked up in; `rows` where there is none.
 int64_t rowsLookedUp(Value tokens, int64_t rows) {
-  for (OpOperand &use : tokens.getUses()) {
-    Operation *op = use.getOwner();
-    if (auto gather = dyn_cast<onnx::GatherOp>(op)) {
-      auto table = cast<RankedTensorType>(gather.getTable().getType());
-      rows = gather.getIndices() == tokens ? std::min(rows, table.getDimSize(0))
-                                           : rowsLookedUp(gather, rows);
-    } else if (isa<onnx::ReshapeOp, onnx::CastOp, onnx::SliceOp,
-                   onnx::TransposeOp, onnx::ExpandOp, onnx::ConcatOp>(op)) {
-      rows = rowsLookedUp(op->getResult(0), rows);
+  llvm::SetVector<Value> reached;
+  reached.insert(tokens);
+  for (size_t i = 0; i < reached.size(); ++i) {
+    Value value = reached[i];
+    for (Operation *op : value.getUsers()) {
+      auto gather = dyn_cast<onnx::GatherOp>(op);
+      if (gather && gather.getIndices() == value) {
+        auto table = cast<RankedTensorType>(gather.getTable().getType());
+        rows = std::min(rows, table.getDimSize(gather.getBatchDims()));
+      } else if (isa<onnx::GatherOp, onnx::ReshapeOp, onnx::CastOp,
+                     onnx::SliceOp, onnx::TransposeOp, onnx::ExpandOp,
+                     onnx::ConcatOp>(op)) {
+        reached.insert(op->getResult(0));
+      }
     }
   }
   return rows;
@@ -65,7 +70,8 @@ struct AttachLoss : public fsdp::impl::TrainAttachLossBase<AttachLoss> {
 
   void runOnOperation() override {
     func::FuncOp func = getFunction(getOperation(), kForward);
-    if (!func || failed(attach(func)) || failed(assignRoles(func)))
+    if (!func || failed(attach(func)) || failed(assignRoles(func)) ||
+        failed(checkLabels(func)))
       return signalPassFailure();
     setTokenRows(func);
     func.setName(kStep);
@@ -121,9 +127,22 @@ struct AttachLoss : public fsdp::impl::TrainAttachLossBase<AttachLoss> {
   }
 
   FailureOr<onnx::SoftmaxCrossEntropyLossOp> findLoss(func::FuncOp func) {
-    for (Value result : func.getBody().front().getTerminator()->getOperands())
+    auto results = func.getBody().front().getTerminator()->getOperands();
+    for (Value result : results)
       if (auto op = lossBehind(result))
         return op;
+    for (auto [i, result] : llvm::enumerate(results)) {
+      auto type = dyn_cast<RankedTensorType>(result.getType());
+      auto name = func.getResultAttrOfType<StringAttr>(i, "onnx.name");
+      Operation *op = result.getDefiningOp();
+      if (name && op && type && type.hasStaticShape() &&
+          type.getNumElements() == 1 && isa<FloatType>(type.getElementType()))
+        return func.emitError("output '")
+               << name.getValue() << "' is a '" << op->getName()
+               << "', not a mean cross entropy, the only loss that is "
+                  "supported: return that, or export the model without labels "
+                  "and give --loss cross_entropy";
+    }
     return func.emitError("the model returns no loss: give --loss "
                           "cross_entropy, or export it with labels");
   }
@@ -196,6 +215,26 @@ struct AttachLoss : public fsdp::impl::TrainAttachLossBase<AttachLoss> {
       func.setArgAttr(i, kRole, StringAttr::get(&getContext(), role));
     }
     return success();
+  }
+
+  /// A label is a token's.
+  LogicalResult checkLabels(func::FuncOp func) {
+    RankedTensorType tokens, labels;
+    for (BlockArgument argument : func.getArguments()) {
+      auto role =
+          func.getArgAttrOfType<StringAttr>(argument.getArgNumber(), kRole);
+      if (role == "tokens")
+        tokens = cast<RankedTensorType>(argument.getType());
+      else if (role == "labels")
+        labels = cast<RankedTensorType>(argument.getType());
+    }
+    if (!tokens || !labels || tokens.getShape() == labels.getShape())
+      return success();
+    return func.emitError("the loss has labels of shape [")
+           << labels.getShape() << "], but tokens are of shape ["
+           << tokens.getShape()
+           << "]: expected a label for each token, of logits [batch, seq, "
+              "classes]; a loss of whole sequences is not supported";
   }
 
   /// The input called "input_ids"; without one the only input that can be

@@ -103,11 +103,40 @@ struct FoldEmpty : public fsdp::impl::TrainFoldEmptyBase<FoldEmpty> {
             reportInput(func, argument);
             return signalPassFailure();
           }
+        llvm::SetVector<StringAttr> read = parametersOf(block);
         for (Operation &op : llvm::make_early_inc_range(block))
           if (failed(fold(&op)))
             return signalPassFailure();
         eraseUnused(block);
+        read.set_subtract(parametersOf(block));
+        if (failed(checkNotTrained(read.getArrayRef())))
+          return signalPassFailure();
       }
+  }
+
+  static llvm::SetVector<StringAttr> parametersOf(Block &block) {
+    llvm::SetVector<StringAttr> names;
+    for (auto read : block.getOps<onnx::ReadOp>())
+      names.insert(read.getParameterAttr().getAttr());
+    return names;
+  }
+
+  /// A parameter whose elements were all read by way of no elements has, for
+  /// PyTorch, a gradient of zeros, by which an optimizer's decay acts; one that
+  /// is read no more has none.
+  LogicalResult checkNotTrained(ArrayRef<StringAttr> names) {
+    for (StringAttr name : names) {
+      auto parameter = getOperation().lookupSymbol<onnx::ParameterOp>(name);
+      if (!parameter || parameter.getBuffer() || parameter.getFrozen() ||
+          parameter.getTensorType().getNumElements() == 0)
+        continue;
+      return parameter.emitError("parameter '")
+             << name.getValue()
+             << "' is read by way of tensors without elements alone: its "
+                "gradient would be zeros; freeze it (--freeze "
+             << name.getValue() << ") or leave it out of the model";
+    }
+    return success();
   }
 
   static void reportInput(func::FuncOp func, BlockArgument argument) {

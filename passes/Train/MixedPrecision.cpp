@@ -50,6 +50,13 @@ bool isSum(Operation *op) {
   return isa<onnx::ReduceSumOp, onnx::ReduceMeanOp>(op);
 }
 
+/// Whether the largest of `probabilities` are looked for, as a router of
+/// experts does: in the narrow type many would be equal.
+bool areChosenFrom(Value probabilities) {
+  return llvm::any_of(probabilities.getUsers(),
+                      [](Operation *op) { return isa<onnx::TopKOp>(op); });
+}
+
 struct MixedPrecision
     : public fsdp::impl::TrainMixedPrecisionBase<MixedPrecision> {
   using TrainMixedPrecisionBase::TrainMixedPrecisionBase;
@@ -166,8 +173,13 @@ private:
     if (llvm::none_of(op->getOperands(), [&](Value v) { return isNarrow(v); }))
       return;
     llvm::TypeSwitch<Operation *>(op)
+        .Case([&](onnx::SoftmaxOp softmax) {
+          if (areChosenFrom(softmax))
+            return widenOperands(softmax);
+          retype(softmax, softmax->getOpOperands());
+        })
         .Case<onnx::MatMulOp, onnx::LayerNormalizationOp,
-              onnx::RmsNormalizationOp, onnx::SoftmaxOp>(
+              onnx::RmsNormalizationOp>(
             [&](auto typed) { retype(typed, typed->getOpOperands()); })
         .Case([&](onnx::AttentionOp attention) {
           // The mask is added to scores, which are computed in f32.

@@ -89,5 +89,6 @@ def ProgramVerify : Pass<"program-verify", "::mlir::ModuleOp"> {
     - (program_v5) arenas are numbered as they stand.
     - (program_v6) data that a parameter has in the program is dense, and has at
       most 2^28 elements.
+    - (program_v7) an all_reduce has scratch for what each rank adds.
   }];
 }

@@ -19,7 +19,8 @@ struct ProgramVerify : public fsdp::impl::ProgramVerifyBase<ProgramVerify> {
   void runOnOperation() override {
     if (failed(verifyPhases()) || failed(verifyRoles()) ||
         failed(verifyKernels()) || failed(verifyLines()) ||
-        failed(verifyArenas()) || failed(verifyParameters()))
+        failed(verifyArenas()) || failed(verifyParameters()) ||
+        failed(verifyScratch()))
       signalPassFailure();
   }
 
@@ -108,6 +109,27 @@ struct ProgramVerify : public fsdp::impl::ProgramVerifyBase<ProgramVerify> {
                << kMost << " elements (program_v6)";
     }
     return success();
+  }
+
+  /// Ranks write what they sum side by side. How many there are is known from
+  /// the lines.
+  LogicalResult verifyScratch() {
+    int64_t ranks = 1;
+    for (auto unit : getOperation().getOps<sharding::UnitOp>())
+      for (auto line : unit.getLines().getAsRange<sharding::LineAttr>())
+        ranks = line.getLayout().getMesh().getWorldSize();
+    WalkResult result = getOperation().walk([&](rt::AllReduceOp op) {
+      auto bytes = [&](int i) {
+        return cast<rt::ArgAttr>(op.getArgs()[i]).getBytes();
+      };
+      if (bytes(1) / ranks >= bytes(0))
+        return WalkResult::advance();
+      op.emitOpError("has ")
+          << bytes(1) << " bytes of scratch, expected " << bytes(0)
+          << " for each of " << ranks << " ranks (program_v7)";
+      return WalkResult::interrupt();
+    });
+    return failure(result.wasInterrupted());
   }
 
   LogicalResult verifyKernels() {

@@ -31,6 +31,8 @@ public:
 
 private:
   InputFile() = default;
+  /// Why nothing could be read before the byte that was needed.
+  Status tooShort(int64_t needed) const;
 
   std::string name;
   int fd = -1;

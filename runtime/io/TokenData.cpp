@@ -6,56 +6,12 @@
 #include "io/TokenWidth.h"
 
 #include <algorithm>
-#include <cerrno>
 #include <cstring>
-#include <fcntl.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 using namespace fsdprt;
 
 /// What a labels file has where the loss does not count.
 static constexpr int32_t kIgnoredLabel = -100;
-
-//===----------------------------------------------------------------------===//
-// Mapped files
-//===----------------------------------------------------------------------===//
-
-Expected<std::shared_ptr<MappedFile>>
-MappedFile::open(const std::string &path) {
-  int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  struct stat info = {};
-  if (fd < 0 || ::fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {
-    std::string reason = fd >= 0 ? "not a regular file" : std::strerror(errno);
-    if (fd >= 0)
-      ::close(fd);
-    return failure("cannot open '", path, "': ", reason);
-  }
-  std::shared_ptr<MappedFile> file(new MappedFile());
-  file->bytes = info.st_size;
-  void *mapped = MAP_FAILED;
-  if (file->bytes)
-    mapped = ::mmap(nullptr, file->bytes, PROT_READ, MAP_SHARED, fd, 0);
-  ::close(fd);
-  if (file->bytes && mapped == MAP_FAILED)
-    return failure("cannot map '", path, "': ", std::strerror(errno));
-  file->begin = file->bytes ? static_cast<unsigned char *>(mapped) : nullptr;
-  return file;
-}
-
-MappedFile::~MappedFile() {
-  if (begin)
-    ::munmap(begin, bytes);
-}
-
-void MappedFile::release(int64_t offset, int64_t count) const {
-  int64_t page = ::sysconf(_SC_PAGESIZE);
-  int64_t from = offset / page * page;
-  int64_t to = std::min(bytes, offset + count);
-  if (to > from)
-    ::madvise(begin + from, to - from, MADV_DONTNEED);
-}
 
 //===----------------------------------------------------------------------===//
 // Opening
@@ -82,7 +38,7 @@ Expected<TokenData> TokenData::open(const Manifest &manifest, Options options) {
                              "tokens as .u16 or .u32"
                        : "unknown tokenizer '" + tokenizer +
                              "', expected bytes");
-  Expected<std::shared_ptr<MappedFile>> file = MappedFile::open(path);
+  Expected<std::shared_ptr<InputFile>> file = InputFile::open(path);
   if (!file.ok())
     return file.status();
   data.file = *file;
@@ -107,8 +63,7 @@ Expected<TokenData> TokenData::open(const Manifest &manifest, Options options) {
 Status TokenData::openLabels() {
   if (options.labels.empty())
     return Status();
-  Expected<std::shared_ptr<MappedFile>> opened =
-      MappedFile::open(options.labels);
+  Expected<std::shared_ptr<InputFile>> opened = InputFile::open(options.labels);
   if (!opened.ok())
     return opened.status();
   labels = *opened;
@@ -119,15 +74,25 @@ Status TokenData::openLabels() {
   return Status();
 }
 
-uint32_t TokenData::tokenAt(int64_t index) const {
-  const unsigned char *at = file->data() + index * tokenBytes;
-  uint32_t value = 0;
-  std::memcpy(&value, at, tokenBytes); // little-endian, as the host
-  return value;
+TokenData::Values<uint32_t> TokenData::readTokens(int64_t first,
+                                                  int64_t count) const {
+  std::vector<unsigned char> read(count * tokenBytes);
+  FSDPRT_RETURN_IF_ERROR(
+      file->read(read.data(), first * tokenBytes, read.size()));
+  std::vector<uint32_t> found(count);
+  for (int64_t i = 0; i < count; ++i) // little-endian, as the host
+    std::memcpy(&found[i], &read[i * tokenBytes], tokenBytes);
+  return found;
 }
 
-Status TokenData::checkToken(int64_t index, bool isLabel) const {
-  int64_t token = tokenAt(index);
+TokenData::Values<int32_t> TokenData::readLabels(int64_t first,
+                                                 int64_t count) const {
+  std::vector<int32_t> found(count);
+  FSDPRT_RETURN_IF_ERROR(labels->read(found.data(), 4 * first, 4 * count));
+  return found;
+}
+
+Status TokenData::checkToken(int64_t index, int64_t token, bool isLabel) const {
   if (token < (isLabel ? manifest->vocabSize : manifest->tokenRows))
     return Status();
   std::string found = "token " + std::to_string(token) + " at position " +
@@ -144,16 +109,13 @@ Status TokenData::checkToken(int64_t index, bool isLabel) const {
 }
 
 std::string TokenData::hint() const {
-  return widthHint(file->data(), file->size(), tokenBytes, manifest->tokenRows);
+  std::vector<unsigned char> head(std::min(file->size(), kBytesThatTellWidth));
+  if (!file->read(head.data(), 0, head.size()).ok())
+    return "";
+  return widthHint(head.data(), file->size(), tokenBytes, manifest->tokenRows);
 }
 
-Expected<int64_t> TokenData::labelAt(int64_t index) const {
-  if (!labels) {
-    FSDPRT_RETURN_IF_ERROR(checkToken(index, /*isLabel=*/true));
-    return int64_t(tokenAt(index));
-  }
-  int32_t label;
-  std::memcpy(&label, labels->data() + 4 * index, 4);
+Expected<int64_t> TokenData::classOf(int64_t index, int32_t label) const {
   // The file's mark, whatever number the program's loss ignores.
   if (label == kIgnoredLabel)
     return manifest->ignoreIndex;
@@ -167,28 +129,35 @@ Expected<int64_t> TokenData::labelAt(int64_t index) const {
 /// Looks through the beginning of the files, so that a wrong vocabulary shows
 /// before training; every batch is checked again as it is used.
 Status TokenData::checkData() const {
-  constexpr int64_t mostBytes = 64 << 20;
+  constexpr int64_t mostBytes = 64 << 20, part = 1 << 16; // tokens at a time
   bool haveLabels = std::any_of(
       manifest->inputs.begin(), manifest->inputs.end(),
       [](const InputSpec &input) { return input.role == "labels"; });
-  int64_t checked = std::min(tokens, mostBytes / tokenBytes);
   int64_t least = std::min(manifest->tokenRows, manifest->vocabSize);
   // The first token is nobody's next one.
   int64_t firstLabel = manifest->labelsAreNextTokens ? 1 : 0;
-  for (int64_t i = 0; i < checked; ++i) {
-    if (tokenAt(i) < uint64_t(least))
-      continue;
-    FSDPRT_RETURN_IF_ERROR(checkToken(i, /*isLabel=*/false));
-    if (haveLabels && !labels && i >= firstLabel)
-      FSDPRT_RETURN_IF_ERROR(checkToken(i, /*isLabel=*/true));
+  int64_t checked = std::min(tokens, mostBytes / tokenBytes);
+  for (int64_t first = 0; first < checked; first += part) {
+    Values<uint32_t> read = readTokens(first, std::min(part, checked - first));
+    if (!read.ok())
+      return read.status();
+    for (size_t i = 0; i < read->size(); ++i) {
+      int64_t at = first + int64_t(i), token = (*read)[i];
+      if (token < least)
+        continue;
+      FSDPRT_RETURN_IF_ERROR(checkToken(at, token, /*isLabel=*/false));
+      if (haveLabels && !labels && at >= firstLabel)
+        FSDPRT_RETURN_IF_ERROR(checkToken(at, token, /*isLabel=*/true));
+    }
   }
-  file->release(0, checked * tokenBytes);
-  if (!haveLabels || !labels)
-    return Status();
-  checked = std::min(tokens, mostBytes / 4);
-  for (int64_t i = 0; i < checked; ++i)
-    FSDPRT_RETURN_IF_ERROR(labelAt(i).status());
-  labels->release(0, 4 * checked);
+  checked = haveLabels && labels ? std::min(tokens, mostBytes / 4) : 0;
+  for (int64_t first = 0; first < checked; first += part) {
+    Values<int32_t> read = readLabels(first, std::min(part, checked - first));
+    if (!read.ok())
+      return read.status();
+    for (size_t i = 0; i < read->size(); ++i)
+      FSDPRT_RETURN_IF_ERROR(classOf(first + int64_t(i), (*read)[i]).status());
+  }
   return Status();
 }
 
@@ -202,31 +171,45 @@ int64_t TokenData::windowStart(int64_t step, int64_t row) const {
   return (order ? int64_t((*order)(index)) : index) * manifest->seq;
 }
 
+TokenData::Values<int64_t> TokenData::row(int64_t first, bool isLabels) const {
+  std::vector<int64_t> found;
+  found.reserve(manifest->seq);
+  if (isLabels && labels) {
+    Values<int32_t> read = readLabels(first, manifest->seq);
+    if (!read.ok())
+      return read.status();
+    for (size_t i = 0; i < read->size(); ++i) {
+      Expected<int64_t> known = classOf(first + int64_t(i), (*read)[i]);
+      if (!known.ok())
+        return known.status();
+      found.push_back(*known);
+    }
+    return found;
+  }
+  Values<uint32_t> read = readTokens(first, manifest->seq);
+  if (!read.ok())
+    return read.status();
+  for (size_t i = 0; i < read->size(); ++i)
+    FSDPRT_RETURN_IF_ERROR(
+        checkToken(first + int64_t(i), (*read)[i], isLabels));
+  found.assign(read->begin(), read->end());
+  return found;
+}
+
 Status TokenData::fill(const InputSpec &input, int64_t step, void *to) const {
   bool isLabels = input.role == "labels";
-  bool wide = input.place.dtype == FSDPRT_I64;
   int64_t shift = isLabels && manifest->labelsAreNextTokens ? 1 : 0;
-  int64_t seq = manifest->seq;
-  for (int64_t row = 0; row < manifest->batch; ++row) {
-    int64_t first = windowStart(step, row) + shift;
-    for (int64_t i = 0; i < seq; ++i) {
-      int64_t value = tokenAt(first + i);
-      if (isLabels) {
-        Expected<int64_t> label = labelAt(first + i);
-        if (!label.ok())
-          return label.status();
-        value = *label;
-      } else {
-        FSDPRT_RETURN_IF_ERROR(checkToken(first + i, /*isLabel=*/false));
-      }
-      if (wide)
-        static_cast<int64_t *>(to)[row * seq + i] = value;
-      else
-        static_cast<int32_t *>(to)[row * seq + i] = int32_t(value);
-    }
-    file->release(first * tokenBytes, seq * tokenBytes);
-    if (isLabels && labels)
-      labels->release(first * 4, seq * 4);
+  for (int64_t i = 0; i < manifest->batch; ++i) {
+    Values<int64_t> values = row(windowStart(step, i) + shift, isLabels);
+    if (!values.ok())
+      return values.status();
+    int64_t place = i * manifest->seq;
+    if (input.place.dtype == FSDPRT_I64)
+      std::copy(values->begin(), values->end(),
+                static_cast<int64_t *>(to) + place);
+    else
+      std::copy(values->begin(), values->end(),
+                static_cast<int32_t *>(to) + place);
   }
   return Status();
 }

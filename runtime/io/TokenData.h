@@ -5,28 +5,12 @@
 
 #include "core/Manifest.h"
 #include "io/Permutation.h"
+#include "io/Safetensors.h"
 
 #include <memory>
 #include <optional>
 
 namespace fsdprt {
-
-/// A file mapped into memory. Its pages are given back after use (release), so
-/// that a long file does not count as memory of the rank.
-class MappedFile {
-public:
-  static Expected<std::shared_ptr<MappedFile>> open(const std::string &path);
-  ~MappedFile();
-
-  const unsigned char *data() const { return begin; }
-  int64_t size() const { return bytes; }
-  void release(int64_t offset, int64_t count) const;
-
-private:
-  MappedFile() = default;
-  unsigned char *begin = nullptr;
-  int64_t bytes = 0;
-};
 
 /// Windows of tokens. Window w holds tokens [w*seq, w*seq + seq]: the first seq
 /// are the input, the last seq the targets. Row b of rank r at step s is window
@@ -56,18 +40,25 @@ public:
   std::string hint() const;
 
 private:
+  /// `count` tokens from `first` on, or the labels beside them. Read, not
+  /// mapped: a file that someone cuts short meanwhile is an error of the read.
+  template <typename T> using Values = Expected<std::vector<T>>;
+  Values<uint32_t> readTokens(int64_t first, int64_t count) const;
+  Values<int32_t> readLabels(int64_t first, int64_t count) const;
+
   Status openLabels();
   Status checkData() const;
-  uint32_t tokenAt(int64_t index) const;
-  /// Whether a token is in the tables it is looked up in, or, as a label, one
-  /// of the classes.
-  Status checkToken(int64_t index, bool isLabel) const;
-  /// What the loss compares with at a place of the files.
-  Expected<int64_t> labelAt(int64_t index) const;
+  /// Whether the token at a place of the file is in the tables it is looked up
+  /// in, or, as a label, one of the classes.
+  Status checkToken(int64_t index, int64_t token, bool isLabel) const;
+  /// What the loss compares with for a label of the labels file.
+  Expected<int64_t> classOf(int64_t index, int32_t label) const;
+  /// One row of an input.
+  Values<int64_t> row(int64_t first, bool isLabels) const;
 
   const Manifest *manifest = nullptr;
   Options options;
-  std::shared_ptr<MappedFile> file, labels;
+  std::shared_ptr<InputFile> file, labels;
   int tokenBytes = 1;
   int64_t tokens = 0, windows = 0;
   std::optional<Permutation> order; // none: file order

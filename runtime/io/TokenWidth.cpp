@@ -22,8 +22,8 @@ static bool holdsIds(const unsigned char *data, int64_t bytes, int width,
 
 std::string fsdprt::widthHint(const unsigned char *data, int64_t bytes,
                               int tokenBytes, int64_t vocabSize) {
-  constexpr int64_t fewest = 64, most = 1 << 16; // bytes that tell
-  int64_t sample = std::min(bytes, most) / 4 * 4;
+  constexpr int64_t fewest = 64; // bytes that tell
+  int64_t sample = std::min(bytes, kBytesThatTellWidth) / 4 * 4;
   bool isTelling = sample >= fewest && bytes % 4 == 0;
   if (tokenBytes == 2 && isTelling && holdsIds(data, sample, 4, vocabSize))
     return "it looks like 32-bit ids: name it .u32 if it holds them";

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstdio>
 #include <numeric>
+#include <utility>
 #include <vector>
 
 using namespace fsdprt;
@@ -109,6 +110,21 @@ static std::string checkHasOwner(const RunOptions &options,
   return "";
 }
 
+/// A name that is empty, as of a variable that is not set, would drop what it
+/// is for without a word.
+static std::string checkNames(const RunOptions &options,
+                              const IsGiven &isGiven) {
+  const std::pair<const char *, const std::string *> names[] = {
+      {"--data", &options.data},       {"--labels", &options.labels},
+      {"--weights", &options.weights}, {"--save", &options.save},
+      {"--metrics", &options.metrics}, {"--records", &options.records},
+      {"--trace", &options.trace}};
+  for (auto [option, name] : names)
+    if (isGiven(option) && name->empty())
+      return std::string(option) + " '' names no file: is a variable not set?";
+  return "";
+}
+
 static std::string checkSchedule(const RunOptions &options) {
   if (options.steps == 0)
     return "";
@@ -141,6 +157,8 @@ static std::string checkHasWork(const RunOptions &options) {
 
 std::string fsdprt::checkTogether(const RunOptions &options,
                                   const IsGiven &isGiven) {
+  if (std::string problem = checkNames(options, isGiven); !problem.empty())
+    return problem;
   if (std::string problem = checkHasWork(options); !problem.empty())
     return problem;
   if (std::string problem = checkHasOwner(options, isGiven); !problem.empty())

@@ -56,6 +56,8 @@ class Runs(ToolTest):
                              "--min-lr", "1")
         self.refused_at_once(["--warmup is 5", "at most --steps"], "--steps", "3", "--warmup", "5")
         self.refused_at_once(["--warmup", "no step"], "--steps", "3", "--warmup", "3", "--schedule", "cosine")
+        for flag in "--save", "--metrics", "--weights", "--trace":
+            self.refused_at_once([flag + " '' names no file"], "--steps", "3", flag, "")
         self.refused_at_once(["--trace-steps is for --trace"], "--steps", "3", "--trace-steps", "0:1")
 
     def test_program_for_another_target(self):

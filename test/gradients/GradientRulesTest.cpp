@@ -159,10 +159,14 @@ TEST_F(GradientRules, PowOfNegativeAndZeroBases) {
   EXPECT_EQ(grads[0][1], 0);
   EXPECT_EQ(grads[0][2], 0); // x^0 is constant
   EXPECT_NEAR(grads[0][3], 4, 1e-12);
-  // No real derivative over the exponent where the base is not positive.
-  for (int i : {0, 1, 2})
-    EXPECT_EQ(grads[1][i], 0);
+  // As torch.pow: no real derivative over the exponent of a negative base.
+  EXPECT_TRUE(std::isnan(grads[1][0]));
+  EXPECT_EQ(grads[1][1], 0);
+  EXPECT_EQ(grads[1][2], 0);
   EXPECT_NEAR(grads[1][3], 4 * std::log(2), 1e-12);
+  EXPECT_EQ(gradients("%a: " + kFour + ", %b: " + kFour, kFour, body,
+                      {{0, 0, 0, 0}, {-1, -2, 1, 3}})[1][0],
+            -std::numeric_limits<double>::infinity());
   for (auto [exponent, factor] :
        {std::pair(0.0, 0.0), {1.0, 1.0}, {2.0, 2.0}, {3.0, 3.0}}) {
     std::string text = std::to_string(exponent);
@@ -175,6 +179,19 @@ TEST_F(GradientRules, PowOfNegativeAndZeroBases) {
     EXPECT_NEAR(constant[0][0], factor * std::pow(-1.5, exponent - 1), 1e-12);
     EXPECT_EQ(constant[0][1], exponent == 1 ? 1 : 0);
   }
+}
+
+/// Tests that the gradient of a quotient is there as long as the quotient is:
+/// the divisors' squares are not in f32.
+TEST_F(GradientRules, QuotientOfLargeAndSmall) {
+  std::string t = "tensor<4xf32>";
+  auto grads = gradients("%a: " + t + ", %b: " + t, t,
+                         "%y = onnx.div %a, %b : " + t + ", " + t + " -> " + t,
+                         {{6e20, -6e20, 6e-25, 1}, {3e20, 3e20, 3e-25, 4}});
+  EXPECT_NEAR(grads[1][0] * 3e20, -2, 1e-6);
+  EXPECT_NEAR(grads[1][1] * 3e20, 2, 1e-6);
+  EXPECT_NEAR(grads[1][2] * 3e-25, -2, 1e-6);
+  EXPECT_NEAR(grads[1][3], -1.0 / 16, 1e-9);
 }
 
 TEST_F(GradientRules, PaddingRowGetsNone) {

@@ -79,6 +79,11 @@ def gather_elements():
     return with_computed("GatherElements", ["x", "i"], "y", [4, 5, 1], [4, 5, 1], axis=1)
 
 
+def gather_elements_known():
+    places = np.arange(20).reshape(4, 5, 1) * 7 % 3
+    return one("GatherElements", ["x", "i"], [4, 5, 1], [constant("i", places)], axis=1)
+
+
 def scatter_nd(reduction="none"):
     return with_computed(
         "ScatterND",

@@ -57,7 +57,8 @@ def detach(first="", second="y = mul(%x, %detach)", reads="h,h2", third=""):
 def gone(call="s = sigmoid(%h)", reader="y = mul(%s, %sigmoid_1)", reads="s,s", beside="", table="weight"):
     """A value that is read under the name of a call which the file has not; `beside`
     is another call of it, and the values depend on a parameter of `table`."""
-    nodes = [recorded(node("Mul", ["x", table], ["h"]), "h = mul(%x, %p_weight)")]
+    first = "h = mul(%x, %p_weight)" if table == "weight" else "h = mul(%x, %x)"
+    nodes = [recorded(node("Mul", ["x", table], ["h"]), first)]
     if call:
         nodes.append(recorded(node("Sigmoid", ["h"], ["s"]), call))
     nodes.append(recorded(node("Mul", reads.split(","), ["y"]), reader))
@@ -88,12 +89,34 @@ def old(op="Add", opset="6", **attributes):
 def one_hot(depth="4"):
     return model([node("OneHot", ["x", "depth", "values"], ["y"])],
                  [value("x", [2, 3], INT64)], [value("y", None)],
-                 [weight("depth", np.float32(depth) if depth == "nan" else np.int64(depth)), weight("values", np.float32([0, 1]))])
+                 [weight("depth", np.float32(depth) if depth == "nan" else np.int64(depth)),
+                  weight("values", np.float32([0, 1]))])
 
 
 def padded(mode="reflect", by="2"):
     return model([node("Pad", ["x", "pads"], ["y"], mode=mode)], [value("x", [4])], [value("y", None)],
                  [weight("pads", np.int64([0, int(by)]))])
+
+
+def dropped_sum(ops="Sqrt,Reciprocal", second="y = rsqrt(%add)", first="h = tanh(%x)", reads="h",
+                after="", given="Tanh", final="w = mul(%z, %p_weight)"):
+    """h = tanh(x), which the nodes `ops` of a second call read where their record
+    names another value; `after` are ops that read their result."""
+    inputs = ["x", "x"] if given == "Add" else ["x"]
+    nodes, last = [recorded(node(given, inputs, ["h"]), first)], "h"
+    for i, op in enumerate(ops.split(",")):
+        operands = reads.split(",") if i == 0 else [last]
+        last = f"v{i}"
+        attributes = {"perm": [1, 0]} if op == "Transpose" else {}
+        nodes.append(recorded(node(op, operands, [last], **attributes), second))
+    for op in after.split(",") if after else []:
+        nodes.append(recorded(node(op, [last], [f"{last}{op}"]), f"{op.lower()} = {op.lower()}(%y)"))
+        last = f"{last}{op}"
+    nodes.append(recorded(node("Mul", [last, "weight"], ["w"]), final))
+    return signed(
+        model(nodes, [value("x", [4, 4])], [value("w", [4, 4])], [weight("weight", ramp(4))]),
+        p_weight="weight",
+    )
 
 
 def same_name(kind="initializer"):

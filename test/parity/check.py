@@ -59,10 +59,10 @@ class Checker:
         self.checks = 0
         self.runs = 0
 
-    def report(self, what, error):
+    def report(self, what, error, said=""):
         self.checks += 1
         self.failures += bool(error)
-        detail = error or ", ".join(f"{key} {worst:.1e}" for key, worst in self.worst.items())
+        detail = error or said or ", ".join(f"{key} {worst:.1e}" for key, worst in self.worst.items())
         print(f"{'FAIL' if error else 'ok  '} {what}{': ' + detail if detail else ''}", flush=True)
         self.worst = {}
 
@@ -201,7 +201,7 @@ class Checker:
         reason = entry["expected"].split(":", 1)[1].strip()
         golden = {"optimizer": "adamw", "weight_decay": 0, "seq": entry["seq"]}
         status, output = self.compile(entry, golden, 1, 2)
-        error = ""
+        error = message = ""
         if status == 0:
             error = f"was not refused ({reason})"
         elif output.count("error:") != 1:
@@ -211,7 +211,7 @@ class Checker:
             missing = [name for name in [*entry["names"], entry["option"]] if name not in message]
             if missing:
                 error = f"the message lacks {', '.join(missing)}: {message}"
-        self.report(f"{entry['file']} is refused", error)
+        self.report(f"{entry['file']} is refused", error, message.split("\n")[0])
 
 
 def last_error(output):
@@ -238,9 +238,10 @@ def goldens_of(entry, kinds, worlds):
                 yield path, world
 
 
-def options(description):
-    """The options of every script that checks runs."""
-    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+def options(description, parents=()):
+    """The options of every script that checks runs, after those of `parents`."""
+    parser = argparse.ArgumentParser(description=description, parents=parents,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bin", default="build/bin", help="folder of fsdp-compile and fsdp-run")
     parser.add_argument("--comm", default="thread", help="fsdp-run's --comm")
     parser.add_argument("--compile-args", default="", help="further options of fsdp-compile")

@@ -72,7 +72,11 @@ VARIANTS = {
     "legacy17": Variant(17, legacy=True, mask=True),
     "legacy17-static": Variant(17, dynamic=False, legacy=True, mask=True),
     "legacy17-nofold": Variant(17, legacy=True, fold=False, mask=True),
+    "legacy17-nofold-static": Variant(17, dynamic=False, legacy=True, fold=False, mask=True),
     "legacy17-inputs": Variant(17, legacy=True, fold=False, export_params=False),
+    # Made by Model.write.
+    "hand18": Variant(optimize=False),
+    "hand23": Variant(23, optimize=False),
 }
 
 ALL = [*dynamo_variants(), "legacy17"]
@@ -210,6 +214,8 @@ def export(name, variant_name):
     """The exported ModelProto of one model in one way."""
     spec, variant = MODELS[name], VARIANTS[variant_name]
     module = subject(name, variant)
+    if spec.write:
+        return strip_traces(spec.write(module))
     inputs = example(spec, variant, takes_mask(name, variant))
     options = export_options(spec, variant, inputs)
     if variant.legacy:
@@ -273,13 +279,19 @@ def lost_parameters(proto):
     """Parameters of the signature that the file has no record of.
 
     Neither an initializer or input of that name, nor read in the record of any
-    node that is left. A tied parameter is known by one of its names.
+    node that is left, nor the one source of a matrix, which holds its transpose.
+    A tied parameter is known by one of its names.
     """
     signature = metadata(proto.graph, GRAPH_SIGNATURE)
     parameters = re.findall(r"(\w+): PARAMETER target='([^']+)'", signature)
     present = {t.name for t in proto.graph.initializer} | {i.name for i in proto.graph.input}
     records = " ".join(metadata(node, FX_NODE) for node in proto.graph.node)
     read = set(re.findall(r"%(\w+)", records))
+    matrices = {t.name for t in proto.graph.initializer if len(t.dims) == 2}
+    for info in proto.graph.value_info:
+        sources = re.findall(r"'([^']+)'", metadata(info, FOLDED_FROM))
+        if info.name in matrices and len(sources) == 1:
+            present.add(sources[0])
     return [target for place, target in parameters if target not in present and place not in read]
 
 

@@ -278,6 +278,10 @@ class Model:
     # What the logits tell apart, where that is not the vocabulary.
     classes: int = 0
     seed: int = SEED
+    # The exports that a set holds, if not the usual ones.
+    variants: tuple = ()
+    # Makes the file of the built model, where no exporter does.
+    write: callable = None
 
 
 NANO = dict(vocab=131, seq=32, heads=4, width=32, mlp=128)

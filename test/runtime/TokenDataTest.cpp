@@ -242,6 +242,31 @@ TEST(TokenData, BadInputIsNamed) {
       HasSubstr("one int32 for each of the 97 tokens"));
 }
 
+TEST(TokenData, FilesThatAreCutMeanwhile) {
+  TemporaryFolder folder;
+  std::vector<int32_t> labels(97, 1);
+  std::string whole(labels.size() * 4, 0);
+  std::memcpy(whole.data(), labels.data(), whole.size());
+  Manifest manifest = manifestOf(makeManifest(1));
+  for (const char *cut : {"t", "y.i32"}) {
+    writeFile(folder / "t", makeText(97));
+    writeFile(folder / "y.i32", whole);
+    auto data = openTokens(
+        manifest, {folder / "t", "bytes", folder / "y.i32", 0, false, 0, 1});
+    ASSERT_TRUE(data.ok()) << data.status().message();
+    writeFile(folder / cut, "ab");
+    Status status;
+    std::vector<int64_t> to(manifest.batch * manifest.seq);
+    for (const InputSpec &input : manifest.inputs)
+      if (status.ok())
+        status = data->fill(input, 0, to.data());
+    EXPECT_THAT(status.message(),
+                testing::AllOf(HasSubstr(folder / cut),
+                               HasSubstr("was cut from"),
+                               HasSubstr("to 2 bytes while it is read")));
+  }
+}
+
 TEST(TokenWidth, SaysWhatAFileLooksLike) {
   std::vector<uint16_t> narrow(100);
   std::vector<uint32_t> wide(100);

@@ -3,6 +3,7 @@
 #include "Numbers.h"
 #include "passes/Kernel/Compile.h"
 #include "passes/Plan/Bytes.h"
+#include "passes/Support/FlagText.h"
 #include "tools/ImportFlags.h"
 #include "tools/Tool.h"
 
@@ -197,13 +198,37 @@ std::string checkChoices() {
   return "";
 }
 
+/// What is wrong with the mesh and with what is gathered ahead; "" if all is
+/// well.
+std::string checkSharding() {
+  SmallVector<MeshAxis> axes;
+  if (std::string problem = readMesh(mesh, axes); !problem.empty())
+    return "--mesh: " + problem;
+  StringRef axis = axes.front().name;
+  if (axis != kShardAxis)
+    return llvm::formatv("unknown --mesh axis '{0}', expected {1}{2}", axis,
+                         kShardAxis, didYouMean(axis, {kShardAxis.str()}));
+  for (auto *ahead :
+       {std::addressof(prefetchForward), std::addressof(prefetchBackward)})
+    for (const std::string &text : *ahead) {
+      DepthRule rule;
+      std::string flag = ("--" + ahead->ArgStr).str();
+      if (std::string problem = readDepth(flag, text, rule); !problem.empty())
+        return problem;
+    }
+  return "";
+}
+
 /// What can be said before the model is read: "" if all is well.
 std::string checkOptions() {
-  if (output.empty() && report.empty())
-    return "nowhere to write to: give -o model.fsdp; see fsdp-compile --help";
+  if (output.empty() && report.empty() && emitIr.empty())
+    return "nowhere to write to: give -o model.fsdp, or --report or --emit-ir "
+           "for the plan alone; see fsdp-compile --help";
   if (std::string problem = checkChoices(); !problem.empty())
     return problem;
   if (std::string problem = checkNumbers(); !problem.empty())
+    return problem;
+  if (std::string problem = checkSharding(); !problem.empty())
     return problem;
   if (!memoryLimit.empty() && !parseBytes(memoryLimit))
     return "cannot read --memory-limit '" + memoryLimit +

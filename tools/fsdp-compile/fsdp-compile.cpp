@@ -11,8 +11,8 @@
 #include "tools/Register.h"
 #include "tools/Tool.h"
 
-#include "mlir/Parser/Parser.h"
 #include "mlir/Pass/PassManager.h"
+#include "mlir/Support/FileUtilities.h"
 #include "llvm/Support/Format.h"
 #include "llvm/Support/InitLLVM.h"
 #include "llvm/Support/Process.h"
@@ -100,9 +100,13 @@ OwningOpRef<ModuleOp> plan(MLIRContext &context, CompileOptions &options) {
 /// Reads what --emit-ir wrote; null after a message.
 OwningOpRef<ModuleOp> readPlan(MLIRContext &context, llvm::StringRef path) {
   Stage stage("read");
-  auto module = parseSourceFile<ModuleOp>(path, &context);
-  if (!module)
+  std::string problem;
+  auto text = openInputFile(path, &problem);
+  if (!text) {
+    printError(problem);
     return nullptr;
+  }
+  auto module = parsePlan(std::move(text), &context);
   return succeeded(verifyPlan(*module)) ? std::move(module) : nullptr;
 }
 

@@ -115,7 +115,8 @@ FSDP_GRADIENT(GeluOp) {
 BINARY_GRADIENT(AddOp, g, g)
 BINARY_GRADIENT(SubOp, g, b.neg(g))
 BINARY_GRADIENT(MulOp, b.mul(g, r), b.mul(g, l))
-BINARY_GRADIENT(DivOp, b.div(g, r), b.neg(b.div(b.mul(g, l), b.mul(r, r))))
+// Not g l / r^2: the square leaves what f32 holds long before the quotient.
+BINARY_GRADIENT(DivOp, b.div(g, r), b.neg(b.mul(g, b.div(getY(), r))))
 
 // With y = l - r n, n whole: dy/dr = -n = (y - l) / r.
 BINARY_GRADIENT(ModOp, g, b.mul(g, b.div(b.sub(getY(), l), r)))
@@ -155,17 +156,19 @@ Value powBaseSlope(GradientBuilder &b, Value x, Value p) {
   return b.make<WhereOp>(b.make<EqualOp>(p, zero), zero, slope);
 }
 
-/// x^p ln x, and 0 where the logarithm is not defined.
-Value powExponentSlope(GradientBuilder &b, Value x, Value y) {
-  Value positive = b.make<GreaterOp>(x, b.scalar(x, 0));
-  Value safe = b.make<WhereOp>(positive, x, b.scalar(x, 1));
-  return b.make<WhereOp>(positive, b.mul(y, b.make<LogOp>(safe)),
-                         b.scalar(x, 0));
+/// x^p ln x, and 0 for x = 0 with p >= 0, the limit. NaN for x < 0, where x^p
+/// is defined for whole p alone (PyTorch's pow_backward_exponent).
+Value powExponentSlope(GradientBuilder &b, Value x, Value p, Value y) {
+  Value zero = b.scalar(y, 0);
+  Value slope = b.mul(y, b.make<LogOp>(x));
+  Value atZero =
+      b.make<WhereOp>(b.make<LessOp>(p, b.scalar(p, 0)), slope, zero);
+  return b.make<WhereOp>(b.make<EqualOp>(x, b.scalar(x, 0)), atZero, slope);
 }
 } // namespace
 
 BINARY_GRADIENT(PowOp, b.mul(g, powBaseSlope(b, l, r)),
-                b.mul(g, powExponentSlope(b, l, getY())))
+                b.mul(g, powExponentSlope(b, l, r, getY())))
 
 FSDP_GRADIENT(WhereOp) {
   GradientBuilder b(builder, *this);

@@ -42,12 +42,30 @@ const char *const sameOrder[] = {"mul", "add",    "sub", "div",  "pow",
                                  "mm",  "matmul", "bmm", "where"};
 } // namespace
 
+/// `index(x, [i])` gathers along the first dimensions of x: the exporter puts
+/// the indexed dimensions in front, and these are.
+static bool indexesInFront(const CallRecord &call) {
+  if (call.target != "index" || call.args.size() < 2)
+    return false;
+  llvm::StringRef indices = call.args[1];
+  size_t last = indices.rfind('%');
+  return last != llvm::StringRef::npos &&
+         !indices.take_front(last).contains("None");
+}
+
+bool fsdp::onnx::holdsCopy(const CallRecord &call, const Node &node,
+                           unsigned operand) {
+  return operand == 0 && node.opType == "GatherND" && indexesInFront(call);
+}
+
 Argument fsdp::onnx::argumentFor(const CallRecord &call, const Node &node,
                                  unsigned operand) {
   for (const Role &role : roles)
     if (call.target == role.target && node.opType == role.opType &&
         (role.operand < 0 || unsigned(role.operand) == operand))
       return {true, role.argument, role.isScale};
+  if (holdsCopy(call, node, operand))
+    return {true, 0};
   // A fused norm keeps the record of its last multiplication.
   if (call.target == "mul" && node.opType == "RMSNormalization") {
     bool first = call.value(0).starts_with("p_");

@@ -22,6 +22,11 @@ Argument argumentFor(const CallRecord &call, const Node &node,
 /// Whether an operand in the role of a weight holds its transpose.
 bool holdsTranspose(const CallRecord &call, const Node &node, unsigned operand);
 
+/// Whether an operand whose role is known holds the parameter as it is, though
+/// the exporter may have computed it ahead: by a transposition that moves
+/// nothing.
+bool holdsCopy(const CallRecord &call, const Node &node, unsigned operand);
+
 /// `add(x, p, alpha=2)` adds 2 * p: an addend that is an initializer was
 /// computed from p, or has its contents by chance (zeros).
 bool isScaledAddend(const CallRecord &call, int argument);

@@ -102,8 +102,9 @@ FoldedValues::standsFor(const CallRecord &call, const TensorRecord &record,
 // What becomes of them
 //===----------------------------------------------------------------------===//
 
-/// The transpose is an initializer of its own, and the embedding still is one
-/// too. The names say what was computed from what, and the data have to agree.
+/// The transpose is an initializer of its own. The names say what was computed
+/// from what; where the embedding still is an initializer too, as in a tied
+/// head, the data have to agree. A matrix has no other permutation.
 FailureOr<bool> fsdp::onnx::isTransposed(const Computed &operand,
                                          const Graph &graph, TensorData &data,
                                          const ParameterTable &table) {
@@ -115,11 +116,13 @@ FailureOr<bool> fsdp::onnx::isTransposed(const Computed &operand,
       graph.values.find(value)->second.foldedFrom.size() != 1)
     return false;
   const TensorRecord *source = graph.initializer(operand.parameter->target);
+  if (!source)
+    return operand.record->dims.size() == 2;
   // Equal initializers are one: a name may stand for other parameters too.
   bool merged = llvm::any_of(table.parameters, [&](const Parameter &other) {
     return other.source == source && other.name != operand.parameter->target;
   });
-  if (!source || merged)
+  if (merged)
     return false;
   return isTransposeOf(*operand.record, *source, data);
 }

@@ -121,7 +121,8 @@ MaybeNamed sumOthers(NodeContext &c, const Named &operand,
                      ArrayRef<ArrayRef<int>> kept) {
   SmallVector<int64_t> axes;
   Names names;
-  for (auto [i, name] : llvm::enumerate(operand.names)) {
+  for (size_t i = 0; i < operand.names.size(); ++i) {
+    int name = operand.names[i];
     if (llvm::any_of(kept, [&](ArrayRef<int> k) { return has(k, name); }))
       names.push_back(name);
     else

@@ -120,12 +120,16 @@ MaybeOperand Emitter::gatherRows(const Operand &table, const Operand &indices,
   if (indices.constant && indices.type().getNumElements() > 0) {
     SmallVector<int64_t> joined = {batches * shape[batchDims]};
     llvm::append_range(joined, shape.drop_front(batchDims + 1));
+    Tensor places = joinTables(*indices.constant, batches, shape[batchDims]);
     MaybeOperand one = reshape(table, joined);
-    return failed(one) ? one
-                       : gather(*one,
-                                joinTables(*indices.constant, batches,
-                                           shape[batchDims]),
-                                0, std::nullopt);
+    if (failed(one) || one->constant)
+      return failed(one) ? one : gather(*one, places, 0, std::nullopt);
+    // What is no slice stays apart: a table's gradient then looks through the
+    // indices of its own alone.
+    bool done;
+    auto rows = gatherConstantRows(*one, places, done);
+    if (done)
+      return rows;
   }
   SmallVector<Value> operands = {materialize(table), materialize(indices)};
   return first(build<GatherOp>(operands, integer("batch_dims", batchDims)));

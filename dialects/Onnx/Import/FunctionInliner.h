@@ -3,10 +3,15 @@
 #define FSDP_DIALECTS_ONNX_IMPORT_FUNCTIONINLINER_H
 
 #include "dialects/Onnx/Import/Graph.h"
+#include "llvm/ADT/STLFunctionalExtras.h"
 
 namespace fsdp::onnx {
 /// Marks an attribute that stands for one of the function's caller.
 inline const std::string functionReferencePrefix = "\x01reference:";
+
+/// Gives every name in `node`, those in its bodies included, its new one.
+void renameValues(Node &node,
+                  llvm::function_ref<void(std::string &name)> rename);
 
 struct FunctionRecord {
   std::vector<std::string> inputs, outputs;

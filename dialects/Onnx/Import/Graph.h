@@ -46,16 +46,6 @@ struct NodeAttribute {
   std::shared_ptr<TensorRecord> tensor;
 };
 
-struct Node {
-  std::string opType, domain, name;
-  int64_t version = 0;
-  std::vector<std::string> inputs, outputs;
-  llvm::StringMap<NodeAttribute> attributes;
-  /// Metadata of PyTorch's exporter: the call the node came from, the modules
-  /// around it and their classes.
-  std::string fxNode, nameScopes, classes;
-};
-
 struct Dim {
   std::optional<int64_t> value;
   std::string name;
@@ -69,6 +59,43 @@ struct ValueRecord {
   /// For an initializer that PyTorch's exporter computed ahead: the values it
   /// was computed from.
   std::vector<std::string> foldedFrom;
+};
+
+struct Body;
+
+/// Nodes of the graph that a control node holds: those at [begin, end), which
+/// are imported as often as it says.
+struct Region {
+  size_t begin = 0, end = 0;
+  std::vector<std::string> inputs;
+  std::vector<ValueRecord> outputs;
+};
+
+struct Node {
+  std::string opType, domain, name;
+  int64_t version = 0;
+  std::vector<std::string> inputs, outputs;
+  llvm::StringMap<NodeAttribute> attributes;
+  /// The graphs of its attributes, as in the file; a node of `Graph` has
+  /// regions instead.
+  std::vector<Body> bodies;
+  /// The branches of an If (then, else), the body of a Loop.
+  std::vector<Region> regions;
+  /// In a region of another node: its record's names are of that body alone.
+  bool inBody = false;
+  /// Metadata of PyTorch's exporter: the call the node came from, the modules
+  /// around it and their classes.
+  std::string fxNode, nameScopes, classes;
+};
+
+/// A graph that is an attribute of a node (`then_branch`). It reads values of
+/// the graphs around it by their names.
+struct Body {
+  std::string attribute;
+  std::vector<std::string> inputs;
+  std::vector<ValueRecord> outputs, values;
+  std::vector<TensorRecord> initializers;
+  std::vector<Node> nodes;
 };
 
 struct Graph {

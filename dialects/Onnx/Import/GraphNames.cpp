@@ -14,6 +14,14 @@ LogicalResult fsdp::onnx::checkNames(const Graph &graph, Location loc) {
       return mlir::emitError(loc)
              << "input '" << input.name << "' is there twice";
   for (const Node &node : graph.nodes)
+    for (const Region &region : node.regions)
+      for (const std::string &input : region.inputs)
+        if (!defined.insert(input).second)
+          return mlir::emitError(loc)
+                 << "input '" << input << "' of the body of node '" << node.name
+                 << "' (" << node.opType
+                 << ") is defined before: give one of the two another name";
+  for (const Node &node : graph.nodes)
     for (const std::string &output : node.outputs) {
       if (output.empty())
         continue;

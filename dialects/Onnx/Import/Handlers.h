@@ -14,8 +14,6 @@ struct NodeContext {
   std::vector<Operand> in;
   std::vector<Operand> out;
   TensorData &data;
-  /// Keeps the node as an `onnx.node` with results of the given types.
-  llvm::function_ref<llvm::SmallVector<mlir::Value>(mlir::TypeRange)> keepNode;
   /// padding_idx of an embedding, where the file's records do not tell it.
   std::optional<int64_t> paddingRow;
   /// The log-softmax behind a value: its input and axis.
@@ -67,6 +65,9 @@ void addAttentionHandlers(HandlerTable &table);
 void addIndexHandlers(HandlerTable &table);
 void addOrderHandlers(HandlerTable &table);
 void addEinsumHandlers(HandlerTable &table);
+
+/// The handlers of all groups.
+HandlerTable allHandlers();
 
 /// Indices into `extent` elements, of which negative ones count from the end;
 /// those that are outside stay so, and so does what is an input.

@@ -5,122 +5,18 @@
 // becomes ops.
 //
 //===----------------------------------------------------------------------===//
-#include "dialects/Onnx/Import/Dims.h"
-#include "dialects/Onnx/Import/Handlers.h"
-#include "dialects/Onnx/Import/Import.h"
+#include "dialects/Onnx/Import/Importer.h"
+#include "dialects/Onnx/Import/DroppedSums.h"
 #include "dialects/Onnx/Import/KeptNodes.h"
 #include "dialects/Onnx/Import/MergedCalls.h"
-#include "dialects/Onnx/Import/Parameters.h"
 #include "dialects/Onnx/Import/ProtoTypes.h"
 #include "dialects/Onnx/Import/RecordedCalls.h"
-#include "dialects/Onnx/Import/StopGradients.h"
 #include "dialects/Onnx/Import/UnreadInputs.h"
 
-#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/Verifier.h"
-#include "llvm/ADT/StringSet.h"
 
 using namespace mlir;
 using namespace fsdp::onnx;
-
-namespace {
-class Importer {
-public:
-  Importer(Graph &graph, const ImportOptions &options, MLIRContext *context)
-      : graph(graph), options(options), builder(context),
-        loc(FileLineColLoc::get(context, graph.givenPath, 0, 0)),
-        emitter(builder), data(graph, loc),
-        errors(context, [this](Diagnostic &diagnostic) {
-          if (diagnostic.getSeverity() != DiagnosticSeverity::Error)
-            return failure();
-          // The first says why; what follows from it is not said.
-          if (errorCount++)
-            return success();
-          if (current)
-            diagnostic << " (in node '" << current->name << "', "
-                       << current->opType << ", scope '" << emitter.scope
-                       << "')";
-          return failure();
-        }) {
-    for (auto add : {addMathHandlers, addActivationHandlers,
-                     addReductionHandlers, addShapeHandlers, addTensorHandlers,
-                     addNNHandlers, addAttentionHandlers, addIndexHandlers,
-                     addOrderHandlers, addEinsumHandlers})
-      add(handlers);
-  }
-  OwningOpRef<ModuleOp> run();
-
-private:
-  LogicalResult addInputs();
-  LogicalResult importNodes();
-  LogicalResult importNode(const Node &node);
-  FailureOr<Operand> operandOf(const Node &node, unsigned i);
-  FailureOr<Operand> valueOf(const Node &node, unsigned i);
-  LogicalResult define(const std::string &name, Operand value);
-  FailureOr<Operand> readParameter(size_t index, bool transposed);
-  LogicalResult addDroppedBias(const Node &node, NodeContext &context,
-                               DroppedBias dropped);
-  LogicalResult dispatch(const Node &node, NodeContext &context);
-  SmallVector<Value> keepNode(const Node &node, ArrayRef<Operand> in,
-                              TypeRange types);
-  LogicalResult keepUnsupported(const Node &node, NodeContext &context);
-  void releaseInputs(const Node &node);
-  LogicalResult addOutputs();
-  void eraseDead();
-
-  Graph &graph;
-  const ImportOptions &options;
-  OpBuilder builder;
-  Location loc;
-  Emitter emitter;
-  TensorData data;
-  unsigned errorCount = 0;
-  /// The node that is being imported: errors name it.
-  const Node *current = nullptr;
-  ScopedDiagnosticHandler errors;
-  HandlerTable handlers;
-  ParameterTable parameters;
-  StopTable stops;
-  OwningOpRef<ModuleOp> module;
-  func::FuncOp function;
-  llvm::StringMap<Operand> values;
-  llvm::StringMap<unsigned> readers;
-  /// One read of each parameter, at its first use.
-  llvm::DenseMap<size_t, Value> reads;
-  llvm::DenseMap<Value, std::pair<Value, int64_t>> logSoftmax;
-  llvm::DenseMap<Value, Value> nanTests;
-};
-} // namespace
-
-LogicalResult Importer::addInputs() {
-  auto shapes = bindDims(graph, options, loc);
-  if (failed(shapes))
-    return failure();
-  Block *body = function.addEntryBlock();
-  builder.setInsertionPointToEnd(body);
-  for (auto [input, shape] : llvm::zip(graph.inputs, *shapes)) {
-    Type element = elementTypeOf(input.dataType, builder.getContext());
-    if (!element)
-      return mlir::emitError(loc) << "input '" << input.name << "' has "
-                                  << describeUnsupportedType(input.dataType);
-    const std::pair<std::string, int64_t> *bind = nullptr;
-    for (const auto &candidate : options.binds)
-      if (candidate.first == input.name)
-        bind = &candidate;
-    if (bind) {
-      values[input.name] = Tensor::splat(element, shape, bind->second);
-      continue;
-    }
-    auto name = builder.getStringAttr(input.name);
-    unsigned index = body->getNumArguments();
-    auto attributes =
-        builder.getDictionaryAttr(builder.getNamedAttr("onnx.name", name));
-    function.insertArgument(index, RankedTensorType::get(shape, element),
-                            attributes, NameLoc::get(name));
-    values[input.name] = Operand(Value(body->getArgument(index)));
-  }
-  return success();
-}
 
 FailureOr<Operand> Importer::readParameter(size_t index, bool transposed) {
   const Parameter &parameter = parameters.parameters[index];
@@ -188,7 +84,8 @@ LogicalResult Importer::keepUnsupported(const Node &node,
   SmallVector<Value> results = keepNode(node, context.in, types);
   context.out.assign(results.begin(), results.end());
   // Supported operators are kept only because of their operands.
-  bool inSet = node.domain.empty() && handlers.count(node.opType) &&
+  bool inSet = node.domain.empty() &&
+               (handlers.count(node.opType) || !node.regions.empty()) &&
                llvm::any_of(context.in, [](const Operand &x) {
                  return x.present() && !x.isTensor();
                });
@@ -253,13 +150,7 @@ LogicalResult Importer::importNode(const Node &node) {
   emitter.scope = parameters.containers.resolve(scopeOf(node));
   if (failed(checkDropoutMode(graph, node, emitter.loc)))
     return failure();
-  auto keep = [&](TypeRange types) -> SmallVector<Value> { return {}; };
-  NodeContext context{node, emitter, {},         {},      data,
-                      keep, {},      logSoftmax, nanTests};
-  auto keepThis = [&](TypeRange types) {
-    return keepNode(node, context.in, types);
-  };
-  context.keepNode = keepThis;
+  NodeContext context{node, emitter, {}, {}, data, {}, logSoftmax, nanTests};
   if (auto row = parameters.paddingRows.find(&node);
       row != parameters.paddingRows.end())
     context.paddingRow = row->second;
@@ -281,7 +172,8 @@ LogicalResult Importer::importNode(const Node &node) {
   if (restores && norm &&
       failed(addDroppedBias(node, context, dropped->second)))
     return failure();
-  if (failed(dispatch(node, context)))
+  if (failed(node.regions.empty() ? dispatch(node, context)
+                                  : importControl(node, context)))
     return failure();
   if (restores && !norm &&
       failed(addDroppedBias(node, context, dropped->second)))
@@ -318,10 +210,31 @@ void Importer::releaseInputs(const Node &node) {
         it->second = Operand(Tensor());
 }
 
+LogicalResult Importer::importRange(size_t begin, size_t end) {
+  for (size_t i = begin; i < end;) {
+    const Node &node = graph.nodes[i];
+    i = node.regions.empty() ? i + 1 : node.regions.back().end;
+    // An Identity of an initializer is another name of it.
+    if (node.outputs.size() == 1 && node.opType == "Identity" &&
+        parameters.weights.count(node.outputs[0]))
+      continue;
+    if (failed(importNode(node)))
+      return failure();
+    // What a body reads, it may read again.
+    if (!node.inBody)
+      releaseInputs(node);
+  }
+  return success();
+}
+
 LogicalResult Importer::importNodes() {
   for (const Node &node : graph.nodes)
     for (const std::string &input : node.inputs)
       ++readers[input];
+  for (const Node &node : graph.nodes)
+    for (const Region &region : node.regions)
+      for (const ValueRecord &output : region.outputs)
+        ++readers[output.name];
   for (const ValueRecord &output : graph.outputs)
     ++readers[output.name];
   // A result that nothing reads is not asked for.
@@ -329,47 +242,10 @@ LogicalResult Importer::importNodes() {
     for (size_t i = 1; i < node.outputs.size(); ++i)
       if (!readers.count(node.outputs[i]))
         node.outputs[i].clear();
-  for (const Node &node : graph.nodes) {
-    // An Identity of an initializer is another name of it.
-    if (node.outputs.size() == 1 && node.opType == "Identity" &&
-        parameters.weights.count(node.outputs[0]))
-      continue;
-    if (failed(importNode(node)))
-      return failure();
-    releaseInputs(node);
-  }
+  if (failed(importRange(0, graph.nodes.size())))
+    return failure();
   current = nullptr;
   return success();
-}
-
-LogicalResult Importer::addOutputs() {
-  SmallVector<Value> results;
-  SmallVector<Type> types;
-  SmallVector<DictionaryAttr> attributes;
-  emitter.loc = loc;
-  emitter.scope = "";
-  for (const ValueRecord &output : graph.outputs) {
-    auto it = values.find(output.name);
-    if (it == values.end() || !it->second.present() || it->second.sequence)
-      return mlir::emitError(loc) << "output '" << output.name
-                                  << "' is no tensor that a node defines";
-    results.push_back(emitter.materialize(it->second));
-    types.push_back(results.back().getType());
-    attributes.push_back(builder.getDictionaryAttr(
-        builder.getNamedAttr("onnx.name", builder.getStringAttr(output.name))));
-  }
-  builder.create<func::ReturnOp>(loc, results);
-  function.setType(FunctionType::get(builder.getContext(),
-                                     function.getArgumentTypes(), types));
-  function.setAllResultAttrs(attributes);
-  return success();
-}
-
-void Importer::eraseDead() {
-  Block &body = function.getBody().front();
-  for (Operation &op : llvm::make_early_inc_range(llvm::reverse(body)))
-    if (op.use_empty() && !op.hasTrait<OpTrait::IsTerminator>())
-      op.erase();
 }
 
 OwningOpRef<ModuleOp> Importer::run() {
@@ -378,6 +254,7 @@ OwningOpRef<ModuleOp> Importer::run() {
       failed(findStops(graph, options, loc, stops)) ||
       failed(declareInputParameters(graph, options, loc)) ||
       failed(recoverParameters(graph, options, data, loc, parameters)) ||
+      failed(checkDroppedSums(graph, loc)) ||
       failed(checkMergedCalls(graph, parameters, stops, loc)))
     return nullptr;
   module = ModuleOp::create(loc);

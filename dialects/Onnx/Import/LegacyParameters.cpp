@@ -108,6 +108,14 @@ size_t NameRecovery::declare(StringRef name, const TensorRecord &record,
   return it->second;
 }
 
+/// Whether `scope` is a later call of `module`, which the exporter numbers:
+/// "h.0_1" is the second one of "h.0".
+static bool isLaterCall(StringRef scope, StringRef module) {
+  return scope.consume_front(module) && scope.consume_front("_") &&
+         !scope.empty() &&
+         scope.find_first_not_of("0123456789") == StringRef::npos;
+}
+
 /// A weight read in another module than its own has a second name there, as far
 /// as the file tells: the user is told. A module that is shared is read under
 /// its own name, whatever calls it.
@@ -119,7 +127,7 @@ void NameRecovery::addReaderAlias(const Node &node, Parameter &parameter) {
   auto [prefix, leaf] = splitName(parameter.name);
   // A module that uses its child's weight gives it no name of its own.
   if (options.untie || scope.empty() || leaf != "weight" || scope == prefix ||
-      prefix.starts_with(scope + ".") ||
+      prefix.starts_with(scope + ".") || isLaterCall(scope, prefix) ||
       splitName(scope).second == splitName(prefix).second)
     return;
   std::string alias = scope + ".weight";

@@ -15,11 +15,11 @@ static StringRef callName(StringRef value) {
 }
 
 /// Calls that the optimizer removes where they change nothing: copies, views to
-/// the same shape, whole slices, sums with 0 and products with 1.
+/// the same shape, whole slices, products with 1 (see DroppedSums of sums).
 static bool mayCopy(StringRef call) {
-  return llvm::is_contained({"_to_copy", "_unsafe_view", "add", "alias",
-                             "clone", "contiguous", "div", "expand", "mul",
-                             "reshape", "slice", "sub", "view"},
+  return llvm::is_contained({"_to_copy", "_unsafe_view", "alias", "clone",
+                             "contiguous", "div", "expand", "mul", "reshape",
+                             "slice", "view"},
                             call);
 }
 

@@ -1,16 +1,15 @@
 //===- Model.cpp - Parsing and checking of the file -----------------------===//
 //
-// Beside ProtoTensors.cpp the only file that sees protobuf's classes.
+// This, ProtoNodes.cpp and ProtoTensors.cpp alone see protobuf's classes.
 //
 //===----------------------------------------------------------------------===//
+#include "dialects/Onnx/Import/ControlFlow.h"
+#include "dialects/Onnx/Import/Converter.h"
 #include "dialects/Onnx/Import/FunctionInliner.h"
-#include "dialects/Onnx/Import/Graph.h"
 #include "dialects/Onnx/Import/ProtoTensors.h"
 #include "dialects/Onnx/Import/ProtoTypes.h"
-#include "dialects/Onnx/Import/Records.h"
 #include "dialects/Onnx/Import/Versions.h"
 
-#include "mlir/IR/Diagnostics.h"
 #include "llvm/ADT/ScopeExit.h"
 #include "llvm/ADT/StringSet.h"
 #include "llvm/Support/FileSystem.h"
@@ -18,7 +17,6 @@
 
 using namespace mlir;
 using namespace fsdp::onnx;
-namespace pb = fsdp_onnx;
 
 std::optional<int64_t> fsdp::onnx::countElements(llvm::ArrayRef<int64_t> dims) {
   constexpr int64_t limit = int64_t(1) << 48;
@@ -30,32 +28,6 @@ std::optional<int64_t> fsdp::onnx::countElements(llvm::ArrayRef<int64_t> dims) {
   }
   return count;
 }
-
-namespace {
-class Converter {
-public:
-  Converter(Graph &graph, Location loc) : graph(graph), loc(loc) {}
-  LogicalResult convert(const pb::ModelProto &model);
-
-private:
-  FailureOr<TensorRecord> convertTensor(const pb::TensorProto &tensor,
-                                        StringRef what);
-  LogicalResult convertExternal(const pb::TensorProto &tensor,
-                                TensorRecord &record);
-  FailureOr<Node> convertNode(const pb::NodeProto &node);
-  FailureOr<NodeAttribute> convertAttribute(const pb::AttributeProto &attribute,
-                                            StringRef node);
-  ValueRecord convertValue(const pb::ValueInfoProto &value);
-  LogicalResult convertInitializers(const pb::GraphProto &graph);
-  LogicalResult convertNodes(const pb::ModelProto &model);
-  template <typename Opsets> LogicalResult readVersions(const Opsets &opsets);
-  InFlightDiagnostic error() { return mlir::emitError(loc); }
-
-  Graph &graph;
-  Location loc;
-  llvm::StringMap<int64_t> versions;
-};
-} // namespace
 
 /// Reads an offset or length. Some writers print a float ("393216.0").
 static bool parseBytes(StringRef text, int64_t &value) {
@@ -126,106 +98,6 @@ FailureOr<TensorRecord> Converter::convertTensor(const pb::TensorProto &tensor,
   return record;
 }
 
-FailureOr<NodeAttribute>
-Converter::convertAttribute(const pb::AttributeProto &attribute,
-                            StringRef node) {
-  using Kind = NodeAttribute::Kind;
-  NodeAttribute result;
-  switch (attribute.type()) {
-  case pb::AttributeProto::INT:
-    result.kind = Kind::Int;
-    result.i = attribute.i();
-    break;
-  case pb::AttributeProto::FLOAT:
-    result.kind = Kind::Float;
-    result.f = attribute.f();
-    break;
-  case pb::AttributeProto::STRING:
-    result.kind = Kind::String;
-    result.s = attribute.s();
-    break;
-  case pb::AttributeProto::INTS:
-    result.kind = Kind::Ints;
-    result.ints.assign(attribute.ints().begin(), attribute.ints().end());
-    break;
-  case pb::AttributeProto::FLOATS:
-    result.kind = Kind::Floats;
-    result.floats.assign(attribute.floats().begin(), attribute.floats().end());
-    break;
-  case pb::AttributeProto::STRINGS:
-    result.kind = Kind::Strings;
-    result.strings.assign(attribute.strings().begin(),
-                          attribute.strings().end());
-    break;
-  case pb::AttributeProto::TENSOR: {
-    auto tensor = convertTensor(
-        attribute.t(), ("tensor attribute of node '" + node + "',").str());
-    if (failed(tensor))
-      return failure();
-    result.kind = Kind::Tensor;
-    result.tensor = std::make_shared<TensorRecord>(std::move(*tensor));
-    break;
-  }
-  default:
-    break;
-  }
-  return result;
-}
-
-FailureOr<Node> Converter::convertNode(const pb::NodeProto &node) {
-  Node result;
-  result.opType = node.op_type();
-  result.domain = node.domain() == "ai.onnx" ? "" : node.domain();
-  result.name = node.name();
-  result.inputs.assign(node.input().begin(), node.input().end());
-  result.outputs.assign(node.output().begin(), node.output().end());
-  if (result.name.empty() && !result.outputs.empty())
-    result.name = result.outputs[0];
-  auto version = versions.find(result.domain);
-  result.version = version == versions.end() ? 0 : version->second;
-  for (const auto &entry : node.metadata_props()) {
-    if (entry.key() == "pkg.torch.onnx.fx_node")
-      result.fxNode = entry.value();
-    else if (entry.key() == "pkg.torch.onnx.name_scopes")
-      result.nameScopes = entry.value();
-    else if (entry.key() == "pkg.torch.onnx.class_hierarchy")
-      result.classes = entry.value();
-  }
-  for (const auto &attribute : node.attribute()) {
-    auto converted = convertAttribute(attribute, result.name);
-    if (failed(converted))
-      return failure();
-    // A reference inside a function to an attribute of its caller.
-    if (!attribute.ref_attr_name().empty())
-      converted->s = functionReferencePrefix + attribute.ref_attr_name();
-    result.attributes[attribute.name()] = std::move(*converted);
-  }
-  return result;
-}
-
-ValueRecord Converter::convertValue(const pb::ValueInfoProto &value) {
-  ValueRecord result;
-  result.name = value.name();
-  for (const auto &entry : value.metadata_props())
-    if (entry.key() == "pkg.onnxscript.optimizer.folded_from")
-      result.foldedFrom = parseFoldedFrom(entry.value());
-  if (!value.type().has_tensor_type())
-    return result;
-  const auto &type = value.type().tensor_type();
-  result.dataType = type.elem_type();
-  if (!type.has_shape())
-    return result;
-  result.shape.emplace();
-  for (const auto &dim : type.shape().dim()) {
-    Dim converted;
-    if (dim.has_dim_value())
-      converted.value = dim.dim_value();
-    converted.name = dim.dim_param();
-    result.shape->push_back(converted);
-  }
-  return result;
-}
-
 LogicalResult Converter::convertInitializers(const pb::GraphProto &proto) {
   std::vector<RawPlace> places = findInitializerData(graph.file->getBuffer());
   if (int64_t(places.size()) != proto.initializer_size())
@@ -291,7 +163,10 @@ LogicalResult Converter::convertNodes(const pb::ModelProto &model) {
     }
     inliner.add(function.domain(), function.name(), std::move(record));
   }
-  return inliner.run(std::move(nodes), graph.nodes);
+  std::vector<Node> inlined;
+  if (failed(inliner.run(std::move(nodes), inlined)))
+    return failure();
+  return flattenBodies(std::move(inlined), graph, loc);
 }
 
 LogicalResult Converter::convert(const pb::ModelProto &model) {

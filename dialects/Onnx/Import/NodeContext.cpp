@@ -127,6 +127,7 @@ size_t fsdp::onnx::requiredOperands(const Node &node) {
                            "RMSNormalization",
                            "SequenceAt",
                            "Compress",
+                           "ReverseSequence",
                            "SoftmaxCrossEntropyLoss",
                            "NegativeLogLikelihoodLoss"})
       table[name] = 2;

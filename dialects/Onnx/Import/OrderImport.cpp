@@ -1,4 +1,4 @@
-//===- OrderImport.cpp - The largest, one-hot, running sums ---------------===//
+//===- OrderImport.cpp - The largest, one-hot, running sums, reversal -----===//
 #include "dialects/Onnx/Import/Handlers.h"
 
 using namespace mlir;
@@ -137,6 +137,44 @@ LogicalResult cumulativeSum(NodeContext &c) {
   return c.result(c.e.cumsum(c.in[0], *at, c.integer("exclusive", 0),
                              c.integer("reverse", 0)));
 }
+
+/// Of each entry of the batch the first `lengths[b]` steps are read backwards,
+/// where these are known: rows of indices, [batch, time].
+LogicalResult reverseSequence(NodeContext &c) {
+  const Operand &x = c.in[0];
+  int64_t batch = c.integer("batch_axis", 1), time = c.integer("time_axis", 0);
+  if (x.rank() < 2 || batch + time != 1 || batch * time != 0)
+    return c.e.error() << "ReverseSequence of " << x.type()
+                       << " with batch_axis " << batch << " and time_axis "
+                       << time << ", expected rank 2 or more, and axes 0 and 1";
+  auto lengths = c.constantInts(1);
+  if (!lengths)
+    return failure();
+  int64_t batches = x.shape()[batch], steps = x.shape()[time];
+  if (int64_t(lengths->size()) != batches)
+    return c.e.error() << "ReverseSequence has " << lengths->size()
+                       << " lengths for " << batches << " sequences";
+  if (!c.e.checkSize({batches, steps}, /*computed=*/true))
+    return failure();
+  SmallVector<int64_t> places, perm;
+  for (int64_t length : *lengths) {
+    if (length < 0 || length > steps)
+      return c.e.error() << "ReverseSequence has length " << length
+                         << ", expected 0 to " << steps;
+    for (int64_t t = 0; t < steps; ++t)
+      places.push_back(t < length ? length - 1 - t : t);
+  }
+  for (int64_t i = 0; i < x.rank(); ++i)
+    perm.push_back(i < 2 && batch == 1 ? 1 - i : i);
+  auto table = c.e.transpose(x, perm);
+  if (failed(table))
+    return failure();
+  auto rows = c.e.gatherRows(*table,
+                             Operand(Tensor::ofInts(c.e.builder.getI64Type(),
+                                                    {batches, steps}, places)),
+                             1);
+  return failed(rows) ? failure() : c.result(c.e.transpose(*rows, perm));
+}
 } // namespace
 
 void fsdp::onnx::addOrderHandlers(HandlerTable &table) {
@@ -145,4 +183,5 @@ void fsdp::onnx::addOrderHandlers(HandlerTable &table) {
   table["ArgMin"] = argBest<true>;
   table["OneHot"] = oneHot;
   table["CumSum"] = cumulativeSum;
+  table["ReverseSequence"] = reverseSequence;
 }

@@ -17,7 +17,7 @@ RecordedValues::RecordedValues(const Graph &graph) : graph(graph) {
     for (const std::string &output : node.outputs)
       defined.insert(output);
     CallRecord record = parseCall(node.fxNode);
-    if (!record.valid())
+    if (!record.valid() || node.inBody)
       continue;
     Call &call = allCalls[node.fxNode];
     call.record = std::move(record);

@@ -195,8 +195,9 @@ LogicalResult SignatureRecovery::assign(const Node &node, unsigned operand,
   StringRef value = call.value(argument.index);
   const SignatureLine *line = parameterLine(value);
   bool transposed = argument.known && holdsTranspose(call, node, operand);
+  bool isItself = transposed || holdsCopy(call, node, operand);
   if (line &&
-      ((foldedLine && !transposed) || isScaledAddend(call, argument.index))) {
+      ((foldedLine && !isItself) || isScaledAddend(call, argument.index))) {
     computed.push_back({&node, operand, &record, line});
     return success();
   }
@@ -216,11 +217,27 @@ LogicalResult SignatureRecovery::assign(const Node &node, unsigned operand,
                         : assignWithoutRole(weight, call);
 }
 
+/// What the optimizer did in branches and bodies, their records do not tell:
+/// they name that graph's own values.
+LogicalResult SignatureRecovery::checkBodies() {
+  auto inner =
+      llvm::find_if(graph.nodes, [](const Node &node) { return node.inBody; });
+  if (!table.optimized || inner == graph.nodes.end())
+    return success();
+  return mlir::emitError(loc)
+         << "node '" << inner->name
+         << "' is in a branch or a loop, and the exporter's optimizer went "
+            "over "
+            "the model: which parameters such nodes read can only be told of "
+            "an export with optimize=False";
+}
+
 LogicalResult SignatureRecovery::run() {
   readSignature();
   llvm::MapVector<StringRef, SmallVector<const Node *>> calls;
   for (const Node &node : graph.nodes) {
-    CallRecord call = parseCall(node.fxNode);
+    // Records in a branch or a body name that graph's own values.
+    CallRecord call = node.inBody ? CallRecord() : parseCall(node.fxNode);
     if (call.valid())
       calls[node.fxNode].push_back(&node);
     for (const std::string &value : call.values())
@@ -235,7 +252,8 @@ LogicalResult SignatureRecovery::run() {
   for (auto &[text, nodes] : calls)
     restoreBias(parseCall(text), nodes);
   accountForAll();
-  if (failed(applyTies(graph, options, data, loc, table)) ||
+  if (failed(checkBodies()) ||
+      failed(applyTies(graph, options, data, loc, table)) ||
       failed(accountForLost(options, loc, table)) ||
       failed(refuseComputed(computed, loc)))
     return failure();

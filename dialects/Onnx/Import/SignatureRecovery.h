@@ -50,6 +50,7 @@ private:
   llvm::LogicalResult bindTransposes();
   void restoreBias(const CallRecord &call, llvm::ArrayRef<const Node *> nodes);
   void accountForAll();
+  llvm::LogicalResult checkBodies();
   bool isOptimized();
   bool isAlias(const SignatureLine &line);
   void orderTies();

@@ -32,14 +32,28 @@ static constexpr const char *quantised =
 static constexpr const char *running =
     "is in training mode: its running statistics are not supported, export "
     "the model in eval() mode";
-static const Hint hints[] = {
-    {"RandomUniform", drawsNumbers},      {"RandomUniformLike", drawsNumbers},
-    {"RandomNormal", drawsNumbers},       {"RandomNormalLike", drawsNumbers},
-    {"Bernoulli", drawsNumbers},          {"Multinomial", drawsNumbers},
-    {"QuantizeLinear", quantised},        {"DequantizeLinear", quantised},
-    {"DynamicQuantizeLinear", quantised}, {"MatMulInteger", quantised},
-    {"QLinearMatMul", quantised},         {"QLinearConv", quantised},
-    {"ConvInteger", quantised},           {"BatchNormalization", running}};
+static constexpr const char *branches =
+    "has a condition that depends on the data: expected one that is known from "
+    "shapes and constants, give --bind INPUT=VALUE where an input decides";
+static constexpr const char *loops =
+    "has a number of trips that depends on the data: expected a trip count and "
+    "a condition that are known from shapes and constants";
+static const Hint hints[] = {{"If", branches},
+                             {"Loop", loops},
+                             {"RandomUniform", drawsNumbers},
+                             {"RandomUniformLike", drawsNumbers},
+                             {"RandomNormal", drawsNumbers},
+                             {"RandomNormalLike", drawsNumbers},
+                             {"Bernoulli", drawsNumbers},
+                             {"Multinomial", drawsNumbers},
+                             {"QuantizeLinear", quantised},
+                             {"DequantizeLinear", quantised},
+                             {"DynamicQuantizeLinear", quantised},
+                             {"MatMulInteger", quantised},
+                             {"QLinearMatMul", quantised},
+                             {"QLinearConv", quantised},
+                             {"ConvInteger", quantised},
+                             {"BatchNormalization", running}};
 
 /// Why an operator is not there, and the way out where there is one.
 static StringRef hintFor(NodeOp node) {

@@ -1,14 +1,13 @@
 //===- Check.cpp - What must hold of every import -------------------------===//
 #include "test/fuzz/onnx/Check.h"
+#include "test/fuzz/Counters.h"
 #include "tools/Register.h"
 
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/Verifier.h"
 #include "mlir/Parser/Parser.h"
-#include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringSet.h"
 #include "llvm/Support/raw_ostream.h"
-#include "llvm/Support/xxhash.h"
 
 #include <cstdio>
 
@@ -16,43 +15,13 @@ using namespace mlir;
 using namespace fsdp;
 using namespace fsdp::fuzz;
 
-/// libFuzzer takes these for edges that were covered: every kind of message and
-/// every pair of ops that meet is news, with or without instrumented code.
-__attribute__((section("__libfuzzer_extra_counters"), used)) //
-static uint8_t counters[1 << 14];
-
-static void mark(llvm::StringRef a, llvm::StringRef b = "") {
-  counters[(llvm::xxh3_64bits(a) * 31 + llvm::xxh3_64bits(b)) %
-           std::size(counters)] = 1;
-}
-
-/// The message without names and numbers.
-static std::string kindOf(llvm::StringRef message) {
-  std::string kind;
-  bool quoted = false;
-  for (char c : message) {
-    quoted ^= c == '\'';
-    if (!quoted && !llvm::isDigit(c))
-      kind += c;
-  }
-  return kind;
-}
-
-[[noreturn]] static void fail(const llvm::Twine &what,
-                              llvm::ArrayRef<std::string> errors = {}) {
-  llvm::errs() << "fuzz-onnx: " << what << "\n";
-  for (const std::string &error : errors)
-    llvm::errs() << "  error: " << error << "\n";
-  abort();
-}
-
 Checker::Checker(std::string folder) : path(folder + "/model.onnx") {
   std::string data(4096, '\0');
   for (auto [i, byte] : llvm::enumerate(data))
     byte = char(i % 60);
   std::FILE *file = std::fopen((folder + "/data.bin").c_str(), "wb");
   if (!file || std::fwrite(data.data(), 1, data.size(), file) != data.size())
-    fail("cannot write into " + folder);
+    fail("fuzz-onnx", "cannot write into " + folder);
   std::fclose(file);
 }
 
@@ -69,9 +38,10 @@ void Checker::renewContext() {
 
 void Checker::expectErrors(bool succeeded, llvm::StringRef stage) {
   if (succeeded && !errors.empty())
-    fail(stage + " succeeds, but with an error", errors);
+    fail("fuzz-onnx", stage + " succeeds, but with an error", errors);
   if (!succeeded && errors.size() != 1)
-    fail(stage + " fails with " + llvm::Twine(errors.size()) +
+    fail("fuzz-onnx",
+         stage + " fails with " + llvm::Twine(errors.size()) +
              " errors, expected one",
          errors);
 }
@@ -81,7 +51,7 @@ void Checker::checkText(ModuleOp module) {
   llvm::raw_string_ostream(text) << module;
   auto again = parseSourceString<ModuleOp>(text, context.get());
   if (!again || !errors.empty())
-    fail("the imported module does not parse:\n" + text, errors);
+    fail("fuzz-onnx", "the imported module does not parse:\n" + text, errors);
 }
 
 static PipelineOptions pipelineOptions(unsigned variant) {
@@ -139,7 +109,7 @@ void Checker::importModel(const onnx::ImportOptions &options, int64_t variant) {
   if (!module)
     return;
   if (failed(verify(*module)))
-    fail("the imported module is not valid", errors);
+    fail("fuzz-onnx", "the imported module is not valid", errors);
   markOps(*module);
   bool supported = succeeded(onnx::checkSupported(*module));
   expectErrors(supported, "the check for operators");
@@ -211,7 +181,7 @@ void Checker::check(llvm::StringRef bytes) {
     renewContext();
   std::FILE *file = std::fopen(path.c_str(), "wb");
   if (!file || std::fwrite(bytes.data(), 1, bytes.size(), file) != bytes.size())
-    fail("cannot write " + path);
+    fail("fuzz-onnx", "cannot write " + path);
   std::fclose(file);
   pb::ModelProto model;
   // What does not parse is imported too: it is refused.

@@ -11,14 +11,6 @@ int64_t fsdp::fuzz::someInt(Random &random) {
   return random.oneIn(3) ? random.of(interesting) : random.below(7) - 2;
 }
 
-std::string fsdp::fuzz::changedText(std::string text, size_t longest) {
-  size_t size = std::min(text.size(), longest);
-  text.resize(longest);
-  auto *data = reinterpret_cast<uint8_t *>(text.data());
-  text.resize(LLVMFuzzerMutate(data, size, longest));
-  return text;
-}
-
 std::string fsdp::fuzz::someValue(const pb::GraphProto &graph, Random &random) {
   int nodes = graph.node_size(), inputs = graph.input_size(),
       weights = graph.initializer_size();
@@ -34,10 +26,22 @@ std::string fsdp::fuzz::someValue(const pb::GraphProto &graph, Random &random) {
   return "";
 }
 
+/// `node`, or one of a graph that it holds.
+static pb::NodeProto *inBodies(pb::NodeProto *node, Random &random) {
+  while (node && random.oneIn(2)) {
+    auto *attribute = random.in(node->mutable_attribute());
+    if (!attribute || !attribute->has_g() || !attribute->g().node_size())
+      break;
+    node = random.in(attribute->mutable_g()->mutable_node());
+  }
+  return node;
+}
+
 pb::NodeProto *fsdp::fuzz::someNode(pb::ModelProto &model, Random &random) {
+  auto *nodes = model.mutable_graph()->mutable_node();
   if (model.functions_size() && random.oneIn(3))
-    return random.in(random.in(model.mutable_functions())->mutable_node());
-  return random.in(model.mutable_graph()->mutable_node());
+    nodes = random.in(model.mutable_functions())->mutable_node();
+  return inBodies(random.in(nodes), random);
 }
 
 /// A tensor attribute of any node.
@@ -85,15 +89,8 @@ void fsdp::fuzz::fillTensor(pb::TensorProto &tensor, Random &random) {
 
 /// The operators of the importer's own tables, so that none is forgotten.
 static std::vector<std::string> knownOperators() {
-  onnx::HandlerTable handlers;
-  for (auto add : {onnx::addMathHandlers, onnx::addActivationHandlers,
-                   onnx::addReductionHandlers, onnx::addShapeHandlers,
-                   onnx::addTensorHandlers, onnx::addNNHandlers,
-                   onnx::addAttentionHandlers, onnx::addIndexHandlers,
-                   onnx::addOrderHandlers, onnx::addEinsumHandlers})
-    add(handlers);
   std::vector<std::string> names;
-  for (const auto &entry : handlers)
+  for (const auto &entry : onnx::allHandlers())
     names.push_back(entry.first().str());
   std::sort(names.begin(), names.end());
   return names;

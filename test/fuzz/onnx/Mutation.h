@@ -2,65 +2,17 @@
 #ifndef FSDP_TEST_FUZZ_ONNX_MUTATION_H
 #define FSDP_TEST_FUZZ_ONNX_MUTATION_H
 
+#include "test/fuzz/Random.h"
+
 #include "onnx-ml.pb.h"
-#include <cstdint>
-#include <limits>
-#include <random>
 #include <string>
 #include <vector>
-
-extern "C" size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t maxSize);
 
 namespace fsdp::fuzz {
 namespace pb = fsdp_onnx;
 
-/// The choices of one mutation, from libFuzzer's seed alone.
-class Random {
-public:
-  explicit Random(unsigned seed) : engine(seed) {}
-  /// A number in [0, count); 0 where there is nothing to choose from.
-  int below(int count) { return count > 1 ? int(engine() % count) : 0; }
-  bool oneIn(int count) { return below(count) == 0; }
-  template <typename T, size_t N> const T &of(const T (&table)[N]) {
-    return table[below(N)];
-  }
-  template <typename Field> auto *in(Field *field) {
-    return field->empty() ? nullptr : field->Mutable(below(field->size()));
-  }
-
-private:
-  std::minstd_rand engine;
-};
-
-/// Numbers at which axes, extents, counts and offsets go wrong.
-inline constexpr int64_t interesting[] = {0,
-                                          1,
-                                          -1,
-                                          2,
-                                          -2,
-                                          3,
-                                          4,
-                                          -5,
-                                          7,
-                                          8,
-                                          64,
-                                          -100,
-                                          255,
-                                          1000,
-                                          1 << 16,
-                                          (int64_t(1) << 31) - 1,
-                                          int64_t(1) << 31,
-                                          -(int64_t(1) << 31),
-                                          int64_t(1) << 32,
-                                          int64_t(1) << 40,
-                                          int64_t(1) << 62,
-                                          std::numeric_limits<int64_t>::max(),
-                                          std::numeric_limits<int64_t>::min()};
-
 /// A small number mostly: what is valid leads on to the next stage.
 int64_t someInt(Random &random);
-/// `text` with bytes changed by libFuzzer.
-std::string changedText(std::string text, size_t longest = 4096);
 /// The name of any value of the graph: input, initializer, result, or none.
 std::string someValue(const pb::GraphProto &graph, Random &random);
 pb::NodeProto *someNode(pb::ModelProto &model, Random &random);

@@ -141,6 +141,85 @@ void insertNode(pb::ModelProto &model, Random &random) {
     nodes->SwapElements(i, i - 1);
 }
 
+/// A tensor of one element: a condition, or a number of trips.
+std::string addScalar(pb::GraphProto &graph, pb::TensorProto::DataType type,
+                      int64_t value) {
+  auto *tensor = graph.add_initializer();
+  tensor->set_name("scalar" + std::to_string(graph.initializer_size()));
+  tensor->set_data_type(type);
+  if (type == pb::TensorProto::BOOL)
+    tensor->add_int32_data(int32_t(value));
+  else
+    tensor->add_int64_data(value);
+  return tensor->name();
+}
+
+pb::GraphProto &addBody(pb::NodeProto &node, const char *attribute) {
+  auto *added = node.add_attribute();
+  added->set_name(attribute);
+  added->set_type(pb::AttributeProto::GRAPH);
+  return *added->mutable_g();
+}
+
+/// A node becomes a branch of an If, beside another of the graph's.
+void intoBranch(pb::ModelProto &model, Random &random) {
+  auto &graph = *model.mutable_graph();
+  auto *node = random.in(graph.mutable_node());
+  if (!node || !node->output_size())
+    return;
+  pb::NodeProto control, inner = *node;
+  control.set_op_type("If");
+  control.set_name("If" + std::to_string(random.below(1000)));
+  *control.mutable_output() = inner.output();
+  control.add_input(random.oneIn(8) ? someValue(graph, random)
+                                    : addScalar(graph, pb::TensorProto::BOOL,
+                                                random.below(2)));
+  for (const char *attribute : {"then_branch", "else_branch"}) {
+    pb::GraphProto &body = addBody(control, attribute);
+    pb::NodeProto &copy = *body.add_node();
+    copy = inner;
+    if (random.oneIn(4))
+      copy.set_op_type(someOperator(random));
+    for (std::string &output : *copy.mutable_output()) {
+      output += "'";
+      body.add_output()->set_name(output);
+    }
+  }
+  *node = control;
+}
+
+/// A node becomes the body of a Loop that carries its first operand, and may
+/// collect its results.
+void intoLoop(pb::ModelProto &model, Random &random) {
+  auto &graph = *model.mutable_graph();
+  auto *node = random.in(graph.mutable_node());
+  if (!node || !node->output_size() || !node->input_size())
+    return;
+  pb::NodeProto control, inner = *node;
+  control.set_op_type("Loop");
+  control.set_name("Loop" + std::to_string(random.below(1000)));
+  control.add_input(random.oneIn(6) ? someValue(graph, random)
+                                    : addScalar(graph, pb::TensorProto::INT64,
+                                                someInt(random)));
+  control.add_input(
+      random.oneIn(2) ? "" : addScalar(graph, pb::TensorProto::BOOL, 1));
+  control.add_input(inner.input(0));
+  control.add_output(inner.output(0));
+  pb::GraphProto &body = addBody(control, "body");
+  for (const char *name : {"trip", "on", "carried"})
+    body.add_input()->set_name(name);
+  inner.set_input(0, "carried");
+  inner.set_output(0, "next");
+  *body.add_node() = inner;
+  body.add_output()->set_name("on");
+  body.add_output()->set_name("next");
+  if (random.oneIn(2)) {
+    control.add_output(control.name() + ":all");
+    body.add_output()->set_name(random.oneIn(2) ? "next" : "trip");
+  }
+  *node = control;
+}
+
 /// A constant operand in the place of any: shapes, axes, indices.
 void insertConstant(pb::ModelProto &model, Random &random) {
   auto *node = random.in(model.mutable_graph()->mutable_node());
@@ -156,9 +235,11 @@ void insertConstant(pb::ModelProto &model, Random &random) {
 
 void fsdp::fuzz::addNodeMutations(MutationTable &table) {
   for (Mutation mutation :
-       {replaceInput, replaceInput, addInput, dropInput, swapInputs,
-        changeOutput, addOutput, dropOutput, swapOperator, swapOperator,
-        changeDomain, duplicateNode, deleteNode, moveNode, renameNode,
-        insertNode, insertNode, insertConstant, insertConstant})
+       {replaceInput, replaceInput,   addInput,       dropInput,
+        swapInputs,   changeOutput,   addOutput,      dropOutput,
+        swapOperator, swapOperator,   changeDomain,   duplicateNode,
+        deleteNode,   moveNode,       renameNode,     insertNode,
+        insertNode,   insertConstant, insertConstant, intoBranch,
+        intoLoop})
     table.push_back(mutation);
 }

@@ -15,6 +15,7 @@ import numpy as np
 from onnx import TensorProto, helper
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "import"))
+import control_models  # noqa: E402
 import make_model  # noqa: E402
 from make_model import INT64, external, model, node, ramp, value, weight  # noqa: E402
 
@@ -210,7 +211,9 @@ SEEDS = {
     "guarded-softmax": (make_model.guarded_softmax, TEXT),
     "attention": (make_model.attention, PLAN), "rms-norm": (make_model.rms_norm, PLAN),
     "nll-loss": (make_model.nll_loss, PLAN), "old-opset": (make_model.old_opset, TEXT),
-    "merged": (make_model.merged, TEXT),
+    "merged": (make_model.merged, TEXT), "branches": (control_models.if_in_if, PLAN),
+    "loops": (control_models.if_in_loop, TEXT), "collects": (control_models.collects, PLAN),
+    "branch-in-function": (control_models.in_function, TEXT),
 }
 
 

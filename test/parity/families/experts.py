@@ -5,19 +5,10 @@ other ways of transformers loop over the experts that a batch happens to choose,
 which no export can hold.
 """
 
-# The sizes that all share; and those of a layer of 4 experts, 2 a token.
-SIZES = dict(
-    vocab_size=131,
-    hidden_size=32,
-    intermediate_size=48,
-    num_hidden_layers=2,
-    num_attention_heads=4,
-    num_key_value_heads=2,
-    max_position_embeddings=64,
-    pad_token_id=None,
-    num_experts_per_tok=2,
-    experts_implementation="batched_mm",
-)
+import sizes
+
+# A layer of 4 experts, 2 a token.
+SIZES = dict(**sizes.SIZES, num_experts_per_tok=2, experts_implementation="batched_mm")
 
 EXPERTS = {
     "mixtral": ("Mixtral", "ForCausalLM", SIZES, dict(num_local_experts=4)),

@@ -1,26 +1,14 @@
 """The families: each as one small model that PyTorch trains.
 
 A family of transformers is a line: its classes and what differs from SIZES.
-The rest are modules of modules.py. `register` puts all of them among MODELS,
-so that the scripts one folder up can export and train them.
+The rest are modules of modules.py.
 """
 
 import modules
 from experts import EXPERTS
-from models import MODELS, Model, hugging_face
+from models import Model, hugging_face
+from sizes import SEQ, SIZES, VOCAB
 
-VOCAB, SEQ = 131, 16
-
-SIZES = dict(
-    vocab_size=VOCAB,
-    hidden_size=32,
-    intermediate_size=48,
-    num_hidden_layers=2,
-    num_attention_heads=4,
-    num_key_value_heads=2,
-    max_position_embeddings=64,
-    pad_token_id=None,
-)
 # Configurations that name their sizes as GPT-2 does, or as OPT, or as BART.
 GPT2_SIZES = dict(vocab_size=VOCAB, n_positions=64, n_embd=32, n_layer=2, n_head=4)
 BLOOM_SIZES = dict(vocab_size=VOCAB, hidden_size=32, n_layer=2, n_head=4, pad_token_id=None)
@@ -97,8 +85,9 @@ DECODERS = {
     "granite": ("Granite", "ForCausalLM", SIZES, dict(logits_scaling=2.0, residual_multiplier=0.5)),
     "glm": ("Glm", "ForCausalLM", SIZES, dict(head_dim=8)),
     "glm4": ("Glm4", "ForCausalLM", SIZES, dict(head_dim=8)),
-    # The exporter's optimizer takes its own 1e-8 for 0.
     "helium": ("Helium", "ForCausalLM", SIZES, dict(head_dim=8, rms_norm_eps=1e-6)),
+    # Its own 1e-8, which the exporter's optimizer takes for 0.
+    "helium-eps": ("Helium", "ForCausalLM", SIZES, dict(head_dim=8)),
     "smollm3": ("SmolLM3", "ForCausalLM", SIZES, dict(no_rope_layer_interval=2)),
     "nemotron": ("Nemotron", "ForCausalLM", SIZES, dict(head_dim=8)),
     "persimmon": ("Persimmon", "ForCausalLM", SIZES, {}),
@@ -153,6 +142,7 @@ PAIRS = {
 # PyTorch has no export of these at opset 23: heads of queries that share one of
 # keys and values are refused there.
 ONLY_OPSET_18 = ("falcon", "falcon-alibi")
+OPSET_18 = ("dynamo18-dyn-raw", "dynamo18-dyn-opt")
 
 # The seed of a family whose goldens are not well-conditioned under the usual one.
 SEEDS = {"olmo3": 2}
@@ -164,7 +154,8 @@ def transformer(config, head, sizes, settings):
 
 
 def family(build, name, classes=0):
-    return Model(build, VOCAB, SEQ, seed=SEEDS.get(name, 1), classes=classes)
+    variants = OPSET_18 if name in ONLY_OPSET_18 else ()
+    return Model(build, VOCAB, SEQ, seed=SEEDS.get(name, 1), classes=classes, variants=variants)
 
 
 def families():
@@ -179,10 +170,4 @@ def families():
     return found
 
 
-FAMILIES = families()
-
-
-def register():
-    """Makes models.py know the families, in place of its own models."""
-    MODELS.clear()
-    MODELS.update(FAMILIES)
+TABLE = families()

@@ -30,6 +30,18 @@ func.func @forward(%ids: tensor<2x3xi64> {onnx.name = "input_ids"},
 
 // -----
 
+// Tests that a loss of another kind is named.
+// expected-error @+1 {{output 'loss' is a 'onnx.mul', not a mean cross entropy, the only loss that is supported: return that, or export the model without labels and give --loss cross_entropy}}
+func.func @forward(%ids: tensor<2x3xi64> {onnx.name = "input_ids"},
+                   %l: tensor<6x16xf32>, %labels: tensor<6xi64>, %half: tensor<f32>)
+    -> (tensor<6x16xf32> {onnx.name = "logits"}, tensor<f32> {onnx.name = "loss"}) {
+  %loss = onnx.softmax_cross_entropy_loss %l, %labels ignore -100 : tensor<6x16xf32>, tensor<6xi64> -> tensor<f32>
+  %part = onnx.mul %loss, %half : tensor<f32>, tensor<f32> -> tensor<f32>
+  return %l, %part : tensor<6x16xf32>, tensor<f32>
+}
+
+// -----
+
 // Tests that a model without a loss is refused.
 // expected-error @+1 {{the model returns no loss: give --loss cross_entropy, or export it with labels}}
 func.func @forward(%ids: tensor<2x3xi64> {onnx.name = "input_ids"},

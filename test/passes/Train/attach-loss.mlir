@@ -86,6 +86,16 @@ func.func @forward(%mask: tensor<2x3xi64> {onnx.name = "attention_mask"},
 
 // -----
 
+// Tests that a loss of whole sequences is refused.
+// expected-error @+1 {{the loss has labels of shape [2], but tokens are of shape [2, 3]: expected a label for each token, of logits [batch, seq, classes]; a loss of whole sequences is not supported}}
+func.func @forward(%ids: tensor<2x3xi64> {onnx.name = "input_ids"},
+                   %l: tensor<2x5xf32> {train.role = "other"})
+    -> (tensor<2x5xf32> {onnx.name = "logits"}) {
+  return %l : tensor<2x5xf32>
+}
+
+// -----
+
 // Tests that a module without a forward function is refused.
 // expected-error @+1 {{module has no function 'forward'}}
 module {

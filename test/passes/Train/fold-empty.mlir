@@ -96,6 +96,19 @@ func.func @rows(%i: tensor<2xi64>) -> tensor<2x3xf32> {
 
 // -----
 
+// Tests that a trained parameter that would get no gradient, where PyTorch has
+// zeros, is rejected.
+// expected-error @+1 {{parameter 'w' is read by way of tensors without elements alone: its gradient would be zeros; freeze it (--freeze w) or leave it out of the model}}
+onnx.parameter @w : tensor<2x4xf32>
+func.func @unread(%x: tensor<2x4xf32>) -> tensor<2x4xf32> {
+  %w = onnx.read @w : tensor<2x4xf32>
+  %e = onnx.slice %w from [0, 4] by [1, 1] : tensor<2x4xf32> -> tensor<2x0xf32>
+  %y = onnx.concat %x, %e axis 1 : tensor<2x4xf32>, tensor<2x0xf32> -> tensor<2x4xf32>
+  return %y : tensor<2x4xf32>
+}
+
+// -----
+
 // Tests that an input without elements is rejected by its name.
 // expected-error @+1 {{input 'past' of type 'tensor<2x0xf32>' has no elements, expected extents of 1 or more}}
 func.func @input(%x: tensor<2x0xf32> {onnx.name = "past"}) -> tensor<2x0xf32> {

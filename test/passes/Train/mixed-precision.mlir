@@ -80,6 +80,24 @@ func.func @step(%angle: tensor<2x4xf32>) -> tensor<2x4xf32> {
 
 // -----
 
+// Tests that probabilities of which the largest are chosen stay f32, as do the
+// chosen ones: in bf16 many would be equal.
+// CHECK-LABEL: func.func @step(
+// CHECK: %[[LOGITS:.*]] = onnx.matmul {{.*}} -> tensor<2x8xbf16>
+// CHECK-NEXT: %[[WIDE:.*]] = onnx.cast %[[LOGITS]] : tensor<2x8xbf16> -> tensor<2x8xf32>
+// CHECK-NEXT: %[[P:.*]] = onnx.softmax %[[WIDE]] {{.*}}tensor<2x8xf32>
+// CHECK-NEXT: onnx.top_k %[[P]] k 2 : tensor<2x8xf32> -> tensor<2x2xf32>, tensor<2x2xi64>
+onnx.parameter @w : tensor<4x8xf32>
+func.func @step(%x: tensor<2x4xf32>) -> tensor<2x2xf32> {
+  %w = onnx.read @w : tensor<4x8xf32>
+  %logits = onnx.matmul %x, %w : tensor<2x4xf32>, tensor<4x8xf32> -> tensor<2x8xf32>
+  %p = onnx.softmax %logits : tensor<2x8xf32> -> tensor<2x8xf32>
+  %values, %places = onnx.top_k %p k 2 : tensor<2x8xf32> -> tensor<2x2xf32>, tensor<2x2xi64>
+  return %values : tensor<2x2xf32>
+}
+
+// -----
+
 // Tests that a step with a backward is refused.
 // expected-error @+1 {{'step' has a backward already: run --train-mixed-precision before --train-build-backward}}
 func.func @step() {

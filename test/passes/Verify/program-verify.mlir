@@ -222,3 +222,23 @@ fsdprt.phase @step runs "step" {
   %1 = fsdprt.join "join" on compute [] unit "" scope ""
 }
 
+// -----
+
+// Tests that program_v7 rejects this: two ranks add what one has scratch for.
+#mesh = #fsdp.mesh<"shard" = 2>
+#line = #fsdp.line<layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>, parameters = ["w"], trainable = true, decay_elements = 0>
+onnx.parameter @w : tensor<4xf32>
+fsdp.unit @"(root)" root lines [#line]
+fsdprt.buffer 0 "w" shard unit "(root)" phase "" bytes 64 arena 0 at 0
+fsdprt.buffer 1 "ids" input unit "" phase "" bytes 64 arena 0 at 64 {role = "tokens", type = tensor<2x4xi64>}
+fsdprt.buffer 2 "sum" activation unit "" phase "step" bytes 4 arena 0 at 128
+fsdprt.buffer 3 "scratch" scratch unit "" phase "step" bytes 4 arena 0 at 192
+fsdprt.phase @init runs "once" {
+  %0 = fsdprt.load "load" 0 line 0 on compute [#fsdprt.arg<write 0 [0 : 64]>] unit "(root)" scope ""
+  %9 = fsdprt.join "join" on compute [] unit "" scope ""
+}
+fsdprt.phase @step runs "step" {
+  // expected-error @+1 {{has 4 bytes of scratch, expected 4 for each of 2 ranks (program_v7)}}
+  %1 = fsdprt.all_reduce "all_reduce" f32 count 1 on reduce [#fsdprt.arg<update 2 [0 : 4]>, #fsdprt.arg<scratch 3 [0 : 4]>] unit "" scope ""
+  %2 = fsdprt.join "join" on compute [] unit "" scope ""
+}

@@ -1,11 +1,12 @@
-"""Exports and trains each family of table.py in PyTorch.
+"""Exports and trains each model of a set in PyTorch.
 
-    python make.py [FAMILY ...]
+    python make_set.py families|cases [MODEL ...]
 
-Writes <family>.tar.xz, which holds its exports, and <family>.json: an entry an
-export, as in ../fixtures/MANIFEST.json, and the goldens.
+Writes into the set's folder <model>.tar.xz, which holds the exports, and
+<model>.json: an entry an export, as in fixtures/MANIFEST.json, and the goldens.
 """
 
+import importlib
 import io
 import json
 import logging
@@ -16,14 +17,13 @@ from pathlib import Path
 
 import torch
 
-HERE = Path(__file__).resolve().parent
-sys.path.append(str(HERE.parent))
-import export  # noqa: E402
-import golden  # noqa: E402
-import table  # noqa: E402
+import export
+import golden
+from models import MODELS
 
 # Above this a golden says more about the seed than about the trainer.
 CONDITIONED = 3e-6
+USUAL = [f"dynamo{opset}-dyn-{kind}" for opset in (18, 23) for kind in ("raw", "opt")]
 
 
 def exports(name):
@@ -32,15 +32,14 @@ def exports(name):
     Training says whether they compute what PyTorch does; ONNX's reference
     evaluator cannot run all of them (GatherElements on one row).
     """
-    opsets = (18,) if name in table.ONLY_OPSET_18 else (18, 23)
-    for variant in [f"dynamo{opset}-dyn-{kind}" for opset in opsets for kind in ("raw", "opt")]:
+    for variant in MODELS[name].variants or USUAL:
         proto = export.export(name, variant)
         yield export.entry(name, variant, proto), proto.SerializeToString()
 
 
-def pack(name, contents):
+def pack(path, contents):
     """Writes the exports as an archive that is the same for the same contents."""
-    with tarfile.open(HERE / f"{name}.tar.xz", "w:xz") as archive:
+    with tarfile.open(path, "w:xz") as archive:
         for file, content in contents.items():
             info = tarfile.TarInfo(file)
             info.size = len(content)
@@ -48,7 +47,7 @@ def pack(name, contents):
 
 
 def goldens(name):
-    labels = bool(table.FAMILIES[name].classes)
+    labels = bool(MODELS[name].classes)
     found = {}
     for kind, steps in ("adamw", 8), ("sgd", 4):
         run = golden.Run(kind, batch=4, steps=steps, labels=labels)
@@ -62,14 +61,15 @@ def goldens(name):
     return found
 
 
-def make(name):
-    trained, made = goldens(name), list(exports(name))
-    pack(name, {entry["file"]: content for entry, content in made})
+def make(folder, name):
+    trained = {} if MODELS[name].refused else goldens(name)
+    made, archive = list(exports(name)), folder / f"{name}.tar.xz"
+    pack(archive, {entry["file"]: content for entry, content in made})
     lines = ",\n".join(json.dumps(entry) for entry, _ in made)
-    (HERE / f"{name}.json").write_text(
+    (folder / f"{name}.json").write_text(
         f'{{"exports": [\n{lines}\n],\n"goldens": {json.dumps(trained)}}}\n'
     )
-    print(f"{name}: {(HERE / f'{name}.tar.xz').stat().st_size} bytes", flush=True)
+    print(f"{name}: {archive.stat().st_size} bytes", flush=True)
 
 
 def main():
@@ -78,9 +78,13 @@ def main():
     for logger in ("torch.onnx", "onnx_ir"):
         logging.getLogger(logger).setLevel(logging.ERROR)
     warnings.simplefilter("ignore")
-    table.register()
-    for name in sys.argv[1:] or table.FAMILIES:
-        make(name)
+    folder = Path(__file__).resolve().parent / sys.argv[1]
+    sys.path.insert(0, str(folder))
+    # The set's models take the place of those of models.py.
+    MODELS.clear()
+    MODELS.update(importlib.import_module("table").TABLE)
+    for name in sys.argv[2:] or MODELS:
+        make(folder, name)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,34 @@
+//===- FlagText.h - Options that tools read before passes do ----*- C++ -*-===//
+#ifndef FSDP_PASSES_SUPPORT_FLAGTEXT_H
+#define FSDP_PASSES_SUPPORT_FLAGTEXT_H
+
+#include "llvm/ADT/SmallVector.h"
+#include "llvm/ADT/StringRef.h"
+#include <string>
+
+namespace fsdp {
+/// The axis that parameters are sharded over.
+constexpr llvm::StringLiteral kShardAxis = "shard";
+
+struct MeshAxis {
+  llvm::StringRef name;
+  int64_t size = 1;
+};
+
+/// "shard=8" to its axes: what is wrong with it, or "". The name of the one
+/// axis is not looked at.
+std::string readMesh(llvm::StringRef text,
+                     llvm::SmallVectorImpl<MeshAxis> &axes);
+
+/// A number of units for those that a pattern matches.
+struct DepthRule {
+  llvm::StringRef pattern; ///< "": all
+  int64_t depth = 0;
+};
+
+/// "2" or "PATTERN=2", as `flag` was given it: what is wrong with it, or "".
+std::string readDepth(llvm::StringRef flag, llvm::StringRef text,
+                      DepthRule &rule);
+} // namespace fsdp
+
+#endif // FSDP_PASSES_SUPPORT_FLAGTEXT_H

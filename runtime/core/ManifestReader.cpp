@@ -1,0 +1,189 @@
+//===- ManifestReader.cpp - From manifest.json to a Manifest --------------===//
+
+#include "core/DType.h"
+#include "core/ManifestUnits.h"
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <sstream>
+#include <sys/stat.h>
+
+using namespace fsdprt;
+using namespace fsdprt::fields;
+
+namespace {
+
+void parseHead(Manifest &manifest, const Json &json) {
+  const std::string where = "the manifest";
+  require(getOr<std::string>(json, "format", "", where) == "fsdp-opt program",
+          "it is not the manifest of a program ('format' is not 'fsdp-opt "
+          "program')");
+  int64_t abi = get<int64_t>(json, "abi", where);
+  require(abi == FSDPRT_ABI_VERSION,
+          "the program was compiled for ABI " + std::to_string(abi) +
+              ", this runtime has ABI " + std::to_string(FSDPRT_ABI_VERSION) +
+              "; compile it again");
+  manifest.model = getOr<std::string>(json, "model", "", where);
+  const Json &target = member(json, "target", where);
+  manifest.triple = getOr<std::string>(target, "triple", "", "target");
+  manifest.cpu = getOr<std::string>(target, "cpu", "", "target");
+  manifest.features =
+      getOr<std::vector<std::string>>(target, "features", {}, "target");
+  int64_t world = 1;
+  for (const Json &axis : member(json, "mesh", where)) {
+    MeshAxis parsed{get<std::string>(axis, "axis", "mesh"),
+                    get<int64_t>(axis, "size", "mesh")};
+    require(parsed.size >= 1 && parsed.size <= 65536 / world,
+            "mesh axis '" + parsed.axis + "' has an invalid size");
+    world *= parsed.size;
+    manifest.mesh.push_back(parsed);
+  }
+}
+
+void parseArenas(Manifest &manifest, const Json &json) {
+  int64_t sum = 0;
+  for (const Json &arena : member(json, "arenas", "the manifest")) {
+    ArenaSpec spec{get<std::string>(arena, "name", "arenas"),
+                   get<int64_t>(arena, "bytes", "arenas")};
+    require(spec.bytes >= 0 && spec.bytes < (int64_t(1) << 46),
+            "arena '" + spec.name + "' has an invalid size");
+    sum += spec.bytes;
+    manifest.arenas.push_back(spec);
+  }
+  manifest.plannedPeakBytes =
+      get<int64_t>(json, "planned_peak_bytes", "the manifest");
+  require(manifest.plannedPeakBytes == sum,
+          "planned_peak_bytes is " + std::to_string(manifest.plannedPeakBytes) +
+              " but the arenas have " + std::to_string(sum) + " bytes");
+}
+
+void parsePhases(Manifest &manifest, const Json &json) {
+  for (const Json &phase : member(json, "phases", "the manifest")) {
+    PhaseSpec spec{get<std::string>(phase, "name", "phases"),
+                   get<std::string>(phase, "symbol", "phases"),
+                   get<std::string>(phase, "runs", "phases")};
+    require(spec.runs == "once" || spec.runs == "step" || spec.runs == "save",
+            "phase '" + spec.name + "' runs '" + spec.runs +
+                "', expected once, step or save");
+    manifest.phases.push_back(spec);
+  }
+}
+
+void parseInterface(Manifest &manifest, const Json &json) {
+  const std::string where = "the manifest";
+  manifest.batch = get<int64_t>(json, "batch", where);
+  manifest.seq = get<int64_t>(json, "seq", where);
+  require(manifest.batch > 0 && manifest.seq > 0 &&
+              boundedProduct({manifest.batch, manifest.seq}),
+          "batch and seq must be positive, and fit into memory");
+  for (const Json &input : member(json, "inputs", where)) {
+    InputSpec spec;
+    spec.name = get<std::string>(input, "name", "inputs");
+    spec.role = get<std::string>(input, "role", "inputs");
+    spec.place = parsePlace(manifest, member(input, "place", "inputs"),
+                            "input '" + spec.name + "'");
+    require(spec.role == "tokens" || spec.role == "labels",
+            "input '" + spec.name + "' has the unknown role '" + spec.role +
+                "'");
+    require(spec.place.dtype == FSDPRT_I64 || spec.place.dtype == FSDPRT_I32,
+            "input '" + spec.name + "' must be i64 or i32");
+    require(productOf(spec.place.shape) == manifest.batch * manifest.seq,
+            "input '" + spec.name + "' has shape " +
+                shapeString(spec.place.shape) + ", expected [batch, seq] = " +
+                shapeString({manifest.batch, manifest.seq}));
+    manifest.inputs.push_back(spec);
+  }
+  for (auto [key, map] : {std::make_pair("scalars", &manifest.scalars),
+                          std::make_pair("results", &manifest.results)})
+    for (const auto &[name, place] : member(json, key, where).items()) {
+      Place parsed =
+          parsePlace(manifest, place, "scalar '" + std::string(name) + "'");
+      require(productOf(parsed.shape) == 1,
+              "scalar '" + std::string(name) + "' has more than one element");
+      map->emplace(name, parsed);
+    }
+  manifest.vocabSize = getSize(json, "vocab_size", where);
+  manifest.tokenRows = json.contains("token_rows")
+                           ? getSize(json, "token_rows", where)
+                           : manifest.vocabSize;
+  require(manifest.tokenRows > 0, "token_rows must be positive");
+  manifest.dropped =
+      getOr<std::vector<std::string>>(json, "dropped", {}, where);
+  manifest.ignoreIndex = getOr<int64_t>(json, "ignore_index", -100, where);
+  std::string shift = get<std::string>(json, "labels_shift", where);
+  require(shift == "data" || shift == "model",
+          "labels_shift is '" + shift + "', expected data or model");
+  manifest.labelsAreNextTokens = shift == "data";
+}
+
+void parseBuffers(Manifest &manifest, const Json &json) {
+  for (const Json &buffer : member(json, "buffers", "the manifest")) {
+    BufferSpec spec;
+    spec.id = get<int64_t>(buffer, "id", "buffers");
+    std::string where = "buffer " + std::to_string(spec.id);
+    spec.name = getOr<std::string>(buffer, "name", "", where);
+    if (buffer.contains("unit") && buffer["unit"].is_number_integer()) {
+      int64_t unit = buffer["unit"].get<int64_t>();
+      if (unit >= 0 && unit < int64_t(manifest.units.size()))
+        spec.unit = manifest.units[unit].name;
+    } else {
+      spec.unit = getOr<std::string>(buffer, "unit", "", where);
+    }
+    spec.kind = get<std::string>(buffer, "kind", where);
+    spec.phase = get<std::string>(buffer, "phase", where);
+    spec.arena = get<int32_t>(buffer, "arena", where);
+    spec.offset = get<int64_t>(buffer, "offset", where);
+    spec.bytes = get<int64_t>(buffer, "bytes", where);
+    spec.first = getOr<int64_t>(buffer, "first", 0, where);
+    spec.last = getOr<int64_t>(buffer, "last", 0, where);
+    checkRange(manifest, spec.arena, spec.offset, spec.bytes, where);
+    manifest.buffers.push_back(spec);
+  }
+}
+
+} // namespace
+
+Expected<Manifest> fsdprt::parseManifest(const std::string &text,
+                                         const std::string &where) {
+  try {
+    Json json = Json::parse(text);
+    Manifest manifest;
+    parseHead(manifest, json);
+    parseArenas(manifest, json);
+    parsePhases(manifest, json);
+    parseInterface(manifest, json);
+    parseUnits(manifest, json);
+    parseParameters(manifest, json);
+    parseBuffers(manifest, json);
+    return manifest;
+  } catch (const Malformed &malformed) {
+    return failure("'", where, "': ", malformed.message);
+  } catch (const Json::parse_error &error) {
+    return failure("'", where, "' is not valid JSON (at byte ", error.byte,
+                   "); compile the program again");
+  } catch (const Json::exception &error) {
+    return failure("'", where, "' is malformed: ", error.what());
+  }
+}
+
+Expected<Manifest> fsdprt::loadManifest(const std::string &folder) {
+  struct stat info;
+  if (::stat(folder.c_str(), &info) != 0)
+    return failure("cannot open program '", folder,
+                   "': ", std::strerror(errno));
+  std::string path = folder + "/manifest.json";
+  if (!S_ISDIR(info.st_mode) || ::stat(path.c_str(), &info) != 0)
+    return failure("'", folder,
+                   "' is not a compiled program (no manifest.json in it); "
+                   "make one with fsdp-compile");
+  std::ifstream stream(path, std::ios::binary);
+  std::ostringstream text;
+  text << stream.rdbuf();
+  if (!stream)
+    return failure("cannot read '", path, "': ", std::strerror(errno));
+  Expected<Manifest> manifest = parseManifest(text.str(), path);
+  if (manifest.ok())
+    manifest->folder = folder;
+  return manifest;
+}
