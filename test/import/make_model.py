@@ -3,6 +3,7 @@
     python make_model.py NAME > model.onnx
 """
 
+import re
 import sys
 
 import numpy as np
@@ -291,8 +292,8 @@ def recorded(node, call):
     `result = target(arguments)`."""
     result, rest = call.split(" = ", 1)
     target, arguments = rest[:-1].split("(", 1)
-    arguments, _, alpha = arguments.partition(", alpha=")
-    kwargs = f"alpha: {alpha}" if alpha else ""
+    arguments, *named = re.split(r", (?=\w+=)", arguments)
+    kwargs = ", ".join(named).replace("=", ": ")
     node.metadata_props.add(
         key="pkg.torch.onnx.fx_node",
         value=f"%{result} : [num_users=1] = call_function[target=torch.ops.aten."

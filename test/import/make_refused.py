@@ -54,6 +54,50 @@ def detach(first="", second="y = mul(%x, %detach)", reads="h,h2", third=""):
     )
 
 
+def gone(call="s = sigmoid(%h)", reader="y = mul(%s, %sigmoid_1)", reads="s,s", beside="", table="weight"):
+    """A value that is read under the name of a call which the file has not; `beside`
+    is another call of it, and the values depend on a parameter of `table`."""
+    first = "h = mul(%x, %p_weight)" if table == "weight" else "h = mul(%x, %x)"
+    nodes = [recorded(node("Mul", ["x", table], ["h"]), first)]
+    if call:
+        nodes.append(recorded(node("Sigmoid", ["h"], ["s"]), call))
+    nodes.append(recorded(node("Mul", reads.split(","), ["y"]), reader))
+    nodes.append(recorded(node("Mul", ["y", "h" if beside else "y"], ["z"]), beside or "z = mul(%y, %y)"))
+    proto = model(nodes, [value("x", [2, 4])], [value("z", [2, 4])],
+                  [weight("weight", ramp(4)), weight("other", ramp(2, 4))])
+    return signed(proto, p_weight="weight")
+
+
+def dropped_bias(beta=""):
+    """A product whose addend, a bias of zeros, the optimizer dropped."""
+    record = f"y = addmm(%p_bias, %x, %p_weight{', beta=' + beta if beta else ''})"
+    return signed(
+        model([recorded(node("Gemm", ["x", "weight"], ["y"]), record)], [value("x", [2, 4])],
+              [value("y", [2, 3])], [weight("weight", ramp(4, 3))]),
+        p_weight="weight", p_bias="bias",
+    )
+
+
+def old(op="Add", opset="6", **attributes):
+    """x and a weight with the meaning that an operator had once."""
+    return model(
+        [node(op, ["x", "weight"], ["y"], **{name: int(number) for name, number in attributes.items()})],
+        [value("x", [4, 4])], [value("y", [4, 4])], [weight("weight", ramp(4))], opset=int(opset),
+    )
+
+
+def one_hot(depth="4"):
+    return model([node("OneHot", ["x", "depth", "values"], ["y"])],
+                 [value("x", [2, 3], INT64)], [value("y", None)],
+                 [weight("depth", np.float32(depth) if depth == "nan" else np.int64(depth)),
+                  weight("values", np.float32([0, 1]))])
+
+
+def padded(mode="reflect", by="2"):
+    return model([node("Pad", ["x", "pads"], ["y"], mode=mode)], [value("x", [4])], [value("y", None)],
+                 [weight("pads", np.int64([0, int(by)]))])
+
+
 def dropped_sum(ops="Sqrt,Reciprocal", second="y = rsqrt(%add)", first="h = tanh(%x)", reads="h",
                 after="", given="Tanh", final="w = mul(%z, %p_weight)"):
     """h = tanh(x), which the nodes `ops` of a second call read where their record

@@ -14,8 +14,6 @@ struct NodeContext {
   std::vector<Operand> in;
   std::vector<Operand> out;
   TensorData &data;
-  /// Keeps the node as an `onnx.node` with results of the given types.
-  llvm::function_ref<llvm::SmallVector<mlir::Value>(mlir::TypeRange)> keepNode;
   /// padding_idx of an embedding, where the file's records do not tell it.
   std::optional<int64_t> paddingRow;
   /// The log-softmax behind a value: its input and axis.
@@ -28,8 +26,9 @@ struct NodeContext {
   double real(llvm::StringRef name, double otherwise) const;
   std::string text(llvm::StringRef name, llvm::StringRef otherwise) const;
   const NodeAttribute *attribute(llvm::StringRef name) const;
-  /// Fails, after an error, where the node has an attribute that no known
-  /// version of its operator has, and which may change the result.
+  /// Fails, after an error, where the node is of a version of its operator that
+  /// is older than known, or has an attribute that no known version has, and
+  /// which may change the result.
   llvm::LogicalResult checkAttributes() const;
   /// The tensor of an attribute.
   mlir::FailureOr<Tensor> tensor(llvm::StringRef name) const;

@@ -8,6 +8,7 @@
 #include "dialects/Onnx/Import/Importer.h"
 #include "dialects/Onnx/Import/DroppedSums.h"
 #include "dialects/Onnx/Import/KeptNodes.h"
+#include "dialects/Onnx/Import/MergedCalls.h"
 #include "dialects/Onnx/Import/ProtoTypes.h"
 #include "dialects/Onnx/Import/RecordedCalls.h"
 #include "dialects/Onnx/Import/UnreadInputs.h"
@@ -96,13 +97,17 @@ LogicalResult Importer::keepUnsupported(const Node &node,
 
 /// Puts a bias of zeros that the exporter dropped back in.
 LogicalResult Importer::addDroppedBias(const Node &node, NodeContext &context,
-                                       size_t index) {
-  Parameter &parameter = parameters.parameters[index];
+                                       DroppedBias dropped) {
+  Parameter &parameter = parameters.parameters[dropped.parameter];
   bool norm = node.opType == "LayerNormalization";
   Operand &beside = norm ? context.in[1] : context.out[0];
   if (parameter.shape.empty() && !parameter.source)
-    parameter.shape.push_back(beside.shape().back());
-  FailureOr<Operand> bias = readParameter(index, false);
+    parameter.shape = SmallVector<int64_t>(norm ? beside.shape()
+                                                : beside.shape().take_back());
+  FailureOr<Operand> bias = readParameter(dropped.parameter, false);
+  if (succeeded(bias) && dropped.scale != 1)
+    bias = emitter.binary(Binary::Mul, *bias,
+                          emitter.scalarLike(*bias, dropped.scale));
   if (failed(bias))
     return failure();
   if (norm) {
@@ -145,13 +150,7 @@ LogicalResult Importer::importNode(const Node &node) {
   emitter.scope = parameters.containers.resolve(scopeOf(node));
   if (failed(checkDropoutMode(graph, node, emitter.loc)))
     return failure();
-  auto keep = [&](TypeRange types) -> SmallVector<Value> { return {}; };
-  NodeContext context{node, emitter, {},         {},      data,
-                      keep, {},      logSoftmax, nanTests};
-  auto keepThis = [&](TypeRange types) {
-    return keepNode(node, context.in, types);
-  };
-  context.keepNode = keepThis;
+  NodeContext context{node, emitter, {}, {}, data, {}, logSoftmax, nanTests};
   if (auto row = parameters.paddingRows.find(&node);
       row != parameters.paddingRows.end())
     context.paddingRow = row->second;
@@ -260,7 +259,8 @@ OwningOpRef<ModuleOp> Importer::run() {
       failed(findStops(graph, options, loc, stops)) ||
       failed(declareInputParameters(graph, options, loc)) ||
       failed(recoverParameters(graph, options, data, loc, parameters)) ||
-      failed(checkDroppedSums(graph, loc)))
+      failed(checkDroppedSums(graph, loc)) ||
+      failed(checkMergedCalls(graph, parameters, stops, loc)))
     return nullptr;
   module = ModuleOp::create(loc);
   (*module)->setAttr("onnx.model", builder.getStringAttr(graph.fileName));

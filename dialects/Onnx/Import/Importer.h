@@ -60,7 +60,7 @@ private:
   llvm::LogicalResult define(const std::string &name, Operand value);
   mlir::FailureOr<Operand> readParameter(size_t index, bool transposed);
   llvm::LogicalResult addDroppedBias(const Node &node, NodeContext &context,
-                                     size_t index);
+                                     DroppedBias dropped);
   llvm::LogicalResult dispatch(const Node &node, NodeContext &context);
   llvm::SmallVector<mlir::Value>
   keepNode(const Node &node, llvm::ArrayRef<Operand> in, mlir::TypeRange types);

@@ -5,138 +5,13 @@
 // is brought to the end, where each row of the others is a table of its own.
 //
 //===----------------------------------------------------------------------===//
-#include "dialects/Onnx/Import/Handlers.h"
+#include "dialects/Onnx/Import/Places.h"
 #include "dialects/Onnx/IndexSpace.h"
 
 using namespace mlir;
 using namespace fsdp::onnx;
 
 namespace {
-/// Where what `value` holds comes from, past ops that only move it.
-Value originOf(Value value) {
-  while (isa_and_nonnull<ReshapeOp, TransposeOp, SliceOp, ExpandOp, CastOp>(
-      value.getDefiningOp()))
-    value = value.getDefiningOp()->getOperand(0);
-  return value;
-}
-
-/// Whether all of `value` is known to lie in [0, extent): places of the
-/// largest of as many.
-bool isWithin(Value value, int64_t extent) {
-  auto top = originOf(value).getDefiningOp<TopKOp>();
-  return top &&
-         cast<RankedTensorType>(top.getX().getType()).getShape().back() <=
-             extent;
-}
-
-/// Indices into `extent` elements, and which of them are outside (absent where
-/// that is known of none).
-struct Wrapped {
-  Operand index, outside;
-};
-
-FailureOr<Wrapped> wrapConstant(NodeContext &c, const Tensor &given,
-                                int64_t extent) {
-  Tensor wrapped = given;
-  for (int64_t &index : wrapped.ints) {
-    int64_t asGiven = index;
-    index = index < 0 ? index + extent : index;
-    if (index < 0 || index >= extent)
-      return c.e.error() << c.node.opType << " has index " << asGiven
-                         << " into " << extent << " elements";
-  }
-  return Wrapped{Operand(std::move(wrapped)), {}};
-}
-
-LogicalResult checkIndices(NodeContext &c, const Operand &given) {
-  if (isa<IntegerType>(given.elementType()) &&
-      !given.elementType().isInteger(1))
-    return success();
-  return c.e.error() << c.node.opType << " has indices of type " << given.type()
-                     << ", expected whole numbers";
-}
-
-/// Negative indices count from the end.
-FailureOr<Wrapped> wrap(NodeContext &c, const Operand &given, int64_t extent) {
-  if (failed(checkIndices(c, given)))
-    return failure();
-  if (given.constant)
-    return wrapConstant(c, *given.constant, extent);
-  if (isWithin(given.value, extent))
-    return Wrapped{given, {}};
-  Operand zero = c.e.scalarLike(given, 0),
-          size = c.e.scalarLike(given, double(extent));
-  auto isNegative = c.e.binary(Binary::Less, given, zero);
-  auto fromEnd = c.e.binary(Binary::Add, given, size);
-  if (failed(isNegative) || failed(fromEnd))
-    return failure();
-  auto index = c.e.where(*isNegative, *fromEnd, given);
-  if (failed(index))
-    return failure();
-  auto below = c.e.binary(Binary::Less, *index, zero);
-  auto above = c.e.binary(Binary::GreaterOrEqual, *index, size);
-  if (failed(below) || failed(above))
-    return failure();
-  auto outside = c.e.binary(Binary::Or, *below, *above);
-  return failed(outside) ? FailureOr<Wrapped>(failure())
-                         : Wrapped{*index, *outside};
-}
-
-/// Adds `next` * `stride` to the places so far; either may be absent.
-LogicalResult addPlaces(NodeContext &c, Wrapped &sum, const Wrapped &next,
-                        int64_t stride) {
-  MaybeOperand scaled = next.index;
-  if (stride != 1)
-    scaled = c.e.binary(Binary::Mul, next.index,
-                        c.e.scalarLike(next.index, double(stride)));
-  if (succeeded(scaled) && sum.index.present())
-    scaled = c.e.binary(Binary::Add, sum.index, *scaled);
-  if (failed(scaled))
-    return failure();
-  sum.index = *scaled;
-  if (!next.outside.present())
-    return success();
-  MaybeOperand outside = next.outside;
-  if (sum.outside.present())
-    outside = c.e.binary(Binary::Or, sum.outside, next.outside);
-  if (failed(outside))
-    return failure();
-  sum.outside = *outside;
-  return success();
-}
-
-/// The places as one operand: -1, which no table has, where one of several
-/// indices is outside although their sum is not.
-MaybeOperand placesOf(NodeContext &c, const Wrapped &sum, bool isSum) {
-  if (!isSum || !sum.outside.present())
-    return sum.index;
-  return c.e.where(sum.outside, c.e.scalarLike(sum.index, -1), sum.index);
-}
-
-/// GatherND's and ScatterND's indices [..., depth] into the dimensions
-/// `extents` as places [...] in those merged.
-MaybeOperand mergedPlaces(NodeContext &c, const Operand &indices,
-                          ArrayRef<int64_t> extents) {
-  SmallVector<int64_t> strides = stridesOf(extents);
-  ArrayRef<int64_t> whole = indices.shape();
-  SmallVector<int64_t> starts(whole.size(), 0), steps(whole.size(), 1),
-      part(whole);
-  part.back() = 1;
-  Wrapped sum;
-  for (size_t d = 0; d < extents.size(); ++d) {
-    starts.back() = d;
-    MaybeOperand one = c.e.slice(indices, starts, steps, part);
-    if (succeeded(one))
-      one = c.e.reshape(*one, whole.drop_back());
-    if (failed(one))
-      return failure();
-    auto wrapped = wrap(c, *one, extents[d]);
-    if (failed(wrapped) || failed(addPlaces(c, sum, *wrapped, strides[d])))
-      return failure();
-  }
-  return placesOf(c, sum, extents.size() > 1);
-}
-
 /// x with the `count` dimensions from `at` on merged.
 MaybeOperand mergeDims(NodeContext &c, const Operand &x, int64_t at,
                        int64_t count) {
@@ -388,15 +263,6 @@ LogicalResult compress(NodeContext &c) {
   return c.result(c.e.gather(x, Operand(std::move(rows)), axis, std::nullopt));
 }
 } // namespace
-
-MaybeOperand fsdp::onnx::wrapIndices(NodeContext &c, const Operand &indices,
-                                     int64_t extent) {
-  // Tokens are never negative.
-  if (indices.value && isa<BlockArgument>(originOf(indices.value)))
-    return indices;
-  auto wrapped = wrap(c, indices, extent);
-  return failed(wrapped) ? MaybeOperand(failure()) : wrapped->index;
-}
 
 void fsdp::onnx::addIndexHandlers(HandlerTable &table) {
   table["GatherND"] = gatherAt;

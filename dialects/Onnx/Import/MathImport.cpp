@@ -107,14 +107,10 @@ LogicalResult power(NodeContext &c) {
 }
 
 LogicalResult isNaN(NodeContext &c) {
-  if (c.in[0].constant || !c.in[0].value.getDefiningOp<SoftmaxOp>())
-    return c.result(c.e.unary(Unary::IsNaN, c.in[0]));
-  // Kept only where it is more than a softmax's guard (see choose).
-  auto type = RankedTensorType::get(c.in[0].shape(), c.e.builder.getI1Type());
-  Value test = c.keepNode(type).front();
-  c.nanTests[test] = c.in[0].value;
-  c.out.push_back(test);
-  return success();
+  MaybeOperand test = c.e.unary(Unary::IsNaN, c.in[0]);
+  if (succeeded(test) && test->value)
+    c.nanTests[test->value] = c.in[0].value;
+  return c.result(test);
 }
 
 LogicalResult isInf(NodeContext &c) {
@@ -144,24 +140,27 @@ LogicalResult castLike(NodeContext &c) {
 }
 
 /// Whether the softmax that gives `probabilities` can have a row of NaN from
-/// finite scores: only under a mask with a row of -inf alone.
+/// finite scores: only under a mask with a row of -inf alone, a constant or one
+/// that is computed from an input.
 bool hasFullyMaskedRow(ConstantCache &cache, Value probabilities) {
   auto softmax = probabilities.getDefiningOp<SoftmaxOp>();
   if (!softmax)
     return true;
-  auto add = softmax.getX().getDefiningOp<AddOp>();
-  if (!add)
-    return softmax.getX().getDefiningOp<WhereOp>() != nullptr;
-  for (Value operand : add->getOperands()) {
-    auto constant = operand.getDefiningOp<ConstantOp>();
-    if (auto mask = constant ? dyn_cast<DenseElementsAttr>(constant.getValue())
-                             : nullptr)
-      return cache.masksARow(mask);
-  }
-  // A mask that is computed from an input may mask anything.
-  for (Value operand : add->getOperands())
-    if (operand.getDefiningOp<WhereOp>() || operand.getDefiningOp<CastOp>())
+  llvm::SetVector<Value> parts;
+  parts.insert(softmax.getX());
+  for (size_t i = 0; i < parts.size(); ++i) {
+    Operation *op = parts[i].getDefiningOp();
+    auto constant = dyn_cast_or_null<ConstantOp>(op);
+    auto mask =
+        constant ? dyn_cast<DenseElementsAttr>(constant.getValue()) : nullptr;
+    if (mask && cache.masksARow(mask))
       return true;
+    if (isa_and_nonnull<WhereOp, CastOp, LogOp>(op))
+      return true;
+    if (isa_and_nonnull<AddOp, SubOp, MulOp, DivOp, NegOp, ReshapeOp, SliceOp,
+                        ExpandOp, TransposeOp, ConcatOp>(op))
+      parts.insert(op->operand_begin(), op->operand_end());
+  }
   return false;
 }
 
@@ -189,6 +188,25 @@ LogicalResult choose(NodeContext &c) {
   return success();
 }
 
+/// Whether a value is this number in all places.
+bool isNumber(Value value, double number) {
+  auto constant = value.getDefiningOp<ConstantOp>();
+  auto elements =
+      constant ? dyn_cast<DenseElementsAttr>(constant.getValue()) : nullptr;
+  std::optional<Tensor> tensor;
+  if (elements && elements.isSplat())
+    tensor = toTensor(elements);
+  return tensor && tensor->asFloat(0) == number;
+}
+
+/// Whether two values are one, or equal constants.
+bool areSame(Value a, Value b) {
+  auto constantA = a.getDefiningOp<ConstantOp>(),
+       constantB = b.getDefiningOp<ConstantOp>();
+  return a == b || (constantA && constantB &&
+                    constantA.getValue() == constantB.getValue());
+}
+
 /// The logarithm of a sigmoid, of 1 + x and of e^a + e^b, as PyTorch computes
 /// them: the exporter writes each in parts, which overflow or lose the digits
 /// of a small x.
@@ -202,7 +220,7 @@ LogicalResult logarithm(NodeContext &c) {
   }
   std::string target = parseCall(c.node.fxNode).target;
   auto sum = dyn_cast_or_null<AddOp>(inner);
-  if (sum && target == "log1p")
+  if (sum && target == "log1p" && isNumber(sum.getRhs(), 1))
     return c.result(f.apply(Unary::Log1p, Operand(sum.getLhs())));
   if (sum && target == "logaddexp") {
     auto a = sum.getLhs().getDefiningOp<ExpOp>(),
@@ -227,10 +245,42 @@ LogicalResult difference(NodeContext &c) {
   auto multiple = dyn_cast_or_null<MulOp>(before(c.in[1]));
   auto floor = multiple ? multiple.getLhs().getDefiningOp<FloorOp>() : nullptr;
   auto quotient = floor ? floor.getX().getDefiningOp<DivOp>() : nullptr;
-  if (quotient && target == "remainder")
+  if (quotient && target == "remainder" &&
+      areSame(quotient.getLhs(), c.in[0].value) &&
+      areSame(quotient.getRhs(), multiple.getRhs()))
     return c.result(c.e.binary(Binary::Mod, Operand(quotient.getLhs()),
                                Operand(quotient.getRhs())));
   return c.result(c.e.binary(Binary::Sub, c.in[0], c.in[1]));
+}
+/// PyTorch's quotient that is rounded down, `x // z`: what is left after the
+/// multiples of z, over z. The exporter rounds x / z down, which is one too
+/// many where that was rounded up to a whole number. Its gradient is 0, also
+/// where z is (-0 is taken for 0).
+LogicalResult roundDown(NodeContext &c) {
+  CallRecord call = parseCall(c.node.fxNode);
+  auto quotient =
+      c.in[0].value ? c.in[0].value.getDefiningOp<DivOp>() : DivOp();
+  if (!quotient || (call.target != "floor_divide" && call.target != "div"))
+    return c.result(c.e.unary(Unary::Floor, c.in[0]));
+  Formula f(c.e);
+  Operand x(quotient.getLhs());
+  MaybeOperand z = Operand(quotient.getRhs());
+  MaybeOperand isZero = f.apply(Binary::Equal, z, 0),
+               infinite =
+                   f.apply(Binary::Mul, f.apply(Unary::Sign, x), HUGE_VAL);
+  z = f.where(isZero, 1.0, z);
+  MaybeOperand rest = f.apply(Binary::FMod, x, z);
+  MaybeOperand whole = f.apply(Binary::Div, f.apply(Binary::Sub, x, rest), z);
+  MaybeOperand isBeyond =
+      f.apply(Binary::And, f.apply(Unary::Not, f.apply(Binary::Equal, rest, 0)),
+              f.apply(Binary::Xor, f.apply(Binary::Less, rest, 0),
+                      f.apply(Binary::Less, z, 0)));
+  whole = f.where(isBeyond, f.apply(Binary::Sub, whole, 1), whole);
+  MaybeOperand down = f.apply(Unary::Floor, whole);
+  MaybeOperand isAbove =
+      f.apply(Binary::Greater, f.apply(Binary::Sub, whole, down), 0.5);
+  down = f.where(isAbove, f.apply(Binary::Add, down, 1), down);
+  return c.result(f.where(isZero, infinite, down));
 }
 } // namespace
 
@@ -241,6 +291,7 @@ void fsdp::onnx::addMathHandlers(HandlerTable &table) {
   // What is an op here and none of ONNX.
   table.erase("Expm1");
   table.erase("Log1p");
+  table["Floor"] = roundDown;
   table["Sqrt"] = squareRoot;
   table["Log"] = logarithm;
   table["IsInf"] = isInf;

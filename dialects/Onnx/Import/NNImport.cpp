@@ -295,7 +295,10 @@ LogicalResult negativeLogLikelihoodLoss(NodeContext &c) {
   auto it =
       c.in[0].value ? c.logSoftmax.find(c.in[0].value) : c.logSoftmax.end();
   if (it == c.logSoftmax.end() || it->second.second != 1)
-    return failure();
+    return c.e.error()
+           << "NegativeLogLikelihoodLoss is supported of a LogSoftmax over "
+              "dimension 1 alone: export the loss as cross_entropy, or the "
+              "model without labels, for --loss cross_entropy";
   return crossEntropy(c, it->second.first, 1);
 }
 

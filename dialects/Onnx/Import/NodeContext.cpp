@@ -77,6 +77,10 @@ FailureOr<SmallVector<int64_t>> NodeContext::axes(ArrayRef<int64_t> values,
 }
 
 LogicalResult NodeContext::checkAttributes() const {
+  if (int64_t oldest = oldestOpset(node.opType); node.version < oldest)
+    return e.error() << node.opType << " is that of opset " << node.version
+                     << ", which means something else than since opset "
+                     << oldest << ": export with opset_version=18";
   for (const auto &entry : node.attributes)
     if (!isKnownAttribute(node.opType, entry.first()))
       return e.error() << "attribute '" << entry.first() << "' of "

@@ -85,9 +85,10 @@ template <bool smallest> LogicalResult argBest(NodeContext &c) {
 LogicalResult oneHot(NodeContext &c) {
   if (!c.in[1].constant || c.in[1].constant->stored() != 1)
     return failure();
-  int64_t depth = int64_t(c.in[1].constant->asFloat(0));
+  double given = c.in[1].constant->asFloat(0);
+  int64_t depth = given >= 1 && given < 0x1p62 ? int64_t(given) : 0;
   if (depth < 1 || c.in[2].type().getShape() != ArrayRef<int64_t>{2})
-    return c.e.error() << "OneHot has depth " << depth << " and values "
+    return c.e.error() << "OneHot has depth " << given << " and values "
                        << c.in[2].type()
                        << ", expected a depth above 0 and two values";
   auto axis = c.axis(c.integer("axis", -1), c.in[0].rank() + 1);
@@ -98,6 +99,8 @@ LogicalResult oneHot(NodeContext &c) {
   shape.insert(shape.begin() + *axis, 1);
   places[*axis] = depth;
   auto index = c.e.reshape(*indices, shape);
+  if (!c.e.checkSize(places, /*computed=*/true))
+    return failure();
   SmallVector<int64_t> numbers(depth);
   for (int64_t i = 0; i < depth; ++i)
     numbers[i] = i;

@@ -27,7 +27,7 @@ bool ParameterTable::isRead(size_t parameter) const {
                         return use.second.parameter == parameter;
                       }) ||
          llvm::any_of(droppedBiases, [&](const auto &bias) {
-           return bias.second == parameter;
+           return bias.second.parameter == parameter;
          });
 }
 
@@ -41,7 +41,7 @@ void ParameterTable::erase(size_t parameter, size_t replacement) {
   for (auto &use : uses)
     redirect(use.second.parameter);
   for (auto &bias : droppedBiases)
-    redirect(bias.second);
+    redirect(bias.second.parameter);
   parameters.erase(parameters.begin() + parameter);
 }
 

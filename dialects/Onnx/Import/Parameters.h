@@ -45,6 +45,13 @@ struct LostName {
   bool isRead = false;
 };
 
+/// A bias of zeros that is no operand of its node; what is added is `scale`
+/// times it.
+struct DroppedBias {
+  size_t parameter = 0;
+  double scale = 1;
+};
+
 struct ParameterTable {
   std::vector<Parameter> parameters;
   std::vector<LostName> lost;
@@ -64,7 +71,7 @@ struct ParameterTable {
   llvm::DenseMap<std::pair<const Node *, unsigned>, Use> uses;
   /// Parameters of zeros to be added to the result of a product (or given to
   /// a LayerNormalization as its bias).
-  llvm::DenseMap<const Node *, size_t> droppedBiases;
+  llvm::DenseMap<const Node *, DroppedBias> droppedBiases;
   /// Values that are initializers: these and the Identities of them.
   llvm::StringMap<const TensorRecord *> weights;
 

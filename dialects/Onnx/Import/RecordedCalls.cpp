@@ -8,12 +8,13 @@ using namespace fsdp::onnx;
 using llvm::StringRef;
 
 namespace {
-/// The values of an argument that change nothing.
-enum class Fine { False, Zero, None, Nothing };
+/// The values of an argument that are translated as they are.
+enum class Fine { False, Zero, One, None, Nothing, NotMean };
 
-/// An argument that torch_lib's translation of a call drops. Those that change
-/// no number are not listed: where a tensor lies (`device`, `layout`,
-/// `pin_memory`, `memory_format`, `non_blocking`), how a gradient is stored
+/// An argument that torch_lib's translation of a call drops, or takes for
+/// something else. Those that change no number are not listed: where a tensor
+/// lies (`device`, `layout`, `pin_memory`, `memory_format`, `non_blocking`),
+/// how a gradient is stored
 /// (`sparse` of embedding, `sparse_grad` of gather), which kernel runs
 /// (`cudnn_enabled`, einsum's `path`). Embedding's `padding_idx` is read where
 /// the Gather is imported.
@@ -26,6 +27,8 @@ struct Dropped {
   const char *effect, *remedy;
 };
 
+const char *const inBothParts =
+    "scales negative elements alone, and the file all";
 const char *const frequency =
     "divides the gradient of a row by how often the batch reads it";
 const char *const noFrequency =
@@ -44,6 +47,11 @@ const char *const scales = "samples by this factor, not by the output's size";
 const char *const noScales = "export with size= or recompute_scale_factor=True";
 
 const Dropped dropped[] = {
+    {"scatter_reduce", 4, "reduce", Fine::NotMean,
+     "divides by how many elements go to one place",
+     "export it as a sum, divided by the sum of ones"},
+    {"elu", 3, "input_scale", Fine::One, inBothParts,
+     "export the model with input_scale=1"},
     {"embedding", 3, "scale_grad_by_freq", Fine::False, frequency, noFrequency},
     {"embedding_bag", 3, "scale_grad_by_freq", Fine::False, frequency,
      noFrequency},
@@ -115,10 +123,14 @@ static bool changesNothing(StringRef text, Fine fine) {
     return text != "True";
   case Fine::Zero:
     return !text.getAsDouble(number) && number == 0;
+  case Fine::One:
+    return !text.getAsDouble(number) && number == 1;
   case Fine::None:
     return text == "None" || text == "-1";
   case Fine::Nothing:
     return false;
+  case Fine::NotMean:
+    return text != "mean";
   }
   llvm_unreachable("a value that changes nothing");
 }

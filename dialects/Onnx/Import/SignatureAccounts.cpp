@@ -9,8 +9,18 @@
 using namespace mlir;
 using namespace fsdp::onnx;
 
+/// What addmm multiplies its addend by, where that is a number.
+static std::optional<double> addendScale(const CallRecord &call) {
+  auto beta = call.kwargs.find("beta");
+  double scale = 1;
+  if (call.target == "addmm" && beta != call.kwargs.end() &&
+      StringRef(beta->second).getAsDouble(scale))
+    return std::nullopt;
+  return scale;
+}
+
 /// The nodes of one call hold no operand for its bias: it was zero, and the
-/// optimizer dropped it.
+/// optimizer dropped it. Without a number for its scale it stays lost.
 void SignatureRecovery::restoreBias(const CallRecord &call,
                                     ArrayRef<const Node *> nodes) {
   int argument = call.target == "linear"       ? 2
@@ -32,7 +42,8 @@ void SignatureRecovery::restoreBias(const CallRecord &call,
         node->opType == "LayerNormalization")
       product = node;
   }
-  if (!product)
+  std::optional<double> scale = addendScale(call);
+  if (!product || !scale)
     return;
   size_t index = declare(*line);
   Parameter &bias = table.parameters[index];
@@ -42,7 +53,7 @@ void SignatureRecovery::restoreBias(const CallRecord &call,
     bias.source = record;
     bias.shape = record->dims;
   }
-  table.droppedBiases[product] = index;
+  table.droppedBiases[product] = {index, *scale};
   readers.push_back({scopeOf(*product), moduleClassOf(*product), index});
 }
 

@@ -241,6 +241,8 @@ LogicalResult padWithOwn(NodeContext &c, StringRef mode, ArrayRef<int64_t> low,
       return c.e.error() << "Pad of dimension " << i << " of " << c.in[0].type()
                          << " to " << extents[i] << " elements in mode '"
                          << mode << "'";
+    if (!c.e.checkSize(extents[i], /*computed=*/true))
+      return failure();
     auto places =
         paddedPlaces(mode, extent, low[i], extents[i] - extent - low[i]);
     if (!places)

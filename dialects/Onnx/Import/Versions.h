@@ -14,6 +14,10 @@ llvm::LogicalResult checkIrVersion(int64_t version, mlir::Location loc);
 llvm::LogicalResult checkOpset(llvm::StringRef domain, int64_t version,
                                mlir::Location loc);
 
+/// The opset from which on an operator of the ONNX domain is known: older ones
+/// had other defaults, broadcast along an `axis` or dropped values.
+int64_t oldestOpset(llvm::StringRef opType);
+
 /// Whether any known version of an operator of the ONNX domain has the
 /// attribute.
 bool isKnownAttribute(llvm::StringRef opType, llvm::StringRef attribute);

@@ -23,6 +23,10 @@ WIDE = [-1000.0, -100.0, -20.5, -3.0, -2.5, -1.0, -0.5, -1e-6, -0.0, 0.0, 1e-6, 
         100.0, 1000.0]
 UNIT = [-1.0, -0.75, -1e-6, 0.0, 0.5, 1.0]
 HALVES = [-2.5, -1.5, -0.5, -0.25, 0.0, 0.5, 0.75, 1.5, 2.5]
+# Quotients that are rounded up to whole numbers, of both signs, and ones that
+# have no number.
+FAR_OVER = [1.0, 0.9, -1.0, 1.0, -7.25, 7.0, 6.0, -0.0, 2.0, -2.0, 0.0, 1e30]
+BESIDE = [0.1, 0.3, 0.1, -0.1, 2.0, -2.0, 3.0, 2.0, 0.0, 0.0, 0.0, 1e-3]
 TIES = [[1.0, 2.0, 2.0, -1.0], [0.0, 0.0, 0.0, 0.0], [-3.0, -2.0, -3.0, -2.0]]
 ZEROS = [[0.0, 2.0, 3.0], [0.0, 0.0, 3.0], [1.5, -2.0, 4.0], [0.0, 0.0, 0.0]]
 KINDS = {"f32": (TensorProto.FLOAT, np.float32), "f64": (TensorProto.DOUBLE, np.float64)}
@@ -73,6 +77,18 @@ def expm1(kind):
 def remainder(kind):
     return [node("Div", ["x", "z"], ["q"]), node("Floor", ["q"], ["f"]), node("Mul", ["f", "z"], ["m"]),
             recorded(node("Sub", ["x", "m"], ["y"]), "remainder = remainder(%x, %z)")]
+
+
+def quotient(target):
+    def build(kind):
+        return [node("Div", ["x", "z"], ["q"]), recorded(node("Floor", ["q"], ["y"]), f"y = {target}")]
+    return build
+
+
+def log_of_sum(kind):
+    """What has the record of log1p and is none: another number is added."""
+    return [constant("two", 2.0, kind), node("Add", ["x", "two"], ["sum"]),
+            recorded(node("Log", ["sum"], ["y"]), "log1p = log1p(%x)")]
 
 
 def log_add_exp(kind):
@@ -141,6 +157,11 @@ CASES = {
     "log1p": ("torch.log1p(x)", log1p, [-0.75, -1e-7, 0.0, 1e-7, 3.0, 1000.0]),
     "logaddexp": ("torch.logaddexp(x, z)", log_add_exp, [-1000.0, 0.0, 1.0, 1000.0], [-1000.0, 2.0, 1.0, -1000.0]),
     "expm1": ("torch.expm1(x)", expm1, [-1.0, -1e-7, 0.0, 1e-7, 3.0]),
+    "floor_divide": ("torch.floor_divide(x.detach(), z.detach()) + 0 * x + 0 * z", quotient("floor_divide(%x, %z)"), FAR_OVER, BESIDE),
+    "div_floor": ("torch.div(x, z, rounding_mode='floor')", quotient("div(%x, %z, rounding_mode=floor)"), FAR_OVER,
+                  BESIDE),
+    "div_far": ("torch.div(x, z)", one("Div", "z"), [1e20, 1e-25, -3.0], [1e20, 1e-23, 2.0]),
+    "log_of_sum": ("torch.log(x + 2)", log_of_sum, [-1.0, 0.0, 0.5, 100.0]),
     "remainder": ("torch.remainder(x, z)", remainder, [0.9, -3.0, 3.5, -7.25], [0.3, 2.0, -2.0, -2.0]),
     "tan": ("torch.tan(x)", one("Tan"), [-1.5, -1e-6, 0.0, 0.5, 2.0]),
     "asin": ("torch.asin(x)", one("Asin"), UNIT),
