@@ -142,9 +142,11 @@ int MPI_Init_thread(int *count, char ***values, int required, int *provided) {
 # A signal while ranks are about to be started; says what their record is called.
 TOLD_AT_START = r"""
 int shm_open(const char *name, int flags, mode_t mode) {
-  FILE *told = fopen(getenv("TOLD"), "w");
-  fputs(name, told);
-  fclose(told);
+  if (!strncmp(name, "/fsdprt-", 8)) { // MPI has files of its own
+    FILE *told = fopen(getenv("TOLD"), "w");
+    fputs(name, told);
+    fclose(told);
+  }
   return ((int (*)(const char *, int, mode_t))dlsym(RTLD_NEXT, "shm_open"))(name, flags, mode);
 }
 DIR *opendir(const char *path) {
