@@ -226,13 +226,13 @@ class Runs(ToolTest):
         weights = self.path("model/weights.safetensors")
         whole = content(weights)
         flags = "--save", self.path("s.safetensors")
-        self.train(model, *flags)
+        self.train(model, "--steps", "1", *flags)
         for changed in whole + bytes(4), whole[:-4]:
             self.write("model/weights.safetensors", changed)
             self.refused(["weights.safetensors", f"has {len(changed)} bytes, but had {len(whole)}",
                           "compile the program again", "--weights"], *flags, program=model)
         # What is given instead is read by its own header.
-        self.train(model, *flags, "--weights", self.write("w.safetensors", whole))
+        self.train(model, "--steps", "1", *flags, "--weights", self.write("w.safetensors", whole))
         os.remove(weights)
         self.refused(["weights.safetensors", "No such file", "--weights"], *flags, program=model)
 
