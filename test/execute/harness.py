@@ -2,7 +2,6 @@
 import json
 import os
 import re
-import shutil
 import subprocess
 import tempfile
 import unittest
@@ -61,13 +60,6 @@ class ToolTest(unittest.TestCase):
         with open(self.path(name), "wb") as file:
             file.write(data)
         return self.path(name)
-
-    def preload(self, name, text, **variables):
-        """An environment in which functions of the C library are those of `text`."""
-        source, library = self.write(name + ".c", text.encode()), self.path(name + ".so")
-        if not os.path.exists(library):
-            subprocess.run([shutil.which("clang-19") or "cc", "-shared", "-fPIC", "-o", library, source], check=True)
-        return {**os.environ, "LD_PRELOAD": library, **variables}
 
     def compile(self, output, *flags, model=NANOGPT, dims=DIMS, loss=LOSS):
         return execute(COMPILE, model, *dims, *loss, "-o", self.path(output), *flags)

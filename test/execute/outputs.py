@@ -9,7 +9,8 @@ import subprocess
 import time
 import unittest
 
-from harness import COMPILE, LOSS, RUN, TINY, ToolTest, content, execute
+from harness import COMPILE, LOSS, RUN, TINY, content, execute
+from preloads import EXCHANGE, FEW_THREADS, LITTLE_MEMORY, NO_EXCHANGE, NO_UMASK, PreloadTest
 
 COMMAND = [COMPILE, TINY, *LOSS]
 
@@ -17,81 +18,7 @@ COMMAND = [COMPILE, TINY, *LOSS]
 ODD_NAMES = ["100%", "%%%%%%", "a b", 'quo"te', "it's", "$HOME", "back\\slash", "semi;colon", "@at", "-dash",
              "line\nbreak", "\u00e9t\u00e9"]
 
-# What happens in the moment in which old and new program change places: FOREIGN is put into the old one's folder
-# before, signal SIGNAL is sent to the process after, and the exchange number FAILS fails.
-EXCHANGE = r"""
-#define _GNU_SOURCE
-#include <dlfcn.h>
-#include <errno.h>
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
-int renameat2(int from, const char *a, int to, const char *b, unsigned flags) {
-  static int count;
-  const char *foreign = getenv("FOREIGN"), *number = getenv("SIGNAL"), *fails = getenv("FAILS");
-  if (++count == 1 && foreign)
-    fclose(fopen(foreign, "w"));
-  if (fails && count == atoi(fails)) {
-    errno = EIO;
-    return -1;
-  }
-  int result = ((int (*)(int, const char *, int, const char *, unsigned))dlsym(RTLD_NEXT, "renameat2"))(
-      from, a, to, b, flags);
-  if (number && count == 1) {
-    kill(getpid(), atoi(number));
-    sleep(1); /* for what ought not to happen */
-  }
-  return result;
-}
-"""
-# A file system that cannot exchange names, as some network ones.
-NO_EXCHANGE = r"""
-#include <errno.h>
-int renameat2(int from, const char *a, int to, const char *b, unsigned flags) {
-  errno = EINVAL;
-  return -1;
-}
-"""
-# Files that another thread makes meanwhile would be open to everybody.
-NO_UMASK = r"""
-#include <stdlib.h>
-int umask(int mask) { abort(); }
-"""
-# Threads that the system refuses after the first few.
-FEW_THREADS = r"""
-#define _GNU_SOURCE
-#include <dlfcn.h>
-#include <errno.h>
-#include <pthread.h>
-#include <stdlib.h>
-int pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*body)(void *), void *arg) {
-  static int made;
-  if (__sync_add_and_fetch(&made, 1) > atoi(getenv("MOST_THREADS")))
-    return EAGAIN;
-  return ((int (*)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *))dlsym(
-      RTLD_NEXT, "pthread_create"))(thread, attr, body, arg);
-}
-"""
-# Memory that has an end: after so many allocations there is none.
-LITTLE_MEMORY = r"""
-#include <errno.h>
-#include <stddef.h>
-#include <stdlib.h>
-void *__libc_malloc(size_t size);
-void *malloc(size_t size) {
-  static long made, most;
-  if (!most)
-    most = atol(getenv("MOST_ALLOCATIONS"));
-  if (__sync_add_and_fetch(&made, 1) <= most)
-    return __libc_malloc(size);
-  errno = ENOMEM;
-  return NULL;
-}
-"""
-
-
-class OutputTest(ToolTest):
+class OutputTest(PreloadTest):
     def compile(self, output, *flags, model=TINY, dims=(), loss=LOSS):
         return super().compile(output, *flags, model=model, dims=dims, loss=loss)
 
@@ -231,7 +158,7 @@ class Replaced(OutputTest):
         for mask, folder, file in (0o027, 0o750, 0o640), (0o002, 0o775, 0o664):
             done = subprocess.run([*COMMAND, "-o", self.path(f"{mask}.fsdp"), "--emit-ir", self.path(f"{mask}.mlir")],
                                   stderr=subprocess.PIPE, text=True, preexec_fn=lambda: os.umask(mask),
-                                  env=self.preload("umask", NO_UMASK))
+                                  env=self.preload(NO_UMASK))
             self.assertEqual(done.returncode, 0, done.stderr)
             for name, mode in ("fsdp", folder), ("fsdp/manifest.json", file), ("mlir", file):
                 self.assertEqual(stat.S_IMODE(os.stat(self.path(f"{mask}.{name}")).st_mode), mode)
@@ -246,7 +173,7 @@ class Replaced(OutputTest):
         for number in None, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT:
             with self.subTest(signal=number):
                 program, before = self.earlier(f"{number}.fsdp")
-                environment = self.preload("exchange", EXCHANGE, FOREIGN=program + "/out.st")
+                environment = self.preload(EXCHANGE, FOREIGN=program + "/out.st")
                 if number:
                     environment["SIGNAL"] = str(int(number))
                 status, _, errors = self.wait(self.start("-o", program, env=environment))
@@ -258,7 +185,7 @@ class Replaced(OutputTest):
 
     def test_what_cannot_be_put_back_is_named(self):
         program, before = self.earlier()
-        environment = self.preload("exchange", EXCHANGE, FOREIGN=program + "/out.st", FAILS="2")
+        environment = self.preload(EXCHANGE, FOREIGN=program + "/out.st", FAILS="2")
         status, _, errors = self.wait(self.start("-o", program, env=environment))
         self.assertEqual(status, 1, errors)
         place = re.search("out.st' was put into it meanwhile; it is '([^']*)' now", errors)[1]
@@ -268,22 +195,22 @@ class Replaced(OutputTest):
 
     def test_an_exchange_that_fails(self):
         program, before = self.earlier()
-        environment = self.preload("exchange", EXCHANGE, FAILS="1")
+        environment = self.preload(EXCHANGE, FAILS="1")
         self.assertOneError(self.wait(self.start("-o", program, env=environment)), "Input/output error")
         self.assertEqual(self.files(program), before)
 
     def test_without_an_exchange(self):
         program, before = self.earlier()
-        status, _, errors = self.wait(self.start("-o", program, env=self.preload("none", NO_EXCHANGE)))
+        status, _, errors = self.wait(self.start("-o", program, env=self.preload(NO_EXCHANGE)))
         self.assertEqual(status, 0, errors)
         self.assertNotEqual(self.files(program), before)
-        self.assertEqual(self.names("."), ["none.c", "none.so", "p.fsdp"])
+        self.assertEqual([name for name in self.names(".") if not name.startswith("preload")], ["p.fsdp"])
 
     def test_told_to_end_when_it_is_written(self):
         """The work is done: that is what the exit status says."""
         program, before = self.earlier()
         for number in signal.SIGTERM, signal.SIGINT:
-            environment = self.preload("exchange", EXCHANGE, SIGNAL=str(int(number)))
+            environment = self.preload(EXCHANGE, SIGNAL=str(int(number)))
             status, _, errors = self.wait(self.start("-o", program, env=environment))
             self.assertEqual((status, "error:" in errors), (0, False), errors)
             self.assertNotEqual(self.files(program), before)
@@ -383,7 +310,7 @@ class Ended(OutputTest):
         cores = len(os.sched_getaffinity(0))
         for most, status in (0, 0), (cores, 1), (100 * cores, 0):
             with self.subTest(most=most):
-                environment = self.preload("few", FEW_THREADS, MOST_THREADS=str(most))
+                environment = self.preload(FEW_THREADS, MOST_THREADS=str(most))
                 result = self.wait(self.start("-o", self.path("out/p.fsdp"), env=environment))
                 self.assertEqual(result[0], status, result[2])
                 if status:
@@ -394,7 +321,7 @@ class Ended(OutputTest):
         said = 0
         for most in range(10000, 90000, 10000):
             with self.subTest(most=most):
-                environment = self.preload("little", LITTLE_MEMORY, MOST_ALLOCATIONS=str(most))
+                environment = self.preload(LITTLE_MEMORY, MOST_ALLOCATIONS=str(most))
                 status, _, errors = self.wait(self.start("-o", self.path("out/p.fsdp"), env=environment))
                 self.assertNotEqual(status, 0, errors)
                 self.assertNotRegex(errors, "terminate called|LLVM ERROR")

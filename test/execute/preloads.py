@@ -15,8 +15,10 @@ HEAD = r"""
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 #include <unistd.h>
 static void tell(const char *file) {
@@ -153,6 +155,51 @@ DIR *opendir(const char *path) {
   if (!strcmp(path, "/proc"))
     kill(getpid(), SIGTERM);
   return ((DIR * (*)(const char *)) dlsym(RTLD_NEXT, "opendir"))(path);
+}
+"""
+# What happens in the moment in which old and new program change places: FOREIGN is put into the old one's folder
+# before, signal SIGNAL is sent to the process after, and the exchange number FAILS fails.
+EXCHANGE = r"""
+int renameat2(int from, const char *a, int to, const char *b, unsigned flags) {
+  static int count;
+  const char *foreign = getenv("FOREIGN"), *number = getenv("SIGNAL"), *fails = getenv("FAILS");
+  if (++count == 1 && foreign)
+    fclose(fopen(foreign, "w"));
+  if (fails && count == atoi(fails)) {
+    errno = EIO;
+    return -1;
+  }
+  int result = ((int (*)(int, const char *, int, const char *, unsigned))dlsym(RTLD_NEXT, "renameat2"))(
+      from, a, to, b, flags);
+  if (number && count == 1) {
+    kill(getpid(), atoi(number));
+    sleep(1); /* for what ought not to happen */
+  }
+  return result;
+}
+"""
+# A file system that cannot exchange names, as some network ones.
+NO_EXCHANGE = r"""
+int renameat2(int from, const char *a, int to, const char *b, unsigned flags) {
+  errno = EINVAL;
+  return -1;
+}
+"""
+# Files that another thread makes meanwhile would be open to everybody.
+NO_UMASK = r"""
+mode_t umask(mode_t mask) { abort(); }
+"""
+# Memory that has an end: after so many allocations there is none.
+LITTLE_MEMORY = r"""
+void *__libc_malloc(size_t size);
+void *malloc(size_t size) {
+  static long made, most;
+  if (!most)
+    most = atol(getenv("MOST_ALLOCATIONS"));
+  if (__sync_add_and_fetch(&made, 1) <= most)
+    return __libc_malloc(size);
+  errno = ENOMEM;
+  return NULL;
 }
 """
 
