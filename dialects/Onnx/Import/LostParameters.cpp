@@ -9,6 +9,7 @@
 
 using namespace mlir;
 using namespace fsdp::onnx;
+using llvm::StringRef;
 
 /// Whether a lost name is one that nothing reads, as far as the file tells.
 static bool mayBeUnused(const LostName &lost, const ParameterTable &table) {
@@ -55,21 +56,32 @@ LogicalResult fsdp::onnx::accountForLost(const ImportOptions &options,
     return success();
   std::vector<std::string> names;
   bool unused = true;
+  size_t buffers = 0;
   for (const LostName &lost : table.lost) {
     names.push_back(lost.name);
     unused &= mayBeUnused(lost, table);
+    buffers += lost.buffer;
   }
+  StringRef what = buffers == names.size() ? "buffers"
+                   : buffers               ? "parameters and buffers"
+                                           : "parameters";
   auto diagnostic = mlir::emitError(loc);
-  diagnostic << names.size() << " parameters of the exported model are not in "
-             << "the file";
+  diagnostic << names.size() << " " << what
+             << " of the exported model are not in the file";
   if (!unused)
     return diagnostic << ", merged or folded away by the exporter: "
                       << listNames(names) << ": export with optimize=False";
-  return diagnostic
-         << ": " << listNames(names)
-         << ": the exporter leaves out what nothing reads and further names of "
-            "tied parameters: --drop-unused "
-         << names.front()
-         << " trains without it (saved files will lack it), --tie "
-         << names.front() << "=NAME makes it a name of parameter NAME";
+  diagnostic << ": " << listNames(names)
+             << ": the exporter leaves out what nothing reads";
+  if (buffers < names.size())
+    diagnostic << " and further names of tied parameters";
+  diagnostic << ": --drop-unused " << names.front()
+             << " trains without it (saved files will lack it)";
+  // Only parameters are tied.
+  auto parameter = llvm::find_if_not(
+      table.lost, [](const LostName &lost) { return lost.buffer; });
+  if (parameter != table.lost.end())
+    diagnostic << ", --tie " << parameter->name
+               << "=NAME makes it a name of parameter NAME";
+  return diagnostic;
 }
