@@ -7,7 +7,8 @@
 #   test/fresh_machine.sh --all   every test
 #   STEPS=200 test/fresh_machine.sh
 # Needs root (mounts of its own namespace), debootstrap, 12 GB below TMPDIR.
-# Leaves nothing behind; ends with 0 only where both commands did.
+# Leaves nothing behind, whatever signal ends it but SIGKILL; ends with 0 only
+# where both commands did.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -40,7 +41,10 @@ finish() {
   rm -rf --one-file-system "$machine" "$machine.log"
 }
 trap finish EXIT
-trap 'exit 130' INT TERM HUP
+for signal in INT TERM HUP; do
+  # shellcheck disable=SC2064 # the number of this signal
+  trap "exit $((128 + $(kill -l $signal)))" $signal
+done
 
 say() { echo "[fresh machine] $*"; }
 timed() {
@@ -50,10 +54,21 @@ timed() {
   say "$name: $((SECONDS - start)) s"
 }
 
+# apart COMMAND...: with mounts and processes of its own, which end with it. In
+# the background, as bash handles a signal only between two commands, or in wait.
+apart() {
+  unshare --mount --pid --fork --kill-child "$@" &
+  child=$!
+  local status=0
+  wait "$child" || status=$?
+  child=
+  return "$status"
+}
+
 mirror=$(cat /etc/apt/sources.list /etc/apt/sources.list.d/debian.sources 2>/dev/null |
   sed -n 's/^URIs: *//p; s/^deb \(\[[^]]*\] \)\?\([^ ]*\) bookworm .*/\2/p' | head -n 1) || true
 bootstrap() {
-  debootstrap --variant=minbase --include=git,ca-certificates bookworm \
+  apart debootstrap --variant=minbase --include=git,ca-certificates bookworm \
     "$machine" "${mirror:-http://deb.debian.org/debian}" >"$machine.log" 2>&1 || {
     tail -n 20 "$machine.log" >&2
     echo "fresh_machine: debootstrap failed" >&2
@@ -82,7 +97,7 @@ for name in "${!PIP_@}" http_proxy https_proxy no_proxy; do
   [[ -n ${!name:-} ]] && settings+=("$name=${!name}")
 done
 inside() {
-  unshare --mount --pid --fork --kill-child bash -c '
+  apart bash -c '
     set -e
     mount -t proc proc "$1/proc"
     mount -t sysfs -o ro sysfs "$1/sys"
@@ -90,10 +105,7 @@ inside() {
     mount -t tmpfs tmpfs "$1/dev/shm"
     shift 1
     exec chroot "$@"' inside "$machine" "$machine" \
-    env -i "${settings[@]}" bash -c 'cd /srv/fsdp-opt && exec "$@"' inside "$@" &
-  child=$!
-  wait "$child"
-  child=
+    env -i "${settings[@]}" bash -c 'cd /srv/fsdp-opt && exec "$@"' inside "$@"
 }
 
 timed "a bare Debian" bootstrap

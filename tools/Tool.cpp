@@ -1,7 +1,9 @@
 //===- Tool.cpp - How a tool presents itself ------------------------------===//
 #include "tools/Tool.h"
 
+#include "llvm/ADT/SmallVector.h"
 #include "llvm/ADT/StringExtras.h"
+#include "llvm/ADT/StringSwitch.h"
 #include "llvm/Config/llvm-config.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/raw_ostream.h"
@@ -41,16 +43,36 @@ void fsdp::printError(const llvm::Twine &message) {
   llvm::errs() << toolName << ": error: " << printable(message.str()) << "\n";
 }
 
+/// The tools' name of a data type that goes by another one; "" of no type.
+static llvm::StringRef typeCalled(llvm::StringRef given) {
+  return llvm::StringSwitch<llvm::StringRef>(given)
+      .CasesLower("bf16", "bfloat", "bfloat16", "bfloat16")
+      .CasesLower("fp32", "f32", "float", "single", "float32", "float32")
+      .CasesLower("fp16", "f16", "half", "float16", "float16")
+      .Default("");
+}
+
 std::string fsdp::didYouMean(llvm::StringRef given,
                              llvm::ArrayRef<std::string> known) {
-  unsigned least = std::max<unsigned>(1, given.size() / 3) + 1;
-  llvm::StringRef nearest;
-  for (const std::string &name : known)
-    if (unsigned distance = given.edit_distance(name); distance < least) {
-      least = distance;
-      nearest = name;
-    }
-  return nearest.empty() ? "" : ("; did you mean " + nearest + "?").str();
+  llvm::StringRef type = typeCalled(given);
+  if (!type.empty() && llvm::is_contained(known, type))
+    return ("; did you mean " + type + "?").str();
+  if (!type.empty()) // float16 is near to bfloat16 in letters only
+    return "";
+  unsigned least = std::max<unsigned>(1, given.size() / 3);
+  llvm::SmallVector<llvm::StringRef> nearest;
+  for (const std::string &name : known) {
+    unsigned distance = given.edit_distance_insensitive(name);
+    if (distance > least)
+      continue;
+    if (distance < least)
+      nearest.clear();
+    least = distance;
+    nearest.push_back(name);
+  }
+  if (nearest.empty() || nearest.size() > 2) // one of many is a guess
+    return "";
+  return "; did you mean " + llvm::join(nearest, " or ") + "?";
 }
 
 /// The options that --help lists.

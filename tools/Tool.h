@@ -21,7 +21,9 @@ std::string printable(llvm::StringRef text);
 /// "fsdp-opt: error: ..." on stderr.
 void printError(const llvm::Twine &message);
 
-/// "; did you mean sgd?", the nearest of `known`; "" where nothing is near.
+/// "; did you mean sgd?", the nearest of `known` in whatever case, two where
+/// both are as near, or a data type by its other name (bf16, fp32). "" where
+/// nothing is near.
 std::string didYouMean(llvm::StringRef given,
                        llvm::ArrayRef<std::string> known);
 

@@ -75,8 +75,8 @@ INFER(CumSumOp) {
   RankedTensorType x = tensorType(operands[0]);
   int64_t axis = adaptor.getAxis();
   if (axis < 0 || axis >= x.getRank()) // cumsum_c1
-    return emitOptionalError(loc, "axis ", axis, " is not in [0, ",
-                             x.getRank(), ") (cumsum_c1)");
+    return emitOptionalError(loc, "axis ", axis, " is not in [0, ", x.getRank(),
+                             ") (cumsum_c1)");
   types.push_back(x);
   return success();
 }

@@ -76,20 +76,42 @@ Value wholePower(OpBuilder &b, Location loc, Value x, Value n) {
   return b.create<arith::SelectOp>(loc, isNegative, fraction, result);
 }
 
-/// a - b trunc(a / b). Processors trap on an integer b of 0 and on the least
-/// integer by -1: the remainder is 0 for both.
+/// Processors trap on an integer divisor of 0 and on the least integer by -1.
+struct SafeDivisor {
+  Value isZero, isMinusOne, value;
+  SafeDivisor(OpBuilder &b, Location loc, Value divisor) {
+    auto constant = [&](int64_t n) {
+      return number(b, loc, divisor.getType(), n);
+    };
+    auto is = [&](int64_t n) {
+      return b.create<arith::CmpIOp>(loc, arith::CmpIPredicate::eq, divisor,
+                                     constant(n));
+    };
+    isZero = is(0);
+    isMinusOne = is(-1);
+    Value traps = b.create<arith::OrIOp>(loc, isZero, isMinusOne);
+    value = b.create<arith::SelectOp>(loc, traps, constant(1), divisor);
+  }
+};
+
+/// trunc(a / b) for integers: 0 where b is 0, modulo 2^width where it is -1.
+Value quotient(OpBuilder &b, Location loc, Value l, Value r) {
+  if (isa<FloatType>(l.getType()))
+    return b.create<arith::DivFOp>(loc, l, r);
+  SafeDivisor safe(b, loc, r);
+  Value zero = number(b, loc, l.getType(), 0);
+  Value whole = b.create<arith::DivSIOp>(loc, l, safe.value);
+  Value negated = b.create<arith::SubIOp>(loc, zero, l);
+  Value result =
+      b.create<arith::SelectOp>(loc, safe.isMinusOne, negated, whole);
+  return b.create<arith::SelectOp>(loc, safe.isZero, zero, result);
+}
+
+/// a - b trunc(a / b); 0 for the integers that trap.
 Value remainder(OpBuilder &b, Location loc, Value l, Value r) {
-  Type type = l.getType();
-  if (isa<FloatType>(type))
+  if (isa<FloatType>(l.getType()))
     return b.create<arith::RemFOp>(loc, l, r);
-  auto is = [&](int64_t value) {
-    return b.create<arith::CmpIOp>(loc, arith::CmpIPredicate::eq, r,
-                                   number(b, loc, type, value));
-  };
-  Value traps = b.create<arith::OrIOp>(loc, is(0), is(-1));
-  Value safe =
-      b.create<arith::SelectOp>(loc, traps, number(b, loc, type, 1), r);
-  return b.create<arith::RemSIOp>(loc, l, safe);
+  return b.create<arith::RemSIOp>(loc, l, SafeDivisor(b, loc, r).value);
 }
 } // namespace
 
@@ -125,7 +147,7 @@ SCALAR_MATH(ErfOp, math::ErfOp)
 SCALAR_BINARY(AddOp, arith::AddFOp, arith::AddIOp)
 SCALAR_BINARY(SubOp, arith::SubFOp, arith::SubIOp)
 SCALAR_BINARY(MulOp, arith::MulFOp, arith::MulIOp)
-SCALAR_BINARY(DivOp, arith::DivFOp, arith::DivSIOp)
+SCALAR(DivOp) { return quotient(b, loc, args[0], args[1]); }
 SCALAR_BINARY(MaxOp, arith::MaximumFOp, arith::MaxSIOp)
 SCALAR_BINARY(MinOp, arith::MinimumFOp, arith::MinSIOp)
 SCALAR(AndOp) { return b.create<arith::AndIOp>(loc, args[0], args[1]); }

@@ -5,6 +5,7 @@
 #include "passes/Lower/Phases.h"
 #include "passes/Output/Command.h"
 #include "passes/Output/Folder.h"
+#include "passes/Output/Replaceable.h"
 
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FileSystem.h"
@@ -31,7 +32,7 @@ LogicalResult writeFile(ModuleOp module, const StagedFolder &folder,
   }
   if (error)
     return module.emitError("cannot write '")
-           << folder.target() << "/" << name << "': " << error.message();
+           << folder.target() << "': " << error.message();
   return success();
 }
 
@@ -47,9 +48,11 @@ LogicalResult link(ModuleOp module, ArrayRef<std::string> objects,
   if (failed(writeFile(module, folder, "objects", llvm::join(objects, "\n"))))
     return failure();
   // Symbols of the runtime stay undefined: the process that loads it has them.
-  std::string problem = runCommand({*linker, "-shared", "--gc-sections", "-z",
-                                    "now", "-o", "program.so", "@objects"},
-                                   folder.path());
+  // One thread does: there may be no more.
+  std::string problem =
+      runCommand({*linker, "-shared", "--threads=1", "--gc-sections", "-z",
+                  "now", "-o", "program.so", "@objects"},
+                 folder.path());
   llvm::sys::fs::remove(folder.file("objects"));
   if (!problem.empty())
     return module.emitError("linking '")
@@ -128,7 +131,10 @@ LogicalResult fsdp::writeProgram(ModuleOp module, StringRef path,
       llvm::formatv("{0:2}\n", llvm::json::Value(std::move(*manifest)));
   if (failed(writeFile(module, folder, "manifest.json", text)))
     return failure();
-  if (std::string problem = folder.commit(); !problem.empty())
+  std::string warning;
+  if (std::string problem = folder.commit(warning); !problem.empty())
     return module.emitError("cannot write '") << path << "': " << problem;
+  if (!warning.empty())
+    module.emitWarning(warning);
   return success();
 }

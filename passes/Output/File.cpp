@@ -1,20 +1,15 @@
 //===- File.cpp - A file that is whole or not there -----------------------===//
 #include "passes/Output/File.h"
+#include "passes/Output/Paths.h"
+#include "passes/Output/Signals.h"
 
-#include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Signals.h"
 
 #include <cerrno>
-#include <cstdlib>
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 using namespace llvm;
-
-static std::error_code lastError() {
-  return std::error_code(errno, std::generic_category());
-}
 
 std::error_code fsdp::syncToDisk(const std::string &path) {
   int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
@@ -27,15 +22,17 @@ std::error_code fsdp::syncToDisk(const std::string &path) {
   return error;
 }
 
-/// A new file beside `path`, as open to others as the user's umask says.
-/// LLVM's own temporaries would replace each '%' of the whole path.
+/// A new file beside `path`, which goes if a signal ends the compiler.
 static int createBeside(StringRef path, std::string &temporary) {
-  temporary = (path + ".partial-XXXXXX").str();
-  int fd = ::mkostemp(temporary.data(), O_CLOEXEC);
-  mode_t mask = ::umask(0);
-  ::umask(mask);
+  fsdp::SignalsHeld held;
+  int fd = -1;
+  do {
+    temporary = fsdp::unfinishedName(path);
+    fd = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
+                0666);
+  } while (fd < 0 && errno == EEXIST);
   if (fd >= 0)
-    ::fchmod(fd, 0666 & ~mask);
+    sys::RemoveFileOnSignal(temporary);
   return fd;
 }
 
@@ -58,7 +55,6 @@ fsdp::writeWholeFile(StringRef path,
   int fd = createBeside(path, temporary);
   if (fd < 0)
     return lastError();
-  sys::RemoveFileOnSignal(temporary);
   std::error_code error = print(fd, printAll);
   ::close(fd);
   if (!error)

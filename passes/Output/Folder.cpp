@@ -2,242 +2,42 @@
 #include "passes/Output/Folder.h"
 #include "passes/Output/Command.h"
 #include "passes/Output/File.h"
+#include "passes/Output/Paths.h"
+#include "passes/Output/Replaceable.h"
+#include "passes/Output/Signals.h"
 
-#include "llvm/ADT/SmallString.h"
 #include "llvm/Support/FileSystem.h"
-#include "llvm/Support/JSON.h"
-#include "llvm/Support/MemoryBuffer.h"
-#include "llvm/Support/Path.h"
 
 #include <cerrno>
 #include <climits>
-#include <csignal>
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+#include <utility>
 
 using namespace llvm;
 using namespace fsdp;
 namespace fs = llvm::sys::fs;
 
-static std::error_code lastError() {
-  return std::error_code(errno, std::generic_category());
-}
-
-//===----------------------------------------------------------------------===//
-// What is there
-//===----------------------------------------------------------------------===//
-
-static std::string parentOf(StringRef path) {
-  StringRef parent = sys::path::parent_path(path.rtrim('/'));
-  return parent.empty() ? "." : parent.str();
-}
-
-static std::string resolve(StringRef path, int linksLeft) {
-  SmallString<256> real;
-  if (!fs::real_path(path, real))
-    return std::string(real);
-  std::string name = path.rtrim('/').str();
-  char target[PATH_MAX];
-  ssize_t length = ::readlink(name.c_str(), target, sizeof(target));
-  if (length > 0 && linksLeft > 0) {
-    StringRef to(target, length);
-    return resolve(sys::path::is_absolute(to) ? to.str()
-                                              : parentOf(name) + "/" + to.str(),
-                   linksLeft - 1);
-  }
-  if (fs::real_path(parentOf(name), real))
-    return name; // nothing can be written there
-  sys::path::append(real, sys::path::filename(name));
-  return std::string(real);
-}
-
-std::string fsdp::resolvedPath(StringRef path) {
-  return resolve(path, /*linksLeft=*/40); // as the kernel
-}
-
-/// The files that a program consists of.
-static bool isOwnFile(StringRef name) {
-  return name == "manifest.json" || name == "program.so";
-}
-
-/// Whether the manifest is one of ours, not of another tool with that name.
-static bool isManifest(const std::string &path) {
-  auto buffer = MemoryBuffer::getFile(path);
-  if (!buffer)
-    return false;
-  Expected<json::Value> value = json::parse((*buffer)->getBuffer());
-  if (!value) {
-    consumeError(value.takeError());
-    return false;
-  }
-  const json::Object *object = value->getAsObject();
-  return object && object->getString("format") == "fsdp-opt program";
-}
-
-/// Something in `folder` that the compiler did not write; "" if there is none.
-static std::string foreignEntry(const std::string &folder,
-                                std::error_code &error) {
-  fs::directory_iterator end;
-  for (fs::directory_iterator entry(folder, error, /*follow_symlinks=*/false);
-       !error && entry != end; entry.increment(error)) {
-    StringRef name = sys::path::filename(entry->path());
-    if (!isOwnFile(name) || entry->type() != fs::file_type::regular_file ||
-        (name == "manifest.json" && !isManifest(entry->path())))
-      return name.str();
-  }
-  return "";
-}
-
-std::string fsdp::checkReplaceable(StringRef path) {
-  std::string final = resolvedPath(path);
-  fs::file_status status;
-  if (fs::status(final, status)) // not there, or nobody can tell
-    return "";
-  std::string named = "'" + path.str() + "' ";
-  if (!fs::is_directory(status))
-    return named + "exists and is not a program: choose another -o";
-  std::error_code error;
-  std::string foreign = foreignEntry(final, error);
-  if (error)
-    return "cannot read " + named + "to replace it: " + error.message();
-  bool isProgram = fs::exists(final + "/manifest.json");
-  if (foreign.empty() && !isProgram && fs::exists(final + "/program.so"))
-    foreign = "program.so"; // without a manifest it may be anybody's
-  if (!foreign.empty())
-    return named + (isProgram && foreign != "manifest.json"
-                        ? "holds '" + foreign +
-                              "', which fsdp-compile did not write: move it "
-                              "elsewhere, or choose another -o"
-                        : "exists and is not a program (it holds '" + foreign +
-                              "'): choose another -o");
-  SmallString<256> current;
-  if (!fs::current_path(current) && resolvedPath(current) == final)
-    return named + "is the current folder, which a program replaces: give -o "
-                   "another name, or run from elsewhere";
-  return "";
-}
-
-//===----------------------------------------------------------------------===//
-// Staging
-//===----------------------------------------------------------------------===//
-
 /// Path of the staged folder for the signal handler; "" while there is none.
 static char stagedForHandler[PATH_MAX];
-
-StagedFolder::StagedFolder(StringRef path) : final(resolvedPath(path)) {}
-
-StagedFolder::~StagedFolder() {
-  stagedForHandler[0] = 0;
-  if (!staging.empty())
-    fs::remove_directories(staging);
-}
-
-std::error_code StagedFolder::create() {
-  std::string name = final + ".partial-XXXXXX";
-  if (name.size() >= sizeof(stagedForHandler))
-    return std::make_error_code(std::errc::filename_too_long);
-  if (!::mkdtemp(name.data()))
-    return lastError();
-  staging = name;
-  std::memcpy(stagedForHandler, name.c_str(), name.size() + 1);
-  // As open to others as the user's umask says.
-  mode_t mask = ::umask(0);
-  ::umask(mask);
-  return ::chmod(name.c_str(), 0777 & ~mask) == 0 ? std::error_code()
-                                                  : lastError();
-}
-
-std::string StagedFolder::file(StringRef name) const {
-  return staging + "/" + name.str();
-}
-
-/// The two folders change places.
-std::error_code StagedFolder::exchange() {
-  constexpr unsigned renameExchange = 2; // RENAME_EXCHANGE of newer headers
-  if (::syscall(SYS_renameat2, AT_FDCWD, staging.c_str(), AT_FDCWD,
-                final.c_str(), renameExchange) == 0)
-    return {};
-  if (errno != EINVAL && errno != ENOSYS)
-    return lastError();
-  // The file system cannot: in three steps, of which the middle one counts.
-  std::string aside = staging + ".old";
-  if (::rename(final.c_str(), aside.c_str()) != 0)
-    return lastError();
-  if (::rename(staging.c_str(), final.c_str()) != 0) {
-    std::error_code error = lastError();
-    ::rename(aside.c_str(), final.c_str());
-    return error;
-  }
-  return ::rename(aside.c_str(), staging.c_str()) == 0 ? std::error_code()
-                                                       : lastError();
-}
-
-namespace {
-/// Holds signals back that would end the compiler between two steps.
-class SignalsHeld {
-public:
-  SignalsHeld() {
-    sigset_t held;
-    ::sigemptyset(&held);
-    for (int number : {SIGINT, SIGTERM, SIGHUP})
-      ::sigaddset(&held, number);
-    ::pthread_sigmask(SIG_BLOCK, &held, &before);
-  }
-  ~SignalsHeld() { ::pthread_sigmask(SIG_SETMASK, &before, nullptr); }
-
-private:
-  sigset_t before;
-};
-} // namespace
-
-std::string StagedFolder::commit() {
-  for (const std::string &path :
-       {file("program.so"), file("manifest.json"), staging})
-    if (std::error_code error = syncToDisk(path))
-      return error.message();
-  SignalsHeld held;
-  bool replaces = fs::exists(final);
-  if (std::error_code error =
-          !replaces ? fs::rename(staging, final) : exchange())
-    return error.message();
-  std::string old = replaces ? staging : "";
-  // From here on `staging` is what was there, and no longer ours to remove
-  // but for the files of a program.
-  stagedForHandler[0] = 0;
-  staging.clear();
-  if (replaces) {
-    std::error_code error;
-    std::string foreign = foreignEntry(old, error);
-    if (error || !foreign.empty()) { // it came while we compiled
-      staging = old;
-      exchange();
-      return error ? error.message()
-                   : "'" + foreign + "' was put into it meanwhile";
-    }
-    ::unlink((old + "/manifest.json").c_str());
-    ::unlink((old + "/program.so").c_str());
-    ::rmdir(old.c_str());
-  }
-  // The name itself must survive a crash too.
-  std::error_code error = syncToDisk(parentOf(final));
-  return error ? error.message() : "";
-}
+static volatile sig_atomic_t outputsAreKept = 0;
 
 //===----------------------------------------------------------------------===//
-// In a signal handler
+// In a signal handler, too: made of system calls alone, opendir allocates
 //===----------------------------------------------------------------------===//
 
-/// Removes the files of a folder and the folder. Made of system calls alone:
-/// opendir allocates.
-static void removeFolder(const char *path) {
-  int folder = ::open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (folder < 0)
-    return;
+/// What is written on the way to a program, the linker's temporaries included.
+static bool isStagedFile(StringRef name) {
+  return name == "manifest.json" || name == "objects" || name.ends_with(".o") ||
+         name.starts_with("program.so");
+}
+
+/// Removes the files of a staged folder from it; how many.
+static int removeFiles(int folder) {
   struct Entry { // as the kernel writes it
     uint64_t inode;
     int64_t next;
@@ -246,25 +46,193 @@ static void removeFolder(const char *path) {
     char name[1];
   };
   alignas(Entry) char entries[8192];
-  // Removing changes what the next call returns: from the start each time.
-  for (long got; ::lseek(folder, 0, SEEK_SET) == 0 &&
-                 (got = ::syscall(SYS_getdents64, folder, entries,
-                                  sizeof(entries))) > 0;) {
-    int removed = 0;
+  int removed = 0;
+  ::lseek(folder, 0, SEEK_SET);
+  for (long got;
+       (got = ::syscall(SYS_getdents64, folder, entries, sizeof(entries))) > 0;)
     for (long at = 0; at < got;) {
       auto *entry = reinterpret_cast<Entry *>(entries + at);
-      removed += ::unlinkat(folder, entry->name, 0) == 0;
+      if (isStagedFile(entry->name))
+        removed += ::unlinkat(folder, entry->name, 0) == 0;
       at += entry->length;
     }
-    if (!removed)
-      break;
-  }
+  return removed;
+}
+
+/// Removes a staged folder, but nothing that somebody else put into it.
+static void removeStaged(const char *path) {
+  int folder = ::open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (folder < 0)
+    return;
+  // Removing may hide others from the next look: from the start each time.
+  while (removeFiles(folder) > 0)
+    ;
   ::close(folder);
   ::rmdir(path);
 }
 
-void fsdp::abandonOutputs() {
+void fsdp::keepOutputs() { outputsAreKept = 1; }
+
+bool fsdp::abandonOutputs() {
+  if (outputsAreKept)
+    return false;
   killCommand();
   if (stagedForHandler[0])
-    removeFolder(stagedForHandler);
+    removeStaged(stagedForHandler);
+  return true;
+}
+
+//===----------------------------------------------------------------------===//
+// Staging
+//===----------------------------------------------------------------------===//
+
+StagedFolder::StagedFolder(StringRef path) : final(resolvedPath(path)) {}
+
+StagedFolder::~StagedFolder() {
+  SignalsHeld held;
+  if (!staging.empty())
+    removeStaged(disown().c_str());
+}
+
+/// `folder` is ours to remove.
+void StagedFolder::own(const std::string &folder) {
+  staging = folder;
+  std::memcpy(stagedForHandler, folder.c_str(), folder.size() + 1);
+}
+
+/// What was staged is no longer ours to remove.
+std::string StagedFolder::disown() {
+  stagedForHandler[0] = 0;
+  return std::exchange(staging, "");
+}
+
+/// Gives `folder` what another one has that it will replace.
+static std::error_code takePermissions(const std::string &folder,
+                                       const std::string &from) {
+  struct stat found;
+  if (::stat(from.c_str(), &found) != 0)
+    return {}; // nothing to replace
+  // Only root may give a folder away, and only to a group of one's own: then
+  // it is as if the folder were new.
+  if (::chown(folder.c_str(), found.st_uid, found.st_gid) != 0 &&
+      ::chown(folder.c_str(), -1, found.st_gid) != 0 && errno != EPERM)
+    return lastError();
+  return ::chmod(folder.c_str(), found.st_mode & 07777) == 0 ? std::error_code()
+                                                             : lastError();
+}
+
+std::error_code StagedFolder::create() {
+  SignalsHeld held;
+  std::string name = unfinishedName(final);
+  if (name.size() >= sizeof(stagedForHandler))
+    return std::make_error_code(std::errc::filename_too_long);
+  while (::mkdir(name.c_str(), 0777) != 0) {
+    if (errno != EEXIST)
+      return lastError();
+    name = unfinishedName(final);
+  }
+  own(name);
+  return takePermissions(name, final);
+}
+
+std::string StagedFolder::file(StringRef name) const {
+  return staging + "/" + name.str();
+}
+
+//===----------------------------------------------------------------------===//
+// Taking the place
+//===----------------------------------------------------------------------===//
+
+/// `folder` takes the place `final`. What was there is then called `old`, ""
+/// if there was nothing. Returns "" or what went wrong: nothing has moved then,
+/// or the text says what.
+static std::string exchange(const std::string &folder, const std::string &final,
+                            std::string &old) {
+  old.clear();
+  if (!fs::exists(final))
+    return ::rename(folder.c_str(), final.c_str()) == 0 ? ""
+                                                        : lastError().message();
+  if (::renameat2(AT_FDCWD, folder.c_str(), AT_FDCWD, final.c_str(),
+                  RENAME_EXCHANGE) == 0) {
+    old = folder;
+    return "";
+  }
+  if (errno != EINVAL && errno != ENOSYS)
+    return lastError().message();
+  // The file system cannot: in two steps, between which the name is free.
+  std::string aside = unfinishedName(final);
+  if (::rename(final.c_str(), aside.c_str()) != 0)
+    return lastError().message();
+  if (::rename(folder.c_str(), final.c_str()) == 0) {
+    old = aside;
+    return "";
+  }
+  std::string problem = lastError().message();
+  if (::rename(aside.c_str(), final.c_str()) != 0)
+    problem += "; what was there is now '" + aside + "'";
+  return problem;
+}
+
+/// Removes a program that was replaced; "" or why it is still there.
+static std::string removeProgram(const std::string &folder) {
+  for (const char *name : {"/manifest.json", "/program.so"})
+    if (::unlink((folder + name).c_str()) != 0 && errno != ENOENT)
+      return lastError().message();
+  return ::rmdir(folder.c_str()) == 0 ? "" : lastError().message();
+}
+
+/// Why what was replaced must not be removed; "" if it may.
+static std::string checkReplaced(const std::string &old,
+                                 const std::string &final) {
+  std::error_code error;
+  if (!old.empty())
+    if (std::string foreign = foreignEntry(old, error); !foreign.empty())
+      return "'" + foreign + "' was put into it meanwhile";
+  // The new name must survive a crash before the old program goes.
+  if (!error)
+    error = syncToDisk(folderOf(final));
+  return error ? error.message() : "";
+}
+
+/// The new program gets the name `folder` again, and what is called `old` its
+/// place. Returns "" or, to go after the reason, what stands where now.
+static std::string takeBack(std::string &folder, const std::string &final,
+                            const std::string &old) {
+  if (old.empty())
+    return ::rename(final.c_str(), folder.c_str()) == 0
+               ? ""
+               : "; '" + final + "' is the new program";
+  std::string problem = exchange(old, final, folder);
+  return problem.empty() ? ""
+                         : "; it is '" + old + "' now and '" + final +
+                               "' the new program, as they cannot change "
+                               "places again: " +
+                               problem;
+}
+
+std::string StagedFolder::commit(std::string &warning) {
+  for (const std::string &path :
+       {file("program.so"), file("manifest.json"), staging})
+    if (std::error_code error = syncToDisk(path))
+      return error.message();
+  SignalsHeld held;
+  std::string ours = disown(), old;
+  std::string problem = exchange(ours, final, old);
+  if (!problem.empty()) {
+    own(ours);
+    return problem;
+  }
+  problem = checkReplaced(old, final);
+  if (!problem.empty()) {
+    std::string stuck = takeBack(ours, final, old);
+    if (stuck.empty())
+      own(ours);
+    return problem + stuck;
+  }
+  keepOutputs();
+  if (!old.empty())
+    if (std::string left = removeProgram(old); !left.empty())
+      warning =
+          "what '" + final + "' was before is left as '" + old + "': " + left;
+  return "";
 }

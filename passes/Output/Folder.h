@@ -8,22 +8,16 @@
 #include <system_error>
 
 namespace fsdp {
-/// Where something written to `path` lands: symlinks are followed, also to
-/// what is not there yet.
-std::string resolvedPath(llvm::StringRef path);
-
-/// Why a program may not be written as `path`: something is there that is
-/// neither empty nor a program and nothing else. "" if it may.
-std::string checkReplaceable(llvm::StringRef path);
-
 /// A folder beside the final one, removed unless it is committed. One at a
-/// time.
+/// time, of the main thread.
 class StagedFolder {
 public:
   /// The program will land where `path` points.
   explicit StagedFolder(llvm::StringRef path);
   ~StagedFolder();
 
+  /// With owner, group and mode of the folder that it will replace, as far as
+  /// the user may set them.
   std::error_code create();
   const std::string &path() const { return staging; }
   /// Where the folder will be, for messages.
@@ -32,18 +26,25 @@ public:
 
   /// Puts the folder, which holds the files of a program, in its place, and
   /// removes the program that was there. Returns "" or what went wrong; then
-  /// what was there is there still.
-  std::string commit();
+  /// what was there is there still, or the text says where it is. `warning` is
+  /// what could not be tidied up after it went well.
+  std::string commit(std::string &warning);
 
 private:
-  std::error_code exchange();
+  void own(const std::string &folder);
+  std::string disown();
 
   std::string final, staging;
 };
 
-/// Removes what is staged, and ends the command that works on it. Safe in a
-/// signal handler, which must not return.
-void abandonOutputs();
+/// The last output has its name: from here on there is nothing to abandon.
+/// commit() calls it, as a program is what is written last.
+void keepOutputs();
+
+/// Removes what is staged, and ends the command that works on it; false where
+/// all outputs are whole. Safe in a signal handler, which must not return
+/// after true.
+bool abandonOutputs();
 } // namespace fsdp
 
 #endif // FSDP_PASSES_OUTPUT_FOLDER_H

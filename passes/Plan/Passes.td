@@ -10,6 +10,8 @@ def ConvertFsdpToFsdpRt : Pass<"convert-fsdp-to-fsdprt", "::mlir::ModuleOp"> {
     over an operand's buffer where the kernel allows it and nothing reads the
     operand afterwards. Kernels are generated here, equal ones once, each into
     a module of its own. Collectives run on their own streams between events.
+    On one rank there are none: what is gathered is the shard, but where it is read
+    after its update, what is reduced the gradient.
     With `keep-kernels` the ops of kernel `@k3` stay as a `train.kernel` in a
     function `@k3_ops`, those of the optimizer's kernels, which are made here,
     too: `--kernel-to-ptx` finds all that a program runs.

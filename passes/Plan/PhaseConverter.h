@@ -13,7 +13,8 @@
 #include "passes/Plan/Program.h"
 
 namespace fsdp {
-/// A collective under way: its event, and the buffer that its results are in.
+/// A collective under way: its event, null on one rank, which has what it wants
+/// already, and the buffer that its results are in.
 struct Pending {
   mlir::Value event;
   Slice buffer;
@@ -50,6 +51,7 @@ private:
   template <typename Op>
   mlir::LogicalResult convertProduct(Op op, llvm::ArrayRef<mlir::Value> added,
                                      int32_t adds);
+  bool isUpdatedInUse(sharding::AllGatherStartOp op);
   void convert(sharding::AllGatherStartOp op);
   void convert(sharding::ReduceScatterStartOp op);
   void convert(sharding::WaitOp op);

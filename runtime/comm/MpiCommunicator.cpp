@@ -2,11 +2,12 @@
 
 #include "comm/MpiCommunicator.h"
 
+#include "core/Affinity.h"
+
 #include <mpi.h>
 
 #include <algorithm>
 #include <ctime>
-#include <sched.h>
 #include <unistd.h>
 
 using namespace fsdprt;
@@ -129,16 +130,18 @@ static Expected<MPI_Comm> hostCommunicator() {
       check(MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, rank,
                                 MPI_INFO_NULL, &host),
             "MPI_Comm_split_type"));
+  MPI_Comm_set_errhandler(host, MPI_ERRORS_RETURN);
   return host;
 }
 
 /// Launchers may bind each rank to cores of its own.
-static int coresOfAll(MPI_Comm host) {
-  cpu_set_t own, all;
-  if (::sched_getaffinity(0, sizeof(own), &own) != 0)
-    return 1;
-  MPI_Allreduce(&own, &all, sizeof(own), MPI_BYTE, MPI_BOR, host);
-  return CPU_COUNT(&all);
+static Expected<int> coresOfAll(MPI_Comm host) {
+  CpuMask own = ownCpus(), all = {};
+  FSDPRT_RETURN_IF_ERROR(
+      check(MPI_Allreduce(own.data(), all.data(), int(own.size()), MPI_BYTE,
+                          MPI_BOR, host),
+            "MPI_Allreduce"));
+  return countCpus(all);
 }
 
 Expected<HostRanks> fsdprt::mpiHostRanks() {
@@ -150,8 +153,13 @@ Expected<HostRanks> fsdprt::mpiHostRanks() {
   MPI_Comm_rank(MPI_COMM_WORLD, &rank);
   MPI_Comm_rank(*host, &ranks.local);
   MPI_Comm_size(*host, &ranks.count);
-  MPI_Allreduce(&rank, &ranks.first, 1, MPI_INT, MPI_MIN, *host);
-  ranks.cores = coresOfAll(*host);
+  FSDPRT_RETURN_IF_ERROR(
+      check(MPI_Allreduce(&rank, &ranks.first, 1, MPI_INT, MPI_MIN, *host),
+            "MPI_Allreduce"));
+  Expected<int> cores = coresOfAll(*host);
+  if (!cores.ok())
+    return cores.status();
+  ranks.cores = *cores;
   MPI_Comm_free(&*host);
   return ranks;
 }
@@ -161,10 +169,12 @@ Expected<std::string> fsdprt::mpiShareOnHost(const std::string &text) {
   if (!host.ok())
     return host.status();
   int length = int(text.size());
-  MPI_Bcast(&length, 1, MPI_INT, 0, *host);
+  FSDPRT_RETURN_IF_ERROR(
+      check(MPI_Bcast(&length, 1, MPI_INT, 0, *host), "MPI_Bcast"));
   std::string shared = text;
   shared.resize(length);
-  MPI_Bcast(shared.data(), length, MPI_CHAR, 0, *host);
+  FSDPRT_RETURN_IF_ERROR(
+      check(MPI_Bcast(shared.data(), length, MPI_CHAR, 0, *host), "MPI_Bcast"));
   MPI_Comm_free(&*host);
   return shared;
 }

@@ -12,13 +12,13 @@ Status fsdprt::describeException() {
   try {
     throw;
   } catch (const std::bad_alloc &) {
-    return failure("out of memory: an allocation was refused; see ulimit -v "
-                   "and the memory limit of the cgroup");
+    return Status::failure(outOfMemory);
   } catch (const std::system_error &error) {
     if (error.code() == std::errc::resource_unavailable_try_again)
       return failure("cannot start a thread: ", error.code().message(),
                      "; allow more processes (ulimit -u, the pids limit of the "
-                     "cgroup) or give fewer --threads");
+                     "cgroup) or memory for their stacks (ulimit -v), or give "
+                     "fewer --threads");
     return Status::failure(error.what());
   } catch (const std::exception &error) {
     return Status::failure(error.what());

@@ -7,6 +7,11 @@
 
 namespace fsdprt {
 
+/// Of an allocation that was refused.
+constexpr const char *outOfMemory =
+    "out of memory: an allocation was refused; see ulimit -v and the memory "
+    "limit of the cgroup";
+
 /// In a catch clause: the exception that is handled, in our words. The
 /// runtime throws none; the standard library does where memory or threads end.
 Status describeException();

@@ -20,6 +20,12 @@ static constexpr uint64_t flightMagic = 0x31746867696c6673; // "sflight1"
 // The file
 //===----------------------------------------------------------------------===//
 
+template <size_t N> static void copyText(char (&to)[N], const char *from) {
+  size_t length = ::strnlen(from, N - 1);
+  std::memcpy(to, from, length);
+  to[length] = 0;
+}
+
 static int64_t bytesFor(int numSlots) {
   return sizeof(FlightHeader) + 64 + numSlots * int64_t(sizeof(FlightSlot));
 }
@@ -123,10 +129,26 @@ bool FlightFile::claimReport() const {
   return !mapped || mapped->reported.exchange(1) == 0;
 }
 
-void FlightFile::noteTold(int rank) const {
+void FlightFile::noteTold(int rank, int number) const {
   int32_t none = 0;
-  if (mapped)
-    mapped->firstTold.compare_exchange_strong(none, rank + 1);
+  if (mapped && mapped->firstTold.compare_exchange_strong(none, rank + 1))
+    mapped->toldBy = number;
+}
+
+void FlightFile::noteSaved(const std::string &path) const {
+  SavedState none = SavedState::No;
+  if (!mapped ||
+      !mapped->saved.compare_exchange_strong(none, SavedState::Noting))
+    return;
+  copyText(mapped->savedIn, path.c_str());
+  mapped->saved = SavedState::Yes;
+}
+
+bool FlightFile::allFinished() const {
+  for (int i = 0; i < numSlots(); ++i)
+    if (slot(i)->state != FlightState::Finished)
+      return false;
+  return numSlots() > 0;
 }
 
 uint64_t FlightFile::progressOfOthers(int rank) const {
@@ -140,12 +162,6 @@ uint64_t FlightFile::progressOfOthers(int rank) const {
 //===----------------------------------------------------------------------===//
 // Writing
 //===----------------------------------------------------------------------===//
-
-template <size_t N> static void copyText(char (&to)[N], const char *from) {
-  size_t length = ::strnlen(from, N - 1);
-  std::memcpy(to, from, length);
-  to[length] = 0;
-}
 
 void fsdprt::enterPhase(FlightSlot *slot, const char *phase, int64_t step) {
   if (!slot)
@@ -293,8 +309,17 @@ bool fsdprt::describeTold(const FlightFile &file, SignalSafeText &text) {
   const FlightSlot *slot = file.slotOfRank(rank);
   if (!slot)
     return false;
-  text << "rank " << int64_t(rank) << " was told to end (SIGTERM) ";
+  const char *name = ::sigabbrev_np(file.header()->toldBy);
+  text << "rank " << int64_t(rank) << " was told to end (SIG"
+       << (name ? name : "TERM") << ") ";
   describePosition(*slot, text);
+  return true;
+}
+
+bool fsdprt::describeSaved(const FlightFile &file, SignalSafeText &text) {
+  if (!file.header() || file.header()->saved != SavedState::Yes)
+    return false;
+  text << "; the parameters are saved in '" << file.header()->savedIn << "'";
   return true;
 }
 

@@ -29,6 +29,8 @@ enum class FlightState : int32_t {
 
 enum class OperationState : int32_t { None = 0, Issued, Started, Ended };
 
+enum class SavedState : int32_t { No = 0, Noting, Yes };
+
 /// The last operation of one stream.
 struct FlightOperation {
   std::atomic<OperationState> state;
@@ -55,6 +57,10 @@ struct FlightHeader {
   /// 1 + the first rank that a signal told to end, 0: none. When one ends, its
   /// launcher tells the others.
   std::atomic<int32_t> firstTold;
+  std::atomic<int32_t> toldBy;   // that signal
+  std::atomic<SavedState> saved; // the parameters
+  /// The file's name, fit to be printed.
+  char savedIn[4096];
 };
 
 class FlightFile {
@@ -83,7 +89,11 @@ public:
   /// True for the first caller of all processes: only that one may report.
   bool claimReport() const;
   /// Notes that a signal told this rank to end.
-  void noteTold(int rank) const;
+  void noteTold(int rank, int number) const;
+  /// Notes where the parameters are, safe from now on. The first call counts.
+  void noteSaved(const std::string &path) const;
+  /// Whether every rank of this host has done all it had to.
+  bool allFinished() const;
   /// Sum of the progress of all slots but one: unchanged means stuck.
   uint64_t progressOfOthers(int rank) const;
 
@@ -107,7 +117,7 @@ public:
   size_t size() const { return length; }
 
 private:
-  char buffer[1024];
+  char buffer[6144] = "";
   size_t length = 0;
 };
 
@@ -122,6 +132,10 @@ bool describeCulprit(const FlightFile &file, int self, bool includeStuck,
 /// Appends "rank 1 was told to end (SIGTERM) in operation ...", of the first
 /// one that was; false when there is none. Safe in a signal handler.
 bool describeTold(const FlightFile &file, SignalSafeText &text);
+
+/// Appends "; the parameters are saved in 'x'"; false if they are not, or this
+/// host does not know. Safe in a signal handler.
+bool describeSaved(const FlightFile &file, SignalSafeText &text);
 
 /// Kills the ranks of this host that a signal has stopped: they could not end
 /// by themselves, and would wake up between peers that are gone.

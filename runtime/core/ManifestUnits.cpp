@@ -26,9 +26,12 @@ void fsdprt::parseUnits(Manifest &manifest, const Json &json) {
       parsed.shardElements = getSize(line, "shard_elements", where);
       parsed.elements = getSize(line, "elements", where);
       parsed.shard = parsePlace(manifest, member(line, "shard", where), where);
-      for (int64_t index : getIntegers(line, "parameters", where))
-        parsed.parameters.push_back(int(index & INT32_MAX) == index ? int(index)
-                                                                    : -1);
+      for (int64_t index : getIntegers(line, "parameters", where)) {
+        require(index >= 0 && index <= INT32_MAX, where + ": parameter " +
+                                                      std::to_string(index) +
+                                                      " does not exist");
+        parsed.parameters.push_back(int(index));
+      }
       require(parsed.shard.bytes ==
                   parsed.shardElements * sizeOfDType(parsed.dtype),
               where + ": the shard's bytes do not hold shard_elements");

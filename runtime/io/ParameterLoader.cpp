@@ -89,8 +89,6 @@ Expected<bool> ParameterLoader::sameValues(const ParameterSpec &spec,
     FSDPRT_RETURN_IF_ERROR(readStored(b, spec.dtype, at, end, theirs.data()));
     if (std::memcmp(ours.data(), theirs.data(), (end - at) * size) != 0)
       return false;
-    if (options.onProgress)
-      options.onProgress();
   }
   return true;
 }
@@ -126,8 +124,7 @@ Status ParameterLoader::matchWeights(const TensorFiles &files) {
                      lookupDType(tensor.dtype)->name, " in '",
                      tensor.file->path(), "', expected ",
                      lookupDType(spec.dtype)->name);
-    // One rank looks for all.
-    if (options.rank == 0)
+    if (options.checksValues)
       FSDPRT_RETURN_IF_ERROR(checkTied(files, spec, tensor));
     stored[i] = tensor;
   }
@@ -187,7 +184,7 @@ Status ParameterLoader::openSources() {
       return failure("parameter '", spec.names[0], "' needs bytes [",
                      spec.fileOffset, ", ", spec.fileOffset + spec.fileBytes,
                      ") of '", spec.file, "', which has ", file->size());
-    if (options.rank == 0)
+    if (options.checksValues)
       FSDPRT_RETURN_IF_ERROR(checkSum(spec, *file));
     stored[i] = StoredTensor{file, spec.fileOffset, spec.dtype, spec.shape};
   }

@@ -20,6 +20,9 @@ public:
     uint64_t seed = 0;
     std::string weights; // "" = the program's own sources and initialisers
     int rank = 0;
+    /// Looks also for values that are not those meant: of a model that has
+    /// changed, of tied names that differ. One process looks for all.
+    bool checksValues = true;
     std::function<void()> onProgress;
   };
 

@@ -51,6 +51,8 @@ struct StoredTensor {
 class TensorFiles {
 public:
   static Expected<TensorFiles> open(const std::string &path);
+  /// The files that open() reads, an index among them.
+  static Expected<std::vector<std::string>> list(const std::string &path);
 
   /// By exact name, else the one tensor whose name ends in ".name" or which
   /// `name` ends in ".tensor name" of. Null: none. More than one: a failure.
@@ -59,7 +61,6 @@ public:
 
 private:
   Status addFile(const std::string &path);
-  Status addIndex(const std::string &path);
 
   std::map<std::string, StoredTensor> tensors;
 };
@@ -91,10 +92,6 @@ private:
   std::vector<int64_t> offsets, sizes; // bytes in the file
   std::vector<bool> written;
 };
-
-/// Fails early if `path` cannot be written: its folder is missing or not
-/// writable, or has no room for `bytes`.
-Status checkOutput(const std::string &path, int64_t bytes);
 
 } // namespace fsdprt
 

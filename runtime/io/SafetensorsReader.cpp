@@ -70,7 +70,8 @@ Status TensorFiles::addFile(const std::string &path) {
   return Status();
 }
 
-Status TensorFiles::addIndex(const std::string &path) {
+/// The files that an index lists, each once.
+static Expected<std::vector<std::string>> listShards(const std::string &path) {
   Expected<std::shared_ptr<InputFile>> file = InputFile::open(path);
   if (!file.ok())
     return file.status();
@@ -85,23 +86,22 @@ Status TensorFiles::addIndex(const std::string &path) {
     return failure("'", path,
                    "' is not a safetensors index (no valid weight_map)");
   }
-  size_t slash = path.rfind('/');
-  std::string folder =
-      slash == std::string::npos ? "" : path.substr(0, slash + 1);
+  std::vector<std::string> files;
   for (const std::string &shard : shards) {
     if (shard.find("..") != std::string::npos || shard[0] == '/')
       return failure("'", path, "' lists '", shard,
                      "', which is outside of its folder");
-    FSDPRT_RETURN_IF_ERROR(addFile(folder + shard));
+    files.push_back(path.substr(0, path.rfind('/') + 1) + shard);
   }
-  return Status();
+  return files;
 }
 
-Expected<TensorFiles> TensorFiles::open(const std::string &path) {
-  auto endsWith = [](const std::string &text, const std::string &end) {
-    return text.size() >= end.size() &&
-           text.compare(text.size() - end.size(), end.size(), end) == 0;
-  };
+static bool isIndex(const std::string &path) {
+  constexpr const char *end = ".json";
+  return path.size() >= 5 && path.compare(path.size() - 5, 5, end) == 0;
+}
+
+Expected<std::vector<std::string>> TensorFiles::list(const std::string &path) {
   std::string target = path;
   struct stat info;
   if (::stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode)) {
@@ -109,9 +109,22 @@ Expected<TensorFiles> TensorFiles::open(const std::string &path) {
     if (::stat(target.c_str(), &info) != 0)
       target = path + "/model.safetensors";
   }
+  if (!isIndex(target))
+    return std::vector<std::string>{target};
+  Expected<std::vector<std::string>> files = listShards(target);
+  if (files.ok())
+    files->push_back(target);
+  return files;
+}
+
+Expected<TensorFiles> TensorFiles::open(const std::string &path) {
+  Expected<std::vector<std::string>> listed = list(path);
+  if (!listed.ok())
+    return listed.status();
   TensorFiles files;
-  FSDPRT_RETURN_IF_ERROR(endsWith(target, ".json") ? files.addIndex(target)
-                                                   : files.addFile(target));
+  for (const std::string &file : *listed)
+    if (!isIndex(file))
+      FSDPRT_RETURN_IF_ERROR(files.addFile(file));
   return files;
 }
 

@@ -22,6 +22,18 @@ static bool endsWith(const std::string &text, const std::string &end) {
          text.compare(text.size() - end.size(), end.size(), end) == 0;
 }
 
+/// Numbers alone are expected; a header would be read as some of them.
+static Status checkHeader(const InputFile &file) {
+  constexpr char npy[] = "\x93NUMPY";
+  char head[6];
+  if (file.size() < 6 || !file.read(head, 0, 6).ok() ||
+      std::memcmp(head, npy, 6) != 0)
+    return Status();
+  return failure("'", file.path(),
+                 "' has the header of a .npy file: write the numbers alone, "
+                 "as array.tofile does");
+}
+
 Expected<TokenData> TokenData::open(const Manifest &manifest, Options options) {
   TokenData data;
   data.manifest = &manifest;
@@ -42,6 +54,8 @@ Expected<TokenData> TokenData::open(const Manifest &manifest, Options options) {
   if (!file.ok())
     return file.status();
   data.file = *file;
+  if (data.tokenBytes > 1)
+    FSDPRT_RETURN_IF_ERROR(checkHeader(*data.file));
   if (data.file->size() % data.tokenBytes)
     return failure("'", path, "' has ", data.file->size(),
                    " bytes, not a multiple of ", data.tokenBytes);
@@ -67,10 +81,14 @@ Status TokenData::openLabels() {
   if (!opened.ok())
     return opened.status();
   labels = *opened;
+  FSDPRT_RETURN_IF_ERROR(checkHeader(*labels));
   if (labels->size() != 4 * tokens)
     return failure("'", options.labels, "' has ", labels->size(),
                    " bytes, expected one int32 for each of the ", tokens,
-                   " tokens of '", options.path, "'");
+                   " tokens of '", options.path, "'",
+                   labels->size() == 8 * tokens
+                       ? "; it looks like int64: write it as int32"
+                       : "");
   return Status();
 }
 

@@ -8,16 +8,18 @@
 using namespace fsdprt;
 
 /// Whether all ids of `width` bytes each at the beginning are below
-/// `vocabSize`.
+/// `vocabSize`, and half of them are not 0, which padding is at any width.
 static bool holdsIds(const unsigned char *data, int64_t bytes, int width,
                      int64_t vocabSize) {
+  int64_t others = 0;
   for (int64_t at = 0; at + width <= bytes; at += width) {
     uint32_t id = 0;
     std::memcpy(&id, data + at, width); // little-endian, as the host
     if (id >= vocabSize)
       return false;
+    others += id != 0;
   }
-  return true;
+  return others >= bytes / width / 2;
 }
 
 std::string fsdprt::widthHint(const unsigned char *data, int64_t bytes,

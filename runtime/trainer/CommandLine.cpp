@@ -12,10 +12,26 @@
 #include <charconv>
 #include <cmath>
 #include <cstdio>
+#include <limits>
 #include <sstream>
 #include <vector>
 
 using namespace fsdprt;
+
+/// CLI11 wraps a number below the type's range, and cuts one above it. What is
+/// no number at all it finds by itself.
+template <typename T> static std::string checkWhole(const std::string &text) {
+  bool isNumber = text.find_first_not_of("0123456789", text[0] == '-') ==
+                      std::string::npos &&
+                  text.size() > size_t(text[0] == '-');
+  T value = 0;
+  const char *end = text.data() + text.size();
+  auto read = std::from_chars(text.data(), end, value);
+  if (!isNumber || (read.ec == std::errc() && read.ptr == end))
+    return "";
+  return "is " + text + ", expected a whole number in [0, " +
+         std::to_string(std::numeric_limits<T>::max()) + "]";
+}
 
 static void addDataOptions(CLI::App &app, RunOptions &options,
                            std::string &shuffle) {
@@ -29,7 +45,8 @@ static void addDataOptions(CLI::App &app, RunOptions &options,
       ->group("Data");
   app.add_option(
          "--labels", options.labels,
-         "one int32 a token; -100 is ignored by the loss (default: the tokens)")
+         "one int32 a token, of the token at its place: shifted by one as the "
+         "tokens are; -100 is ignored by the loss (default: the tokens)")
       ->type_name("FILE")
       ->group("Data");
   app.add_option(
@@ -41,15 +58,16 @@ static void addDataOptions(CLI::App &app, RunOptions &options,
   app.add_option("--seed", options.seed,
                  "of the data's order and of initial values (default 0)")
       ->type_name("N")
+      ->check(CLI::Validator(checkWhole<uint64_t>, "", ""))
       ->group("Data");
 }
 
 static void addTrainingOptions(CLI::App &app, RunOptions &options) {
   app.add_option("--steps", options.steps,
                  "updates to make (default 0: only --save); the first is step "
-                 "1, here and "
-                 "in every report")
+                 "1, here and in every report")
       ->type_name("N")
+      ->check(CLI::Validator(checkWhole<int64_t>, "", ""))
       ->group("Training");
   app.add_option("--lr", options.learningRate, "learning rate (default 1e-3)")
       ->type_name("X")
@@ -61,6 +79,7 @@ static void addTrainingOptions(CLI::App &app, RunOptions &options) {
   app.add_option("--warmup", options.warmup,
                  "steps of warm-up: step s has lr * (s - 1) / N (default 0)")
       ->type_name("N")
+      ->check(CLI::Validator(checkWhole<int64_t>, "", ""))
       ->group("Training");
   app.add_option("--min-lr", options.minLearningRate,
                  "where cosine ends (default 0)")
@@ -103,6 +122,7 @@ static void addFileOptions(CLI::App &app, RunOptions &options,
       ->group("Reports");
   app.add_flag("--check-plan", options.checkPlan,
                "compare the records with the memory plan at the end")
+      ->disable_flag_override()
       ->group("Reports");
 }
 
@@ -111,6 +131,7 @@ static void addMachineOptions(CLI::App &app, RunOptions &options) {
                  "ranks to start; must be the product of the program's mesh, "
                  "which is the default")
       ->type_name("N")
+      ->check(CLI::Validator(checkWhole<int>, "", ""))
       ->group("Machine");
   app.add_option("--comm", options.comm,
                  "mpi (default): ranks are processes; thread: threads of this "
@@ -123,6 +144,12 @@ static void addMachineOptions(CLI::App &app, RunOptions &options) {
          "threads a rank computes with (default: the cores that the host's "
          "ranks may use, by affinity and CPU quota, divided among them)")
       ->type_name("N")
+      ->check(CLI::Validator(checkWhole<int>, "", ""))
+      ->group("Machine");
+  app.add_flag("--ignore-memory", options.ignoreMemory,
+               "start although the plan does not fit into the memory that is "
+               "free now; what does not, swaps or is killed")
+      ->disable_flag_override()
       ->group("Machine");
   app.add_option("--timeout", options.timeoutSeconds,
                  "seconds without any progress after which a rank counts as "
@@ -137,6 +164,7 @@ static void addMachineOptions(CLI::App &app, RunOptions &options) {
   app.add_flag("--checked", options.checked,
                "guard pages around the arenas, NaN in what is not written yet "
                "or used no more")
+      ->disable_flag_override()
       ->group("Machine");
 }
 
@@ -231,6 +259,13 @@ static std::string inOurWords(std::string complaint) {
     return "cannot read " +
            complaint.substr(conversion.size(), value - conversion.size()) +
            " '" + complaint.substr(value + 3) + "', expected a number";
+  if (complaint == "program is required")
+    return "no program is given, the folder MODEL.fsdp that fsdp-compile made";
+  const std::string valueOfFlag = " was given a disallowed flag override";
+  if (size_t flag = complaint.find(valueOfFlag); flag != std::string::npos)
+    return "--" + complaint.substr(0, flag) + " takes no value";
+  if (size_t whole = complaint.find(": is "); whole != std::string::npos)
+    return complaint.erase(whole, 1); // checkWhole's
   size_t count = complaint.find(": At Most 1 required but received ");
   if (count != std::string::npos)
     return complaint.substr(0, count) + " is given " +

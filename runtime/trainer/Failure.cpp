@@ -3,12 +3,15 @@
 #include "trainer/Failure.h"
 
 #include "abi/Context.h"
+#include "core/Exceptions.h"
 #include "io/OutputFile.h"
 
-#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <exception>
+#include <execinfo.h>
+#include <new>
 #include <unistd.h>
 
 using namespace fsdprt;
@@ -25,51 +28,47 @@ void print(const SignalSafeText &text) {
   (void)ignored;
 }
 
-void setState(int rank, FlightState state) {
-  if (FlightSlot *slot =
-          handlerFlight ? handlerFlight->slotOfRank(rank) : nullptr)
-    slot->state = state;
-}
-
 /// What ended the ranks of this host; false if that is not known.
 bool describeEnd(int number, SignalSafeText &text) {
-  if (handlerSpeaker == Speaker::Ranks)
-    return describeCulprit(*handlerFlight, handlerRank, /*includeStuck=*/false,
-                           text) ||
-           describeTold(*handlerFlight, text);
-  text << "stopped by a signal ("
-       << (number == SIGINT ? "Interrupt" : "Terminated") << ")";
+  if (handlerSpeaker == Speaker::Ranks) {
+    bool isKnown = describeCulprit(*handlerFlight, handlerRank,
+                                   /*includeStuck=*/false, text) ||
+                   describeTold(*handlerFlight, text);
+    describeSaved(*handlerFlight, text);
+    return isKnown;
+  }
+  text << "stopped by a signal (" << ::sigdescr_np(number) << ")";
   // Ranks that are threads are at nearly the same place.
-  FlightSlot *slot = handlerFlight->slotOfRank(0);
+  FlightSlot *slot = handlerFlight ? handlerFlight->slotOfRank(0) : nullptr;
   if (slot && slot->state == FlightState::Running) {
     text << ", rank 0 ";
     describePosition(*slot, text);
   }
-  text << "; nothing was saved";
+  if (!handlerFlight || !describeSaved(*handlerFlight, text))
+    text << "; nothing was saved";
   return true;
 }
 
-void onTerminate(int number) {
+void onEndingSignal(int number) {
+  bool isProcess = handlerSpeaker == Speaker::Process;
+  // The work is done, and what was to be written has been.
+  if (isProcess && handlerFlight && handlerFlight->allFinished())
+    ::_exit(0);
   removeUnfinishedFiles();
-  setState(handlerRank, FlightState::Terminated);
-  if (handlerFlight && handlerRank >= 0)
-    handlerFlight->noteTold(handlerRank);
+  FlightSlot *slot =
+      handlerFlight ? handlerFlight->slotOfRank(handlerRank) : nullptr;
+  if (slot && slot->state == FlightState::Running) {
+    slot->state = FlightState::Terminated;
+    handlerFlight->noteTold(handlerRank, number);
+  }
   SignalSafeText text;
   text << "fsdp-run: error: ";
-  if (handlerSpeaker != Speaker::Launcher && handlerFlight &&
-      describeEnd(number, text) && handlerFlight->claimReport()) {
+  if (handlerSpeaker != Speaker::Launcher && describeEnd(number, text) &&
+      (!handlerFlight || handlerFlight->claimReport())) {
     text << "\n";
     print(text);
   }
   ::_exit(128 + number);
-}
-
-/// A signal that whoever started us ignores (nohup, a shell's `&`) stays so.
-void handleUnlessIgnored(int number) {
-  struct sigaction old = {}, action = {};
-  action.sa_handler = onTerminate;
-  if (::sigaction(number, nullptr, &old) == 0 && old.sa_handler != SIG_IGN)
-    ::sigaction(number, &action, nullptr);
 }
 
 const char *nameOfSignal(int number) {
@@ -108,6 +107,19 @@ void describeAddress(const fsdprt_context &context, const char *address,
          << found->name().c_str() << "'";
 }
 
+/// Says it, unless another one has spoken, and exits.
+[[noreturn]] void endWith(SignalSafeText &text, int rank) {
+  if (handlerFlight)
+    describeSaved(*handlerFlight, text);
+  text << "\n";
+  if (!handlerFlight || handlerFlight->claimReport())
+    print(text);
+  if (FlightSlot *slot =
+          handlerFlight ? handlerFlight->slotOfRank(rank) : nullptr)
+    slot->state = FlightState::Failed;
+  ::_exit(1);
+}
+
 void onFault(int number, siginfo_t *info, void *) {
   // Ranks that are threads may all fault; the first one ends the process.
   static std::atomic<bool> entered{false};
@@ -127,11 +139,26 @@ void onFault(int number, siginfo_t *info, void *) {
     describePosition(*slot, text);
   if (context && (number == SIGSEGV || number == SIGBUS))
     describeAddress(*context, static_cast<const char *>(info->si_addr), text);
-  text << "\n";
-  if (!handlerFlight || handlerFlight->claimReport())
-    print(text);
-  setState(rank, FlightState::Failed);
-  ::_exit(1);
+  endWith(text, rank);
+}
+
+/// What was thrown where nothing can be caught, as in a destructor.
+void onUncaught() {
+  const char *what = "an exception of unknown kind";
+  std::exception_ptr thrown = std::current_exception();
+  try {
+    if (thrown)
+      std::rethrow_exception(thrown);
+  } catch (const std::bad_alloc &) {
+    what = outOfMemory;
+  } catch (const std::exception &error) {
+    what = error.what();
+  } catch (...) {
+  }
+  removeUnfinishedFiles();
+  SignalSafeText text;
+  text << "fsdp-run: error: " << what;
+  endWith(text, handlerRank);
 }
 
 } // namespace
@@ -153,8 +180,11 @@ void fsdprt::reportFailure(const FlightFile *flight, int rank,
                            const std::string &message) {
   if (!flight || flight->claimReport()) {
     std::string prefix = rank >= 0 ? "rank " + std::to_string(rank) + ": " : "";
-    std::fprintf(stderr, "fsdp-run: error: %s%s\n", prefix.c_str(),
-                 oneLine(message).c_str());
+    SignalSafeText saved;
+    if (flight)
+      describeSaved(*flight, saved);
+    std::fprintf(stderr, "fsdp-run: error: %s%s%s\n", prefix.c_str(),
+                 oneLine(message).c_str(), saved.data());
     std::fflush(stderr);
   }
   if (FlightSlot *slot =
@@ -167,14 +197,36 @@ void fsdprt::reportWarning(const std::string &message) {
   std::fflush(stderr);
 }
 
-void fsdprt::installSignalHandlers(const FlightFile *flight, int rank,
-                                   Speaker speaker) {
-  handlerFlight = flight;
+void fsdprt::handleEndingSignals(void (*handler)(int)) {
+  for (int number : endingSignals) {
+    struct sigaction old = {}, action = {};
+    action.sa_handler = handler;
+    // One that our starter ignores (nohup, a shell's `&`) stays so.
+    if (::sigaction(number, nullptr, &old) == 0 && old.sa_handler != SIG_IGN)
+      ::sigaction(number, &action, nullptr);
+  }
+}
+
+void fsdprt::sayHowItEnds(bool isRank) {
+  std::set_terminate(onUncaught);
+  // The C library loads its unwinder when a thread first ends by itself, and
+  // aborts if there is no memory left for it by then.
+  void *frame = nullptr;
+  ::backtrace(&frame, 1);
+  if (isRank)
+    return;
+  handlerSpeaker = Speaker::Process;
+  handleEndingSignals(onEndingSignal);
+}
+
+FlightFile *fsdprt::installSignalHandlers(FlightFile flight, int rank,
+                                          Speaker speaker) {
+  // Never destroyed: a signal may come while the process ends.
+  auto *kept = new FlightFile(std::move(flight));
+  handlerFlight = kept;
   handlerRank = rank;
   handlerSpeaker = speaker;
-  handleUnlessIgnored(SIGTERM);
-  if (speaker == Speaker::Process)
-    handleUnlessIgnored(SIGINT);
+  handleEndingSignals(onEndingSignal);
   // A fault may be an overflown stack: handlers get one of their own.
   static char alternateStack[64 << 10];
   stack_t stack = {};
@@ -186,4 +238,5 @@ void fsdprt::installSignalHandlers(const FlightFile *flight, int rank,
   fault.sa_flags = SA_SIGINFO | SA_ONSTACK;
   for (int number : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT})
     ::sigaction(number, &fault, nullptr);
+  return kept;
 }

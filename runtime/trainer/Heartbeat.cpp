@@ -13,16 +13,22 @@ Heartbeat::Heartbeat(FlightSlot *slot)
     : slot(slot), thread([this] { beat(); }) {}
 
 Heartbeat::~Heartbeat() {
-  {
-    std::lock_guard<std::mutex> lock(mutex);
-    stopping = true;
-    changed.notify_all();
-  }
+  set(stopping, true);
   thread.join();
+}
+
+void Heartbeat::set(bool &flag, bool value) {
+  std::lock_guard<std::mutex> lock(mutex);
+  flag = value;
+  changed.notify_all();
 }
 
 void Heartbeat::beat() {
   std::unique_lock<std::mutex> lock(mutex);
-  while (!changed.wait_for(lock, interval, [&] { return stopping; }))
-    markProgress(slot);
+  while (!stopping) {
+    if (!beating)
+      changed.wait(lock);
+    else if (changed.wait_for(lock, interval) == std::cv_status::timeout)
+      markProgress(slot);
+  }
 }

@@ -11,20 +11,38 @@
 
 namespace fsdprt {
 
-/// As long as it lives, the rank counts as making progress, so that peers do
-/// not take one that waits for a slow disk for one that is stuck.
+/// A thread that, when told to, counts the rank as making progress, so that
+/// peers do not take one that waits for a slow disk for one that is stuck. Made
+/// before the training, since no thread may be left when there is work to lose.
 class Heartbeat {
 public:
   explicit Heartbeat(FlightSlot *slot);
   ~Heartbeat();
 
+  /// As long as it lives, the heart beats. `heartbeat` may be null.
+  class Beating {
+  public:
+    explicit Beating(Heartbeat *heartbeat) : heartbeat(heartbeat) {
+      if (heartbeat)
+        heartbeat->set(heartbeat->beating, true);
+    }
+    ~Beating() {
+      if (heartbeat)
+        heartbeat->set(heartbeat->beating, false);
+    }
+
+  private:
+    Heartbeat *heartbeat;
+  };
+
 private:
   void beat();
+  void set(bool &flag, bool value);
 
   FlightSlot *slot;
   std::mutex mutex;
   std::condition_variable changed;
-  bool stopping = false;
+  bool beating = false, stopping = false;
   std::thread thread;
 };
 

@@ -2,14 +2,15 @@
 
 #include "trainer/Launcher.h"
 
+#include "core/UniqueName.h"
 #include "trainer/Failure.h"
+#include "trainer/Mpirun.h"
 #include "trainer/Processes.h"
 
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <climits>
-#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -18,21 +19,11 @@
 #include <poll.h>
 #include <sstream>
 #include <string>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <vector>
 
 using namespace fsdprt;
-
-static pid_t launchedProcess = -1;
-static volatile sig_atomic_t receivedSignal = 0;
-
-static void forwardSignal(int number) {
-  receivedSignal = number;
-  if (launchedProcess > 0)
-    ::kill(launchedProcess, number);
-}
 
 static std::vector<std::string> commandFor(int ranks, int argc, char **argv) {
   char self[PATH_MAX];
@@ -88,70 +79,14 @@ private:
   std::string pending;
 };
 
-static constexpr int forwardedSignals[] = {SIGTERM, SIGINT, SIGHUP};
-
-/// From here on signals go to mpirun, which ends the ranks. Under nohup a
-/// terminal that closes still ends nothing.
-static void forwardSignals() {
-  for (int number : forwardedSignals)
-    if (::signal(number, forwardSignal) == SIG_IGN && number == SIGHUP)
-      ::signal(number, SIG_IGN);
-}
-
-/// In the child: signals do what they did to us, and should we be killed, which
-/// nobody can pass on, mpirun is told to end.
-static void becomeLaunched(pid_t parent, const sigset_t &mask) {
-  for (int number : forwardedSignals)
-    if (::signal(number, SIG_DFL) == SIG_IGN)
-      ::signal(number, SIG_IGN);
-  ::sigprocmask(SIG_SETMASK, &mask, nullptr);
-  ::prctl(PR_SET_PDEATHSIG, SIGTERM);
-  if (::getppid() != parent)
-    ::_exit(1);
-}
-
-/// Exit status of a child that could not become mpirun, and has said so.
-static constexpr int cannotStart = 127;
-
-[[noreturn]] static void execute(const std::vector<std::string> &command) {
-  std::vector<char *> pointers;
-  for (const std::string &word : command)
-    pointers.push_back(const_cast<char *>(word.c_str()));
-  pointers.push_back(nullptr);
-  ::execvp(pointers[0], pointers.data());
-  std::fprintf(stderr,
-               "fsdp-run: error: cannot start mpirun: %s; install OpenMPI or "
-               "use --comm thread\n",
-               std::strerror(errno));
-  ::_exit(cannotStart);
-}
-
-/// Runs `command` as `launchedProcess`, its standard error into `errors`.
-static void startProcess(const std::vector<std::string> &command, int errors) {
-  // A signal between fork and exec would be lost.
-  sigset_t blocked, before;
-  ::sigemptyset(&blocked);
-  for (int number : forwardedSignals)
-    ::sigaddset(&blocked, number);
-  ::sigprocmask(SIG_BLOCK, &blocked, &before);
-  forwardSignals();
-  pid_t self = ::getpid();
-  launchedProcess = ::fork();
-  if (launchedProcess == 0) {
-    becomeLaunched(self, before);
-    ::dup2(errors, STDERR_FILENO);
-    execute(command);
-  }
-  ::sigprocmask(SIG_SETMASK, &before, nullptr);
-}
-
 namespace {
 /// mpirun at work: waits for its end, and sees to it that there is one.
 class Watch {
 public:
   Watch(const FlightFile &flight, int errors, double timeoutSeconds)
       : flight(flight), lines(errors),
-        startLimit(std::max(timeoutSeconds, leastStartSeconds)) {}
+        startLimit(std::max(timeoutSeconds, leastStartSeconds)),
+        endLimit(timeoutSeconds) {}
 
   /// mpirun's status, as waitpid has it.
   int wait();
@@ -162,6 +97,8 @@ private:
   using Clock = std::chrono::steady_clock;
 
   void checkStart();
+  void checkEnd();
+  void tellToEnd();
   void escalate();
 
   /// Processes, MPI_Init and the check of the input, on a busy host.
@@ -171,9 +108,10 @@ private:
 
   const FlightFile &flight;
   ErrorLines lines;
-  const std::chrono::duration<double> startLimit;
+  const std::chrono::duration<double> startLimit, endLimit;
   const Clock::time_point begin = Clock::now();
   std::optional<Clock::time_point> toldAt; // to end
+  std::optional<Clock::time_point> finishedAt;
   bool failedToStart = false, allStarted = false;
 };
 } // namespace
@@ -196,92 +134,131 @@ void Watch::checkStart() {
           << " s: a rank may have ended in MPI_Init, or memory or processes "
              "are limited; see --timeout if it only takes this long";
   reportFailure(&flight, -1, message.str());
-  ::kill(launchedProcess, SIGTERM);
+  tellToEnd();
+}
+
+/// Ranks that have done their work may hang in MPI_Finalize, or mpirun after
+/// them; that changes nothing any more.
+void Watch::checkEnd() {
+  if (!finishedAt && flight.allFinished())
+    finishedAt = Clock::now();
+  if (finishedAt && !toldAt && Clock::now() - *finishedAt > endLimit)
+    tellToEnd();
+}
+
+void Watch::tellToEnd() {
+  signalMpirun(SIGTERM);
   toldAt = Clock::now();
 }
 
 /// mpirun 4.1 waits for ever for a rank that died in MPI_Init, whatever it is
 /// told.
 void Watch::escalate() {
-  if (receivedSignal && !toldAt)
+  if (endingSignal() && !toldAt)
     toldAt = Clock::now();
   if (toldAt && Clock::now() - *toldAt > grace)
-    ::kill(launchedProcess, SIGKILL);
+    signalMpirun(SIGKILL);
 }
 
 int Watch::wait() {
   constexpr int patience = 100; // milliseconds
-  int status = 0;
   bool isOpen = true;
-  while (::waitpid(launchedProcess, &status, WNOHANG) != launchedProcess) {
+  std::optional<int> status;
+  while (!(status = reapMpirun())) {
     if (!isOpen)
-      ::usleep(patience * 100);
+      ::usleep(patience * 1000);
     else
       isOpen = lines.forward(patience) != ErrorLines::Came::End;
     checkStart();
+    checkEnd();
     escalate();
   }
   while (lines.forward(0) == ErrorLines::Came::Text)
     ;
-  return status;
+  return *status;
 }
 
-/// What is said of the end, where no rank has said it. Returns the exit code.
-static int concludeRun(int status, const FlightFile &flight) {
-  if (receivedSignal) {
-    reportFailure(&flight, -1,
-                  std::string("stopped by a signal (") +
-                      ::strsignal(receivedSignal) + "); nothing was saved");
-    return 128 + receivedSignal;
-  }
-  if (WIFSIGNALED(status)) {
-    reportFailure(&flight, -1,
-                  std::string("mpirun was killed by a signal (") +
-                      ::strsignal(WTERMSIG(status)) +
-                      "), and the ranks ended with it; nothing was saved");
-    return 1;
-  }
-  int exitCode = WEXITSTATUS(status);
-  if (exitCode == 0 || exitCode == cannotStart)
-    return exitCode;
+/// What is said of the end, where no rank has said it.
+static std::string describeEnd(int status, const FlightFile &flight) {
+  SignalSafeText saved; // which is said of every failure
+  std::string nothing =
+      describeSaved(flight, saved) ? "" : "; nothing was saved";
+  if (int number = endingSignal())
+    return std::string("stopped by a signal (") + ::strsignal(number) + ")" +
+           nothing;
+  if (WIFSIGNALED(status))
+    return std::string("mpirun was killed by a signal (") +
+           ::strsignal(WTERMSIG(status)) + "), and the ranks ended with it" +
+           nothing;
   SignalSafeText culprit;
   if (describeCulprit(flight, -1, /*includeStuck=*/false, culprit) ||
-      describeTold(flight, culprit)) {
-    reportFailure(&flight, -1, culprit.data());
-    return exitCode;
-  }
+      describeTold(flight, culprit))
+    return culprit.data();
+  int exitCode = WEXITSTATUS(status);
   // mpirun passes a rank's signal on, as 128 + its number.
-  reportFailure(&flight, -1,
-                exitCode > 128
-                    ? std::string("a rank was ended by a signal (") +
-                          ::strsignal(exitCode - 128) + ") before it trained"
-                    : "the ranks ended with exit status " +
-                          std::to_string(exitCode));
-  return exitCode > 128 ? 1 : exitCode;
+  return exitCode > 128
+             ? std::string("a rank was ended by a signal (") +
+                   ::strsignal(exitCode - 128) + ")"
+             : "the ranks ended with exit status " + std::to_string(exitCode) +
+                   ", before they had finished";
 }
+
+/// Says it, and returns the exit code: 128 + a signal's number only if this
+/// process was sent it.
+static int concludeRun(int status, const FlightFile &flight) {
+  if (flight.allFinished())
+    return 0; // whatever became of the processes after that
+  int exitCode = WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+  if (!endingSignal() && exitCode == cannotStart)
+    return exitCode;
+  reportFailure(&flight, -1, describeEnd(status, flight));
+  if (int number = endingSignal())
+    return 128 + number;
+  return exitCode == 0 || exitCode > 128 ? 1 : exitCode;
+}
+
+namespace {
+/// The record that ranks open by its name; they remove the name too.
+struct SharedFlight {
+  explicit SharedFlight(int ranks)
+      : name("/fsdprt-" + uniqueSuffix()),
+        file(FlightFile::createShared(name, 0, ranks)) {}
+  ~SharedFlight() {
+    if (file.ok())
+      FlightFile::unlink(name);
+  }
+
+  const std::string name;
+  Expected<FlightFile> file;
+};
+} // namespace
 
 int fsdprt::launchRanks(int ranks, double timeoutSeconds, int argc,
                         char **argv) {
-  std::string name = "/fsdprt-" + std::to_string(::getpid());
-  FlightFile::unlink(name); // a leftover of an earlier process of this number
-  Expected<FlightFile> flight = FlightFile::createShared(name, 0, ranks);
+  std::optional<HeldSignals> held(std::in_place); // till they can be passed on
+  SharedFlight flight(ranks);
   int errors[2];
-  if (!flight.ok() || ::pipe2(errors, O_CLOEXEC) != 0) {
-    reportFailure(nullptr, -1,
-                  flight.ok() ? "cannot make a pipe"
-                              : flight.status().message());
+  Status status = flight.file.status();
+  if (status.ok() && ::pipe2(errors, O_CLOEXEC) != 0)
+    status = failure("cannot make a pipe: ", std::strerror(errno));
+  if (!status.ok()) {
+    reportFailure(nullptr, -1, status.message());
     return 1;
   }
-  ::setenv(flightVariable, name.c_str(), 1);
+  ::setenv(flightVariable, flight.name.c_str(), 1);
   if (::isatty(STDOUT_FILENO))
     ::setenv(terminalVariable, "1", 1);
   const std::vector<pid_t> inherited = listChildren();
   adoptOrphans();
-  startProcess(commandFor(ranks, argc, argv), errors[1]);
+  status = startMpirun(commandFor(ranks, argc, argv), errors[1], *held);
+  held.reset();
   ::close(errors[1]);
-  Watch watch(*flight, errors[0], timeoutSeconds);
-  int status = watch.wait();
+  if (!status.ok()) {
+    reportFailure(nullptr, -1, status.message());
+    return 1;
+  }
+  Watch watch(*flight.file, errors[0], timeoutSeconds);
+  int ended = watch.wait();
   killChildren(inherited); // ranks outlive an mpirun that was killed
-  FlightFile::unlink(name);
-  return watch.startFailed() ? 1 : concludeRun(status, *flight);
+  return watch.startFailed() ? 1 : concludeRun(ended, *flight.file);
 }

@@ -2,13 +2,12 @@
 
 #include "trainer/Machine.h"
 
+#include "core/Affinity.h"
 #include "trainer/Metrics.h"
 
 #include <algorithm>
 #include <cmath>
 #include <fstream>
-#include <sched.h>
-#include <thread>
 #include <vector>
 
 using namespace fsdprt;
@@ -132,12 +131,7 @@ std::optional<int> fsdprt::coreQuota(const std::string &root) {
 // Shares of ranks
 //===----------------------------------------------------------------------===//
 
-int fsdprt::ownCores() {
-  cpu_set_t set;
-  if (::sched_getaffinity(0, sizeof(set), &set) == 0)
-    return CPU_COUNT(&set);
-  return std::max(1, int(std::thread::hardware_concurrency()));
-}
+int fsdprt::ownCores() { return countCpus(ownCpus()); }
 
 int fsdprt::threadsPerRank(int cores, int ownCores, int ranks,
                            std::optional<int> quota) {
@@ -155,5 +149,6 @@ Status fsdprt::checkMemory(const Manifest &manifest, int ranks,
       ranks == 1 ? " rank" : " ranks", " of ", formatBytes(planned), " (",
       planned, " bytes) each, but ", formatBytes(limit->freeBytes), " (",
       limit->freeBytes, " bytes) are free by ", limit->origin,
-      "; compile for more hosts, a smaller batch or with --recompute");
+      "; compile for more hosts, a smaller batch or with --recompute, or give "
+      "--ignore-memory if what runs now will end or can be swapped out");
 }

@@ -7,9 +7,11 @@
 #include "comm/MpiCommunicator.h"
 #include "comm/ThreadCommunicator.h"
 #include "core/Exceptions.h"
+#include "core/UniqueName.h"
 #include "io/OutputFile.h"
 #include "trainer/CommandLine.h"
 #include "trainer/Failure.h"
+#include "trainer/Input.h"
 #include "trainer/Launcher.h"
 #include "trainer/Machine.h"
 #include "trainer/RankEnvironment.h"
@@ -17,6 +19,7 @@
 
 #include <csignal>
 #include <cstdlib>
+#include <fcntl.h>
 #include <thread>
 #include <unistd.h>
 
@@ -56,6 +59,12 @@ static Status checkRanks(const Manifest &manifest, int ranks,
                  " or compile with --mesh of another size");
 }
 
+static Status checkFits(const RunOptions &options, const Manifest &manifest,
+                        int ranks) {
+  return options.ignoreMemory ? Status()
+                              : checkMemory(manifest, ranks, freeMemory());
+}
+
 //===----------------------------------------------------------------------===//
 // Ranks as threads
 //===----------------------------------------------------------------------===//
@@ -79,18 +88,19 @@ static void runThread(const RunOptions &options, const Manifest &manifest,
 
 static int runThreads(const RunOptions &options, const Manifest &manifest) {
   int world = int(manifest.worldSize());
-  Expected<FlightFile> flight = FlightFile::createPrivate(world);
-  if (!flight.ok())
-    return fail(flight.status().message());
-  installSignalHandlers(&*flight, -1, Speaker::Process);
+  Expected<FlightFile> created = FlightFile::createPrivate(world);
+  if (!created.ok())
+    return fail(created.status().message());
+  FlightFile *flight =
+      installSignalHandlers(std::move(*created), -1, Speaker::Process);
   auto group = std::make_shared<ThreadGroup>(world);
   std::vector<std::thread> threads;
   try {
     for (int rank = 0; rank < world; ++rank)
       threads.emplace_back(runThread, std::cref(options), std::cref(manifest),
-                           group, &*flight, rank);
+                           group, flight, rank);
   } catch (...) { // those that have started wait for the others
-    leave(&*flight, -1, describeException(), MpiEnd::Exit);
+    leave(flight, -1, describeException(), MpiEnd::Exit);
   }
   for (std::thread &thread : threads)
     thread.join();
@@ -108,8 +118,7 @@ static Expected<FlightFile> openFlight(const HostRanks &host) {
   std::string problem;
   FlightFile own;
   if (!given && host.local == 0) {
-    name = "/fsdprt-" + std::to_string(::getpid());
-    FlightFile::unlink(name);
+    name = "/fsdprt-" + uniqueSuffix();
     Expected<FlightFile> created =
         FlightFile::createShared(name, host.first, host.count);
     if (created.ok())
@@ -130,6 +139,8 @@ static Expected<FlightFile> openFlight(const HostRanks &host) {
   Expected<std::string> barrier = mpiShareOnHost("");
   if (host.local == 0)
     FlightFile::unlink(*shared);
+  if (opened.ok() && !barrier.ok())
+    return barrier.status();
   return opened;
 }
 
@@ -138,21 +149,6 @@ static MpiEnd endUnder(const RankEnvironment &environment) {
   bool isWatched =
       environment.launcher == "mpirun" || environment.launcher == "torchrun";
   return isWatched ? MpiEnd::Exit : MpiEnd::Abort;
-}
-
-/// What was wrong before MPI was needed. Peers whose input is right wait in
-/// MPI_Init for this rank; what ends them there is MPI.
-static int failBeforeMpi(const RunOptions &options,
-                         const RankEnvironment &environment,
-                         const std::string &message) {
-  // All ranks of a host would print the same; the first one speaks. Hosts
-  // differ: a file may be missing on one of them.
-  if (environment.local == 0)
-    fail(message);
-  if (options.comm == "mpi" && endUnder(environment) == MpiEnd::Abort &&
-      createMpiCommunicator().ok())
-    abortMpi();
-  return 1;
 }
 
 static Status checkLauncher(const RankEnvironment &environment,
@@ -166,44 +162,57 @@ static Status checkLauncher(const RankEnvironment &environment,
                  "supports");
 }
 
-static int runMpiRank(const RunOptions &options, const Manifest &manifest,
-                      const RankEnvironment &environment) {
+/// The record of this rank's host, with handlers that read it.
+static FlightFile *joinHost(const HostRanks &host, int rank, MpiEnd end) {
+  Expected<FlightFile> flight = openFlight(host);
+  if (!flight.ok())
+    leave(nullptr, rank, flight.status(), end);
+  bool launched = std::getenv(flightVariable) != nullptr;
+  return installSignalHandlers(std::move(*flight), rank,
+                               launched ? Speaker::Launcher : Speaker::Ranks);
+}
+
+/// `input` is what was found wrong with it before. Only with MPI can ranks
+/// agree on who says it, and end peers whose input is right: those wait for
+/// this rank in MPI_Init.
+static int runMpiRank(const RunOptions &options,
+                      const Expected<Manifest> &manifest,
+                      const RankEnvironment &environment, Status input) {
   auto communicator = createMpiCommunicator();
   if (!communicator.ok())
-    return fail(communicator.status().message());
+    return fail((input.ok() ? communicator.status() : input).message());
   int rank = (*communicator)->rank(), world = (*communicator)->size();
   if (Status status = checkLauncher(environment, **communicator);
       !status.ok()) // each believes to be alone: the first one speaks
-    return environment.rank == 0 ? fail(status.message()) : 1;
+    return environment.rank == 0 ? fail((input.ok() ? status : input).message())
+                                 : 1;
   MpiEnd end = endUnder(environment);
   Expected<HostRanks> host = mpiHostRanks();
   if (!host.ok())
     leave(nullptr, rank, host.status(), end);
-  bool launched = std::getenv(flightVariable) != nullptr;
   // Before any rank takes its part: all wait for the first one below. Under
   // fsdp-run the launcher has looked.
-  if (!launched && host->local == 0)
-    if (Status status = checkMemory(manifest, host->count, freeMemory());
+  if (input.ok() && !std::getenv(flightVariable) && host->local == 0)
+    if (Status status = checkFits(options, *manifest, host->count);
         !status.ok())
       leave(nullptr, -1, status, end);
-  Expected<FlightFile> flight = openFlight(*host);
-  if (!flight.ok())
-    leave(nullptr, rank, flight.status(), end);
-  installSignalHandlers(&*flight, rank,
-                        launched ? Speaker::Launcher : Speaker::Ranks);
-  if (Status status = checkRanks(manifest, world, "started were"); !status.ok())
-    leave(&*flight, -1, status, end);
+  FlightFile *flight = joinHost(*host, rank, end);
+  if (!input.ok())
+    leave(flight, rank, input, end);
+  if (Status status = checkRanks(*manifest, world, "started were");
+      !status.ok())
+    leave(flight, -1, status, end);
   RankSetup setup;
   setup.communicator = communicator->get();
-  setup.flight = &*flight;
+  setup.flight = flight;
   setup.threads =
       threadsPerRank(host->cores, ownCores(), host->count, coreQuota());
   // mpirun gives the ranks a terminal of their own, whatever it writes to.
   setup.terminal = std::getenv(terminalVariable) != nullptr;
   setup.onFailure = [&](const Status &status) {
-    leave(&*flight, rank, status, end);
+    leave(flight, rank, status, end);
   };
-  trainRank(options, manifest, setup);
+  trainRank(options, *manifest, setup);
   finalizeMpi();
   return 0;
 }
@@ -222,32 +231,51 @@ static void makeOpenMpPassive(char **argv) {
   ::execv("/proc/self/exe", argv); // goes on as it is should this fail
 }
 
+/// A file that is opened as descriptor 1 or 2 would get what is printed.
+static void openStandardFiles() {
+  int fd = ::open("/dev/null", O_RDWR);
+  while (fd >= 0 && fd <= STDERR_FILENO)
+    fd = ::open("/dev/null", O_RDWR);
+  if (fd >= 0)
+    ::close(fd);
+}
+
 static Status checkRun(const RunOptions &options,
                        const std::optional<RankEnvironment> &environment,
                        const Expected<Manifest> &manifest) {
   FSDPRT_RETURN_IF_ERROR(manifest.status());
+  if (std::getenv(flightVariable))
+    return Status(); // the launcher has looked
   if (options.ranks)
     FSDPRT_RETURN_IF_ERROR(checkRanks(*manifest, options.ranks, "-n asks for"));
-  FSDPRT_RETURN_IF_ERROR(checkInput(options, *manifest));
-  if (environment && environment->world > 1 && options.comm == "thread")
+  bool isOneOf = environment && environment->world > 1;
+  FSDPRT_RETURN_IF_ERROR(checkInput(
+      options, *manifest,
+      isOneOf ? std::optional<int>(environment->rank) : std::nullopt));
+  if (isOneOf && options.comm == "thread")
     return failure("--comm thread runs all ranks in one process, but ",
                    environment->launcher, " started ", environment->world,
                    " of them: leave one of the two away");
   return Status();
 }
 
-static int run(const RunOptions &options, int argc, char **argv) {
-  auto environment =
-      detectRank([](const char *name) { return std::getenv(name); });
-  Expected<Manifest> manifest = loadManifest(options.program);
-  if (Status status = checkRun(options, environment, manifest); !status.ok())
-    return environment ? failBeforeMpi(options, *environment, status.message())
-                       : fail(status.message());
-  if (environment && options.comm == "mpi")
-    return runMpiRank(options, *manifest, *environment);
-  if (Status status =
-          checkMemory(*manifest, int(manifest->worldSize()), freeMemory());
-      !status.ok())
+static int run(const RunOptions &options,
+               const std::optional<RankEnvironment> &environment, int argc,
+               char **argv) {
+  Expected<Manifest> manifest = Status::failure("not read");
+  Status status;
+  try {
+    manifest = loadManifest(options.program);
+    status = checkRun(options, environment, manifest);
+  } catch (...) {
+    status = describeException();
+  }
+  bool isRank = environment && (options.comm == "mpi" || !status.ok());
+  if (isRank)
+    return runMpiRank(options, manifest, *environment, status);
+  if (status.ok())
+    status = checkFits(options, *manifest, int(manifest->worldSize()));
+  if (!status.ok())
     return fail(status.message());
   // One rank needs neither processes nor messages.
   if (options.comm == "thread" || manifest->worldSize() == 1)
@@ -257,15 +285,19 @@ static int run(const RunOptions &options, int argc, char **argv) {
 }
 
 int fsdprt_main(int argc, char **argv) {
+  openStandardFiles();
   makeOpenMpPassive(argv);
   // A reader of our output that has gone, and a file that may not grow, are
   // errors of the write; they must not end the training.
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGXFSZ, SIG_IGN);
+  auto environment =
+      detectRank([](const char *name) { return std::getenv(name); });
+  sayHowItEnds(/*isRank=*/environment.has_value());
   try {
     int exitCode = 0;
     auto options = parseCommandLine(argc, argv, exitCode);
-    return options ? run(*options, argc, argv) : exitCode;
+    return options ? run(*options, environment, argc, argv) : exitCode;
   } catch (...) {
     return fail(describeException().message());
   }

@@ -143,10 +143,14 @@ static std::string checkSchedule(const RunOptions &options) {
 }
 
 /// Training takes data and a number of steps; without, only saving is left.
-static std::string checkHasWork(const RunOptions &options) {
+static std::string checkHasWork(const RunOptions &options,
+                                const IsGiven &isGiven) {
   if (options.steps > 0 && options.data.empty())
     return "no data to train on: add --data FILE, text (with --tokenizer "
            "bytes) or tokens as .u16 or .u32";
+  if (!options.data.empty() && !options.save.empty() && !isGiven("--steps"))
+    return "--data without --steps N would save parameters that are not "
+           "trained: add it, or leave --data out";
   if (options.steps > 0 || !options.save.empty())
     return "";
   return std::string("nothing to do: to train, add ") +
@@ -159,7 +163,7 @@ std::string fsdprt::checkTogether(const RunOptions &options,
                                   const IsGiven &isGiven) {
   if (std::string problem = checkNames(options, isGiven); !problem.empty())
     return problem;
-  if (std::string problem = checkHasWork(options); !problem.empty())
+  if (std::string problem = checkHasWork(options, isGiven); !problem.empty())
     return problem;
   if (std::string problem = checkHasOwner(options, isGiven); !problem.empty())
     return problem;

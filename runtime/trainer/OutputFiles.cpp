@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <map>
 #include <set>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -17,62 +18,50 @@ namespace fs = std::filesystem;
 
 namespace {
 struct NamedPath {
-  const char *option;
-  const std::string &path;
+  std::string option;
+  std::string path;
+  int rank; // that writes it
 };
 } // namespace
 
-/// Whether two names mean one file; devices take whatever is written to them.
-static bool isSame(const std::string &a, const std::string &b) {
+//===----------------------------------------------------------------------===//
+// Which file is meant
+//===----------------------------------------------------------------------===//
+
+/// The same for two names of one file, be it there or not; "" for devices and
+/// pipes, which take whatever is written to them.
+static std::string identityOf(const std::string &path) {
+  struct stat info;
+  if (::stat(path.c_str(), &info) == 0)
+    return S_ISREG(info.st_mode)
+               ? std::to_string(info.st_dev) + ":" + std::to_string(info.st_ino)
+               : "";
+  Expected<std::string> target = followLinks(path);
   std::error_code error;
-  if (fs::exists(a, error) && fs::exists(b, error))
-    return fs::equivalent(a, b, error) && fs::is_regular_file(a, error);
-  fs::path first = fs::weakly_canonical(fs::absolute(a, error), error);
-  return first == fs::weakly_canonical(fs::absolute(b, error), error);
+  return fs::weakly_canonical(fs::absolute(target.ok() ? *target : path, error),
+                              error)
+      .string();
 }
 
 static Status checkDistinct(const std::vector<NamedPath> &outputs,
                             const std::vector<NamedPath> &inputs) {
-  for (size_t i = 0; i < outputs.size(); ++i)
-    for (size_t j = i + 1; j < outputs.size(); ++j)
-      if (isSame(outputs[i].path, outputs[j].path))
-        return failure(outputs[i].option, " and ", outputs[j].option,
-                       " both write '", outputs[j].path,
-                       "'; give each a file of its own");
-  for (const NamedPath &output : outputs)
-    for (const NamedPath &input : inputs)
-      if (isSame(output.path, input.path))
-        return failure(output.option, " would replace '", output.path,
-                       "', which ", input.option,
-                       " reads; give the name of another file");
-  return Status();
-}
-
-/// A report may go to a device or a pipe; a file is made or replaced.
-static Status checkWritable(const NamedPath &output) {
-  struct stat info;
-  if (::stat(output.path.c_str(), &info) != 0) {
-    Status status = checkOutput(output.path, 0);
-    return status.ok() ? status
-                       : failure(output.option, ": ", status.message());
+  std::map<std::string, const NamedPath *> known;
+  for (const NamedPath &output : outputs) {
+    std::string identity = identityOf(output.path);
+    if (identity.empty())
+      continue;
+    auto [other, isNew] = known.try_emplace(identity, &output);
+    if (!isNew)
+      return failure(other->second->option, " and ", output.option,
+                     " both write '", output.path,
+                     "'; give each a file of its own");
   }
-  if (S_ISDIR(info.st_mode))
-    return failure("cannot write ", output.option, " '", output.path,
-                   "': it is a folder; give the name of a file");
-  if (::access(output.path.c_str(), W_OK) != 0)
-    return failure("cannot write ", output.option, " '", output.path,
-                   "': ", std::strerror(errno));
+  for (const NamedPath &input : inputs)
+    if (auto output = known.find(identityOf(input.path)); output != known.end())
+      return failure(output->second->option, " would replace '",
+                     output->second->path, "', which ", input.option,
+                     " reads; give the name of another file");
   return Status();
-}
-
-/// The files of the program, and of the model that it reads parameters from.
-static std::set<std::string> filesOf(const Manifest &manifest) {
-  std::set<std::string> files = {manifest.folder + "/manifest.json",
-                                 manifest.folder + "/program.so"};
-  for (const ParameterSpec &parameter : manifest.parameters)
-    if (parameter.origin == ParameterSpec::Origin::File)
-      files.insert(parameter.file);
-  return files;
 }
 
 /// The folder of a program is the compiler's: it replaces it as a whole, or
@@ -82,8 +71,11 @@ static Status checkOutside(const std::vector<NamedPath> &outputs,
   std::error_code error;
   std::string folder = fs::weakly_canonical(program, error).string() + "/";
   for (const NamedPath &output : outputs) {
+    Expected<std::string> target = followLinks(output.path);
     std::string path =
-        fs::weakly_canonical(fs::absolute(output.path, error), error).string();
+        fs::weakly_canonical(
+            fs::absolute(target.ok() ? *target : output.path, error), error)
+            .string();
     if (path.compare(0, folder.size(), folder) == 0)
       return failure(output.option, " '", output.path,
                      "' is inside of the program's folder '", program,
@@ -92,36 +84,114 @@ static Status checkOutside(const std::vector<NamedPath> &outputs,
   return Status();
 }
 
+//===----------------------------------------------------------------------===//
+// Can it be written
+//===----------------------------------------------------------------------===//
+
+/// A report may go to a device or a pipe, as it is; a file is made or replaced,
+/// or, of the metrics, written into.
+static Status checkWritable(const NamedPath &output) {
+  struct stat info;
+  bool isThere = ::stat(output.path.c_str(), &info) == 0;
+  bool isOpenedAsItIs =
+      isThere && (!S_ISREG(info.st_mode) || output.option == "--metrics");
+  Status status;
+  if (isThere && S_ISDIR(info.st_mode))
+    status = failure("cannot write '", output.path,
+                     "': it is a folder; give the name of a file");
+  else if (!isOpenedAsItIs)
+    status = checkOutput(output.path, 0);
+  else if (::access(output.path.c_str(), W_OK) != 0)
+    status =
+        failure("cannot write '", output.path, "': ", std::strerror(errno));
+  return status.ok() ? status : failure(output.option, ": ", status.message());
+}
+
+/// Every rank writes records of its own, beside a file; beside a device there
+/// is no place for files.
+static Status checkRecords(const std::string &records, int64_t ranks) {
+  struct stat info;
+  if (records.empty() || ranks == 1 || ::stat(records.c_str(), &info) != 0 ||
+      S_ISREG(info.st_mode) || S_ISDIR(info.st_mode))
+    return Status();
+  return failure("--records: cannot write '", records,
+                 "': it is no regular file, and each of the ", ranks,
+                 " ranks writes one of its own; give the name of a file");
+}
+
+//===----------------------------------------------------------------------===//
+// All of them
+//===----------------------------------------------------------------------===//
+
+std::string fsdprt::recordsOf(const std::string &records, int rank) {
+  return rank == 0 ? records : records + "." + std::to_string(rank);
+}
+
+static std::vector<NamedPath> reportsOf(const RunOptions &options,
+                                        int64_t ranks) {
+  std::vector<NamedPath> reports;
+  if (!options.metrics.empty())
+    reports.push_back({"--metrics", options.metrics, 0});
+  if (!options.trace.empty())
+    reports.push_back({"--trace", options.trace, 0});
+  for (int rank = 0; rank < ranks && !options.records.empty(); ++rank)
+    reports.push_back(
+        {rank == 0 ? "--records" : "--records of rank " + std::to_string(rank),
+         recordsOf(options.records, rank), rank});
+  return reports;
+}
+
+/// The files of the program, and of the model that it reads parameters from.
+static std::vector<NamedPath> filesOf(const Manifest &manifest) {
+  std::set<std::string> files = {manifest.folder + "/manifest.json",
+                                 manifest.folder + "/program.so"};
+  for (const ParameterSpec &parameter : manifest.parameters)
+    if (parameter.origin == ParameterSpec::Origin::File)
+      files.insert(parameter.file);
+  std::vector<NamedPath> result;
+  for (const std::string &file : files)
+    result.push_back({"the program", file, 0});
+  return result;
+}
+
+static std::vector<NamedPath> inputsOf(const RunOptions &options) {
+  std::vector<NamedPath> inputs;
+  if (!options.data.empty())
+    inputs.push_back({"--data", options.data, 0});
+  if (!options.labels.empty())
+    inputs.push_back({"--labels", options.labels, 0});
+  return inputs;
+}
+
+/// Of a folder or an index, none of the files that it lists is replaced.
+static Status checkWeights(const std::vector<NamedPath> &reports,
+                           const std::string &path) {
+  Expected<std::vector<std::string>> files = TensorFiles::list(path);
+  if (!files.ok())
+    return files.status();
+  std::vector<NamedPath> weights;
+  for (const std::string &file : *files)
+    weights.push_back({"--weights", file, 0});
+  return checkDistinct(reports, weights);
+}
+
 Status fsdprt::checkOutputFiles(const RunOptions &options,
-                                const Manifest &manifest) {
-  auto given = [](std::vector<NamedPath> paths) {
-    std::vector<NamedPath> result;
-    for (const NamedPath &path : paths)
-      if (!path.path.empty())
-        result.push_back(path);
-    return result;
-  };
-  // --save may go where --weights came from: it is renamed into place.
-  FSDPRT_RETURN_IF_ERROR(checkDistinct(
-      given({{"--save", options.save}}),
-      given({{"--data", options.data}, {"--labels", options.labels}})));
-  std::vector<NamedPath> reports = given({{"--metrics", options.metrics},
-                                          {"--records", options.records},
-                                          {"--trace", options.trace}});
+                                const Manifest &manifest,
+                                std::optional<int> self) {
+  std::vector<NamedPath> inputs = inputsOf(options);
+  FSDPRT_RETURN_IF_ERROR(checkRecords(options.records, manifest.worldSize()));
+  std::vector<NamedPath> reports = reportsOf(options, manifest.worldSize());
   std::vector<NamedPath> outputs = reports;
   if (!options.save.empty())
-    outputs.push_back({"--save", options.save});
-  std::set<std::string> files = filesOf(manifest);
-  std::vector<NamedPath> own;
-  for (const std::string &file : files)
-    own.push_back({"the program", file});
-  FSDPRT_RETURN_IF_ERROR(checkDistinct(outputs, own));
+    outputs.push_back({"--save", options.save, 0});
+  FSDPRT_RETURN_IF_ERROR(checkDistinct(outputs, filesOf(manifest)));
+  FSDPRT_RETURN_IF_ERROR(checkDistinct(outputs, inputs));
   FSDPRT_RETURN_IF_ERROR(checkOutside(outputs, manifest.folder));
-  FSDPRT_RETURN_IF_ERROR(
-      checkDistinct(reports, given({{"--data", options.data},
-                                    {"--labels", options.labels},
-                                    {"--weights", options.weights}})));
+  // --save may go where --weights came from: it is renamed into place.
+  if (!options.weights.empty())
+    FSDPRT_RETURN_IF_ERROR(checkWeights(reports, options.weights));
   for (const NamedPath &report : reports)
-    FSDPRT_RETURN_IF_ERROR(checkWritable(report));
+    if (report.rank == self.value_or(report.rank))
+      FSDPRT_RETURN_IF_ERROR(checkWritable(report));
   return Status();
 }

@@ -11,7 +11,8 @@ namespace fsdprt {
 /// From here on, what a child of ours leaves behind becomes our child.
 void adoptOrphans();
 
-/// A shell that became this process by exec may have left some to us.
+/// The children of this process: also what a shell that became it by exec had
+/// started.
 std::vector<pid_t> listChildren();
 
 /// Kills and reaps the children of this process but `spared`, and what these

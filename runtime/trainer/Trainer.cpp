@@ -7,10 +7,9 @@
 #include "core/PlanCheck.h"
 #include "io/OutputFile.h"
 #include "io/Safetensors.h"
-#include "io/TokenData.h"
 #include "trainer/Failure.h"
 #include "trainer/Heartbeat.h"
-#include "trainer/Launcher.h"
+#include "trainer/Input.h"
 #include "trainer/Metrics.h"
 #include "trainer/OutputFiles.h"
 #include "trainer/Program.h"
@@ -18,57 +17,15 @@
 #include "trainer/SameProgram.h"
 #include "trainer/TraceFile.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <cstdlib>
+#include <cstdio>
 #include <optional>
+#include <poll.h>
 #include <unistd.h>
 
 using namespace fsdprt;
-
-static Expected<ParameterLoader> openLoader(const RunOptions &options,
-                                            const Manifest &manifest, int rank,
-                                            std::function<void()> onProgress) {
-  ParameterLoader::Options loaderOptions;
-  loaderOptions.seed = options.seed;
-  loaderOptions.weights = options.weights;
-  loaderOptions.rank = rank;
-  loaderOptions.onProgress = std::move(onProgress);
-  return ParameterLoader::create(manifest, loaderOptions);
-}
-
-static Expected<TokenData> openData(const RunOptions &options,
-                                    const Manifest &manifest, int rank) {
-  return TokenData::open(
-      manifest, {options.data, options.tokenizer, options.labels, options.seed,
-                 options.shuffle, rank, int(manifest.worldSize())});
-}
-
-static Status checkData(const RunOptions &options, const Manifest &manifest) {
-  Expected<TokenData> data = openData(options, manifest, 0);
-  if (!data.ok())
-    return data.status();
-  // Ranks under a launcher would all say it again.
-  if (std::string hint = data->hint();
-      !hint.empty() && !std::getenv(flightVariable))
-    reportWarning("'" + options.data + "': " + hint);
-  return Status();
-}
-
-Status fsdprt::checkInput(const RunOptions &options, const Manifest &manifest) {
-  FSDPRT_RETURN_IF_ERROR(checkOutputFiles(options, manifest));
-  FSDPRT_RETURN_IF_ERROR(checkTarget(manifest));
-  FSDPRT_RETURN_IF_ERROR(checkImports(manifest.folder + "/program.so"));
-  FSDPRT_RETURN_IF_ERROR(openLoader(options, manifest, 0, nullptr).status());
-  if (options.steps > 0)
-    FSDPRT_RETURN_IF_ERROR(checkData(options, manifest));
-  if (!options.save.empty())
-    FSDPRT_RETURN_IF_ERROR(
-        CheckpointSaver::check(manifest, options.save, options.stripPrefix));
-  if (!options.trace.empty())
-    FSDPRT_RETURN_IF_ERROR(checkOutput(options.trace, 0));
-  return Status();
-}
 
 namespace {
 
@@ -107,7 +64,9 @@ private:
   std::optional<MetricsFile> metricsFile;
   std::unique_ptr<Program> program;
   std::unique_ptr<fsdprt_context> context;
+  std::unique_ptr<Heartbeat> heartbeat; // where there is a disk to wait for
   std::vector<StepMetrics> history;
+  bool planMatches = true;
   int64_t lostMetrics = 0; // lines that could not be written
   int64_t residentBefore = 0;
 };
@@ -126,17 +85,8 @@ Status Trainer::openFiles() {
       return tokens.status();
     data = std::move(*tokens);
   }
-  if (!isFirst())
-    return Status();
-  if (!options.save.empty())
-    FSDPRT_RETURN_IF_ERROR(
-        CheckpointSaver::check(manifest, options.save, options.stripPrefix));
-  if (!options.metrics.empty()) {
-    auto file = MetricsFile::create(options.metrics);
-    if (!file.ok())
-      return file.status();
-    metricsFile.emplace(std::move(*file));
-  }
+  if (std::string hint = isFirst() && data ? data->hint() : ""; !hint.empty())
+    reportWarning("'" + options.data + "': " + hint);
   return Status();
 }
 
@@ -161,6 +111,9 @@ Status Trainer::loadProgram() {
     return created.status();
   context = std::move(*created);
   context->loader = &*loader;
+  if (!options.save.empty() || !options.records.empty() ||
+      !options.trace.empty())
+    heartbeat = std::make_unique<Heartbeat>(slot);
   if (!setup.sharedProcess && world > 1) // threads have loaded one
     FSDPRT_RETURN_IF_ERROR(checkSameProgram(
         *context->streams, *setup.communicator, setup.flight, options.program));
@@ -239,6 +192,14 @@ void Trainer::writeMetrics(const StepMetrics &metrics) {
 }
 
 Status Trainer::train() {
+  // Not before: what an earlier run has told is kept till there is more to
+  // tell.
+  if (isFirst() && !options.metrics.empty()) {
+    auto file = MetricsFile::create(options.metrics);
+    if (!file.ok())
+      return file.status();
+    metricsFile.emplace(std::move(*file));
+  }
   Progress progress(options.steps, setup.terminal);
   Status status;
   for (int64_t step = 0; step < options.steps && status.ok(); ++step)
@@ -251,28 +212,34 @@ Status Trainer::save() {
   if (options.save.empty())
     return Status();
   std::unique_ptr<CheckpointSaver> saver;
-  std::optional<Heartbeat> heartbeat;
-  if (isFirst()) {
-    heartbeat.emplace(slot);
-    auto created =
-        CheckpointSaver::create(manifest, options.save, options.stripPrefix);
-    if (!created.ok())
-      return created.status();
-    saver = std::move(*created);
+  {
+    Heartbeat::Beating beating(isFirst() ? heartbeat.get() : nullptr);
+    if (isFirst()) {
+      auto created =
+          CheckpointSaver::create(manifest, options.save, options.stripPrefix);
+      if (!created.ok())
+        return created.status();
+      saver = std::move(*created);
+    }
+    context->saver = saver.get();
+    Status status = runPhases("save", -1);
+    context->saver = nullptr;
+    FSDPRT_RETURN_IF_ERROR(status);
+    enterPhase(slot, "save", -1);
+    if (saver)
+      FSDPRT_RETURN_IF_ERROR(saver->finish());
+    if (saver)
+      setup.flight->noteSaved(oneLine(options.save));
   }
-  context->saver = saver.get();
-  Status status = runPhases("save", -1);
-  context->saver = nullptr;
-  FSDPRT_RETURN_IF_ERROR(status);
-  enterPhase(slot, "save", -1);
-  if (saver)
-    FSDPRT_RETURN_IF_ERROR(saver->finish());
+  // From here on all ranks know it, on other hosts too.
+  FSDPRT_RETURN_IF_ERROR(context->streams->gatherValues(0).status());
+  setup.flight->noteSaved(oneLine(options.save));
   return Status();
 }
 
 Status Trainer::writeRecords() {
-  std::string path =
-      options.records + (isFirst() ? "" : "." + std::to_string(rank));
+  Heartbeat::Beating beating(heartbeat.get());
+  std::string path = recordsOf(options.records, rank);
   Expected<std::unique_ptr<OutputFile>> file = OutputFile::create(path);
   Status status = file.status();
   if (status.ok())
@@ -284,18 +251,30 @@ Status Trainer::writeRecords() {
                                "': ", status.message());
 }
 
-/// What is told of the run, when its parameters are safe.
+/// What is told of the run, when its parameters are safe: all that can be told,
+/// and the first thing that could not.
 Status Trainer::report() {
-  if (context->trace)
-    FSDPRT_RETURN_IF_ERROR(writeTrace(*context->trace, *context->streams, rank,
-                                      manifest, options.trace));
+  Status first;
+  auto keep = [&first](Status status) {
+    if (first.ok())
+      first = std::move(status);
+  };
+  if (context->trace) {
+    // Others wait for the first one only; were they to beat too, none of them
+    // would see that one of them is stuck.
+    Heartbeat::Beating beating(isFirst() ? heartbeat.get() : nullptr);
+    keep(writeTrace(*context->trace, *context->streams, rank, manifest,
+                    options.trace));
+  }
   if (!options.records.empty())
-    FSDPRT_RETURN_IF_ERROR(writeRecords());
+    keep(writeRecords());
   if (options.checkPlan)
-    if (Status status = checkPlan(manifest, context->recorder); !status.ok())
-      return failure("the run does not match the memory plan: ",
-                     status.message());
-  return Status();
+    if (Status status = checkPlan(manifest, context->recorder); !status.ok()) {
+      planMatches = false;
+      keep(failure("the run does not match the memory plan: ",
+                   status.message()));
+    }
+  return first;
 }
 
 static void printSaved(const RunOptions &options, const Manifest &manifest) {
@@ -307,7 +286,19 @@ static void printSaved(const RunOptions &options, const Manifest &manifest) {
   std::printf("saved %s%s\n", options.save.c_str(), lacks.c_str());
 }
 
+/// A reader that has left has seen what it wanted.
+static void checkPrinted() {
+  std::fflush(stdout);
+  pollfd output = {STDOUT_FILENO, 0, 0};
+  bool hasLeft = ::poll(&output, 1, 0) == 1 && (output.revents & POLLERR);
+  if (std::ferror(stdout) && !hasLeft)
+    reportWarning("not all could be written to standard output");
+}
+
 Status Trainer::summarise() {
+  auto matching = context->streams->gatherValues(planMatches);
+  if (!matching.ok())
+    return matching.status();
   auto measured = context->streams->gatherValues(context->recorder.peakBytes());
   if (!measured.ok())
     return measured.status();
@@ -315,21 +306,25 @@ Status Trainer::summarise() {
       context->streams->gatherValues(residentHighWater() - residentBefore);
   if (!growth.ok())
     return growth.status();
-  if (!isFirst())
-    return Status();
   std::vector<RankPeak> peaks;
   for (int i = 0; i < world; ++i)
     peaks.push_back({(*measured)[i], (*growth)[i]});
-  if (options.checkPlan)
-    std::printf("records match the memory plan\n");
-  printSummary(history, manifest.plannedPeakBytes, peaks, setup.sharedProcess);
-  if (lostMetrics)
-    std::printf("metrics: %lld of %zu steps could not be written to %s\n",
-                (long long)lostMetrics, history.size(),
-                options.metrics.c_str());
-  if (!options.save.empty())
-    printSaved(options, manifest);
-  return Status();
+  if (isFirst()) {
+    if (options.checkPlan &&
+        !std::count(matching->begin(), matching->end(), false))
+      std::printf("records match the memory plan\n");
+    printSummary(history, manifest.plannedPeakBytes, peaks,
+                 setup.sharedProcess);
+    if (lostMetrics)
+      std::printf("metrics: %lld of %zu steps could not be written to %s\n",
+                  (long long)lostMetrics, history.size(),
+                  options.metrics.c_str());
+    if (!options.save.empty())
+      printSaved(options, manifest);
+    checkPrinted();
+  }
+  // A rank that fails ends the others: not before all is told.
+  return context->streams->gatherValues(0).status();
 }
 
 Status Trainer::run() {
@@ -339,12 +334,8 @@ Status Trainer::run() {
   FSDPRT_RETURN_IF_ERROR(train());
   FSDPRT_RETURN_IF_ERROR(save());
   Status status = report();
-  if (status.ok())
-    return summarise();
-  return options.save.empty()
-             ? status
-             : failure(status.message(), "; the parameters are saved in '",
-                       options.save, "'");
+  Status told = summarise();
+  return status.ok() ? told : status;
 }
 
 void fsdprt::trainRank(const RunOptions &options, const Manifest &manifest,

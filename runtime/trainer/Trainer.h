@@ -23,10 +23,6 @@ struct RankSetup {
   std::function<void(const Status &)> onFailure;
 };
 
-/// Everything that can be wrong with program, data, weights and output, found
-/// before ranks are started, memory is taken and time is spent.
-Status checkInput(const RunOptions &options, const Manifest &manifest);
-
 /// Loads the program, initialises, trains, saves, and (rank 0) reports.
 void trainRank(const RunOptions &options, const Manifest &manifest,
                const RankSetup &setup);

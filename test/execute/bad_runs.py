@@ -40,6 +40,13 @@ class Runs(ToolTest):
             for value in "nan", "inf", "-1", "1e+39":
                 self.refused_at_once([f"{flag} is {value}", rate], "--steps", "3", f"{flag}={value}")
         self.refused_at_once(["--steps is -1", "0 or more"], "--steps", "-1")
+        whole = "expected a whole number in [0, "
+        self.refused_at_once([f"--steps is 9{'0' * 20}, {whole}9223372036854775807]"], "--steps", "9" + "0" * 20)
+        self.refused_at_once([f"--seed is -1, {whole}18446744073709551615]"], "--steps", "3", "--seed", "-1")
+        self.refused_at_once([f"--ranks is 4294967298, {whole}2147483647]"], "--steps", "3", "-n", "4294967298")
+        self.refused_at_once(["--check-plan takes no value"], "--steps", "3", "--check-plan=maybe")
+        self.refused_at_once(["not expected: maybe"], "--steps", "3", "--check-plan", "maybe")
+        self.assertOneError(execute(RUN), "no program is given", "MODEL.fsdp")
         self.refused_at_once(["--warmup is -1", "0 or more"], "--steps", "3", "--warmup", "-1")
         self.refused_at_once(["--ranks is 0", "1 or more"], "--steps", "3", "-n", "0")
         self.refused_at_once(["--threads is 0", "[1, 1024]"], "--steps", "3", "--threads", "0")
@@ -82,6 +89,14 @@ class Runs(ToolTest):
                         continue
                     self.assertOneError(result, "broken.fsdp")
         self.refused(["none.fsdp"], program=self.path("none.fsdp"))
+
+    def test_memory_that_is_not_free(self):
+        manifest = json.loads(content(self.model + "/manifest.json"))
+        manifest["arenas"][1]["bytes"] = 1 << 42  # of which the program touches what it did
+        manifest["planned_peak_bytes"] = sum(arena["bytes"] for arena in manifest["arenas"])
+        self.write("p.fsdp/manifest.json", json.dumps(manifest).encode())
+        self.refused(["does not fit", "4.0 TiB", "--ignore-memory"])
+        self.train(self.model, "--steps", "1", "--comm", "thread", "--ignore-memory")
 
     def test_short_data(self):
         tokens = content(TOKENS)

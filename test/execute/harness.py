@@ -2,6 +2,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import tempfile
 import unittest
@@ -16,6 +17,8 @@ RUN = os.path.join(BIN, "fsdp-run")
 OPT = os.path.join(BIN, "fsdp-opt")
 TOKENS = os.path.join(PARITY, "tokens-131.u16")
 NANOGPT = os.path.join(FIXTURES, "nanogpt", "dynamo18-dyn-raw.onnx")
+# Compiles in a moment; 11 tokens.
+TINY = os.path.join(HERE, "exports", "detach.23.opt.onnx")
 DIMS = ["--dim", "batch=2", "--dim", "seq=32"]
 LOSS = ["--loss", "cross_entropy"]
 
@@ -58,6 +61,13 @@ class ToolTest(unittest.TestCase):
         with open(self.path(name), "wb") as file:
             file.write(data)
         return self.path(name)
+
+    def preload(self, name, text, **variables):
+        """An environment in which functions of the C library are those of `text`."""
+        source, library = self.write(name + ".c", text.encode()), self.path(name + ".so")
+        if not os.path.exists(library):
+            subprocess.run([shutil.which("clang-19") or "cc", "-shared", "-fPIC", "-o", library, source], check=True)
+        return {**os.environ, "LD_PRELOAD": library, **variables}
 
     def compile(self, output, *flags, model=NANOGPT, dims=DIMS, loss=LOSS):
         return execute(COMPILE, model, *dims, *loss, "-o", self.path(output), *flags)

@@ -8,6 +8,7 @@ import time
 import unittest
 
 from harness import RUN, TOKENS, ToolTest, execute
+from preloads import DEAD_INIT, PreloadTest
 
 MPIRUN = ["mpirun", "--oversubscribe", "--bind-to", "none", "-n", "2"]
 WRAPPER = """#!/bin/sh
@@ -35,7 +36,7 @@ def processes_of(marker, rank):
 
 class Struck(ToolTest):
     def strike(self, launcher, number):
-        """Trains, sends `number` to rank 1 after a few steps; (status, errors, seconds)."""
+        """Trains, sends `number` to rank 1 after a few steps; (status, errors)."""
         # Only a stopped rank takes the time-out; a killed one must not look slow.
         program, metrics = self.program("p.fsdp", "--mesh", "shard=2"), self.path("m.jsonl")
         command = launcher + [RUN, program, "--data", TOKENS, "--steps", "100000000", "--lr", "0",
@@ -48,7 +49,6 @@ class Struck(ToolTest):
                 self.assertLess(time.monotonic(), deadline, "did not start to train")
                 time.sleep(0.05)
             [struck] = processes_of(program, 1)
-            start = time.monotonic()
             os.kill(struck, number)
             _, errors = child.communicate(timeout=60)
         finally:
@@ -57,10 +57,9 @@ class Struck(ToolTest):
             if child.poll() is None:
                 child.kill()
                 child.wait()
-        seconds = time.monotonic() - start
         for rank in 0, 1:
             self.assertEqual(list(processes_of(program, rank)), [], "a rank was left behind")
-        return child.returncode, errors, seconds
+        return child.returncode, errors
 
     def end(self, number, *flags):
         """Trains, sends `number` to fsdp-run after a few steps; (status, errors)."""
@@ -105,13 +104,13 @@ class Struck(ToolTest):
         self.end(signal.SIGKILL)
 
     def check(self, launcher, number, verdict):
-        status, errors, seconds = self.strike(launcher, number)
-        self.assertNotEqual(status, 0)
+        status, errors = self.strike(launcher, number)
+        # mpirun's own status is the rank's signal; fsdp-run was sent none.
+        self.assertEqual(status, 1) if not launcher else self.assertNotEqual(status, 0)
         said = [line for line in errors.splitlines() if "fsdp-run: error:" in line]
         self.assertEqual(len(said), 1, errors)
         # Rank, operation and unit, phase and step.
         self.assertRegex(said[0], f"rank 1 {verdict}.*operation '.*phase 'step', step [0-9]+")
-        self.assertLess(seconds, 30)
         if not launcher:
             self.assertEqual(len(errors.splitlines()), 1, errors)
 
@@ -142,19 +141,19 @@ while :; do sleep 1; done
 """
 
 
-class Launched(ToolTest):
+class Launched(PreloadTest):
     """fsdp-run ends, and says why, whatever becomes of mpirun."""
 
     def setUp(self):
         super().setUp()
         self.model = self.program("p.fsdp", "--mesh", "shard=2")
 
-    def start(self, *flags, mpirun=None, **rest):
-        environment = {**os.environ, "MPIRUN_PID": self.path("pid")}
+    def start(self, *flags, mpirun=None, preload=None, steps="100000000", **rest):
+        environment = {**(self.preload(preload) if preload else os.environ), "MPIRUN_PID": self.path("pid")}
         if mpirun:
             os.chmod(self.write("mpirun", mpirun.encode()), 0o755)
             environment["PATH"] = self.folder + ":" + environment["PATH"]
-        return subprocess.Popen([RUN, self.model, "--data", TOKENS, "--steps", "100000000", "--lr", "0", *flags],
+        return subprocess.Popen([RUN, self.model, "--data", TOKENS, "--steps", steps, "--lr", "0", *flags],
                                 stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment, **rest)
 
     def started(self, path):
@@ -163,10 +162,8 @@ class Launched(ToolTest):
             self.assertLess(time.monotonic(), deadline, "did not start")
             time.sleep(0.05)
 
-    def ended(self, child, seconds):
-        begin = time.monotonic()
-        _, errors = child.communicate(timeout=100)
-        self.assertLess(time.monotonic() - begin, seconds)
+    def ended(self, child):
+        _, errors = child.communicate(timeout=100)  # a hang is no end
         for rank in 0, 1:
             self.assertEqual(list(processes_of(self.model, rank)), [], "a rank was left behind")
         said = [line for line in errors.splitlines() if "fsdp-run: error:" in line]
@@ -178,7 +175,7 @@ class Launched(ToolTest):
             child = self.start(mpirun=DEAF_MPIRUN)
             self.started(self.path("pid"))
             child.send_signal(number)
-            self.assertIn(f"stopped by a signal ({name})", self.ended(child, 10))
+            self.assertIn(f"stopped by a signal ({name})", self.ended(child))
             self.assertEqual(child.returncode, 128 + number)
             with open(self.path("pid")) as file:
                 self.assertFalse(os.path.exists("/proc/" + file.read().strip()))
@@ -186,16 +183,24 @@ class Launched(ToolTest):
 
     def test_ranks_that_never_start(self):
         child = self.start("--timeout", "1", mpirun=DEAF_MPIRUN)
-        self.assertIn("ranks 0, 1 of 2 did not start within 20 s", self.ended(child, 40))
+        self.assertIn("ranks 0, 1 of 2 did not start within 20 s", self.ended(child))
         self.assertEqual(child.returncode, 1)
 
     def test_a_rank_that_dies_in_mpi_init(self):
-        """The address space ends there; which of them dies differs."""
-        def limit():
-            resource.setrlimit(resource.RLIMIT_AS, (80000 << 10, 80000 << 10))
-        child = self.start("--timeout", "1", preexec_fn=limit)
-        self.ended(child, 40)
-        self.assertTrue(0 < child.returncode < 128, child.returncode)
+        child = self.start("--timeout", "1", preload=DEAD_INIT)
+        self.assertRegex(self.ended(child), "rank.* did not start within 20 s: a rank may have ended in MPI_Init|"
+                                            "exit status 1, before they had finished")
+        self.assertEqual(child.returncode, 1)
+
+    def test_ranks_whose_memory_ends(self):
+        """Wherever it does, in mpirun too: one error, and no rank stays."""
+        for kilobytes in range(50000, 130000, 20000):
+            def limit():
+                resource.setrlimit(resource.RLIMIT_AS, (kilobytes << 10, kilobytes << 10))
+            child = self.start("--timeout", "1", steps="1", preexec_fn=limit)
+            with self.subTest(kilobytes=kilobytes):
+                self.ended(child)
+                self.assertTrue(0 < child.returncode < 128, child.returncode)
 
     def test_mpirun_is_killed(self):
         metrics = self.path("m.jsonl")
@@ -204,14 +209,14 @@ class Launched(ToolTest):
         [mpirun] = [int(name) for name in filter(str.isdigit, os.listdir("/proc"))
                     if parent_of(name) == child.pid]
         os.kill(mpirun, signal.SIGKILL)
-        self.assertIn("mpirun was killed by a signal (Killed)", self.ended(child, 20))
+        self.assertIn("mpirun was killed by a signal (Killed)", self.ended(child))
         self.assertEqual(child.returncode, 1)
 
     def test_an_mpirun_that_fails_in_silence(self):
         for script, words in (("exit 3", "exit status 3"), ("exit 139", "Segmentation fault"),
                               ("kill -9 $$", "mpirun was killed by a signal (Killed)")):
             child = self.start(mpirun="#!/bin/sh\n" + script + "\n")
-            self.assertIn(words, self.ended(child, 10))
+            self.assertIn(words, self.ended(child))
             self.assertTrue(0 < child.returncode < 128)
 
     def test_a_batch_script_of_slurm_is_no_rank(self):
@@ -223,15 +228,37 @@ class Launched(ToolTest):
 
     def test_a_rank_whose_input_is_wrong_ends_its_peers(self):
         """Under a launcher that is not mpirun: MPI ends them, as they wait in MPI_Init."""
-        wrapper = ("#!/bin/sh\nexport SLURM_PROCID=$OMPI_COMM_WORLD_RANK SLURM_NTASKS=2 SLURM_LOCALID=0 SLURM_STEP_ID=0\n"
-                   "unset OMPI_COMM_WORLD_RANK OMPI_COMM_WORLD_SIZE\n"
-                   f"[ $SLURM_PROCID = 1 ] || exec '{RUN}' '{self.model}' \"$@\"\n"
-                   f"exec '{RUN}' none.fsdp \"$@\"\n")
-        os.chmod(self.write("wrapper", wrapper.encode()), 0o755)
-        status, _, errors = execute(*MPIRUN, self.path("wrapper"), "--data", TOKENS, "--steps", "2", timeout=60)
+        for wrong, right in (1, 0), (0, 1):
+            wrapper = ("#!/bin/sh\nexport SLURM_PROCID=$OMPI_COMM_WORLD_RANK SLURM_NTASKS=2 SLURM_STEP_ID=0 "
+                       "SLURM_LOCALID=$OMPI_COMM_WORLD_RANK\n"
+                       "unset OMPI_COMM_WORLD_RANK OMPI_COMM_WORLD_SIZE\n"
+                       f"[ $SLURM_PROCID = {wrong} ] || exec '{RUN}' '{self.model}' \"$@\"\n"
+                       f"exec '{RUN}' none.fsdp \"$@\"\n")
+            os.chmod(self.write("wrapper", wrapper.encode()), 0o755)
+            self.one_of_two_is_wrong(self.path("wrapper"), "--data", TOKENS, "--steps", "2")
+
+    def one_of_two_is_wrong(self, *command):
+        status, _, errors = execute(*MPIRUN, *command, timeout=60)
         self.assertNotEqual(status, 0)
         self.assertEqual(errors.count("fsdp-run: error:"), 1, errors)
         self.assertIn("none.fsdp", errors)
+
+    def test_a_rank_whose_input_is_wrong_under_mpirun(self):
+        flags = ["--data", TOKENS, "--steps", "2"]
+        launcher = MPIRUN[:MPIRUN.index("-n")]
+        for first, second in (self.model, "none.fsdp"), ("none.fsdp", self.model), ("none.fsdp", "none.fsdp"):
+            with self.subTest(first=first, second=second):
+                status, _, errors = execute(*launcher, "-n", "1", RUN, first, *flags, ":", "-n", "1", RUN, second, *flags,
+                                            timeout=60)
+                self.assertNotEqual(status, 0)
+                self.assertEqual(errors.count("fsdp-run: error:"), 1, errors)
+                self.assertIn("none.fsdp", errors)
+
+    def test_a_warning_is_said_once(self):
+        data = self.write("w.u16", b"".join(i.to_bytes(4, "little") for i in range(1, 131)) * 20)
+        status, _, errors = execute(*MPIRUN, RUN, self.model, "--data", data, "--steps", "1", timeout=60)
+        self.assertEqual(status, 0, errors)
+        self.assertEqual(errors.count("looks like 32-bit ids"), 1, errors)
 
 
 def parent_of(process):
@@ -261,7 +288,7 @@ class Different(ToolTest):
         said = self.assertOneError(self.start("--weight-decay", "0.3"))
         self.assertRegex(said, "^fsdp-run: error: rank 1 runs another program than rank 0: "
                                "copy '.*/model.fsdp' to every host$")
-        self.assertFalse(os.path.getsize(self.path("m.jsonl")), "a step was made")
+        self.assertFalse(os.path.exists(self.path("m.jsonl")), "a step was made")
 
     def test_other_schedule(self):
         self.assertOneError(self.start("--prefetch-forward", "0"), "rank 1 runs another program")

@@ -3,22 +3,18 @@
 #ifndef FSDP_TEST_FUZZ_SCRATCHFILE_H
 #define FSDP_TEST_FUZZ_SCRATCHFILE_H
 
+#include "ScratchFolder.h"
+
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
-#include <string>
-#include <unistd.h>
 
 namespace fsdprt::test {
 
-/// A file in memory that each input is written to; readers go by the end of
-/// its name.
+/// A file that each input is written to; readers go by the end of its name.
 class ScratchFile {
 public:
   explicit ScratchFile(const std::string &end)
-      : path("/dev/shm/fsdp-fuzz-" + std::to_string(::getpid()) + end) {}
-  ~ScratchFile() { ::unlink(path.c_str()); }
+      : path(folder.path + "/input" + end) {}
 
   void fill(const uint8_t *data, size_t size) const {
     std::FILE *file = std::fopen(path.c_str(), "wb");
@@ -29,6 +25,10 @@ public:
     }
   }
 
+private:
+  fsdp::fuzz::ScratchFolder folder;
+
+public:
   const std::string path;
 };
 

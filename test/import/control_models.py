@@ -145,6 +145,14 @@ def loop_until(stop="4", plain=""):
     return model(nodes, [columns()], [value("y", None)])
 
 
+def loop_ranks():
+    """A rank more each trip."""
+    step = body([node("Unsqueeze", ["h", "front"], ["next"])], ["h"], ["next"])
+    made = helper.make_node("Loop", ["trips", "", "x"], ["y"], name="Loop", body=step)
+    return model([number("trips", np.int64(100)), number("front", np.array([0])), made],
+                 [columns()], [value("y", None)])
+
+
 def loop_data():
     """Goes on as long as a computed value is small."""
     inputs = [value("i", [], INT64), value("go", [], BOOL), value("h", None)]

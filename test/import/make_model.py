@@ -96,18 +96,16 @@ def undefined():
     return proto
 
 
-def unsupported():
-    return model(
-        [
-            node("LRN", ["x"], ["a"], "block.0", size=3),
-            node("LRN", ["a"], ["b"], "block.1", size=3),
-            node("Mystery", ["b"], ["c"], "head", domain="my.ops"),
-            node("Exp", ["c"], ["y"], "head"),
-        ],
-        [value("x", [2, 4])],
-        [value("y", [2, 4])],
-        domains=["my.ops"],
-    )
+def unsupported(mask=""):
+    """Two operators outside the set; with `mask`, one that reads the mask."""
+    nodes = [
+        node("LRN", ["x"], ["a"], "block.0", size=3),
+        node("LRN", ["a"], ["b"], "block.1", size=3),
+        node("Mystery", ["b", *(["attention_mask"] if mask else [])], ["c"], "head", domain="my.ops"),
+        node("Exp", ["c"], ["y"], "head"),
+    ]
+    inputs = [value("x", [2, 4]), *([value("attention_mask", [2, 4], INT64)] if mask else [])]
+    return model(nodes, inputs, [value("y", [2, 4])], domains=["my.ops"])
 
 
 def function():

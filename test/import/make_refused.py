@@ -223,6 +223,14 @@ def tokens(reads="labels", name="input_ids"):
                  [weight("wte.weight", ramp(5, 4) + 1), weight("one", np.int64(1))])
 
 
+def whole_divisor(op="Div", divisor="2,0"):
+    """Integers divided by constants, or by a second input."""
+    numbers = [int(d) for d in divisor.split(",")] if divisor else [1, 1, 1]
+    inputs = [value("x", [len(numbers)], INT64)] + ([] if divisor else [value("z", [3], INT64)])
+    weights = [weight("z", np.array(numbers))] if divisor else []
+    return model([node(op, ["x", "z"], ["y"])], inputs, [value("y", None)], weights)
+
+
 def one_op(op, domain="", dims="2,16"):
     return model(
         [node(op, ["x"], ["y"], "block", domain=domain)],

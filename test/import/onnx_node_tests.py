@@ -19,6 +19,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -33,7 +34,8 @@ class Refused(Exception):
 
 
 class Tool:
-    """One process of onnx-values, fed with requests."""
+    """One process of onnx-values, fed with requests; one that takes minutes to answer hangs."""
+    SECONDS = 120
 
     def __init__(self, path):
         self.command = [path]
@@ -49,13 +51,30 @@ class Tool:
             request = {"model": file.name, "inputs": [elements(x) for x in inputs]}
             self.process.stdin.write(json.dumps(request) + "\n")
             self.process.stdin.flush()
-            line = self.process.stdout.readline()
+            line, hangs = self.answer()
+        if hangs:
+            raise RuntimeError(f"no answer in {self.SECONDS} s")
         if not line:
             raise RuntimeError(f"crashed with status {self.process.wait()}")
         reply = json.loads(line)
         if "error" in reply:
             raise Refused(reply["error"])
         return reply["outputs"]
+
+    def answer(self):
+        """A line, and whether the process was ended because none came."""
+        late = []
+
+        def end():
+            late.append(True)
+            self.process.kill()
+        watch = threading.Timer(self.SECONDS, end)
+        watch.start()
+        line = self.process.stdout.readline()
+        watch.cancel()
+        if not line:
+            self.process.wait()
+        return line, bool(late) and not line
 
 
 def elements(array):

@@ -137,6 +137,9 @@ INSTANTIATE_TEST_SUITE_P(
         BadManifest{"/units/0/lines/0/placement", "dim1",
                     "placement is 'dim1', expected flat or dim0"},
         BadManifest{"/units/0/lines/0/parameters/0", 77, "does not exist"},
+        BadManifest{"/units/0/lines/0/parameters/0", int64_t(1) << 32,
+                    "parameter 4294967296 does not exist"},
+        BadManifest{"/units/0/lines/0/parameters/0", -1, "does not exist"},
         BadManifest{"/parameters/0/unit", 9, "unit 9"},
         BadManifest{"/parameters/0/offset", 1 << 28, "beyond the end"},
         BadManifest{"/token_rows", 0, "token_rows must be positive"},
@@ -237,6 +240,40 @@ TEST(FlightRecord, OnlyOneReports) {
   ASSERT_TRUE(file.ok());
   EXPECT_TRUE(file->claimReport());
   EXPECT_FALSE(file->claimReport());
+}
+
+TEST(FlightRecord, KnowsWhereTheParametersAre) {
+  auto file = FlightFile::createPrivate(2);
+  ASSERT_TRUE(file.ok());
+  SignalSafeText text;
+  EXPECT_FALSE(describeSaved(*file, text));
+  file->noteSaved("a.safetensors");
+  file->noteSaved("b.safetensors"); // the first rank's word counts
+  ASSERT_TRUE(describeSaved(*file, text));
+  EXPECT_STREQ(text.data(), "; the parameters are saved in 'a.safetensors'");
+}
+
+TEST(FlightRecord, HasFinishedWhenAllHave) {
+  auto file = FlightFile::createPrivate(2);
+  ASSERT_TRUE(file.ok());
+  EXPECT_FALSE(FlightFile().allFinished());
+  file->slotOfRank(0)->state = FlightState::Finished;
+  file->slotOfRank(1)->state = FlightState::Terminated;
+  EXPECT_FALSE(file->allFinished());
+  file->slotOfRank(1)->state = FlightState::Finished;
+  EXPECT_TRUE(file->allFinished());
+}
+
+TEST(FlightRecord, NamesTheFirstThatWasTold) {
+  auto file = FlightFile::createPrivate(2);
+  ASSERT_TRUE(file.ok());
+  enterPhase(file->slotOfRank(1), "step", 0);
+  file->noteTold(1, SIGHUP);
+  file->noteTold(0, SIGTERM);
+  SignalSafeText text;
+  ASSERT_TRUE(describeTold(*file, text));
+  EXPECT_STREQ(text.data(),
+               "rank 1 was told to end (SIGHUP) (phase 'step', step 1)");
 }
 
 TEST(FlightRecord, IsSharedByName) {

@@ -210,6 +210,8 @@ TEST_F(EndToEnd, BadInputIsOneMessage) {
            {path + data + "--steps many", "many"},
            {path + " --steps 1", "no data to train on: add --data"},
            {path + data, "to train, add --steps N"},
+           {path + data + " --save x.safetensors",
+            "--data without --steps N would save parameters that are not"},
            {path, "to train, add --data FILE and --steps N"},
            {path + data + "--steps 1 --comm pigeon", "pigeon"},
            {path + data + "--steps 1 --save /nonexistent/x", "No such file"},

@@ -19,6 +19,7 @@
 
 using namespace fsdprt;
 using namespace fsdprt::test;
+using testing::ElementsAre;
 using testing::HasSubstr;
 using Json = nlohmann::json;
 
@@ -204,6 +205,25 @@ TEST(Safetensors, ABadOutputIsFoundBeforehand) {
   EXPECT_THAT(checkOutput(folder / "a", int64_t(1) << 60).message(),
               HasSubstr("has room for"));
   EXPECT_TRUE(checkOutput(folder / "a", 1).ok());
+  // Looking leaves nothing, and a link leads to what would be written.
+  std::filesystem::create_symlink("none/a", folder / "link");
+  EXPECT_THAT(checkOutput(folder / "link", 1).message(),
+              HasSubstr("none': No such file"));
+  std::filesystem::create_symlink("loop", folder / "loop");
+  EXPECT_THAT(checkOutput(folder / "loop", 1).message(),
+              HasSubstr("symbolic links"));
+  EXPECT_EQ(countFiles(folder.path), 3u);
+}
+
+TEST(Safetensors, ListsTheFilesThatAreRead) {
+  TemporaryFolder folder;
+  EXPECT_EQ(*TensorFiles::list(folder.path),
+            std::vector<std::string>{folder / "model.safetensors"});
+  std::string index = folder / "model.safetensors.index.json";
+  writeFile(index,
+            R"({"weight_map": {"a": "1.st", "b": "2.st", "c": "1.st"}})");
+  EXPECT_THAT(*TensorFiles::list(folder.path),
+              ElementsAre(folder / "1.st", folder / "2.st", index));
 }
 
 //===----------------------------------------------------------------------===//
@@ -219,7 +239,7 @@ static std::vector<float> loadWhole(const Json &json, int unit,
   int64_t shard = manifest.units[unit].lines[0].shardElements;
   for (int rank = 0; rank < manifest.worldSize(); ++rank) {
     auto loader =
-        ParameterLoader::create(manifest, {seed, weights, rank, nullptr});
+        ParameterLoader::create(manifest, {seed, weights, rank, true, nullptr});
     EXPECT_TRUE(loader.ok()) << loader.status().message();
     if (!loader.ok())
       return {};
@@ -257,7 +277,8 @@ TEST(ParameterLoader, CutsBetweenRowsToTheSameValues) {
   Manifest manifest = manifestOf(json);
   EXPECT_EQ(manifest.gatheredOffset(manifest.parameters[1]), 4 * rows);
   for (int rank = 0; rank < 4; ++rank) {
-    auto loader = ParameterLoader::create(manifest, {0, "", rank, nullptr});
+    auto loader =
+        ParameterLoader::create(manifest, {0, "", rank, true, nullptr});
     ASSERT_TRUE(loader.ok()) << loader.status().message();
     std::vector<float> part(shard, 99);
     ASSERT_TRUE(loader->loadLine(0, 0, part.data()).ok());
@@ -306,7 +327,7 @@ TEST(ParameterLoader, NamesMissingAndShortFiles) {
   TemporaryFolder folder;
   auto messageFor = [&](const Json &json, const std::string &weights = "") {
     Manifest manifest = manifestOf(json);
-    return ParameterLoader::create(manifest, {0, weights, 0, nullptr})
+    return ParameterLoader::create(manifest, {0, weights, 0, true, nullptr})
         .status()
         .message();
   };

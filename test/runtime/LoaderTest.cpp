@@ -41,7 +41,7 @@ TEST(ParameterLoader, KnowsAnotherModelsFileByItsBytes) {
       }));
   Manifest manifest = manifestOf(json);
   auto message = [&] {
-    return ParameterLoader::create(manifest, {0, "", 0, nullptr})
+    return ParameterLoader::create(manifest, {0, "", 0, true, nullptr})
         .status()
         .message();
   };
@@ -99,7 +99,7 @@ TEST(ParameterLoader, TiedNamesOfOneFileAgree) {
       EXPECT_TRUE((*writer)->write(i, (i == 1 ? tied : embedding).data()).ok());
     EXPECT_TRUE((*writer)->finish().ok());
     return ParameterLoader::create(manifestOf(makeManifest(1)),
-                                   {0, path, 0, nullptr})
+                                   {0, path, 0, true, nullptr})
         .status()
         .message();
   };

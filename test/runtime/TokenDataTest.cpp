@@ -240,6 +240,16 @@ TEST(TokenData, BadInputIsNamed) {
   EXPECT_THAT(
       messageFor({folder / "enough", "bytes", folder / "y.i32", 0, true, 0, 1}),
       HasSubstr("one int32 for each of the 97 tokens"));
+  writeFile(folder / "y.i64", std::string(97 * 8, '\0'));
+  EXPECT_THAT(
+      messageFor({folder / "enough", "bytes", folder / "y.i64", 0, true, 0, 1}),
+      HasSubstr("looks like int64: write it as int32"));
+  writeFile(folder / "n.u16", "\x93NUMPY" + std::string(1000, '\0'));
+  EXPECT_THAT(messageFor({folder / "n.u16", "", "", 0, true, 0, 1}),
+              HasSubstr(".npy file: write the numbers alone"));
+  EXPECT_THAT(
+      messageFor({folder / "enough", "bytes", folder / "n.u16", 0, true, 0, 1}),
+      HasSubstr(".npy file"));
 }
 
 TEST(TokenData, FilesThatAreCutMeanwhile) {
@@ -282,4 +292,10 @@ TEST(TokenWidth, SaysWhatAFileLooksLike) {
   EXPECT_THAT(hint(narrow, 4, 131), HasSubstr("16-bit ids: name it .u16"));
   EXPECT_THAT(hint(narrow, 2, 100000), HasSubstr("does not fit into 16 bits"));
   EXPECT_EQ(hint(narrow, 2, 65536), "");
+  // Padding says nothing of the width.
+  EXPECT_EQ(hint(std::vector<uint16_t>(1000), 2, 131), "");
+  narrow.insert(narrow.begin(), 1000, 0);
+  narrow[0] = 1;
+  narrow.resize(1000);
+  EXPECT_EQ(hint(narrow, 2, 131), "");
 }

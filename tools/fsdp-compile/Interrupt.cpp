@@ -1,37 +1,50 @@
 //===- Interrupt.cpp - A compiler that is told to end ---------------------===//
 #include "Interrupt.h"
+#include "Failure.h"
 #include "passes/Output/Folder.h"
+#include "passes/Output/Signals.h"
 
 #include "llvm/Support/Signals.h"
 
-#include <csignal>
+#include <cerrno>
 #include <cstring>
-#include <unistd.h>
+#include <pthread.h>
 
-static void print(const char *text) {
-  ssize_t ignored = ::write(STDERR_FILENO, text, std::strlen(text));
-  (void)ignored;
-}
+using namespace fsdp;
+
+static pthread_t mainThread;
 
 static void onInterrupt(int number) {
-  llvm::sys::RunInterruptHandlers(); // files that are registered for removal
-  fsdp::abandonOutputs();
-  print("fsdp-compile: error: stopped by a signal (");
-  print(number == SIGINT    ? "Interrupt"
-        : number == SIGTERM ? "Terminated"
-                            : "Hangup");
-  print("); the program was not written\n");
-  ::_exit(128 + number);
+  int error = errno;
+  // The system picks any thread. Outputs are written by one, which must not go
+  // on while they are removed, nor be met where it holds signals back.
+  if (!::pthread_equal(::pthread_self(), mainThread))
+    ::pthread_kill(mainThread, number);
+  else if (abandonOutputs())
+    endWith(128 + number, {"stopped by a signal (", ::sigdescr_np(number),
+                           "); the program was not written"});
+  errno = error;
 }
 
-void fsdp::installInterruptHandlers() {
-  for (int number : {SIGINT, SIGTERM, SIGHUP}) {
-    struct sigaction old = {}, action = {};
-    action.sa_handler = onInterrupt;
-    ::sigfillset(&action.sa_mask);
-    if (::sigaction(number, nullptr, &old) == 0 && old.sa_handler != SIG_IGN)
-      ::sigaction(number, &action, nullptr);
+IgnoredSignals::IgnoredSignals() {
+  ::sigemptyset(&ignored);
+  for (int number : endingSignals) {
+    struct sigaction action;
+    if (::sigaction(number, nullptr, &action) == 0 &&
+        action.sa_handler == SIG_IGN)
+      ::sigaddset(&ignored, number);
   }
-  // A file beyond the user's limit is then an error of the write.
+}
+
+void fsdp::installInterruptHandlers(const IgnoredSignals &ignored) {
+  mainThread = ::pthread_self();
+  for (int number : endingSignals) {
+    struct sigaction action = {};
+    action.sa_handler = ignored.contains(number) ? SIG_IGN : onInterrupt;
+    action.sa_flags = SA_RESTART;
+    ::sigfillset(&action.sa_mask);
+    ::sigaction(number, &action, nullptr);
+  }
+  llvm::sys::AddSignalHandler([](void *) { abandonOutputs(); }, nullptr);
   ::signal(SIGXFSZ, SIG_IGN);
 }

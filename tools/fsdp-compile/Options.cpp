@@ -244,8 +244,7 @@ std::string checkOptions() {
            "give --weight-decay";
   if (outputDtype.getNumOccurrences() && paramDtype.empty())
     return "--output-dtype is for --param-dtype: without it the loss reads "
-           "what "
-           "the model computes";
+           "what the model computes";
   if (failed(getKernelTarget(targetCpu)))
     return llvm::formatv("unknown --target-cpu '{0}', expected native or a CPU "
                          "of this machine's architecture ({1})",

@@ -2,19 +2,18 @@
 #include "Outputs.h"
 
 #include "dialects/Onnx/Onnx.h"
-#include "passes/Output/Folder.h"
+#include "passes/Output/Paths.h"
+#include "passes/Output/Replaceable.h"
 
 #include "llvm/ADT/SmallString.h"
 #include "llvm/ADT/StringSet.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FormatVariadic.h"
-#include "llvm/Support/Path.h"
 
 #include <cerrno>
 
 using namespace fsdp;
 namespace fs = llvm::sys::fs;
-namespace path = llvm::sys::path;
 
 namespace {
 struct NamedPath {
@@ -24,12 +23,6 @@ struct NamedPath {
 } // namespace
 
 static bool isStandardOutput(llvm::StringRef name) { return name == "-"; }
-
-/// The folder of a file or folder, "." for a plain name.
-static llvm::StringRef folderOf(llvm::StringRef name) {
-  llvm::StringRef folder = path::parent_path(name.rtrim('/'));
-  return folder.empty() ? "." : folder;
-}
 
 /// One name for one file, whether it is there already or not.
 static std::string canonical(llvm::StringRef name) {
@@ -43,7 +36,7 @@ static bool isSame(llvm::StringRef a, llvm::StringRef b) {
 
 /// Whether something can be written beside `place`, where `output` lands.
 static std::string checkFolder(NamedPath output, llvm::StringRef place) {
-  llvm::StringRef folder = folderOf(place);
+  std::string folder = folderOf(place);
   std::error_code error;
   fs::file_status status;
   if ((error = fs::status(folder, status)) ||

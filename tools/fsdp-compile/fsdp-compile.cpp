@@ -1,10 +1,12 @@
 //===- fsdp-compile.cpp - ONNX model to sharded training program ----------===//
+#include "Failure.h"
 #include "Interrupt.h"
 #include "Options.h"
 #include "Outputs.h"
 #include "Report.h"
 #include "passes/Kernel/Compile.h"
 #include "passes/Output/File.h"
+#include "passes/Output/Folder.h"
 #include "passes/Plan/Gemm.h"
 #include "tools/Diagnostics.h"
 #include "tools/Plan.h"
@@ -23,7 +25,8 @@ using namespace mlir;
 using namespace fsdp;
 
 namespace {
-/// Says what is being done, and how long it took.
+/// Says what is being done and, when it is done, how long it took. Of a stage
+/// that fails the error is the last word.
 class Stage {
 public:
   explicit Stage(llvm::StringRef name)
@@ -36,7 +39,7 @@ public:
     if (llvm::sys::Process::StandardErrIsDisplayed())
       llvm::errs() << "[" << name << "] " << done << "/" << all << "\r";
   }
-  ~Stage() {
+  void done() {
     std::chrono::duration<double> time =
         std::chrono::steady_clock::now() - begin;
     llvm::errs() << "[" << name << "] " << llvm::format("%.1f s", time.count());
@@ -78,6 +81,7 @@ OwningOpRef<ModuleOp> plan(MLIRContext &context, CompileOptions &options) {
     module = onnx::importOnnx(options.input, options.import, &context);
     if (!module || failed(onnx::checkSupported(*module)))
       return nullptr;
+    stage.done();
   }
   if (std::string problem = checkKeepsData(options, *module);
       !problem.empty()) {
@@ -91,6 +95,7 @@ OwningOpRef<ModuleOp> plan(MLIRContext &context, CompileOptions &options) {
     buildPipeline(manager, options.pipeline);
     if (failed(manager.run(*module)))
       return nullptr;
+    stage.done();
   }
   if (auto shift = (*module)->getAttrOfType<StringAttr>("train.labels_shift"))
     llvm::errs() << "labels: shifted by the " << shift.getValue() << "\n";
@@ -107,7 +112,10 @@ OwningOpRef<ModuleOp> readPlan(MLIRContext &context, llvm::StringRef path) {
     return nullptr;
   }
   auto module = parsePlan(std::move(text), &context);
-  return succeeded(verifyPlan(*module)) ? std::move(module) : nullptr;
+  if (failed(verifyPlan(*module)))
+    return nullptr;
+  stage.done();
+  return module;
 }
 
 LogicalResult writeIr(ModuleOp module, llvm::StringRef path) {
@@ -117,6 +125,22 @@ LogicalResult writeIr(ModuleOp module, llvm::StringRef path) {
     return success();
   return emitError(UnknownLoc::get(module.getContext()))
          << "cannot write '" << path << "': " << error.message();
+}
+
+LogicalResult writeProgramInStages(ModuleOp module, CompileOptions &options) {
+  std::optional<Stage> stage;
+  options.program.onPart = [&](llvm::StringRef part) {
+    if (stage)
+      stage->done();
+    stage.emplace(part);
+  };
+  options.program.onKernel = [&](size_t done, size_t all) {
+    stage->progress(done, all);
+  };
+  if (failed(writeProgram(module, options.output, options.program)))
+    return failure();
+  stage->done();
+  return success();
 }
 
 LogicalResult compile(MLIRContext &context, CompileOptions &options) {
@@ -129,27 +153,14 @@ LogicalResult compile(MLIRContext &context, CompileOptions &options) {
   if (!options.report.path.empty() &&
       failed(writeReport(*module, options.report)))
     return failure();
-  if (!options.output.empty()) {
-    std::optional<Stage> stage;
-    options.program.onPart = [&](llvm::StringRef part) {
-      stage.reset();
-      stage.emplace(part);
-    };
-    options.program.onKernel = [&](size_t done, size_t all) {
-      stage->progress(done, all);
-    };
-    if (failed(writeProgram(*module, options.output, options.program)))
-      return failure();
-  }
+  if (!options.output.empty() && failed(writeProgramInStages(*module, options)))
+    return failure();
+  keepOutputs();
   reportPlan(*module, llvm::errs());
   return success();
 }
-} // namespace
-
-int main(int argc, char **argv) {
-  llvm::InitLLVM init(argc, argv);
-  setTool("fsdp-compile");
-  installInterruptHandlers();
+/// The exit status.
+int runTool(int argc, char **argv) {
   std::optional<CompileOptions> options = parseCommandLine(argc, argv);
   if (!options)
     return 2;
@@ -157,13 +168,29 @@ int main(int argc, char **argv) {
     printError(problem);
     return 1;
   }
+  // Whoever reads the messages may leave: `fsdp-compile ... 2>&1 | head`.
+  ::signal(SIGPIPE, SIG_IGN);
   DialectRegistry registry;
   if (options->isPlanned())
     registerPlan(registry);
   else
     registerAll(registry);
-  MLIRContext context(registry);
+  MLIRContext context(registry, canStartThreads()
+                                    ? MLIRContext::Threading::ENABLED
+                                    : MLIRContext::Threading::DISABLED);
   context.printOpOnDiagnostic(false);
   ModelDiagnostics diagnostics(&context);
   return succeeded(compile(context, *options)) ? 0 : 1;
+}
+} // namespace
+
+int main(int argc, char **argv) {
+  const IgnoredSignals ignored;
+  llvm::InitLLVM init(argc, argv, /*InstallPipeSignalExitHandler=*/false);
+  setTool("fsdp-compile");
+  installInterruptHandlers(ignored);
+  installFailureHandlers();
+  int status = runTool(argc, argv);
+  llvm::errs().clear_error(); // messages that nobody reads are no failure
+  return status;
 }

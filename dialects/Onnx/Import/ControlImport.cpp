@@ -11,8 +11,9 @@
 using namespace mlir;
 using namespace fsdp::onnx;
 
-/// Nodes that loops may unroll to, trips included: each is an op, or evaluated.
-static constexpr int64_t maxUnrolled = 100'000;
+/// Nodes that loops may unroll to, trips included: more would take hours to
+/// compile.
+static constexpr int64_t maxUnrolled = 20'000;
 
 /// What a region gives. A float initializer may be a parameter, which only an
 /// operand of a node is known to be.

@@ -109,17 +109,31 @@ SmallVector<Dropped> Finder::find() {
   return found;
 }
 
-/// Whether a small change of operand `i` may be a large one of the result.
+/// A power of 1 or more, as its call has it: a small number stays small in it.
+static bool isGentlePower(const Node &node) {
+  CallRecord call = parseCall(node.fxNode);
+  double exponent;
+  return call.target == "pow" &&
+         !call.argument(1, "exponent").getAsDouble(exponent) && exponent >= 1;
+}
+
+/// Whether a small change of the operand may be a large one of the result.
 static bool isSteep(const Node &node, StringRef operand) {
   if (node.opType == "Div")
     return node.inputs.size() == 2 && node.inputs[1] == operand;
-  return llvm::is_contained({"Sqrt", "Reciprocal", "Log", "Pow", "ReduceL2",
+  if (node.opType == "Pow")
+    return !isGentlePower(node);
+  return llvm::is_contained({"Sqrt", "Reciprocal", "Log", "ReduceL2",
                              "LpNormalization", "ReduceLogSum", "Mod"},
                             node.opType);
 }
 
 /// Whether the result changes as the operands do, or less.
 static bool isEven(const Node &node) {
+  // A square: what follows it sees less of a small number.
+  if (node.opType == "Mul" && node.inputs.size() == 2 &&
+      node.inputs[0] == node.inputs[1])
+    return false;
   return llvm::is_contained(
       {"Abs",       "Add",        "Cast",      "Concat",    "Div",
        "Expand",    "Flatten",    "Gather",    "GatherND",  "Identity",

@@ -190,6 +190,11 @@ LogicalResult Importer::importNode(const Node &node) {
 }
 
 LogicalResult Importer::define(const std::string &name, Operand value) {
+  constexpr int64_t maxRank = 64;
+  if (value.isTensor() && value.rank() > maxRank)
+    return emitter.error() << "result '" << name << "' has rank "
+                           << value.rank() << ", expected " << maxRank
+                           << " at most";
   if (stops.results.contains(name)) {
     auto stopped = emitter.stopGradient(value);
     if (failed(stopped))

@@ -36,7 +36,10 @@ DictionaryAttr fsdp::onnx::attributesOf(const Node &node, OpBuilder &builder,
       break;
     }
     case NodeAttribute::Kind::Tensor:
-      if (auto tensor = data.load(*value.tensor); succeeded(tensor))
+      // Another file's data are not asked for: the node is refused by its name.
+      if (value.tensor->external)
+        converted = builder.getUnitAttr();
+      else if (auto tensor = data.load(*value.tensor); succeeded(tensor))
         converted = toAttribute(*tensor);
       break;
     case NodeAttribute::Kind::Other:

@@ -57,10 +57,14 @@ LogicalResult fsdp::onnx::accountForLost(const ImportOptions &options,
   std::vector<std::string> names;
   bool unused = true;
   size_t buffers = 0;
+  // May be a further name of another: only parameters are tied.
+  const LostName *tied = nullptr;
   for (const LostName &lost : table.lost) {
     names.push_back(lost.name);
     unused &= mayBeUnused(lost, table);
     buffers += lost.buffer;
+    if (!lost.buffer && !lost.isRead && !tied)
+      tied = &lost;
   }
   StringRef what = buffers == names.size() ? "buffers"
                    : buffers               ? "parameters and buffers"
@@ -68,20 +72,22 @@ LogicalResult fsdp::onnx::accountForLost(const ImportOptions &options,
   auto diagnostic = mlir::emitError(loc);
   diagnostic << names.size() << " " << what
              << " of the exported model are not in the file";
-  if (!unused)
-    return diagnostic << ", merged or folded away by the exporter: "
-                      << listNames(names) << ": export with optimize=False";
+  if (!unused) {
+    diagnostic << ", merged or folded away by the exporter: "
+               << listNames(names) << ": export with optimize=False";
+    if (tied)
+      diagnostic << ", or, where it is a further name of a tied parameter, "
+                    "--tie "
+                 << tied->name << "=NAME";
+    return diagnostic;
+  }
   diagnostic << ": " << listNames(names)
-             << ": the exporter leaves out what nothing reads";
-  if (buffers < names.size())
-    diagnostic << " and further names of tied parameters";
-  diagnostic << ": --drop-unused " << names.front()
+             << ": the exporter leaves out what nothing reads"
+             << (tied ? " and further names of tied parameters" : "")
+             << ": --drop-unused " << names.front()
              << " trains without it (saved files will lack it)";
-  // Only parameters are tied.
-  auto parameter = llvm::find_if_not(
-      table.lost, [](const LostName &lost) { return lost.buffer; });
-  if (parameter != table.lost.end())
-    diagnostic << ", --tie " << parameter->name
+  if (tied)
+    diagnostic << ", --tie " << tied->name
                << "=NAME makes it a name of parameter NAME";
   return diagnostic;
 }

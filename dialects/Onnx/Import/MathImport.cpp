@@ -23,7 +23,25 @@ template <Binary kind> LogicalResult variadic(NodeContext &c) {
   return c.result(joined);
 }
 
+/// Fails after an error where computed integers are divided by a constant 0, at
+/// which PyTorch raises an error.
+LogicalResult checkDivisor(NodeContext &c) {
+  const SharedTensor &divisor = c.in[1].constant;
+  if (!c.in[0].constant && divisor && llvm::is_contained(divisor->ints, 0))
+    return c.e.error() << c.node.opType
+                       << " divides integers by the constant 0";
+  return success();
+}
+
+LogicalResult divide(NodeContext &c) {
+  return failed(checkDivisor(c))
+             ? failure()
+             : c.result(c.e.binary(Binary::Div, c.in[0], c.in[1]));
+}
+
 LogicalResult mod(NodeContext &c) {
+  if (failed(checkDivisor(c)))
+    return failure();
   return c.result(c.e.binary(c.integer("fmod", 0) ? Binary::FMod : Binary::Mod,
                              c.in[0], c.in[1]));
 }
@@ -281,7 +299,7 @@ void fsdp::onnx::addMathHandlers(HandlerTable &table) {
   table["Add"] = binary<Binary::Add>;
   table["Sub"] = difference;
   table["Mul"] = binary<Binary::Mul>;
-  table["Div"] = binary<Binary::Div>;
+  table["Div"] = divide;
   table["Pow"] = power;
   table["Mod"] = mod;
   table["And"] = binary<Binary::And>;

@@ -4,35 +4,16 @@
 // parser. What cannot be parsed is mutated as bytes.
 //
 //===----------------------------------------------------------------------===//
+#include "test/fuzz/ScratchFolder.h"
 #include "test/fuzz/onnx/Check.h"
 
-#include "llvm/Support/FileSystem.h"
-
-#include <cstdlib>
 #include <cstring>
 
 using namespace fsdp::fuzz;
 
-/// A folder of this process in memory, gone when it ends.
-static const std::string &scratchFolder() {
-  static const std::string folder = [] {
-    std::string name = "/dev/shm/fuzz-onnx-XXXXXX";
-    if (!mkdtemp(name.data()))
-      abort();
-    return name;
-  }();
-  return folder;
-}
-
-static void removeScratch() {
-  llvm::sys::fs::remove_directories(scratchFolder());
-}
-
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-  static Checker *checker = [] {
-    std::atexit(removeScratch);
-    return new Checker(scratchFolder());
-  }();
+  static const ScratchFolder folder;
+  static auto *checker = new Checker(folder.path);
   checker->check({reinterpret_cast<const char *>(data), size});
   return 0;
 }

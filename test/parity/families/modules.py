@@ -208,6 +208,25 @@ class Mixer(Decoder):
         super().__init__(Block(self.Written) for _ in range(2))
 
 
+class Branching(Decoder):
+    """Blocks whose MLP has another activation for short sequences: a branch by
+    the shape, with the layer's weights in both."""
+
+    class Chosen(Block):
+        def forward(self, x, bias=None):
+            x = x + self.attention(self.norm1(x), bias)
+            return x + torch.cond(x.shape[1] > 8, self.long, self.short, (self.norm2(x),))
+
+        def long(self, x):
+            return self.down(F.gelu(self.up(x)))
+
+        def short(self, x):
+            return self.down(torch.sin(self.up(x)))
+
+    def __init__(self):
+        super().__init__([self.Chosen(), self.Chosen()])
+
+
 class Torch(nn.Module):
     """nn.TransformerEncoder with a causal mask."""
 
@@ -235,4 +254,5 @@ MODULES = {
     "universal": Universal,
     "lora": Lora,
     "gru": Recurrent,
+    "branching": Branching,
 }

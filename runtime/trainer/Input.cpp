@@ -1,0 +1,51 @@
+//===- Input.cpp - What a run reads ---------------------------------------===//
+
+#include "trainer/Input.h"
+
+#include "io/Checkpoint.h"
+#include "trainer/OutputFiles.h"
+#include "trainer/Program.h"
+
+using namespace fsdprt;
+
+static ParameterLoader::Options loaderOptions(const RunOptions &options,
+                                              int rank) {
+  ParameterLoader::Options result;
+  result.seed = options.seed;
+  result.weights = options.weights;
+  result.rank = rank;
+  return result;
+}
+
+Expected<ParameterLoader> fsdprt::openLoader(const RunOptions &options,
+                                             const Manifest &manifest, int rank,
+                                             std::function<void()> onProgress) {
+  ParameterLoader::Options asked = loaderOptions(options, rank);
+  asked.checksValues = false;
+  asked.onProgress = std::move(onProgress);
+  return ParameterLoader::create(manifest, asked);
+}
+
+Expected<TokenData> fsdprt::openData(const RunOptions &options,
+                                     const Manifest &manifest, int rank) {
+  return TokenData::open(
+      manifest, {options.data, options.tokenizer, options.labels, options.seed,
+                 options.shuffle, rank, int(manifest.worldSize())});
+}
+
+Status fsdprt::checkInput(const RunOptions &options, const Manifest &manifest,
+                          std::optional<int> self) {
+  int rank = self.value_or(0);
+  FSDPRT_RETURN_IF_ERROR(checkOutputFiles(options, manifest, self));
+  FSDPRT_RETURN_IF_ERROR(checkTarget(manifest));
+  FSDPRT_RETURN_IF_ERROR(checkImports(manifest.folder + "/program.so"));
+  ParameterLoader::Options asked = loaderOptions(options, rank);
+  asked.checksValues = rank == 0;
+  FSDPRT_RETURN_IF_ERROR(ParameterLoader::create(manifest, asked).status());
+  if (options.steps > 0)
+    FSDPRT_RETURN_IF_ERROR(openData(options, manifest, rank).status());
+  if (!options.save.empty() && rank == 0)
+    FSDPRT_RETURN_IF_ERROR(
+        CheckpointSaver::check(manifest, options.save, options.stripPrefix));
+  return Status();
+}
