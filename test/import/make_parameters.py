@@ -135,9 +135,9 @@ def tied(scope="head", cls="torch.nn.modules.linear.Linear", names="wte.weight,h
     return signature(proto, names)
 
 
-def lost(names="bias,wte.weight,head.weight,head.bias", optimized="", read=""):
-    """A table and a head; the signature also lists what the file lacks, of which a
-    call has `read` one."""
+def lost(names="bias,wte.weight,head.weight,head.bias", optimized="", read="", buffer=""):
+    """A table and a head; the signature also lists what the file lacks, a `buffer`
+    as well, and of which a call has `read` one."""
     cls = "torch.nn.modules.linear.Linear"
     nodes = [embedding("wte.weight"), *linear("head.weight", ["head"], [cls], "head.bias")]
     weights = [table(), weight("head.weight", ramp(7, 4)), weight("head.bias", ramp(7))]
@@ -146,7 +146,12 @@ def lost(names="bias,wte.weight,head.weight,head.bias", optimized="", read=""):
     proto = logits(nodes, weights)
     if optimized:
         proto.graph.initializer.append(weight("val_7", np.ones(1, np.float32)))
-    return signature(proto, names)
+    proto = signature(proto, names)
+    if buffer:
+        lines = proto.graph.metadata_props[0]
+        lines.value = lines.value.replace(
+            "# outputs", f"b_{buffer}: BUFFER target='{buffer}' persistent=True\n# outputs")
+    return proto
 
 
 def twice(same="yes", extent="7"):

@@ -9,6 +9,7 @@
 
 using namespace mlir;
 using namespace fsdp::onnx;
+using llvm::StringRef;
 
 /// Whether a lost name is one that nothing reads, as far as the file tells.
 static bool mayBeUnused(const LostName &lost, const ParameterTable &table) {
@@ -55,30 +56,38 @@ LogicalResult fsdp::onnx::accountForLost(const ImportOptions &options,
     return success();
   std::vector<std::string> names;
   bool unused = true;
-  const LostName *unread = nullptr;
+  size_t buffers = 0;
+  // May be a further name of another: only parameters are tied.
+  const LostName *tied = nullptr;
   for (const LostName &lost : table.lost) {
     names.push_back(lost.name);
     unused &= mayBeUnused(lost, table);
-    if (!lost.isRead && !unread)
-      unread = &lost;
+    buffers += lost.buffer;
+    if (!lost.buffer && !lost.isRead && !tied)
+      tied = &lost;
   }
+  StringRef what = buffers == names.size() ? "buffers"
+                   : buffers               ? "parameters and buffers"
+                                           : "parameters";
   auto diagnostic = mlir::emitError(loc);
-  diagnostic << names.size() << " parameters of the exported model are not in "
-             << "the file";
+  diagnostic << names.size() << " " << what
+             << " of the exported model are not in the file";
   if (!unused) {
     diagnostic << ", merged or folded away by the exporter: "
                << listNames(names) << ": export with optimize=False";
-    if (unread)
+    if (tied)
       diagnostic << ", or, where it is a further name of a tied parameter, "
                     "--tie "
-                 << unread->name << "=NAME";
+                 << tied->name << "=NAME";
     return diagnostic;
   }
-  return diagnostic
-         << ": " << listNames(names)
-         << ": the exporter leaves out what nothing reads and further names of "
-            "tied parameters: --drop-unused "
-         << names.front()
-         << " trains without it (saved files will lack it), --tie "
-         << names.front() << "=NAME makes it a name of parameter NAME";
+  diagnostic << ": " << listNames(names)
+             << ": the exporter leaves out what nothing reads"
+             << (tied ? " and further names of tied parameters" : "")
+             << ": --drop-unused " << names.front()
+             << " trains without it (saved files will lack it)";
+  if (tied)
+    diagnostic << ", --tie " << tied->name
+               << "=NAME makes it a name of parameter NAME";
+  return diagnostic;
 }
