@@ -156,6 +156,11 @@ struct AttachLoss : public fsdp::impl::TrainAttachLossBase<AttachLoss> {
       return func.emitError("--loss ")
              << loss << ": the model returns a loss of its own; leave --loss "
              << "away, or export the model without labels";
+    for (unsigned i = 0; i < func.getNumArguments(); ++i)
+      if (nameOf(func.getArgAttrDict(i)) == "labels")
+        return func.emitError("--loss ")
+               << loss << " takes labels of its own, but the model has an "
+               << "input 'labels': export the model without it";
     FailureOr<Value> logitsValue = findLogits(func);
     if (failed(logitsValue))
       return failure();

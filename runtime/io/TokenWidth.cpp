@@ -13,9 +13,9 @@ static bool holdsIds(const unsigned char *data, int64_t bytes, int width,
                      int64_t vocabSize) {
   int64_t others = 0;
   for (int64_t at = 0; at + width <= bytes; at += width) {
-    uint32_t id = 0;
+    uint64_t id = 0;
     std::memcpy(&id, data + at, width); // little-endian, as the host
-    if (id >= vocabSize)
+    if (id >= uint64_t(vocabSize))
       return false;
     others += id != 0;
   }
@@ -25,8 +25,11 @@ static bool holdsIds(const unsigned char *data, int64_t bytes, int width,
 std::string fsdprt::widthHint(const unsigned char *data, int64_t bytes,
                               int tokenBytes, int64_t vocabSize) {
   constexpr int64_t fewest = 64; // bytes that tell
-  int64_t sample = std::min(bytes, kBytesThatTellWidth) / 4 * 4;
+  int64_t sample = std::min(bytes, kBytesThatTellWidth) / 8 * 8;
   bool isTelling = sample >= fewest && bytes % 4 == 0;
+  if (isTelling && bytes % 8 == 0 && holdsIds(data, sample, 8, vocabSize))
+    return "it looks like 64-bit ids, numpy's int64: write them as uint32 "
+           "(.u32) or uint16 (.u16)";
   if (tokenBytes == 2 && isTelling && holdsIds(data, sample, 4, vocabSize))
     return "it looks like 32-bit ids: name it .u32 if it holds them";
   if (tokenBytes == 4 && isTelling && !holdsIds(data, sample, 4, vocabSize) &&

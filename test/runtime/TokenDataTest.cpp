@@ -292,6 +292,9 @@ TEST(TokenWidth, SaysWhatAFileLooksLike) {
   EXPECT_THAT(hint(narrow, 4, 131), HasSubstr("16-bit ids: name it .u16"));
   EXPECT_THAT(hint(narrow, 2, 100000), HasSubstr("does not fit into 16 bits"));
   EXPECT_EQ(hint(narrow, 2, 65536), "");
+  std::vector<int64_t> widest(wide.begin(), wide.end());
+  EXPECT_THAT(hint(widest, 2, 131), HasSubstr("64-bit ids, numpy's int64"));
+  EXPECT_THAT(hint(widest, 4, 131), HasSubstr("64-bit ids, numpy's int64"));
   // Padding says nothing of the width.
   EXPECT_EQ(hint(std::vector<uint16_t>(1000), 2, 131), "");
   narrow.insert(narrow.begin(), 1000, 0);

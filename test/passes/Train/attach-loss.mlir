@@ -86,6 +86,18 @@ func.func @forward(%mask: tensor<2x3xi64> {onnx.name = "attention_mask"},
 
 // -----
 
+// Tests that a model with labels, for what is no loss that is known, is refused
+// a second loss.
+// expected-error @+1 {{--loss cross_entropy takes labels of its own, but the model has an input 'labels': export the model without it}}
+func.func @forward(%ids: tensor<2x3xi64> {onnx.name = "input_ids"},
+                   %labels: tensor<2x3xi64> {onnx.name = "labels"},
+                   %l: tensor<2x3x16xf32> {train.role = "other"})
+    -> (tensor<2x3x16xf32> {onnx.name = "logits"}) {
+  return %l : tensor<2x3x16xf32>
+}
+
+// -----
+
 // Tests that a loss of whole sequences is refused.
 // expected-error @+1 {{the loss has labels of shape [2], but tokens are of shape [2, 3]: expected a label for each token, of logits [batch, seq, classes]; a loss of whole sequences is not supported}}
 func.func @forward(%ids: tensor<2x3xi64> {onnx.name = "input_ids"},
