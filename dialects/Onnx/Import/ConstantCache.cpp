@@ -70,13 +70,30 @@ DenseElementsAttr ConstantCache::attributeOf(const SharedTensor &tensor) {
   return it->second;
 }
 
+/// A row is looked at up to the first number that it shows: masks are large,
+/// and a causal one shows each row's first.
+template <typename T>
+static bool hidesARow(DenseElementsAttr mask, int64_t width, double lowest) {
+  auto values = mask.getValues<T>();
+  for (auto row = values.begin(); row != values.end(); row += width)
+    if (std::all_of(row, row + width, [&](T x) { return x <= lowest; }))
+      return true;
+  return false;
+}
+
 bool ConstantCache::masksARow(DenseElementsAttr mask, double lowest) {
   auto [it, isNew] =
       masks.try_emplace({mask.getAsOpaquePointer(), lowest}, false);
   if (!isNew)
     return it->second;
+  ArrayRef<int64_t> shape = mask.getType().getShape();
+  int64_t width = shape.empty() ? 1 : shape.back();
+  if (width > 0 && mask.getElementType().isF32())
+    return it->second = hidesARow<float>(mask, width, lowest);
+  if (width > 0 && mask.getElementType().isF64())
+    return it->second = hidesARow<double>(mask, width, lowest);
   Tensor most = *toTensor(mask);
-  if (most.rank() > 0 && most.shape.back() != 1)
+  if (width != 1)
     most = reduce(Reduction::Max, most, {most.rank() - 1}, false);
   return it->second =
              llvm::any_of(most.floats, [&](double x) { return x <= lowest; });
