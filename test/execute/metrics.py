@@ -48,7 +48,7 @@ class Metrics(ToolTest):
         names = [p["names"] for p in program["parameters"] if len(p["names"]) > 1]
         self.assertEqual(bool(names), tied)
         gathered, reduced = self.expectations(file, frozen, program)
-        if world == 1: # which has all of it
+        if world == 1:  # which has all of it
             gathered = reduced = 0
         lines = lines_of(metrics)
         self.assertEqual([line["step"] for line in lines], [1, 2, 3, 4])
