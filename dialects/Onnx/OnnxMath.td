@@ -74,7 +74,7 @@ class Onnx_Binary<string mnemonic, string formula, bit differentiable = 1,
 def Onnx_AddOp : Onnx_Binary<"add", "a + b">;
 def Onnx_SubOp : Onnx_Binary<"sub", "a - b">;
 def Onnx_MulOp : Onnx_Binary<"mul", "a b">;
-def Onnx_DivOp : Onnx_Binary<"div", "a / b (integers round toward zero)">;
+def Onnx_DivOp : Onnx_Binary<"div", "a / b (integers round toward zero; 0 for b = 0)">;
 def Onnx_PowOp : Onnx_Binary<"pow", "a^b">;
 def Onnx_ModOp
     : Onnx_Binary<"mod", "a - b floor(a / b), of b's sign (integers: 0 for b = 0)">;

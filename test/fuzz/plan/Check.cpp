@@ -13,6 +13,7 @@
 #include "llvm/Support/MathExtras.h"
 #include "llvm/Support/xxhash.h"
 
+#include <cerrno>
 #include <csignal>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -112,8 +113,9 @@ void PlanChecker::check(const std::string &text) {
     _exit(compile(context, text));
   }
   int status = 0;
-  while (waitpid(child, &status, 0) < 0) // the fuzzer's clock interrupts
-    ;
+  while (waitpid(child, &status, 0) < 0)
+    if (errno != EINTR) // the fuzzer's clock interrupts
+      fail("fuzz-plan", "cannot wait for a child");
   std::string written = take(messages);
   llvm::SmallVector<StringRef> lines;
   StringRef(written).split(lines, '\n', -1, /*KeepEmpty=*/false);

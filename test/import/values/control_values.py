@@ -7,7 +7,6 @@ evaluator.
 
 import json
 import pathlib
-import subprocess
 import sys
 import tempfile
 
@@ -17,6 +16,7 @@ from onnx.reference import ReferenceEvaluator
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
 import control_models  # noqa: E402
+from tool import ask  # noqa: E402
 
 CASES = [
     ("if_shape", {}), ("if_shape", {"count": "2"}), ("if_in_if", {}), ("empty_branch", {}), ("loop", {}),
@@ -62,10 +62,7 @@ def main(tool):
                 path.write_bytes(proto.SerializeToString())
                 lines.append(json.dumps({"model": str(path), "gradient": True,
                                          "inputs": [a.reshape(-1).tolist() for a in arrays]}))
-        run = subprocess.run([tool], input="\n".join(lines) + "\n", capture_output=True, text=True)
-    replies = [json.loads(line) for line in run.stdout.splitlines()]
-    if len(replies) != len(lines):
-        sys.exit(f"the tool ended with status {run.returncode} after {len(replies)} answers: {run.stderr}")
+        replies = ask(tool, lines)
     failures = 0
     for i, (name, arguments) in enumerate(CASES):
         found = problems(name, arguments, replies[2 * i: 2 * i + 2])

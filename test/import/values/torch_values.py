@@ -8,7 +8,6 @@ at kinks, ties and ends as well.
 import json
 import math
 import pathlib
-import subprocess
 import sys
 import tempfile
 
@@ -17,6 +16,7 @@ from onnx import TensorProto, helper
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
 from make_model import node, recorded  # noqa: E402
+from tool import ask  # noqa: E402
 
 FILE = pathlib.Path(__file__).with_suffix(".json")
 WIDE = [-1000.0, -100.0, -20.5, -3.0, -2.5, -1.0, -0.5, -1e-6, -0.0, 0.0, 1e-6, 0.25, 0.5, 1.0, 1.5, 3.0, 6.0, 20.5,
@@ -269,10 +269,7 @@ def check(tool):
     wanted = runs()
     with tempfile.TemporaryDirectory() as folder:
         lines = [request(name, kind, pathlib.Path(folder)) for name, kind in wanted]
-        run = subprocess.run([tool], input="\n".join(lines) + "\n", capture_output=True, text=True)
-    replies = [json.loads(line) for line in run.stdout.splitlines()]
-    if len(replies) != len(wanted):
-        sys.exit(f"{' '.join(wanted[len(replies)])}: the tool ended with status {run.returncode}: {run.stderr}")
+        replies = ask(tool, lines)
     failures = 0
     for (name, kind), reply in zip(wanted, replies):
         found = problems(name, kind, reply, answers[f"{name} {kind}"])
