@@ -6,11 +6,13 @@
 #include "core/Exceptions.h"
 #include "io/OutputFile.h"
 
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <exception>
 #include <execinfo.h>
+#include <mutex>
 #include <new>
 #include <unistd.h>
 
@@ -23,10 +25,19 @@ const FlightFile *handlerFlight = nullptr;
 int handlerRank = -1;
 Speaker handlerSpeaker = Speaker::Launcher;
 
-void print(const SignalSafeText &text) {
-  ssize_t ignored = ::write(STDERR_FILENO, text.data(), text.size());
-  (void)ignored;
+void print(const char *text, size_t size) {
+  while (size > 0) {
+    ssize_t written = ::write(STDERR_FILENO, text, size);
+    if (written < 0 && errno == EINTR)
+      continue;
+    if (written <= 0)
+      return;
+    text += written;
+    size -= size_t(written);
+  }
 }
+
+void print(const SignalSafeText &text) { print(text.data(), text.size()); }
 
 /// What ended the ranks of this host; false if that is not known.
 bool describeEnd(int number, SignalSafeText &text) {
@@ -178,15 +189,19 @@ std::string fsdprt::oneLine(const std::string &text) {
 
 void fsdprt::reportFailure(const FlightFile *flight, int rank,
                            const std::string &message) {
-  if (!flight || flight->claimReport()) {
-    std::string prefix = rank >= 0 ? "rank " + std::to_string(rank) + ": " : "";
-    SignalSafeText saved;
-    if (flight)
-      describeSaved(*flight, saved);
-    std::fprintf(stderr, "fsdp-run: error: %s%s%s\n", prefix.c_str(),
-                 oneLine(message).c_str(), saved.data());
-    std::fflush(stderr);
-  }
+  // Whole before the word is taken: there may be no memory left for it.
+  std::string prefix = rank >= 0 ? "rank " + std::to_string(rank) + ": " : "";
+  SignalSafeText saved;
+  if (flight)
+    describeSaved(*flight, saved);
+  std::string line =
+      "fsdp-run: error: " + prefix + oneLine(message) + saved.data() + "\n";
+  // Another rank of this process that fails ends it as soon as this is held no
+  // more.
+  static std::mutex speaking;
+  std::lock_guard<std::mutex> lock(speaking);
+  if (!flight || flight->claimReport())
+    print(line.data(), line.size());
   if (FlightSlot *slot =
           flight && rank >= 0 ? flight->slotOfRank(rank) : nullptr)
     slot->state = FlightState::Failed;

@@ -208,7 +208,7 @@ class LostWork(PreloadTest):
     def test_no_memory(self):
         """Under any limit of the address space: it trains, or says what it lacks."""
         said = trained = 0
-        for kilobytes in [*range(30000, 100000, 5000), *range(100000, 1500000, 140000)]:
+        for kilobytes in [*range(30000, 100000, 1000), *range(100000, 1500000, 140000)]:
             def limit():
                 resource.setrlimit(resource.RLIMIT_AS, (kilobytes * 1024, kilobytes * 1024))
             done = subprocess.run([RUN, self.model, "--data", TOKENS, "--steps", "1", "--comm", "thread"],

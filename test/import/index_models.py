@@ -120,6 +120,17 @@ def scatter_elements(rows=4):
     )
 
 
+def scatter_elements_by_floats():
+    """Rows are left out, so that places are sums of indices."""
+    return one(
+        "ScatterElements",
+        ["x", "u", "u"],
+        [4, 3, 2],
+        given=[value("u", [2, 3, 2])],
+        axis=1,
+    )
+
+
 def top_k(k=2):
     k = int(k)
     outputs = [value("y", [4, k, 2]), value("i", [4, k, 2], INT64)]

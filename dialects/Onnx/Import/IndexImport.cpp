@@ -136,12 +136,14 @@ MaybeOperand swapLast(NodeContext &c, const Operand &x, int64_t axis) {
   return c.e.transpose(x, perm);
 }
 
-/// The axis of GatherElements or ScatterElements, once shapes are checked.
+/// The axis of GatherElements or ScatterElements, once types are checked.
 FailureOr<int64_t> elementsAxis(NodeContext &c) {
   const Operand &x = c.in[0], &indices = c.in[1];
   if (x.rank() < 1 || x.rank() != indices.rank())
     return c.e.error() << c.node.opType << " of " << x.type() << " by indices "
                        << indices.type() << ", expected one rank above 0";
+  if (failed(checkIndices(c, indices)))
+    return failure();
   auto axis = c.axis(c.integer("axis", 0), x.rank());
   if (failed(axis))
     return failure();
