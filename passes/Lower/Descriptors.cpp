@@ -17,8 +17,8 @@ using namespace fsdp;
 
 static_assert(sizeof(fsdprt_arg) == 32, "DescriptorBuilder::args mirrors it");
 static_assert(sizeof(fsdprt_op) == 56, "DescriptorBuilder::head mirrors it");
-static_assert(sizeof(fsdprt_launch_desc) == 56 + 24, "build mirrors it");
-static_assert(sizeof(fsdprt_gemm_desc) == 56 + 16 + 8 * (4 + 4 * 4 + 5),
+static_assert(sizeof(fsdprt_launch_desc) == 56 + 40, "build mirrors it");
+static_assert(sizeof(fsdprt_gemm_desc) == 56 + 24 + 8 * (4 + 4 * 4 + 5),
               "buildGemm mirrors it");
 static_assert(sizeof(fsdprt_collective_desc) == 56 + 40,
               "collective mirrors it");
@@ -61,6 +61,11 @@ llvm::Constant *DescriptorBuilder::i64(int64_t value) {
                                 value, /*isSigned=*/true);
 }
 
+llvm::Constant *DescriptorBuilder::null() {
+  return llvm::ConstantPointerNull::get(
+      llvm::PointerType::getUnqual(module.getContext()));
+}
+
 llvm::Constant *DescriptorBuilder::i64Array(ArrayRef<int64_t> values,
                                             size_t size) {
   SmallVector<uint64_t> padded(values.begin(), values.end());
@@ -93,8 +98,7 @@ llvm::Constant *DescriptorBuilder::args(ArrayAttr array) {
                              i64(arg.getBytes()), i64(arg.getBuffer())}));
   }
   if (rows.empty())
-    return llvm::ConstantPointerNull::get(
-        llvm::PointerType::getUnqual(module.getContext()));
+    return null();
   auto *type = llvm::ArrayType::get(rows.front()->getType(), rows.size());
   return global(llvm::ConstantArray::get(type, rows), "args");
 }
@@ -104,8 +108,7 @@ llvm::Constant *DescriptorBuilder::waits(ValueRange awaited) {
   for (Value event : awaited)
     numbers.push_back(events.lookup(event));
   if (numbers.empty())
-    return llvm::ConstantPointerNull::get(
-        llvm::PointerType::getUnqual(module.getContext()));
+    return null();
   return global(llvm::ConstantDataArray::get(module.getContext(), numbers),
                 "waits");
 }
@@ -160,12 +163,26 @@ DescriptorBuilder::Call DescriptorBuilder::buildGemm(rt::GemmOp op) {
   int64_t adds = (op.getBias() ? FSDPRT_GEMM_BIAS : 0) |
                  (op.getResidual() ? FSDPRT_GEMM_RESIDUAL : 0);
   llvm::Constant *value =
-      structOf({head(op), i32(dtypeCode(op.getDtype())),
-                i32(dtypeCode(op.getCDtype())), i32(op.getAccumulate()),
-                i32(adds), i64(op.getM()), i64(op.getN()), i64(op.getK()),
-                i64(rank), i64Array(op.getBatch(), FSDPRT_MAX_BATCH_DIMS),
-                batch(a), batch(b), batch(c), i64(a[rank]), i64(a[rank + 1]),
-                i64(b[rank]), i64(b[rank + 1]), i64(c[rank])});
+      structOf({head(op),
+                i32(dtypeCode(op.getDtype())),
+                i32(dtypeCode(op.getCDtype())),
+                i32(op.getAccumulate()),
+                i32(adds),
+                i32(0),
+                i32(0),
+                i64(op.getM()),
+                i64(op.getN()),
+                i64(op.getK()),
+                i64(rank),
+                i64Array(op.getBatch(), FSDPRT_MAX_BATCH_DIMS),
+                batch(a),
+                batch(b),
+                batch(c),
+                i64(a[rank]),
+                i64(a[rank + 1]),
+                i64(b[rank]),
+                i64(b[rank + 1]),
+                i64(c[rank])});
   gemms.push_back(global(value, "gemm"));
   return {"fsdprt_gemm", gemms.back()};
 }
@@ -174,8 +191,7 @@ DescriptorBuilder::Call
 DescriptorBuilder::collective(Operation *op, StringRef function, Type dtype,
                               int64_t count, int64_t payload,
                               std::optional<ArrayRef<int64_t>> segments) {
-  llvm::Constant *pairs = llvm::ConstantPointerNull::get(
-      llvm::PointerType::getUnqual(module.getContext()));
+  llvm::Constant *pairs = null();
   int64_t numSegments = segments ? segments->size() / 2 : 0;
   if (numSegments)
     pairs = global(i64Array(*segments, segments->size()), "segments");
@@ -197,8 +213,9 @@ FailureOr<DescriptorBuilder::Call> DescriptorBuilder::build(Operation *op) {
             llvm::Type::getVoidTy(module.getContext()), false);
         llvm::Constant *kernel = llvm::cast<llvm::Constant>(
             module.getOrInsertFunction(launch.getKernel(), type).getCallee());
-        return plain("fsdprt_launch", {kernel, i64(launch.getExtent()),
-                                       i64(launch.getScratchBytes())});
+        return plain("fsdprt_launch",
+                     {kernel, i64(launch.getExtent()),
+                      i64(launch.getScratchBytes()), null(), i32(0), i32(0)});
       })
       .Case([&](rt::GemmOp gemm) { return buildGemm(gemm); })
       .Case([&](rt::AllGatherOp c) {

@@ -39,6 +39,7 @@ private:
   llvm::Constant *global(llvm::Constant *value, llvm::StringRef name);
   llvm::Constant *i32(int64_t value);
   llvm::Constant *i64(int64_t value);
+  llvm::Constant *null();
   llvm::Constant *i64Array(llvm::ArrayRef<int64_t> values, size_t size);
   Call buildGemm(rt::GemmOp op);
   Call collective(mlir::Operation *op, llvm::StringRef function,

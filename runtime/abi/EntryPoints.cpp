@@ -18,8 +18,8 @@ using namespace fsdprt;
 
 static_assert(sizeof(fsdprt_arg) == 32, "part of the ABI");
 static_assert(sizeof(fsdprt_op) == 56, "part of the ABI");
-static_assert(sizeof(fsdprt_launch_desc) == 80, "part of the ABI");
-static_assert(sizeof(fsdprt_gemm_desc) == 272, "part of the ABI");
+static_assert(sizeof(fsdprt_launch_desc) == 96, "part of the ABI");
+static_assert(sizeof(fsdprt_gemm_desc) == 280, "part of the ABI");
 static_assert(sizeof(fsdprt_segment) == 16, "part of the ABI");
 static_assert(sizeof(fsdprt_collective_desc) == 96, "part of the ABI");
 static_assert(sizeof(fsdprt_fill_desc) == 64, "part of the ABI");

@@ -25,7 +25,7 @@ extern "C" {
 /* Raised whenever a descriptor or the manifest changes shape; the program
  * exports it as the global int32_t `fsdp_program_abi`, and a program of
  * another number is refused before anything runs. */
-#define FSDPRT_ABI_VERSION 4
+#define FSDPRT_ABI_VERSION 5
 
 typedef struct fsdprt_context fsdprt_context; /* one rank */
 typedef int32_t fsdprt_status;                /* 0: success */
@@ -90,12 +90,19 @@ typedef fsdprt_status (*fsdprt_kernel)(void *const *args, void *scratch,
                                        int64_t begin, int64_t end);
 
 /* When `scratch_bytes` is not 0 the last argument has access SCRATCH and holds
- * one such piece a worker. It is not passed in args. */
+ * one such piece a worker (CPU) or block (CUDA). On the CPU it is not passed in
+ * args. On CUDA `symbol` is the entry
+ *   void symbol(operands..., results..., scratch if any, int32_t *status)
+ * of the program's GPU code, a pointer each, in the order of the arguments;
+ * block b takes scratch from b * scratch_bytes on, and a kernel that fails
+ * writes its status, which is not 0. */
 typedef struct {
   fsdprt_op op;
-  fsdprt_kernel kernel;
+  fsdprt_kernel kernel; /* CPU; null on CUDA */
   int64_t extent;
-  int64_t scratch_bytes;
+  int64_t scratch_bytes;   /* of one worker (CPU) or one block (CUDA) */
+  const char *symbol;      /* CUDA; null on the CPU */
+  int32_t blocks, threads; /* CUDA: the grid and a block; 0 on the CPU */
 } fsdprt_launch_desc;
 
 #define FSDPRT_MAX_BATCH_DIMS 4
@@ -115,7 +122,9 @@ typedef struct {
   int32_t dtype;   /* of A and B: FSDPRT_F32 or FSDPRT_BF16 */
   int32_t c_dtype; /* of C: the same, or FSDPRT_F32 */
   int32_t accumulate;
-  int32_t adds; /* FSDPRT_GEMM_... */
+  int32_t adds;      /* FSDPRT_GEMM_... */
+  int32_t precision; /* of f32: 0: exact products, 1: TF32 is allowed */
+  int32_t reserved;
   int64_t m, n, k;
   int64_t num_batch_dims;
   int64_t batch[FSDPRT_MAX_BATCH_DIMS];
@@ -152,7 +161,8 @@ typedef struct {
 /* `count` is the elements of one rank's part.
  * all_gather: args shard (count), line (N * count). Rank r's shard lands at
  *   element r * count of the line.
- * reduce_scatter: args line (N * count), shard (count), scratch (N * count):
+ * reduce_scatter: args line (N * count), shard (count), on the CPU scratch
+ *   (N * count):
  *   shard = sum over the ranks, in rank order, of their line's interval
  *   [r * count, (r + 1) * count).
  * With `num_segments` not 0 these two do the same for each segment of the
@@ -160,8 +170,8 @@ typedef struct {
  *   [N * o + r * c, N * o + (r + 1) * c) of the line. Segments ascend and do
  *   not overlap. An all_gather leaves the rest of the line as it was, a
  *   reduce_scatter zeroes the rest of the shard.
- * all_reduce: args buffer (count, read and written), scratch (N * count):
- *   sum in rank order, equal bits on all ranks.
+ * all_reduce: args buffer (count, read and written), on the CPU scratch
+ *   (N * count): sum in rank order, equal bits on all ranks.
  * With one rank the same results, no communication. */
 typedef struct {
   fsdprt_op op;
