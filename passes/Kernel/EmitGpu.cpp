@@ -53,8 +53,13 @@ int64_t product(ArrayRef<int64_t> extents) {
   return result;
 }
 
-/// As many threads as the longest loop has elements: whole warps, at most
-/// kMaxThreads, which is also what loops of unknown length get.
+int64_t atOnceOf(Operation *op) {
+  auto generic = dyn_cast<linalg::GenericOp>(op);
+  return generic ? elementsAtOnce(generic) : 1;
+}
+
+/// As many threads as the longest loop has groups of elements: whole warps, at
+/// most kMaxThreads, which is also what loops of unknown length get.
 int chooseThreads(func::FuncOp body) {
   int64_t longest = 1;
   body.walk([&](Operation *op) {
@@ -62,7 +67,8 @@ int chooseThreads(func::FuncOp body) {
     if (llvm::is_contained(extents, ShapedType::kDynamic))
       longest = kMaxThreads;
     else
-      longest = std::max(longest, product(extents));
+      longest = std::max<int64_t>(
+          longest, llvm::divideCeil(product(extents), atOnceOf(op)));
   });
   longest = std::min<int64_t>(longest, kMaxThreads);
   return std::max<int64_t>(llvm::PowerOf2Ceil(longest), kWarp);
@@ -70,13 +76,14 @@ int chooseThreads(func::FuncOp body) {
 
 /// One iteration, but where the threads share the outer loop itself.
 int64_t chooseGrain(func::FuncOp body, int threads) {
-  int64_t inner = 0;
+  int64_t inner = 0, perThread = kElementsPerThread;
   for (Operation &op : body.getBody().front()) {
     SmallVector<int64_t> extents = sharedExtents(&op);
     if (!extents.empty() && ShapedType::isDynamic(extents.front()))
       inner = std::max(inner, product(ArrayRef(extents).drop_front()));
+    perThread = std::max(perThread, atOnceOf(&op));
   }
-  return inner ? llvm::divideCeil(threads * kElementsPerThread, inner) : 1;
+  return inner ? llvm::divideCeil(threads * perThread, inner) : 1;
 }
 
 //===----------------------------------------------------------------------===//
@@ -150,6 +157,9 @@ public:
                       b.getUnitAttr());
     function->setAttr(NVVM::NVVMDialect::getReqntidAttrName(),
                       b.getDenseI32ArrayAttr({info.threads}));
+    for (unsigned i = 0; i < numPointers; ++i)
+      function.setArgAttr(i, LLVM::LLVMDialect::getAlignAttrName(),
+                          b.getI64IntegerAttr(kWideBytes));
   }
 
   void emit() {

@@ -4,6 +4,8 @@
 
 #include "passes/Kernel/Emit.h"
 
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+
 namespace fsdp {
 /// Address space of what a block's threads share.
 inline constexpr int64_t kSharedMemory = 3;
@@ -35,6 +37,15 @@ mlir::FailureOr<GpuKernelInfo> emitGpuKernel(train::KernelOp kernel,
                                              mlir::ModuleOp dest,
                                              llvm::StringRef symbol);
 
+/// Bytes that a thread reads or writes with one instruction; buffers begin at
+/// multiples of them.
+inline constexpr int64_t kWideBytes = 16;
+
+/// Neighbours in the index space of `op` that one thread takes at once: as many
+/// as have kWideBytes of the widest operand, where they are neighbours in
+/// memory too; else 1.
+int64_t elementsAtOnce(mlir::linalg::GenericOp op);
+
 /// Which block arguments of a kernel's body may be one buffer.
 using MayAlias = llvm::function_ref<bool(mlir::Value, mlir::Value)>;
 
@@ -45,8 +56,9 @@ using MayAlias = llvm::function_ref<bool(mlir::Value, mlir::Value)>;
 void insertBarriers(mlir::func::FuncOp body, int threads, MayAlias mayAlias);
 
 /// Shares the linalg.generic ops and parallel loops of `body` among the threads
-/// of a block: element i is thread i mod `threads`'s, a reduction a tree over
-/// the threads' parts, a scalar is stored by thread 0, tiles on the stack lie
+/// of a block: group i of elementsAtOnce elements is thread i mod `threads`'s
+/// (what no group takes, an element at a time), a reduction a tree over the
+/// threads' parts, a scalar is stored by thread 0, tiles on the stack lie
 /// in shared memory. Fails, with an error, on what cannot be shared.
 mlir::LogicalResult spreadOverThreads(mlir::func::FuncOp body, int threads);
 

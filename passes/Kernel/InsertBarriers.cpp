@@ -26,10 +26,12 @@ struct Owner {
   Value view;        ///< View: shared from its first element on
   int64_t width = 0; ///< Row: a whole row of a matrix that is its buffer
   Type element;
+  int64_t atOnce = 1; ///< neighbours of one thread
 
   bool sameThread(const Owner &other) const {
     return kind != Unknown && kind == other.kind && view == other.view &&
-           width == other.width && element == other.element;
+           width == other.width && element == other.element &&
+           atOnce == other.atOnce;
   }
 };
 
@@ -60,16 +62,17 @@ bool isWholeBuffer(Value memref) {
          cast.getStaticOffsets() == ArrayRef<int64_t>{0};
 }
 
-/// Of a one-dimensional memref whose element i is thread i mod threads's.
-Owner ownerOf(Value memref) {
+/// Of a one-dimensional memref whose group i of `atOnce` elements is thread i
+/// mod threads's.
+Owner ownerOf(Value memref, int64_t atOnce) {
   auto row = memref.getDefiningOp<memref::SubViewOp>();
   auto type = cast<MemRefType>(memref.getType());
   if (row && row.getSourceType().getRank() == 2 && type.getRank() == 1 &&
       row.getSourceType().getDimSize(1) == type.getDimSize(0) &&
       row.getSourceType().getLayout().isIdentity() &&
       isWholeBuffer(row.getSource()))
-    return {Owner::Row, {}, type.getDimSize(0), type.getElementType()};
-  return {Owner::View, memref, 0, {}};
+    return {Owner::Row, {}, type.getDimSize(0), type.getElementType(), atOnce};
+  return {Owner::View, memref, 0, {}, atOnce};
 }
 
 class Barriers {
@@ -111,12 +114,13 @@ private:
 
   static SmallVector<Access> accessesOf(linalg::GenericOp op, bool shared) {
     SmallVector<Access> accesses;
+    int64_t atOnce = elementsAtOnce(op);
     for (OpOperand &operand : op->getOpOperands()) {
       if (!isa<MemRefType>(operand.get().getType()))
         continue;
       AffineMap map = op.getMatchingIndexingMap(&operand);
       bool inOrder = shared && map.isIdentity() && map.getNumDims() == 1;
-      Owner owner = inOrder ? ownerOf(operand.get()) : Owner();
+      Owner owner = inOrder ? ownerOf(operand.get(), atOnce) : Owner();
       bool isOut = op.isDpsInit(&operand);
       accesses.push_back({rootOf(operand.get()), isOut, owner});
     }

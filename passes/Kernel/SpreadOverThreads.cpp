@@ -105,13 +105,22 @@ private:
   //===--------------------------------------------------------------------===//
 
   LogicalResult spreadMap(linalg::GenericOp op) {
-    SmallVector<Value> extents = extentsOf(op);
-    forOwn(extents, {}, [&](ArrayRef<Value> at, ValueRange) {
-      SmallVector<Value> results = emitBody(op, at, {});
-      for (auto [result, out] : llvm::zip(results, op.getDpsInitsMutable()))
-        b.create<memref::StoreOp>(loc, result, out.get(), place(op, out, at));
-      return SmallVector<Value>();
-    });
+    forOwn(extentsOf(op), elementsAtOnce(op), {},
+           [&](ArrayRef<Place> group, ValueRange) {
+             // Apart from each other, or no access could be joined with that to
+             // its neighbour.
+             SmallVector<SmallVector<Value>> loaded, results;
+             for (const Place &at : group)
+               loaded.push_back(loadOperands(op, at));
+             for (auto [at, values] : llvm::zip(group, loaded))
+               results.push_back(emitBody(op, at, values));
+             for (auto [at, values] : llvm::zip(group, results))
+               for (auto [value, out] :
+                    llvm::zip(values, op.getDpsInitsMutable()))
+                 b.create<memref::StoreOp>(loc, value, out.get(),
+                                           place(op, out, at));
+             return SmallVector<Value>();
+           });
     op.erase();
     return success();
   }
@@ -128,31 +137,38 @@ private:
     return extents;
   }
 
-  static SmallVector<Value> place(linalg::GenericOp op, OpOperand &operand,
-                                  ArrayRef<Value> at) {
-    SmallVector<Value> indices;
+  using Place = SmallVector<Value>; ///< an index a dimension
+
+  static Place place(linalg::GenericOp op, OpOperand &operand,
+                     ArrayRef<Value> at) {
+    Place indices;
     for (AffineExpr dim : op.getMatchingIndexingMap(&operand).getResults())
       indices.push_back(at[cast<AffineDimExpr>(dim).getPosition()]);
     return indices;
   }
 
-  /// What the body yields for element `at`; `carried` stand for the outs of a
-  /// reduction.
+  /// The elements `at` of the operands that the body reads; null for others.
+  SmallVector<Value> loadOperands(linalg::GenericOp op, ArrayRef<Value> at) {
+    SmallVector<Value> values;
+    for (OpOperand &operand : op->getOpOperands()) {
+      Value value = operand.get();
+      if (op.getMatchingBlockArgument(&operand).use_empty())
+        value = Value();
+      else if (isa<MemRefType>(value.getType()))
+        value = b.create<memref::LoadOp>(loc, value, place(op, operand, at));
+      values.push_back(value);
+    }
+    return values;
+  }
+
+  /// What the body yields for element `at`, whose operands are `loaded`.
   SmallVector<Value> emitBody(linalg::GenericOp op, ArrayRef<Value> at,
-                              ValueRange carried) {
+                              ArrayRef<Value> loaded) {
     IRMapping values;
     Block *block = op.getBody();
-    for (auto [arg, value] : llvm::zip(op.getRegionOutputArgs(), carried))
-      values.map(arg, value);
-    for (OpOperand &operand : op->getOpOperands()) {
-      BlockArgument arg = op.getMatchingBlockArgument(&operand);
-      if (values.contains(arg) || arg.use_empty())
-        continue;
-      Value value = operand.get();
-      if (isa<MemRefType>(value.getType()))
-        value = b.create<memref::LoadOp>(loc, value, place(op, operand, at));
-      values.map(arg, value);
-    }
+    for (auto [arg, value] : llvm::zip(block->getArguments(), loaded))
+      if (value)
+        values.map(arg, value);
     for (Operation &inner : block->without_terminator()) {
       if (auto number = dyn_cast<linalg::IndexOp>(inner))
         values.map(number.getResult(), at[number.getDim()]);
@@ -165,26 +181,51 @@ private:
     return results;
   }
 
-  /// Runs `each` on this thread's places of an index space, carrying values.
-  SmallVector<Value>
-  forOwn(ArrayRef<Value> extents, ValueRange inits,
-         llvm::function_ref<SmallVector<Value>(ArrayRef<Value>, ValueRange)>
-             each) {
+  /// What is done with a group of places and the values carried so far; returns
+  /// the next ones.
+  using Each =
+      llvm::function_ref<SmallVector<Value>(ArrayRef<Place>, ValueRange)>;
+
+  /// Runs `each` on this thread's places of an index space, `count` neighbours
+  /// at once and what is left one by one, carrying values.
+  SmallVector<Value> forOwn(ArrayRef<Value> extents, int64_t count,
+                            ValueRange inits, Each each) {
     Value total = index(1);
     for (Value extent : extents)
       total = b.createOrFold<arith::MulIOp>(loc, total, extent);
-    auto loop = b.create<scf::ForOp>(loc, thread, total, index(threads), inits);
+    if (count == 1)
+      return forGroups(extents, thread, total, 1, inits, each);
+    Value rest = b.createOrFold<arith::RemUIOp>(loc, total, index(count));
+    Value whole = b.createOrFold<arith::SubIOp>(loc, total, rest);
+    Value first = b.create<arith::MulIOp>(loc, thread, index(count));
+    SmallVector<Value> carried =
+        forGroups(extents, first, whole, count, inits, each);
+    if (getConstantIntValue(rest) == 0)
+      return carried;
+    Value left = b.create<arith::AddIOp>(loc, whole, thread);
+    return forGroups(extents, left, total, 1, carried, each);
+  }
+
+  SmallVector<Value> forGroups(ArrayRef<Value> extents, Value from, Value to,
+                               int64_t count, ValueRange inits, Each each) {
+    auto loop =
+        b.create<scf::ForOp>(loc, from, to, index(threads * count), inits);
     OpBuilder::InsertionGuard guard(b);
     b.setInsertionPointToStart(loop.getBody());
-    SmallVector<Value> next = each(delinearize(loop.getInductionVar(), extents),
-                                   loop.getRegionIterArgs());
+    SmallVector<Place> group = {delinearize(loop.getInductionVar(), extents)};
+    for (int64_t i = 1; i < count; ++i) {
+      group.push_back(group.front());
+      group.back().back() =
+          b.create<arith::AddIOp>(loc, group.front().back(), index(i));
+    }
+    SmallVector<Value> next = each(group, loop.getRegionIterArgs());
     if (!inits.empty())
       b.create<scf::YieldOp>(loc, next);
     return loop.getResults();
   }
 
-  SmallVector<Value> delinearize(Value linear, ArrayRef<Value> extents) {
-    SmallVector<Value> at(extents.size());
+  Place delinearize(Value linear, ArrayRef<Value> extents) {
+    Place at(extents.size());
     for (size_t d = extents.size(); d-- > 0;) {
       at[d] = d ? b.create<arith::RemUIOp>(loc, linear, extents[d]).getResult()
                 : linear;
@@ -210,9 +251,9 @@ private:
         return op.emitOpError("reduces in a way that threads cannot share");
       parts.push_back(combiners.back().neutral(b, loc));
     }
-    parts = forOwn(extentsOf(op), parts,
-                   [&](ArrayRef<Value> at, ValueRange carried) {
-                     return emitBody(op, at, carried);
+    parts = forOwn(extentsOf(op), elementsAtOnce(op), parts,
+                   [&](ArrayRef<Place> group, ValueRange carried) {
+                     return foldGroup(op, group, carried);
                    });
     for (auto [part, combiner, out] :
          llvm::zip(parts, combiners, op.getDpsInits())) {
@@ -222,6 +263,20 @@ private:
     }
     op.erase();
     return success();
+  }
+
+  /// Folds the group's elements, in order, into what is carried.
+  SmallVector<Value> foldGroup(linalg::GenericOp op, ArrayRef<Place> group,
+                               ValueRange carried) {
+    SmallVector<SmallVector<Value>> loaded;
+    for (const Place &at : group)
+      loaded.push_back(loadOperands(op, at));
+    SmallVector<Value> parts(carried);
+    for (auto [at, values] : llvm::zip(group, loaded)) {
+      llvm::copy(parts, values.end() - parts.size());
+      parts = emitBody(op, at, values);
+    }
+    return parts;
   }
 
   /// The parts of all threads joined in a fixed tree: first within warps, then
@@ -314,8 +369,8 @@ private:
     for (scf::ForOp loop : nest)
       extents.push_back(b.createOrFold<arith::SubIOp>(loc, loop.getUpperBound(),
                                                       loop.getLowerBound()));
-    forOwn(extents, {}, [&](ArrayRef<Value> at, ValueRange) {
-      for (auto [loop, i] : llvm::zip(nest, at)) {
+    forOwn(extents, 1, {}, [&](ArrayRef<Place> group, ValueRange) {
+      for (auto [loop, i] : llvm::zip(nest, group.front())) {
         Value place = b.create<arith::AddIOp>(loc, i, loop.getLowerBound());
         loop.getInductionVar().replaceAllUsesWith(place);
       }
