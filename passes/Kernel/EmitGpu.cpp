@@ -25,6 +25,10 @@ namespace {
 /// Elements of a shared loop for each thread, where the grain allows a choice.
 constexpr int64_t kElementsPerThread = 4;
 
+/// Blocks that a multiprocessor must have registers for at once. Unless told,
+/// ptxas wants all of its threads in use and rather spills.
+constexpr int kBlocksAtOnce = 1;
+
 //===----------------------------------------------------------------------===//
 // Shape of the launch
 //===----------------------------------------------------------------------===//
@@ -157,6 +161,8 @@ public:
                       b.getUnitAttr());
     function->setAttr(NVVM::NVVMDialect::getReqntidAttrName(),
                       b.getDenseI32ArrayAttr({info.threads}));
+    function->setAttr(NVVM::NVVMDialect::getMinctasmAttrName(),
+                      b.getI32IntegerAttr(kBlocksAtOnce));
     for (unsigned i = 0; i < numPointers; ++i)
       function.setArgAttr(i, LLVM::LLVMDialect::getAlignAttrName(),
                           b.getI64IntegerAttr(kWideBytes));
