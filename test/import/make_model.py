@@ -357,6 +357,15 @@ def wrong(op="Max", inputs="x,", **attributes):
     )
 
 
+def unresolved_attribute():
+    """A node kept for its operand's sake, with data of a type that there is not."""
+    return model(
+        [node("Unknown", ["x"], ["shape"]),
+         node("ConstantOfShape", ["shape"], ["y"], "part", value=weight("v", np.uint32([1])))],
+        [value("x", [2, 4])], [value("y", None)],
+    )
+
+
 def integer_product():
     return model(
         [node("MatMul", ["x", "x"], ["y"])],

@@ -81,7 +81,10 @@ SmallVector<Value> Importer::keepNode(const Node &node, ArrayRef<Operand> in,
 LogicalResult Importer::keepUnsupported(const Node &node,
                                         NodeContext &context) {
   SmallVector<Type> types = statedTypes(graph, node, options, builder);
+  unsigned before = errorCount;
   SmallVector<Value> results = keepNode(node, context.in, types);
+  if (errorCount != before) // an attribute that cannot be loaded
+    return failure();
   context.out.assign(results.begin(), results.end());
   // Supported operators are kept only because of their operands.
   bool inSet = node.domain.empty() &&
