@@ -1,0 +1,59 @@
+//===- Gpu.h - The GPU of one rank ------------------------------*- C++ -*-===//
+
+#ifndef FSDPRT_CUDA_GPU_H
+#define FSDPRT_CUDA_GPU_H
+
+#include "abi/fsdprt.h"
+#include "cuda/Driver.h"
+
+#include <memory>
+
+namespace fsdprt::cuda {
+
+/// A GPU with its primary context and the four streams of a rank. Everything
+/// that is called on it belongs to the thread that opened it.
+class Gpu {
+public:
+  /// The host's GPU that its rank number `local` of `ranks` takes. `shared`:
+  /// ranks may have one together. Fails where there is none for it.
+  static Expected<std::unique_ptr<Gpu>> open(int local, int ranks, bool shared);
+  ~Gpu();
+
+  const Driver &api() const { return driver; }
+  CUstream stream(int32_t number) const { return streams[number]; }
+  int ordinal() const { return device; }
+  const std::string &name() const { return text; }
+
+  /// Of the architecture: 90 is sm_90.
+  int capability() const { return architecture; }
+
+  /// Bytes that nobody has taken.
+  Expected<int64_t> freeBytes() const;
+
+  /// A failure that names the call, unless it went well.
+  Status check(const char *call, CUresult result) const {
+    return driver.check(call, result);
+  }
+
+private:
+  explicit Gpu(Driver driver) : driver(std::move(driver)) {}
+  Status describe();
+  Status createStreams();
+
+  Driver driver;
+  CUdevice device = 0;
+  CUcontext context = nullptr; // null: not retained
+  CUstream streams[FSDPRT_NUM_STREAMS] = {};
+  std::string text;
+  int architecture = 0;
+};
+
+} // namespace fsdprt::cuda
+
+/// Returns the failure of a call of the driver:
+/// FSDPRT_CUDA(gpu, cuMemFree, address).
+#define FSDPRT_CUDA(GPU, FUNCTION, ...)                                        \
+  FSDPRT_RETURN_IF_ERROR(                                                      \
+      (GPU).check(#FUNCTION, (GPU).api().FUNCTION(__VA_ARGS__)))
+
+#endif // FSDPRT_CUDA_GPU_H
