@@ -3,6 +3,7 @@
 #include "abi/Context.h"
 
 #include "core/DType.h"
+#include "device/CpuDevice.h"
 
 #include <limits>
 
@@ -23,20 +24,21 @@ fsdprt_context::fsdprt_context(const Manifest &manifest,
       parameterBuffers.insert(buffer.id);
 }
 
+Status fsdprt_context::allocate() {
+  for (const ArenaSpec &spec : manifest.arenas) {
+    Expected<DeviceAddress> begin = device->allocate(spec);
+    if (!begin.ok())
+      return begin.status();
+    arenas.push_back({spec.name, *begin, spec.bytes});
+  }
+  return Status();
+}
+
 Expected<std::unique_ptr<fsdprt_context>>
 fsdprt_context::create(const Manifest &manifest, Communicator &communicator,
                        FlightFile *flight, Options options) {
   std::unique_ptr<fsdprt_context> context(
       new fsdprt_context(manifest, communicator, options));
-  for (const ArenaSpec &spec : manifest.arenas) {
-    Expected<Arena> arena =
-        Arena::create(spec.name, spec.bytes, options.checked);
-    if (!arena.ok())
-      return arena.status();
-    if (options.checked)
-      arena->fillWithNan(0, spec.bytes);
-    context->arenas.push_back(std::move(*arena));
-  }
   if (options.checked)
     context->planPoison();
   context->slot = flight ? flight->slotOfRank(communicator.rank()) : nullptr;
@@ -49,17 +51,18 @@ fsdprt_context::create(const Manifest &manifest, Communicator &communicator,
     currentContext() = self;
   };
   onThreadStart();
-  context->workers =
-      std::make_unique<WorkerPool>(options.threads, onThreadStart);
-  context->gemm = std::make_unique<GemmLibrary>(options.threads);
-  Streams::Options streamOptions;
-  streamOptions.flight = flight;
-  streamOptions.slot = context->slot;
-  streamOptions.timeoutSeconds = options.timeoutSeconds;
-  streamOptions.delaySeconds = options.commDelaySeconds;
-  streamOptions.trace = context->trace.get();
-  streamOptions.onThreadStart = onThreadStart;
-  context->streams = std::make_unique<Streams>(communicator, streamOptions);
+  Device::Options deviceOptions;
+  deviceOptions.threads = options.threads;
+  deviceOptions.checked = options.checked;
+  deviceOptions.timeoutSeconds = options.timeoutSeconds;
+  deviceOptions.commDelaySeconds = options.commDelaySeconds;
+  deviceOptions.flight = flight;
+  deviceOptions.slot = context->slot;
+  deviceOptions.trace = context->trace.get();
+  deviceOptions.onThreadStart = onThreadStart;
+  context->arenas.reserve(manifest.arenas.size()); // signal handlers look at it
+  context->device = std::make_unique<CpuDevice>(communicator, deviceOptions);
+  FSDPRT_RETURN_IF_ERROR(context->allocate());
   return context;
 }
 
@@ -88,15 +91,29 @@ void fsdprt_context::planPoison() {
   }
 }
 
-void fsdprt_context::beginPhase(const std::string &name, int64_t number) {
+std::vector<DeviceRange> fsdprt_context::dyingAfter(int64_t operation) const {
+  std::vector<DeviceRange> ranges;
+  auto inPhase = dying.find(phase);
+  if (inPhase == dying.end())
+    return ranges;
+  auto buffers = inPhase->second.find(operation);
+  if (buffers == inPhase->second.end())
+    return ranges;
+  for (const BufferSpec *buffer : buffers->second)
+    ranges.push_back(
+        {arenas[buffer->arena].begin + buffer->offset, buffer->bytes});
+  return ranges;
+}
+
+Status fsdprt_context::beginPhase(const std::string &name, int64_t number) {
   phase = name;
   step = number;
-  nextOperation = 0;
-  recorder.beginPhase(name);
-  streams->beginPhase();
+  int phaseNumber = recorder.beginPhase(name);
+  operations.beginPhase(phaseNumber);
   enterPhase(slot, name.c_str(), number);
   if (trace)
     trace->beginPhase(name, number);
+  return device->beginPhase(phaseNumber, number);
 }
 
 void fsdprt_context::endPhase() {
@@ -104,20 +121,28 @@ void fsdprt_context::endPhase() {
     trace->endPhase();
 }
 
-char *fsdprt_context::hostAccess(const Place &place) {
+/// The runtime touches it: recorded as any other access.
+DeviceRange fsdprt_context::rangeOf(const Place &place) {
   recorder.recordHost(place.arena, place.offset, place.bytes);
-  return arenas[place.arena].base() + place.offset;
+  return {arenas[place.arena].begin + place.offset, place.bytes};
+}
+
+void *fsdprt_context::hostWrite(const Place &place) {
+  return device->hostWrite(rangeOf(place));
 }
 
 void fsdprt_context::writeScalar(const std::string &name, double value) {
   auto found = manifest.scalars.find(name);
   if (found != manifest.scalars.end())
-    lookupDType(found->second.dtype)->store(hostAccess(found->second), value);
+    lookupDType(found->second.dtype)->store(hostWrite(found->second), value);
 }
 
-double fsdprt_context::readResult(const std::string &name) {
+Expected<double> fsdprt_context::readResult(const std::string &name) {
   auto found = manifest.results.find(name);
   if (found == manifest.results.end())
     return std::numeric_limits<double>::quiet_NaN();
-  return lookupDType(found->second.dtype)->load(hostAccess(found->second));
+  auto bytes = device->hostRead(rangeOf(found->second));
+  if (!bytes.ok())
+    return bytes.status();
+  return lookupDType(found->second.dtype)->load(*bytes);
 }

@@ -3,13 +3,8 @@
 #ifndef FSDPRT_ABI_CONTEXT_H
 #define FSDPRT_ABI_CONTEXT_H
 
-#include "comm/Streams.h"
-#include "core/Arena.h"
-#include "core/FlightRecord.h"
-#include "core/Manifest.h"
+#include "abi/Operations.h"
 #include "core/Recorder.h"
-#include "device/Gemm.h"
-#include "device/WorkerPool.h"
 #include "io/Checkpoint.h"
 #include "io/ParameterLoader.h"
 
@@ -25,7 +20,14 @@ struct fsdprt_context {
     int64_t traceFirst = 0, traceEnd = 0; // steps to trace: [first, end)
   };
 
-  /// Reserves the arenas and starts the rank's threads. `communicator`,
+  /// An arena of the device.
+  struct Memory {
+    std::string name;
+    fsdprt::DeviceAddress begin;
+    int64_t bytes;
+  };
+
+  /// Makes the device with its arenas and threads. `communicator`,
   /// `flight` and `manifest` outlive the context.
   static fsdprt::Expected<std::unique_ptr<fsdprt_context>>
   create(const fsdprt::Manifest &manifest, fsdprt::Communicator &communicator,
@@ -33,12 +35,13 @@ struct fsdprt_context {
   ~fsdprt_context();
 
   /// Streams are idle, the issue order starts at 0.
-  void beginPhase(const std::string &name, int64_t step);
+  fsdprt::Status beginPhase(const std::string &name, int64_t step);
   /// All streams are idle again.
   void endPhase();
 
-  /// Memory of a place of the manifest; recorded as touched.
-  char *hostAccess(const fsdprt::Place &place);
+  /// Memory to write a place of the manifest into, all of it, before a phase;
+  /// recorded as touched.
+  void *hostWrite(const fsdprt::Place &place);
   /// Writes a number in the place's dtype; does nothing if there is none.
   void writeScalar(const std::string &name, double value);
   /// Whether a buffer of the plan holds parameters or gradients.
@@ -46,7 +49,9 @@ struct fsdprt_context {
     return parameterBuffers.count(buffer) != 0;
   }
   /// NaN if the program has no such result.
-  double readResult(const std::string &name);
+  fsdprt::Expected<double> readResult(const std::string &name);
+  /// With --checked: what dies with an operation of the phase that runs.
+  std::vector<fsdprt::DeviceRange> dyingAfter(int64_t operation) const;
 
   int rank() const { return communicator.rank(); }
   int world() const { return communicator.size(); }
@@ -55,33 +60,31 @@ struct fsdprt_context {
   const Options options;
   fsdprt::Communicator &communicator;
   fsdprt::FlightSlot *slot = nullptr;
-  std::vector<fsdprt::Arena> arenas;
+  std::vector<Memory> arenas; // in the manifest's order
   fsdprt::Recorder recorder;
   std::unique_ptr<fsdprt::Trace> trace; // null: nothing is measured
-  std::unique_ptr<fsdprt::WorkerPool> workers;
-  std::unique_ptr<fsdprt::GemmLibrary> gemm;
-  std::unique_ptr<fsdprt::Streams> streams;
+  fsdprt::Operations operations;
+  std::unique_ptr<fsdprt::Device> device; // ends before what it works on
   const fsdprt::ParameterLoader *loader = nullptr; // what fsdprt_load asks
   fsdprt::CheckpointSaver *saver = nullptr;        // on the rank that writes
 
   // Of the phase that runs.
   std::string phase;
   int64_t step = -1;
-  int64_t nextOperation = 0;
-  int64_t gatheredBytes = 0, reducedBytes = 0;
-  int64_t localCopyBytes = 0; // of parameters and gradients, by fsdprt_copy
+  fsdprt::MovedBytes moved; // since it was last set
   fsdprt::Status error;
-
-  // In checked mode: what dies with each operation of a phase.
-  std::map<std::string,
-           std::map<int64_t, std::vector<const fsdprt::BufferSpec *>>>
-      dying;
 
 private:
   fsdprt_context(const fsdprt::Manifest &manifest,
                  fsdprt::Communicator &communicator, Options options);
+  fsdprt::Status allocate();
   void planPoison();
+  fsdprt::DeviceRange rangeOf(const fsdprt::Place &place);
 
+  /// With --checked: what dies with each operation of a phase.
+  std::map<std::string,
+           std::map<int64_t, std::vector<const fsdprt::BufferSpec *>>>
+      dying;
   std::set<int64_t> parameterBuffers; // by the plan's number
 };
 

@@ -8,50 +8,11 @@
 
 using namespace fsdprt;
 
-/// Bytes of each argument, in parts (count elements): see fsdprt.h.
-static std::vector<int64_t> expectedParts(CollectiveKind kind, int size) {
-  switch (kind) {
-  case CollectiveKind::AllGather:
-    return {1, size};
-  case CollectiveKind::ReduceScatter:
-    return {size, 1, size};
-  case CollectiveKind::AllReduce:
-    return {1, size};
-  }
-  return {};
-}
-
-Status Collective::checkSegments(const fsdprt_collective_desc &desc) {
-  if (desc.num_segments < 0 || (desc.num_segments > 0 && !desc.segments))
-    return failure("it has ", desc.num_segments, " segments, and no list");
-  int64_t end = 0;
-  for (int64_t i = 0; i < desc.num_segments; ++i) {
-    const fsdprt_segment &segment = desc.segments[i];
-    if (segment.offset < end || segment.count < 0 ||
-        segment.offset > desc.count ||
-        segment.count > desc.count - segment.offset)
-      return failure("segment ", i, " holds elements [", segment.offset, ", +",
-                     segment.count, "), expected a part of [", end, ", ",
-                     desc.count, ")");
-    end = segment.offset + segment.count;
-  }
-  return Status();
-}
-
 Expected<Collective> Collective::create(CollectiveKind kind,
                                         const fsdprt_collective_desc &desc,
                                         void *const *args, int rank, int size) {
-  const DTypeInfo *info = lookupDType(desc.dtype);
-  if (!info)
-    return failure("unknown dtype number ", desc.dtype);
-  if (kind != CollectiveKind::AllGather && !info->sumInOrder)
-    return failure("cannot sum elements of dtype ", info->name);
-  if (desc.comm < 0 || desc.comm >= FSDPRT_NUM_COMMS)
-    return failure("unknown communicator ", desc.comm);
-  std::vector<int64_t> parts = expectedParts(kind, size);
-  if (desc.count < 0 || desc.op.num_args != int32_t(parts.size()))
-    return failure("expected ", parts.size(), " arguments, got ",
-                   desc.op.num_args);
+  FSDPRT_RETURN_IF_ERROR(
+      checkCollective(kind, desc, size, /*sumsNeedScratch=*/true));
   Collective collective;
   collective.kind = kind;
   collective.comm = desc.comm;
@@ -59,22 +20,15 @@ Expected<Collective> Collective::create(CollectiveKind kind,
   collective.size = size;
   collective.dtype = desc.dtype;
   collective.count = desc.count;
-  collective.elementBytes = info->size;
-  collective.partBytes = desc.count * info->size;
-  FSDPRT_RETURN_IF_ERROR(checkSegments(desc));
+  collective.elementBytes = sizeOfDType(desc.dtype);
+  collective.partBytes = desc.count * collective.elementBytes;
   if (desc.num_segments > 0 && kind != CollectiveKind::AllReduce)
     collective.segments.assign(desc.segments,
                                desc.segments + desc.num_segments);
   else
     collective.segments = {{0, desc.count}};
-  for (size_t i = 0; i < parts.size(); ++i) {
-    int64_t expected = parts[i] * collective.partBytes;
-    if (desc.op.args[i].bytes != expected)
-      return failure("argument ", i, " has ", desc.op.args[i].bytes,
-                     " bytes, expected ", expected, " for ", desc.count, " ",
-                     info->name, " elements a rank on ", size, " ranks");
+  for (int32_t i = 0; i < desc.op.num_args; ++i)
     collective.args[i] = static_cast<char *>(args[i]);
-  }
   return collective;
 }
 

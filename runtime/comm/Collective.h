@@ -3,19 +3,17 @@
 #ifndef FSDPRT_COMM_COLLECTIVE_H
 #define FSDPRT_COMM_COLLECTIVE_H
 
+#include "comm/CollectiveCheck.h"
 #include "comm/Communicator.h"
 
 namespace fsdprt {
-
-enum class CollectiveKind { AllGather, ReduceScatter, AllReduce };
 
 /// One collective on the memory of one rank. The transfers are all there is to
 /// communicate; finish() then copies the own part and sums in rank order, so
 /// the bits do not depend on transport or timing.
 class Collective {
 public:
-  /// `args` are the resolved arguments of `desc`. Checks their number and
-  /// bytes against count and dtype.
+  /// `args` are the resolved arguments of `desc`, which is checked.
   static Expected<Collective> create(CollectiveKind kind,
                                      const fsdprt_collective_desc &desc,
                                      void *const *args, int rank, int size);
@@ -25,7 +23,6 @@ public:
   int channel() const { return comm; }
 
 private:
-  static Status checkSegments(const fsdprt_collective_desc &desc);
   void sum(const fsdprt_segment &segment) const;
   void zeroRest() const;
 

@@ -4,8 +4,9 @@
 // each peer and receives as many from it. What is sent where, and the sum in
 // rank order, are in Collective.h, the same for all transports.
 //
-// A rank drives its communicator from one thread (Streams): start, then test
-// until it says done. Neither blocks, so one thread serves all channels.
+// A rank drives its communicator from one thread (CommunicationThread): start,
+// then test until it says done. Neither blocks, so one thread serves all
+// channels.
 //
 //===----------------------------------------------------------------------===//
 
@@ -44,7 +45,7 @@ public:
   /// each peer on all ranks, the own entries unused. One exchange at a time on
   /// a channel, in the same order on all ranks. The memory stays untouched by
   /// others until test says done.
-  virtual Status start(int channel, std::vector<Transfer> transfers) = 0;
+  virtual Status start(int channel, const std::vector<Transfer> &transfers) = 0;
 
   /// Drives the exchange; true when all was sent and received.
   virtual Expected<bool> test(int channel) = 0;

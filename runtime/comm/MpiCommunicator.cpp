@@ -30,7 +30,7 @@ public:
   int rank() const override { return self; }
   int size() const override { return numRanks; }
   const char *name() const override { return "mpi"; }
-  Status start(int channel, std::vector<Transfer> transfers) override;
+  Status start(int channel, const std::vector<Transfer> &transfers) override;
   Expected<bool> test(int channel) override;
   void idle(int attempt, std::chrono::microseconds longest) override;
 
@@ -65,7 +65,8 @@ Status MpiCommunicator::initialise() {
   return Status();
 }
 
-Status MpiCommunicator::start(int channel, std::vector<Transfer> transfers) {
+Status MpiCommunicator::start(int channel,
+                              const std::vector<Transfer> &transfers) {
   // MPI counts in int: longer pieces go as several messages, in order.
   constexpr int64_t chunk = int64_t(1) << 30;
   std::vector<MPI_Request> &pending = requests[channel];

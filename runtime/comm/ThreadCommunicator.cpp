@@ -11,9 +11,10 @@ ThreadGroup::ThreadGroup(int size) : numRanks(size) {
     channel.resize(size);
 }
 
-Status ThreadCommunicator::start(int channel, std::vector<Transfer> transfers) {
+Status ThreadCommunicator::start(int channel,
+                                 const std::vector<Transfer> &transfers) {
   std::lock_guard<std::mutex> lock(group->mutex);
-  current[channel] = std::move(transfers);
+  current[channel] = transfers;
   ThreadGroup::Post &post = group->posts[channel][self];
   post.transfers = &current[channel];
   ++post.started;

@@ -45,7 +45,7 @@ public:
   int rank() const override { return self; }
   int size() const override { return group->numRanks; }
   const char *name() const override { return "thread"; }
-  Status start(int channel, std::vector<Transfer> transfers) override;
+  Status start(int channel, const std::vector<Transfer> &transfers) override;
   Expected<bool> test(int channel) override;
   void idle(int attempt, std::chrono::microseconds longest) override;
   void wake() override;

@@ -173,20 +173,23 @@ void fsdprt::enterPhase(FlightSlot *slot, const char *phase, int64_t step) {
   markProgress(slot);
 }
 
-void fsdprt::markOperation(FlightSlot *slot, const fsdprt_op &op, int64_t index,
+FlightMark::FlightMark(const fsdprt_op &op, int64_t index)
+    : index(index), stream(op.stream) {
+  copyText(name, op.name);
+  copyText(unit, op.unit);
+}
+
+void fsdprt::markOperation(FlightSlot *slot, const FlightMark &mark,
                            OperationState state) {
   if (!slot)
     return;
-  FlightOperation &operation = slot->operations[op.stream];
+  FlightOperation &operation = slot->operations[mark.stream];
   // What is issued behind a running operation must not hide it.
   if (state == OperationState::Issued &&
       operation.state.load() == OperationState::Started)
     return;
-  if (state != OperationState::Ended) {
-    copyText(operation.name, op.name);
-    copyText(operation.unit, op.unit);
-    operation.index = index;
-  }
+  if (state != OperationState::Ended)
+    operation.mark = mark;
   operation.state.store(state, std::memory_order_release);
   markProgress(slot);
 }
@@ -230,7 +233,7 @@ static const FlightOperation &currentOperation(const FlightSlot &slot) {
   const FlightOperation *oldest = nullptr;
   for (const FlightOperation &operation : slot.operations)
     if (operation.state == OperationState::Started &&
-        (!oldest || operation.index < oldest->index))
+        (!oldest || operation.mark.index < oldest->mark.index))
       oldest = &operation;
   return oldest ? *oldest : compute;
 }
@@ -242,9 +245,9 @@ void fsdprt::describePosition(const FlightSlot &slot, SignalSafeText &text) {
     text << (state == OperationState::Started  ? "in"
              : state == OperationState::Issued ? "before"
                                                : "after")
-         << " operation '" << operation.name << "'";
-    if (operation.unit[0])
-      text << " of unit '" << operation.unit << "'";
+         << " operation '" << operation.mark.name << "'";
+    if (operation.mark.unit[0])
+      text << " of unit '" << operation.mark.unit << "'";
     text << " ";
   }
   text << "(phase '" << slot.phase << "'";

@@ -31,12 +31,22 @@ enum class OperationState : int32_t { None = 0, Issued, Started, Ended };
 
 enum class SavedState : int32_t { No = 0, Noting, Yes };
 
+/// What the record says of an operation; made once, since an operation is
+/// marked each time it runs.
+struct FlightMark {
+  FlightMark() = default;
+  FlightMark(const fsdprt_op &op, int64_t index);
+
+  int64_t index = 0; // issue order in the phase
+  char name[48] = "";
+  char unit[96] = "";
+  int32_t stream = 0;
+};
+
 /// The last operation of one stream.
 struct FlightOperation {
   std::atomic<OperationState> state;
-  int64_t index; // issue order in the phase
-  char name[48];
-  char unit[96];
+  FlightMark mark;
 };
 
 struct FlightSlot {
@@ -104,7 +114,7 @@ private:
 
 /// Called by a rank about itself; `slot` may be null.
 void enterPhase(FlightSlot *slot, const char *phase, int64_t step);
-void markOperation(FlightSlot *slot, const fsdprt_op &op, int64_t index,
+void markOperation(FlightSlot *slot, const FlightMark &mark,
                    OperationState state);
 void markProgress(FlightSlot *slot);
 

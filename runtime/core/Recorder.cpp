@@ -8,12 +8,12 @@
 
 using namespace fsdprt;
 
-void Recorder::beginPhase(const std::string &name) {
+int Recorder::beginPhase(const std::string &name) {
   for (current = 0; current < records.size(); ++current)
     if (records[current].name == name)
-      return;
+      return int(current);
   records.push_back({name, {}});
-  issued.emplace_back();
+  return int(current);
 }
 
 static OperationRecord describe(const fsdprt_op &op) {
@@ -32,24 +32,20 @@ static OperationRecord describe(const fsdprt_op &op) {
 }
 
 void Recorder::record(int64_t index, const fsdprt_op &op) {
-  std::vector<const fsdprt_op *> &seen = issued[current];
+  std::vector<OperationRecord> &operations = records[current].operations;
   size_t at = static_cast<size_t>(index);
-  if (at < seen.size() && seen[at] == &op)
-    return;
-  if (at >= seen.size()) {
-    seen.resize(at + 1, nullptr);
-    records[current].operations.resize(at + 1);
-  }
-  OperationRecord &slot = records[current].operations[at];
+  bool isNew = at >= operations.size();
+  if (isNew)
+    operations.resize(at + 1);
+  OperationRecord &slot = operations[at];
   OperationRecord fresh = describe(op);
-  if (!seen[at]) {
+  if (isNew) {
     slot = std::move(fresh);
   } else { // another operation at this place: keep what both touched
     slot.name += "|" + fresh.name;
     slot.accesses.insert(slot.accesses.end(), fresh.accesses.begin(),
                          fresh.accesses.end());
   }
-  seen[at] = &op;
   for (int32_t i = 0; i < op.num_args; ++i) {
     const fsdprt_arg &arg = op.args[i];
     highest[arg.arena] = std::max(highest[arg.arena], arg.offset + arg.bytes);

@@ -4,9 +4,8 @@
 // operation says it reads or writes; the measured peak and the check of the
 // memory plan come from these records alone.
 //
-// A phase is a straight line, so its operations are recorded the first time;
-// later runs only compare descriptor addresses, and what differs is recorded
-// anew.
+// A phase is a straight line, so its operations are recorded when they are
+// bound; what later runs issue in their place is recorded in addition.
 //
 //===----------------------------------------------------------------------===//
 
@@ -47,7 +46,8 @@ class Recorder {
 public:
   explicit Recorder(size_t numArenas) : highest(numArenas, 0) {}
 
-  void beginPhase(const std::string &name);
+  /// The phase's number, in the order of their first runs.
+  int beginPhase(const std::string &name);
   /// The argument ranges have been checked. `index` is the issue order.
   void record(int64_t index, const fsdprt_op &op);
   /// The runtime itself writes inputs and scalars and reads results.
@@ -60,7 +60,6 @@ public:
 private:
   std::vector<int64_t> highest;
   std::vector<PhaseRecord> records;
-  std::vector<std::vector<const fsdprt_op *>> issued; // parallel to records
   size_t current = 0;
 };
 

@@ -1,94 +1,20 @@
 //===- Gemm.cpp - Matrix products by oneDNN -------------------------------===//
 
 #include "device/Gemm.h"
-#include "device/GemmProblem.h"
 
-#include "core/DType.h"
+#include "device/GemmCheck.h"
+#include "device/GemmProblem.h"
 
 #include <dnnl.hpp>
 
 #include <algorithm>
 #include <cstring>
-#include <map>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
 using namespace fsdprt;
 using dnnl::memory;
-
-//===----------------------------------------------------------------------===//
-// Checks
-//===----------------------------------------------------------------------===//
-
-/// Elements from the first to behind the last one that a matrix touches.
-static int64_t extentOf(const fsdprt_gemm_desc &desc, const int64_t *strides,
-                        int64_t rows, int64_t rowStride, int64_t columns,
-                        int64_t columnStride) {
-  int64_t last = (rows - 1) * rowStride + (columns - 1) * columnStride;
-  for (int64_t d = 0; d < desc.num_batch_dims; ++d)
-    last += (desc.batch[d] - 1) * strides[d];
-  return last + 1;
-}
-
-/// Arguments before the scratchpad.
-static int numOperands(const fsdprt_gemm_desc &desc) {
-  return 3 + bool(desc.adds & FSDPRT_GEMM_BIAS) +
-         bool(desc.adds & FSDPRT_GEMM_RESIDUAL);
-}
-
-/// Bytes of the library's scratchpad among the arguments.
-static int64_t scratchBytesOf(const fsdprt_gemm_desc &desc) {
-  int place = numOperands(desc);
-  return desc.op.num_args > place ? desc.op.args[place].bytes : 0;
-}
-
-Status fsdprt::checkGemm(const fsdprt_gemm_desc &desc) {
-  int needed = numOperands(desc);
-  if (desc.op.num_args != needed && desc.op.num_args != needed + 1)
-    return failure("expected ", needed, " or ", needed + 1, " arguments, got ",
-                   desc.op.num_args);
-  if (desc.dtype != FSDPRT_F32 && desc.dtype != FSDPRT_BF16)
-    return failure("dtype number ", desc.dtype,
-                   " has no library GEMM, expected f32 or bf16");
-  if (desc.c_dtype != desc.dtype && desc.c_dtype != FSDPRT_F32)
-    return failure("dtype number ", desc.c_dtype,
-                   " of the result: expected that of the operands, or f32");
-  if (desc.num_batch_dims < 0 || desc.num_batch_dims > FSDPRT_MAX_BATCH_DIMS)
-    return failure("expected at most ", FSDPRT_MAX_BATCH_DIMS,
-                   " batch dimensions, got ", desc.num_batch_dims);
-  if (desc.m <= 0 || desc.n <= 0 || desc.k <= 0)
-    return failure("empty product ", desc.m, " x ", desc.n, " x ", desc.k);
-  int64_t size = sizeOfDType(desc.dtype);
-  const int64_t sizes[] = {size, size, sizeOfDType(desc.c_dtype)};
-  const int64_t extents[] = {
-      extentOf(desc, desc.a_batch_strides, desc.m, desc.a_row_stride, desc.k,
-               desc.a_col_stride),
-      extentOf(desc, desc.b_batch_strides, desc.k, desc.b_row_stride, desc.n,
-               desc.b_col_stride),
-      extentOf(desc, desc.c_batch_strides, desc.m, desc.c_row_stride, desc.n,
-               1)};
-  for (int i = 0; i < 3; ++i)
-    if (desc.op.args[i].bytes < extents[i] * sizes[i])
-      return failure("matrix ", "ABC"[i], " reaches over ",
-                     extents[i] * sizes[i], " bytes, its argument has ",
-                     desc.op.args[i].bytes);
-  int place = 3;
-  if (desc.adds & FSDPRT_GEMM_BIAS)
-    if (int64_t bytes = desc.op.args[place++].bytes; bytes < desc.n * size)
-      return failure("the bias takes ", desc.n * size,
-                     " bytes, its argument has ", bytes);
-  if (desc.adds & FSDPRT_GEMM_RESIDUAL)
-    if (int64_t bytes = desc.op.args[place].bytes;
-        bytes < extents[2] * sizes[2])
-      return failure("the residual reaches over ", extents[2] * sizes[2],
-                     " bytes, its argument has ", bytes);
-  return Status();
-}
-
-//===----------------------------------------------------------------------===//
-// Primitives
-//===----------------------------------------------------------------------===//
 
 namespace {
 
@@ -197,7 +123,7 @@ GemmLibrary::Implementation::lookUp(const fsdprt_gemm_desc &desc) {
   if (known != byAddress.end())
     return known->second;
   FSDPRT_RETURN_IF_ERROR(checkGemm(desc));
-  int64_t scratchBytes = scratchBytesOf(desc);
+  int64_t scratchBytes = gemmScratchArgument(desc);
   std::string key = keyOf(desc, scratchBytes);
   auto found = products.find(key);
   if (found == products.end()) {
@@ -220,31 +146,63 @@ Status GemmLibrary::prepare(const fsdprt_gemm_desc &desc) {
   return implementation->lookUp(desc).status();
 }
 
-Status GemmLibrary::run(const fsdprt_gemm_desc &desc, void *const *args) try {
+namespace {
+
+/// What dnnl::matmul::execute takes, without the map that it is made from.
+class OneDnnGemm : public BoundGemm {
+public:
+  OneDnnGemm(const fsdprt_gemm_desc &desc, const Product &product,
+             const dnnl::stream &stream)
+      : desc(desc), product(product), stream(stream) {}
+
+  void add(int argument, const memory::desc &layout, void *data) {
+    memories.emplace_back(layout, stream.get_engine(), data);
+    arguments.push_back({argument, memories.back().get()});
+  }
+
+  Status run() const override {
+    setGemmThreads(product.threads);
+    dnnl_status_t status =
+        dnnl_primitive_execute(product.primitive.get(), stream.get(),
+                               int(arguments.size()), arguments.data());
+    if (status == dnnl_success)
+      status = dnnl_stream_wait(stream.get());
+    if (status == dnnl_success)
+      return Status();
+    return failure("oneDNN failed for ", desc.m, " x ", desc.n, " x ", desc.k,
+                   ": status ", int(status));
+  }
+
+private:
+  const fsdprt_gemm_desc &desc;
+  const Product &product;
+  const dnnl::stream &stream;
+  std::vector<memory> memories;
+  std::vector<dnnl_exec_arg_t> arguments;
+};
+
+} // namespace
+
+Expected<std::unique_ptr<BoundGemm>>
+GemmLibrary::bind(const fsdprt_gemm_desc &desc, void *const *args) try {
   Expected<const Product *> product = implementation->lookUp(desc);
   if (!product.ok())
     return product.status();
   const Product &p = **product;
-  const dnnl::engine &engine = implementation->engine;
-  std::unordered_map<int, memory> operands = {
-      {DNNL_ARG_SRC, memory(p.problem.a, engine, args[0])},
-      {DNNL_ARG_WEIGHTS, memory(p.problem.b, engine, args[1])},
-      {DNNL_ARG_DST, memory(p.problem.c, engine, args[2])}};
+  auto bound = std::make_unique<OneDnnGemm>(desc, p, implementation->stream);
+  bound->add(DNNL_ARG_SRC, p.problem.a, args[0]);
+  bound->add(DNNL_ARG_WEIGHTS, p.problem.b, args[1]);
+  bound->add(DNNL_ARG_DST, p.problem.c, args[2]);
   int place = 3;
   if (desc.adds & FSDPRT_GEMM_BIAS)
-    operands.emplace(DNNL_ARG_BIAS,
-                     memory(p.problem.bias, engine, args[place++]));
+    bound->add(DNNL_ARG_BIAS, p.problem.bias, args[place++]);
   if (desc.adds & FSDPRT_GEMM_RESIDUAL)
-    operands.emplace(DNNL_ARG_ATTR_MULTIPLE_POST_OP(p.problem.residualPlace()) |
-                         DNNL_ARG_SRC_1,
-                     memory(p.problem.c, engine, args[place++]));
+    bound->add(DNNL_ARG_ATTR_MULTIPLE_POST_OP(p.problem.residualPlace()) |
+                   DNNL_ARG_SRC_1,
+               p.problem.c, args[place++]);
   if (p.scratchpad.get_size())
-    operands.emplace(DNNL_ARG_SCRATCHPAD,
-                     memory(p.scratchpad, engine, args[place]));
-  setGemmThreads(p.threads);
-  p.primitive.execute(implementation->stream, operands);
-  implementation->stream.wait();
-  return Status();
+    bound->add(DNNL_ARG_SCRATCHPAD, p.scratchpad, args[place]);
+  return std::unique_ptr<BoundGemm>(std::move(bound));
 } catch (const dnnl::error &error) {
   return failure("oneDNN failed for ", desc.m, " x ", desc.n, " x ", desc.k,
                  ": ", error.what());

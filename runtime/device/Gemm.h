@@ -10,8 +10,15 @@
 
 namespace fsdprt {
 
-/// Runs GEMM descriptors; keeps one primitive for each distinct problem. Of one
-/// thread. The result does not depend on `numThreads`, to the bit.
+/// A product with its operands, ready to be computed again and again.
+class BoundGemm {
+public:
+  virtual ~BoundGemm() = default;
+  virtual Status run() const = 0;
+};
+
+/// Makes products out of GEMM descriptors; keeps one primitive for each
+/// distinct problem, and outlives the products. Of one thread.
 class GemmLibrary {
 public:
   explicit GemmLibrary(int numThreads);
@@ -24,15 +31,13 @@ public:
   /// `args` are the resolved arguments: A, B, C, what is added, and the
   /// scratchpad that the library may use. Without one, an implementation that
   /// needs none is taken where there is any.
-  Status run(const fsdprt_gemm_desc &desc, void *const *args);
+  Expected<std::unique_ptr<BoundGemm>> bind(const fsdprt_gemm_desc &desc,
+                                            void *const *args);
 
 private:
   struct Implementation;
   std::unique_ptr<Implementation> implementation;
 };
-
-/// Checks that the matrices stay inside their arguments' bytes.
-Status checkGemm(const fsdprt_gemm_desc &desc);
 
 } // namespace fsdprt
 

@@ -19,15 +19,14 @@ void fsdprt::setFloatEnvironment() {
 }
 
 struct WorkerPool::Loop {
-  const std::function<int32_t(int, int64_t, int64_t)> &body;
+  const Body &body;
   int64_t extent, pieces;
   int maxWorkers;
+  int joined = 1; // workers so far, the caller among them; with the mutex
   std::atomic<int64_t> next{0};
   std::atomic<int32_t> status{0};
 
   void run(int worker) {
-    if (worker >= maxWorkers)
-      return;
     for (int64_t piece; (piece = next.fetch_add(1)) < pieces;) {
       if (status.load(std::memory_order_relaxed))
         return;
@@ -42,15 +41,15 @@ struct WorkerPool::Loop {
 
 WorkerPool::WorkerPool(int numWorkers, std::function<void()> onThreadStart)
     : numWorkers(std::max(1, numWorkers)) {
-  auto body = [this, onThreadStart](int worker) {
+  auto body = [this, onThreadStart] {
     setFloatEnvironment();
     if (onThreadStart)
       onThreadStart();
-    work(worker);
+    work();
   };
   try {
     for (int worker = 1; worker < this->numWorkers; ++worker)
-      threads.emplace_back(body, worker);
+      threads.emplace_back(body);
   } catch (...) { // the system has no more of them
     stop();
     throw;
@@ -69,15 +68,17 @@ void WorkerPool::stop() {
     thread.join();
 }
 
-void WorkerPool::work(int worker) {
-  uint64_t seen = 0;
+void WorkerPool::work() {
   std::unique_lock<std::mutex> lock(mutex);
   while (true) {
-    started.wait(lock, [&] { return stopping || generation != seen; });
+    started.wait(lock, [&] { return stopping || loop; });
     if (stopping)
       return;
-    seen = generation;
     Loop *current = loop;
+    int worker = current->joined++;
+    if (current->joined == current->maxWorkers)
+      loop = nullptr;
+    ++busy;
     lock.unlock();
     current->run(worker);
     lock.lock();
@@ -86,9 +87,7 @@ void WorkerPool::work(int worker) {
   }
 }
 
-int32_t
-WorkerPool::run(int64_t extent, int maxWorkers,
-                const std::function<int32_t(int, int64_t, int64_t)> &body) {
+int32_t WorkerPool::run(int64_t extent, int maxWorkers, const Body &body) {
   if (extent <= 0)
     return 0;
   int workers = int(
@@ -100,12 +99,12 @@ WorkerPool::run(int64_t extent, int maxWorkers,
   {
     std::lock_guard<std::mutex> lock(mutex);
     loop = &current;
-    ++generation;
-    busy = int(threads.size());
-    started.notify_all();
   }
+  for (int worker = 1; worker < workers; ++worker)
+    started.notify_one();
   current.run(0);
   std::unique_lock<std::mutex> lock(mutex);
+  loop = nullptr; // who has not come by now finds nothing left to do
   finished.wait(lock, [&] { return busy == 0; });
   return current.status;
 }

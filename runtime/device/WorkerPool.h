@@ -22,6 +22,8 @@ void setFloatEnvironment();
 /// variables, never spins: the other ranks need the cores.
 class WorkerPool {
 public:
+  using Body = std::function<int32_t(int worker, int64_t begin, int64_t end)>;
+
   /// `onThreadStart` runs first on every thread but the caller's. Throws
   /// std::system_error where the system starts no more threads.
   WorkerPool(int numWorkers, std::function<void()> onThreadStart = nullptr);
@@ -31,24 +33,22 @@ public:
 
   /// Runs body(worker, begin, end) over pieces of [0, extent) on at most
   /// `maxWorkers` workers; returns the first status that is not 0. Which worker
-  /// gets which piece varies; the pieces do not.
-  int32_t run(int64_t extent, int maxWorkers,
-              const std::function<int32_t(int worker, int64_t begin,
-                                          int64_t end)> &body);
+  /// gets which piece varies; the pieces do not. What one worker does alone
+  /// takes no lock and wakes nobody.
+  int32_t run(int64_t extent, int maxWorkers, const Body &body);
 
 private:
   struct Loop;
 
-  void work(int worker);
+  void work();
   void stop();
 
   const int numWorkers;
   std::vector<std::thread> threads;
   std::mutex mutex;
   std::condition_variable started, finished;
-  Loop *loop = nullptr;
-  uint64_t generation = 0;
-  int busy = 0;
+  Loop *loop = nullptr; // that can take more workers
+  int busy = 0;         // workers at a loop but the caller
   bool stopping = false;
 };
 

@@ -98,15 +98,15 @@ const char *nameOfSignal(int number) {
 }
 
 /// Says if the address is just outside of an arena, by the nearest one.
-void describeAddress(const fsdprt_context &context, const char *address,
+void describeAddress(const fsdprt_context &context, const void *address,
                      SignalSafeText &text) {
   int64_t nearest = 1 << 20;
-  const Arena *found = nullptr;
+  const fsdprt_context::Memory *found = nullptr;
   bool before = false;
-  for (const Arena &arena : context.arenas) {
-    int64_t offset = address - arena.base();
-    int64_t distance = offset < 0 ? -offset : offset - arena.size();
-    if ((offset >= 0 && offset < arena.size()) || distance >= nearest)
+  for (const fsdprt_context::Memory &arena : context.arenas) {
+    int64_t offset = int64_t(uint64_t(address) - uint64_t(arena.begin));
+    int64_t distance = offset < 0 ? -offset : offset - arena.bytes;
+    if ((offset >= 0 && offset < arena.bytes) || distance >= nearest)
       continue;
     nearest = distance;
     found = &arena;
@@ -115,7 +115,7 @@ void describeAddress(const fsdprt_context &context, const char *address,
   if (found)
     text << ", " << nearest << " bytes "
          << (before ? "before the start" : "beyond the end") << " of arena '"
-         << found->name().c_str() << "'";
+         << found->name.c_str() << "'";
 }
 
 /// Says it, unless another one has spoken, and exits.
@@ -149,7 +149,7 @@ void onFault(int number, siginfo_t *info, void *) {
   if (slot)
     describePosition(*slot, text);
   if (context && (number == SIGSEGV || number == SIGBUS))
-    describeAddress(*context, static_cast<const char *>(info->si_addr), text);
+    describeAddress(*context, info->si_addr, text);
   endWith(text, rank);
 }
 

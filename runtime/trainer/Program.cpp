@@ -246,7 +246,7 @@ static std::string describeProduct(const fsdprt_gemm_desc &desc) {
 Status Program::prepare(fsdprt_context &context) const {
   for (const fsdprt_gemm_table *gemm = gemms; *gemm; ++gemm) {
     markProgress(context.slot);
-    if (Status status = context.gemm->prepare(**gemm); !status.ok())
+    if (Status status = context.device->prepare(**gemm); !status.ok())
       return failure(describeProduct(**gemm), ": ", status.message());
   }
   return Status();
@@ -254,14 +254,14 @@ Status Program::prepare(fsdprt_context &context) const {
 
 Status Program::run(fsdprt_context &context, const PhaseSpec &phase,
                     int64_t step) const {
-  context.beginPhase(phase.name, step);
+  FSDPRT_RETURN_IF_ERROR(context.beginPhase(phase.name, step));
   fsdprt_status status = phases.at(phase.name)(&context);
   if (status != 0)
     return context.error.ok()
                ? failure("phase '", phase.name, "' failed with status ", status)
                : context.error;
   // A program that forgot to join must not leave work behind.
-  FSDPRT_RETURN_IF_ERROR(context.streams->drain());
+  FSDPRT_RETURN_IF_ERROR(context.device->drain());
   context.endPhase();
   return Status();
 }

@@ -54,25 +54,24 @@ std::string fsdprt::describeOtherPrograms(const std::vector<int64_t> &hashes,
   return text.str();
 }
 
-Status fsdprt::checkSameProgram(Streams &streams,
-                                const Communicator &communicator,
+Status fsdprt::checkSameProgram(Control &control, int rank,
                                 const FlightFile *flight,
                                 const std::string &folder) {
   Expected<uint64_t> hash = hashProgram(folder);
   if (!hash.ok())
     return hash.status();
   Expected<std::vector<int64_t>> hashes =
-      streams.gatherValues(static_cast<int64_t>(*hash));
+      control.gatherValues(static_cast<int64_t>(*hash));
   if (!hashes.ok())
     return hashes.status();
   std::string message = describeOtherPrograms(*hashes, folder);
   if (message.empty())
     return Status();
-  if (communicator.rank() == 0)
+  if (rank == 0)
     reportFailure(flight, -1, message);
   // The launcher ends all ranks soon after the first has left, and those of
   // other hosts have no part in what rank 0 prints.
-  Expected<std::vector<int64_t>> barrier = streams.gatherValues(0);
+  Expected<std::vector<int64_t>> barrier = control.gatherValues(0);
   if (flight)
     flight->claimReport();
   return barrier.ok() ? failure(message) : barrier.status();

@@ -3,7 +3,8 @@
 #ifndef FSDPRT_TRAINER_SAMEPROGRAM_H
 #define FSDPRT_TRAINER_SAMEPROGRAM_H
 
-#include "comm/Streams.h"
+#include "comm/Control.h"
+#include "core/FlightRecord.h"
 
 #include <string>
 
@@ -20,8 +21,8 @@ std::string describeOtherPrograms(const std::vector<int64_t> &hashes,
 /// Fails on every rank if any has another program than rank 0: their
 /// collectives would not meet. Rank 0 prints the message, before any rank may
 /// leave; the ranks return it, and it is not printed again.
-Status checkSameProgram(Streams &streams, const Communicator &communicator,
-                        const FlightFile *flight, const std::string &folder);
+Status checkSameProgram(Control &control, int rank, const FlightFile *flight,
+                        const std::string &folder);
 
 } // namespace fsdprt
 

@@ -153,27 +153,27 @@ static int64_t hostNumber() {
 
 /// How far this rank's clock is ahead of rank 0's; 0 on rank 0's host, whose
 /// processes read the same clock.
-static Expected<int64_t> measureClock(Streams &streams, int rank) {
-  auto hosts = streams.gatherValues(hostNumber());
+static Expected<int64_t> measureClock(Control &control, int rank) {
+  auto hosts = control.gatherValues(hostNumber());
   if (!hosts.ok())
     return hosts.status();
   std::vector<int64_t> least(hosts->size(), INT64_MAX);
   for (int round = 0; round < 16; ++round) {
-    auto sent = streams.gatherValues(Trace::now());
+    auto sent = control.gatherValues(Trace::now());
     if (!sent.ok())
       return sent.status();
     int64_t received = Trace::now();
     for (size_t peer = 0; peer < least.size(); ++peer)
       least[peer] = std::min(least[peer], received - (*sent)[peer]);
   }
-  auto fromFirst = streams.gatherValues(least[0]);
+  auto fromFirst = control.gatherValues(least[0]);
   if (!fromFirst.ok())
     return fromFirst.status();
   // Only rank 0 knows what came to it.
   std::vector<int64_t> ahead = clocksAhead(least, *fromFirst);
   int64_t mine = 0;
   for (size_t peer = 0; peer < ahead.size(); ++peer) {
-    auto told = streams.gatherValues(rank == 0 ? ahead[peer] : 0);
+    auto told = control.gatherValues(rank == 0 ? ahead[peer] : 0);
     if (!told.ok())
       return told.status();
     if (int(peer) == rank && (*hosts)[rank] != (*hosts)[0])
@@ -198,7 +198,7 @@ static std::string head(const Trace &trace, const Manifest &manifest) {
 }
 
 /// Rank `peer`'s events, on rank 0.
-static Expected<std::string> receiveEvents(Streams &streams, int rank, int peer,
+static Expected<std::string> receiveEvents(Control &control, int rank, int peer,
                                            int world, std::string events,
                                            int64_t bytes) {
   if (peer == 0)
@@ -212,12 +212,12 @@ static Expected<std::string> receiveEvents(Streams &streams, int rank, int peer,
     transfers[peer] = {sent.data(), received.data(), bytes};
   if (rank == peer)
     transfers[0] = {sent.data(), received.data(), bytes};
-  FSDPRT_RETURN_IF_ERROR(streams.exchange(std::move(transfers)));
+  FSDPRT_RETURN_IF_ERROR(control.exchange(std::move(transfers)));
   return received;
 }
 
 /// All ranks' events to the file of rank 0; null on the others.
-static Status writeEvents(Streams &streams, int rank, std::string own,
+static Status writeEvents(Control &control, int rank, std::string own,
                           const std::vector<int64_t> &sizes, OutputFile *file) {
   int world = int(sizes.size());
   Status written;
@@ -225,7 +225,7 @@ static Status writeEvents(Streams &streams, int rank, std::string own,
   // would wait.
   for (int peer = 0; peer < world; ++peer) {
     Expected<std::string> events =
-        receiveEvents(streams, rank, peer, world,
+        receiveEvents(control, rank, peer, world,
                       peer == rank ? std::move(own) : "", sizes[peer]);
     if (!events.ok())
       return events.status();
@@ -235,17 +235,17 @@ static Status writeEvents(Streams &streams, int rank, std::string own,
   return written;
 }
 
-Status fsdprt::writeTrace(const Trace &trace, Streams &streams, int rank,
+Status fsdprt::writeTrace(const Trace &trace, Control &control, int rank,
                           const Manifest &manifest, const std::string &path) {
-  Expected<int64_t> ahead = measureClock(streams, rank);
+  Expected<int64_t> ahead = measureClock(control, rank);
   if (!ahead.ok())
     return ahead.status();
   std::string events = traceEvents(trace, rank, *ahead);
-  auto sizes = streams.gatherValues(int64_t(events.size()));
+  auto sizes = control.gatherValues(int64_t(events.size()));
   if (!sizes.ok())
     return sizes.status();
   if (rank != 0)
-    return writeEvents(streams, rank, std::move(events), *sizes, nullptr);
+    return writeEvents(control, rank, std::move(events), *sizes, nullptr);
   // JSON allows no comma at the end: one more event without.
   std::string last = Json{{"ph", "M"},
                           {"name", "process_sort_index"},
@@ -257,7 +257,7 @@ Status fsdprt::writeTrace(const Trace &trace, Streams &streams, int rank,
   Status status = file.status();
   if (status.ok())
     status = (*file)->append(head(trace, manifest));
-  Status sent = writeEvents(streams, rank, std::move(events), *sizes,
+  Status sent = writeEvents(control, rank, std::move(events), *sizes,
                             status.ok() ? file->get() : nullptr);
   if (status.ok())
     status = sent;

@@ -3,7 +3,7 @@
 #ifndef FSDPRT_TRAINER_TRACEFILE_H
 #define FSDPRT_TRAINER_TRACEFILE_H
 
-#include "comm/Streams.h"
+#include "comm/Control.h"
 #include "core/Manifest.h"
 #include "core/Trace.h"
 
@@ -13,7 +13,7 @@ namespace fsdprt {
 /// measured to `path`, in the Trace Event Format. The others' spans come over
 /// the control channel, one rank after the other, so that rank 0 never holds
 /// more than one rank's. The file gets its name when it is whole.
-Status writeTrace(const Trace &trace, Streams &streams, int rank,
+Status writeTrace(const Trace &trace, Control &control, int rank,
                   const Manifest &manifest, const std::string &path);
 
 /// One rank's spans as events, each a line and a comma; times are in

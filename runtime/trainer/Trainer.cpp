@@ -45,7 +45,7 @@ private:
   Status runPhases(const char *when, int64_t step);
   Status train();
   Status runStep(int64_t step, Progress &progress);
-  Status checkResults(const StepMetrics &metrics);
+  Status readResults(StepMetrics &metrics);
   void writeMetrics(const StepMetrics &metrics);
   Status save();
   Status report();
@@ -115,8 +115,8 @@ Status Trainer::loadProgram() {
       !options.trace.empty())
     heartbeat = std::make_unique<Heartbeat>(slot);
   if (!setup.sharedProcess && world > 1) // threads have loaded one
-    FSDPRT_RETURN_IF_ERROR(checkSameProgram(
-        *context->streams, *setup.communicator, setup.flight, options.program));
+    FSDPRT_RETURN_IF_ERROR(checkSameProgram(context->device->control(), rank,
+                                            setup.flight, options.program));
   return program->prepare(*context);
 }
 
@@ -129,10 +129,19 @@ Status Trainer::runPhases(const char *when, int64_t step) {
   return Status();
 }
 
-/// All ranks see the same loss, so all stop at the same step.
-Status Trainer::checkResults(const StepMetrics &metrics) {
-  bool hasCount = manifest.results.count("valid_tokens");
-  if (hasCount && context->readResult("valid_tokens") == 0)
+/// Of the step that has run. All ranks see the same loss, so all stop at the
+/// same step.
+Status Trainer::readResults(StepMetrics &metrics) {
+  double validTokens = 0;
+  for (auto [name, value] : {std::make_pair("loss", &metrics.loss),
+                             std::make_pair("grad_norm", &metrics.gradNorm),
+                             std::make_pair("valid_tokens", &validTokens)}) {
+    Expected<double> read = context->readResult(name);
+    if (!read.ok())
+      return read.status();
+    *value = *read;
+  }
+  if (validTokens == 0)
     return failure("step ", metrics.step + 1,
                    ": no rank has a label that is not ignored");
   if (manifest.results.count("loss") && !std::isfinite(metrics.loss))
@@ -150,19 +159,16 @@ Status Trainer::runStep(int64_t step, Progress &progress) {
   auto start = std::chrono::steady_clock::now();
   for (const InputSpec &input : manifest.inputs)
     FSDPRT_RETURN_IF_ERROR(
-        data->fill(input, step, context->hostAccess(input.place)));
+        data->fill(input, step, context->hostWrite(input.place)));
   StepMetrics metrics;
   metrics.step = step;
   metrics.learningRate = learningRateAt(options, step);
   context->writeScalar("lr", metrics.learningRate);
   context->writeScalar("step", double(step + 1));
-  context->gatheredBytes = context->reducedBytes = 0;
-  context->localCopyBytes = 0;
-  context->streams->takeBlockedSeconds();
+  context->moved = MovedBytes();
+  context->device->takeBlockedSeconds();
   FSDPRT_RETURN_IF_ERROR(runPhases("step", step));
-  metrics.loss = context->readResult("loss");
-  metrics.gradNorm = context->readResult("grad_norm");
-  FSDPRT_RETURN_IF_ERROR(checkResults(metrics));
+  FSDPRT_RETURN_IF_ERROR(readResults(metrics));
   std::chrono::duration<double> seconds =
       std::chrono::steady_clock::now() - start;
   metrics.milliseconds = seconds.count() * 1000;
@@ -170,10 +176,10 @@ Status Trainer::runStep(int64_t step, Progress &progress) {
       double(manifest.batch * manifest.seq * world) / seconds.count();
   metrics.plannedPeakBytes = manifest.plannedPeakBytes;
   metrics.measuredPeakBytes = context->recorder.peakBytes();
-  metrics.exposedMilliseconds = context->streams->takeBlockedSeconds() * 1000;
-  metrics.gatheredBytes = context->gatheredBytes;
-  metrics.reducedBytes = context->reducedBytes;
-  metrics.localCopyBytes = context->localCopyBytes;
+  metrics.exposedMilliseconds = context->device->takeBlockedSeconds() * 1000;
+  metrics.gatheredBytes = context->moved.gathered;
+  metrics.reducedBytes = context->moved.reduced;
+  metrics.localCopyBytes = context->moved.copied;
   history.push_back(metrics);
   if (metricsFile)
     writeMetrics(metrics);
@@ -232,7 +238,7 @@ Status Trainer::save() {
       setup.flight->noteSaved(oneLine(options.save));
   }
   // From here on all ranks know it, on other hosts too.
-  FSDPRT_RETURN_IF_ERROR(context->streams->gatherValues(0).status());
+  FSDPRT_RETURN_IF_ERROR(context->device->control().gatherValues(0).status());
   setup.flight->noteSaved(oneLine(options.save));
   return Status();
 }
@@ -263,7 +269,7 @@ Status Trainer::report() {
     // Others wait for the first one only; were they to beat too, none of them
     // would see that one of them is stuck.
     Heartbeat::Beating beating(isFirst() ? heartbeat.get() : nullptr);
-    keep(writeTrace(*context->trace, *context->streams, rank, manifest,
+    keep(writeTrace(*context->trace, context->device->control(), rank, manifest,
                     options.trace));
   }
   if (!options.records.empty())
@@ -296,14 +302,15 @@ static void checkPrinted() {
 }
 
 Status Trainer::summarise() {
-  auto matching = context->streams->gatherValues(planMatches);
+  auto matching = context->device->control().gatherValues(planMatches);
   if (!matching.ok())
     return matching.status();
-  auto measured = context->streams->gatherValues(context->recorder.peakBytes());
+  auto measured =
+      context->device->control().gatherValues(context->recorder.peakBytes());
   if (!measured.ok())
     return measured.status();
-  auto growth =
-      context->streams->gatherValues(residentHighWater() - residentBefore);
+  auto growth = context->device->control().gatherValues(residentHighWater() -
+                                                        residentBefore);
   if (!growth.ok())
     return growth.status();
   std::vector<RankPeak> peaks;
@@ -324,7 +331,7 @@ Status Trainer::summarise() {
     checkPrinted();
   }
   // A rank that fails ends the others: not before all is told.
-  return context->streams->gatherValues(0).status();
+  return context->device->control().gatherValues(0).status();
 }
 
 Status Trainer::run() {

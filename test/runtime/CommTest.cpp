@@ -1,9 +1,8 @@
 //===- CommTest.cpp - Collectives, streams, time-outs ---------------------===//
 
-#include "comm/Collective.h"
-#include "comm/Streams.h"
 #include "comm/ThreadCommunicator.h"
 #include "core/DType.h"
+#include "device/CpuWork.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -18,6 +17,50 @@ using testing::HasSubstr;
 
 namespace {
 
+/// What the thread works on: ends after it.
+struct Kept {
+  StreamState state;
+  std::vector<std::unique_ptr<Dispatch>> operations;
+};
+
+/// The streams of one rank.
+class Streams : private Kept, public CommunicationThread {
+public:
+  Streams(Communicator &communicator, const Device::Options &options)
+      : CommunicationThread(communicator, Kept::state, options) {}
+
+  void issue(const fsdprt_op &op, std::unique_ptr<StreamWork> work,
+             std::vector<DeviceAddress> args = {},
+             std::vector<DeviceRange> dying = {}) {
+    auto operation = std::make_unique<Dispatch>();
+    operation->op = &op;
+    operation->mark = FlightMark(op, 0);
+    operation->args = std::move(args);
+    operation->dying = std::move(dying);
+    operation->work = std::move(work);
+    Kept::state.reserve(op);
+    operations.push_back(std::move(operation));
+    ASSERT_TRUE(enqueue(*operations.back()).ok());
+  }
+  void issue(const fsdprt_op &op, std::function<Status()> work,
+             std::vector<DeviceAddress> args = {}) {
+    issue(op, std::make_unique<HostTask>(std::move(work)), std::move(args));
+  }
+  Status waitFor(int32_t event) {
+    fsdprt_op op = {};
+    op.waits = &event;
+    op.num_waits = 1;
+    return waitForEvents(op);
+  }
+  void recordEvent(int32_t event) {
+    fsdprt_op op = {};
+    op.record = event;
+    Kept::state.reserve(op);
+    record(op);
+  }
+  Status status() const { return Kept::state.status(); }
+};
+
 /// Runs `body(rank, streams, communicator)` on every rank of a thread group.
 template <typename Body>
 void onRanks(int world, Body body, double timeout = 20) {
@@ -28,7 +71,7 @@ void onRanks(int world, Body body, double timeout = 20) {
   for (int rank = 0; rank < world; ++rank)
     threads.emplace_back([&, rank] {
       ThreadCommunicator communicator(group, rank);
-      Streams::Options options;
+      Device::Options options;
       options.flight = &*flight;
       options.slot = flight->slotOfRank(rank);
       options.slot->pid = 1;
@@ -60,22 +103,15 @@ struct Described {
   fsdprt_collective_desc desc;
 };
 
-Status runCollective(Streams &streams, CollectiveKind kind,
-                     const fsdprt_collective_desc &desc, void *const *args,
-                     int rank, int world) {
-  auto collective = Collective::create(kind, desc, args, rank, world);
+Status runCollective(Streams &streams, Communicator &communicator,
+                     CollectiveKind kind, const fsdprt_collective_desc &desc,
+                     void *const *args) {
+  auto collective = Collective::create(kind, desc, args, communicator.rank(),
+                                       communicator.size());
   if (!collective.ok())
     return collective.status();
-  Streams::Task task;
-  task.op = &desc.op;
-  task.channel = desc.comm;
-  if (world > 1)
-    task.transfers = collective->transfers();
-  task.finish = [&] {
-    collective->finish();
-    return Status();
-  };
-  streams.issue(std::move(task));
+  streams.issue(desc.op,
+                std::make_unique<CollectiveWork>(communicator, *collective));
   return streams.drain();
 }
 
@@ -102,13 +138,13 @@ protected:
 
 TEST_P(Collectives, AllGather) {
   int n = world();
-  onRanks(n, [&](int rank, Streams &streams, Communicator &) {
+  onRanks(n, [&](int rank, Streams &streams, Communicator &communicator) {
     auto shard = make(count, [&](int64_t i) { return rank + 2 * (i % 11); });
     auto line = make(n * count, [](int64_t) { return 99; });
     Described d({int64_t(shard.size()), int64_t(line.size())}, dtype(), count);
     void *args[] = {shard.data(), line.data()};
-    Status status = runCollective(streams, CollectiveKind::AllGather, d.desc,
-                                  args, rank, n);
+    Status status = runCollective(streams, communicator,
+                                  CollectiveKind::AllGather, d.desc, args);
     ASSERT_TRUE(status.ok()) << status.message();
     for (int64_t i = 0; i < n * count; ++i)
       ASSERT_EQ(at(line, i), i / count + 2 * (i % count % 11));
@@ -117,7 +153,7 @@ TEST_P(Collectives, AllGather) {
 
 TEST_P(Collectives, ReduceScatter) {
   int n = world();
-  onRanks(n, [&](int rank, Streams &streams, Communicator &) {
+  onRanks(n, [&](int rank, Streams &streams, Communicator &communicator) {
     auto line = make(n * count, [&](int64_t i) { return rank + i % 5; });
     auto shard = make(count, [](int64_t) { return 99; });
     auto scratch = make(n * count, [](int64_t) { return 77; });
@@ -125,8 +161,8 @@ TEST_P(Collectives, ReduceScatter) {
         {int64_t(line.size()), int64_t(shard.size()), int64_t(scratch.size())},
         dtype(), count, FSDPRT_COMM_REDUCE);
     void *args[] = {line.data(), shard.data(), scratch.data()};
-    Status status = runCollective(streams, CollectiveKind::ReduceScatter,
-                                  d.desc, args, rank, n);
+    Status status = runCollective(streams, communicator,
+                                  CollectiveKind::ReduceScatter, d.desc, args);
     ASSERT_TRUE(status.ok()) << status.message();
     for (int64_t i = 0; i < count; ++i)
       ASSERT_EQ(at(shard, i), n * (n - 1) / 2 + n * ((rank * count + i) % 5));
@@ -135,15 +171,15 @@ TEST_P(Collectives, ReduceScatter) {
 
 TEST_P(Collectives, AllReduce) {
   int n = world();
-  onRanks(n, [&](int rank, Streams &streams, Communicator &) {
+  onRanks(n, [&](int rank, Streams &streams, Communicator &communicator) {
     auto buffer = make(3, [&](int64_t i) { return rank + i; });
     auto scratch = make(3 * n, [](int64_t) { return 77; });
     Described d({int64_t(buffer.size()), int64_t(scratch.size())}, dtype(), 3,
                 FSDPRT_COMM_SCALAR);
     void *args[] = {buffer.data(), scratch.data()};
     for (int round = 0; round < 3; ++round) {
-      Status status = runCollective(streams, CollectiveKind::AllReduce, d.desc,
-                                    args, rank, n);
+      Status status = runCollective(streams, communicator,
+                                    CollectiveKind::AllReduce, d.desc, args);
       ASSERT_TRUE(status.ok()) << status.message();
     }
     double factor = n * n; // rounds 2 and 3 multiply by n
@@ -162,7 +198,7 @@ static double valueAt(int segment, int rank, int64_t element) {
 
 TEST_P(Collectives, AllGatherOfSegments) {
   int n = world();
-  onRanks(n, [&](int rank, Streams &streams, Communicator &) {
+  onRanks(n, [&](int rank, Streams &streams, Communicator &communicator) {
     auto shard = make(40, [](int64_t) { return 55; });
     auto line = make(n * 40, [](int64_t) { return 99; });
     auto expected = line;
@@ -182,8 +218,8 @@ TEST_P(Collectives, AllGatherOfSegments) {
     d.desc.segments = threeSegments;
     d.desc.num_segments = 3;
     void *args[] = {shard.data(), line.data()};
-    Status status = runCollective(streams, CollectiveKind::AllGather, d.desc,
-                                  args, rank, n);
+    Status status = runCollective(streams, communicator,
+                                  CollectiveKind::AllGather, d.desc, args);
     ASSERT_TRUE(status.ok()) << status.message();
     EXPECT_EQ(line, expected);
   });
@@ -191,7 +227,7 @@ TEST_P(Collectives, AllGatherOfSegments) {
 
 TEST_P(Collectives, ReduceScatterOfSegments) {
   int n = world();
-  onRanks(n, [&](int rank, Streams &streams, Communicator &) {
+  onRanks(n, [&](int rank, Streams &streams, Communicator &communicator) {
     // What lies in no segment is neither sent nor summed.
     auto line = make(n * 40, [](int64_t) { return 99; });
     auto shard = make(40, [](int64_t) { return 99; });
@@ -216,8 +252,8 @@ TEST_P(Collectives, ReduceScatterOfSegments) {
     d.desc.segments = threeSegments;
     d.desc.num_segments = 3;
     void *args[] = {line.data(), shard.data(), scratch.data()};
-    Status status = runCollective(streams, CollectiveKind::ReduceScatter,
-                                  d.desc, args, rank, n);
+    Status status = runCollective(streams, communicator,
+                                  CollectiveKind::ReduceScatter, d.desc, args);
     ASSERT_TRUE(status.ok()) << status.message();
     EXPECT_EQ(shard, expected);
   });
@@ -274,33 +310,25 @@ TEST(Collective, RejectsSegmentsThatDoNotFit) {
 TEST(Streams, AGatherDoesNotWaitForAReduction) {
   // Rank 0 issues the reduction long before rank 1 does; the gather behind it
   // on another stream must complete in between.
-  onRanks(2, [&](int rank, Streams &streams, Communicator &) {
+  onRanks(2, [&](int rank, Streams &streams, Communicator &communicator) {
     float shard = float(rank), line[2], buffer = 1, scratch[2];
     Described gather({4, 8}, FSDPRT_F32, 1, FSDPRT_COMM_GATHER);
     Described reduce({4, 8}, FSDPRT_F32, 1, FSDPRT_COMM_SCALAR);
     reduce.desc.op.stream = FSDPRT_STREAM_REDUCE;
     gather.desc.op.record = 0;
     void *gatherArgs[] = {&shard, line}, *reduceArgs[] = {&buffer, scratch};
-    auto makeTask = [&](CollectiveKind kind, Described &d, void *const *args) {
+    auto issue = [&](CollectiveKind kind, Described &d, void *const *args) {
       auto collective = *Collective::create(kind, d.desc, args, rank, 2);
-      Streams::Task task;
-      task.op = &d.desc.op;
-      task.channel = d.desc.comm;
-      task.transfers = collective.transfers();
-      task.finish = [collective] {
-        collective.finish();
-        return Status();
-      };
-      return task;
+      streams.issue(d.desc.op,
+                    std::make_unique<CollectiveWork>(communicator, collective));
     };
-    int32_t event = 0;
     if (rank == 0)
-      streams.issue(makeTask(CollectiveKind::AllReduce, reduce, reduceArgs));
-    streams.issue(makeTask(CollectiveKind::AllGather, gather, gatherArgs));
-    ASSERT_TRUE(streams.waitFor(&event, 1).ok());
+      issue(CollectiveKind::AllReduce, reduce, reduceArgs);
+    issue(CollectiveKind::AllGather, gather, gatherArgs);
+    ASSERT_TRUE(streams.waitFor(0).ok());
     EXPECT_EQ(line[1], 1.0f);
     if (rank == 1)
-      streams.issue(makeTask(CollectiveKind::AllReduce, reduce, reduceArgs));
+      issue(CollectiveKind::AllReduce, reduce, reduceArgs);
     ASSERT_TRUE(streams.drain().ok());
     EXPECT_EQ(buffer, 2.0f);
   });
@@ -312,26 +340,60 @@ TEST(Streams, StartsOnlyAfterItsEvents) {
     fsdprt_op op = {"late", "", "", nullptr, waits, 0, 1, FSDPRT_STREAM_COPY,
                     4};
     std::atomic<bool> ran{false};
-    Streams::Task task;
-    task.op = &op;
-    task.finish = [&] {
+    streams.issue(op, [&] {
       ran = true;
       return Status();
-    };
-    streams.issue(std::move(task));
+    });
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
     EXPECT_FALSE(ran);
     streams.recordEvent(3);
-    int32_t done = 4;
-    ASSERT_TRUE(streams.waitFor(&done, 1).ok());
+    ASSERT_TRUE(streams.waitFor(4).ok());
     EXPECT_TRUE(ran);
   });
 }
 
+TEST(Streams, AnEventEndsAWaitBesideAnExchangeInFlight) {
+  // The thread of rank 0 sleeps in the exchange that rank 1 is late for.
+  onRanks(2, [&](int rank, Streams &streams, Communicator &communicator) {
+    float shard = 0, line[2];
+    Described gather({4, 8}, FSDPRT_F32, 1);
+    void *args[] = {&shard, line};
+    auto collective = *Collective::create(CollectiveKind::AllGather,
+                                          gather.desc, args, rank, 2);
+    int32_t waits[] = {100}; // more events than there is room for at first
+    fsdprt_op late = {"late", "", "", nullptr, waits, 0, 1, FSDPRT_STREAM_COPY,
+                      1};
+    auto issueGather = [&] {
+      streams.issue(gather.desc.op,
+                    std::make_unique<CollectiveWork>(communicator, collective));
+    };
+    if (rank == 0)
+      issueGather();
+    streams.issue(late, [] { return Status(); });
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    streams.recordEvent(100);
+    ASSERT_TRUE(streams.waitFor(1).ok());
+    if (rank == 1)
+      issueGather();
+    ASSERT_TRUE(streams.drain().ok());
+  });
+}
+
+TEST(Streams, EventsOfThePhaseBeforeAreForgotten) {
+  StreamState state;
+  int32_t event = 2;
+  fsdprt_op op = {"both", "", "", nullptr, &event, 0, 1, 0, 2};
+  EXPECT_FALSE(state.recorded(op));
+  state.reserve(op);
+  state.record(op);
+  EXPECT_TRUE(state.recorded(op));
+  state.beginPhase();
+  EXPECT_FALSE(state.recorded(op));
+}
+
 TEST(Streams, AnEventThatNobodyRecordsIsAFailureAndNoHang) {
   onRanks(1, [&](int, Streams &streams, Communicator &) {
-    int32_t event = 7;
-    EXPECT_THAT(streams.waitFor(&event, 1).message(),
+    EXPECT_THAT(streams.waitFor(7).message(),
                 HasSubstr("no earlier operation records"));
   });
 }
@@ -340,15 +402,11 @@ TEST(Streams, AFailedOperationFailsWhatComesNext) {
   onRanks(1, [&](int, Streams &streams, Communicator &) {
     fsdprt_op op = {"broken",           "unit", "", nullptr, nullptr, 0, 0,
                     FSDPRT_STREAM_COPY, -1};
-    Streams::Task task;
-    task.op = &op;
-    task.finish = [] { return failure("out of luck"); };
-    streams.issue(std::move(task));
+    streams.issue(op, [] { return failure("out of luck"); });
     EXPECT_THAT(streams.drain().message(),
                 HasSubstr("operation 'broken' of unit 'unit': out of luck"));
     EXPECT_FALSE(streams.status().ok());
-    int32_t event = 0;
-    EXPECT_FALSE(streams.waitFor(&event, 1).ok());
+    EXPECT_FALSE(streams.waitFor(0).ok());
   });
 }
 
@@ -382,21 +440,26 @@ TEST(Streams, PoisonWaitsForTheLastUser) {
     float data[4] = {1, 2, 3, 4};
     int32_t waits[] = {0};
     float seen = 0;
-    fsdprt_op op = {"reader",           "", "", nullptr, waits, 0, 1,
-                    FSDPRT_STREAM_COPY, 1};
-    Streams::Task task;
-    task.op = &op;
-    task.uses = {{reinterpret_cast<char *>(data), sizeof(data)}};
-    task.finish = [&] {
-      seen = data[2];
-      return Status();
-    };
-    streams.issue(std::move(task));
-    streams.poisonWhenUnused({reinterpret_cast<char *>(data), sizeof(data)});
+    fsdprt_arg arg = {0, FSDPRT_ACCESS_READ, 0, sizeof(data), 0};
+    fsdprt_op reader = {"reader",           "", "", &arg, waits, 1, 1,
+                        FSDPRT_STREAM_COPY, 1};
+    DeviceAddress begin = DeviceAddress(uint64_t(data));
+    streams.issue(reader,
+                  [&] {
+                    seen = data[2];
+                    return Status();
+                  },
+                  {begin});
+    Dispatch last;
+    last.dying = {{begin, sizeof(data)}};
+    streams.poisonDead(last);
     EXPECT_EQ(data[0], 1);
     streams.recordEvent(0);
     ASSERT_TRUE(streams.drain().ok());
     EXPECT_EQ(seen, 3);
+    EXPECT_TRUE(std::isnan(data[2]));
+    data[2] = 3; // now nobody uses it
+    streams.poisonDead(last);
     EXPECT_TRUE(std::isnan(data[2]));
   });
 }

@@ -214,7 +214,7 @@ TEST(FlightRecord, NamesTheKilledRank) {
   FlightSlot *slot = file->slotOfRank(1);
   slot->pid = child;
   enterPhase(slot, "step", 12);
-  markOperation(slot, sampleOp, 5, OperationState::Started);
+  markOperation(slot, FlightMark(sampleOp, 5), OperationState::Started);
   slot->state = FlightState::Running;
   SignalSafeText text;
   ASSERT_TRUE(describeCulprit(*file, 0, false, text));

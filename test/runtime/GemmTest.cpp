@@ -1,6 +1,7 @@
 //===- GemmTest.cpp - Matrix products against a plain loop ----------------===//
 
 #include "device/Gemm.h"
+#include "device/GemmCheck.h"
 #include "device/GemmProblem.h"
 #include "device/WorkerPool.h"
 
@@ -17,6 +18,12 @@ using testing::AllOf;
 using testing::HasSubstr;
 
 namespace {
+
+Status runOnce(GemmLibrary &library, const fsdprt_gemm_desc &desc,
+               void *const *args) {
+  auto product = library.bind(desc, args);
+  return product.ok() ? (*product)->run() : product.status();
+}
 
 struct Product {
   std::vector<float> a, b, c;
@@ -54,9 +61,11 @@ struct Product {
     std::vector<float> old = c;
     GemmLibrary library(1);
     void *pointers[] = {a.data(), b.data(), c.data()};
-    for (int run = 0; run < 2; ++run) { // the second finds the primitive
+    auto product = library.bind(desc, pointers);
+    ASSERT_TRUE(product.ok()) << product.status().message();
+    for (int run = 0; run < 2; ++run) {
       c = old;
-      Status status = library.run(desc, pointers);
+      Status status = (*product)->run();
       ASSERT_TRUE(status.ok()) << status.message();
     }
     std::set<size_t> written;
@@ -222,7 +231,7 @@ TEST(Gemm, HalfPrecisionOperands) {
     void *c = result == FSDPRT_F32 ? (void *)p.c.data() : half.data();
     void *pointers[] = {a.data(), b.data(), c, scratch.data()};
     GemmLibrary library(1);
-    Status status = library.run(p.desc, pointers);
+    Status status = runOnce(library, p.desc, pointers);
     ASSERT_TRUE(status.ok()) << status.message();
     for (int64_t i = 0; i < 37; ++i)
       for (int64_t j = 0; j < 48; ++j) {
@@ -276,7 +285,7 @@ TEST(Gemm, AddsBiasAndResidual) {
       p.desc.op.num_args = pointers.size() + !scratch.empty();
       pointers.push_back(scratch.data());
       GemmLibrary library(1);
-      Status status = library.run(p.desc, pointers.data());
+      Status status = runOnce(library, p.desc, pointers.data());
       ASSERT_TRUE(status.ok()) << status.message();
       for (int64_t b = 0; b < batch; ++b)
         for (int64_t i = 0; i < m; ++i)
@@ -327,7 +336,7 @@ TEST(Gemm, ThreadsChangeNoBit) {
           void *pointers[] = {p.a.data(), p.b.data(), p.c.data(),
                               scratch.data()};
           GemmLibrary library(threads);
-          Status status = library.run(p.desc, pointers);
+          Status status = runOnce(library, p.desc, pointers);
           ASSERT_TRUE(status.ok()) << status.message();
           if (first.empty())
             first = p.c;
@@ -481,6 +490,27 @@ TEST(WorkerPool, CoversTheRangeOnceWhateverTheWorkers) {
       for (auto &count : seen)
         EXPECT_EQ(count, 1);
     }
+  }
+}
+
+/// Tests that two threads at once never have one number: scratch goes by it.
+TEST(WorkerPool, GivesEachThreadANumberOfItsOwn) {
+  WorkerPool pool(5);
+  std::atomic<int> inUse[3] = {};
+  for (int loop = 0; loop < 2000; ++loop) {
+    std::atomic<int64_t> sum{0};
+    int32_t status =
+        pool.run(10, 3, [&](int worker, int64_t begin, int64_t end) -> int32_t {
+          if (worker < 0 || worker >= 3 || inUse[worker]++ != 0)
+            return 1;
+          for (int64_t i = begin; i < end; ++i)
+            sum += i;
+          std::this_thread::yield();
+          --inUse[worker];
+          return 0;
+        });
+    ASSERT_EQ(status, 0);
+    ASSERT_EQ(sum, 45);
   }
 }
 

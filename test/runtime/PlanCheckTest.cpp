@@ -150,14 +150,13 @@ TEST(Recorder, RecordsWhatDiffersInALaterRun) {
   fsdprt_arg second = {0, FSDPRT_ACCESS_WRITE, 64, 64, 1};
   fsdprt_op a = {"a", "", "", &first, nullptr, 1, 0, 0, -1};
   fsdprt_op b = {"b", "", "", &second, nullptr, 1, 0, 0, -1};
-  recorder.beginPhase("step");
-  recorder.record(0, a);
-  recorder.beginPhase("step");
+  EXPECT_EQ(recorder.beginPhase("init"), 0);
+  EXPECT_EQ(recorder.beginPhase("step"), 1);
   recorder.record(0, a);
   EXPECT_EQ(recorder.peakBytes(), 64);
-  ASSERT_EQ(recorder.phases()[0].operations[0].accesses.size(), 1u);
+  ASSERT_EQ(recorder.phases()[1].operations[0].accesses.size(), 1u);
   recorder.beginPhase("step");
   recorder.record(0, b);
   EXPECT_EQ(recorder.peakBytes(), 128);
-  EXPECT_EQ(recorder.phases()[0].operations[0].accesses.size(), 2u);
+  EXPECT_EQ(recorder.phases()[1].operations[0].accesses.size(), 2u);
 }

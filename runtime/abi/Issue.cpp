@@ -1,0 +1,54 @@
+//===- Issue.cpp - The way of every call of the program -------------------===//
+
+#include "abi/Issue.h"
+
+using namespace fsdprt;
+
+static Status resolve(const fsdprt_context &context, const fsdprt_arg &arg,
+                      int number, std::vector<DeviceAddress> &resolved) {
+  if (arg.arena < 0 || arg.arena >= int32_t(context.arenas.size()))
+    return failure("argument ", number, " is in arena ", arg.arena,
+                   ", which does not exist");
+  const fsdprt_context::Memory &arena = context.arenas[arg.arena];
+  if (arg.offset < 0 || arg.bytes < 0 || arg.offset > arena.bytes ||
+      arg.bytes > arena.bytes - arg.offset)
+    return failure("argument ", number, " takes bytes [", arg.offset, ", ",
+                   arg.offset + arg.bytes, "), outside of arena '", arena.name,
+                   "' of ", arena.bytes, " bytes");
+  resolved.push_back(arena.begin + arg.offset);
+  return Status();
+}
+
+Expected<std::unique_ptr<Operation>>
+fsdprt::prepareOperation(fsdprt_context &context, const fsdprt_op &op) {
+  if (op.stream < 0 || op.stream >= FSDPRT_NUM_STREAMS)
+    return failure("stream ", op.stream, " does not exist");
+  int64_t index = context.operations.index();
+  auto operation = std::make_unique<Operation>();
+  Dispatch &dispatch = operation->dispatch;
+  dispatch.op = &op;
+  dispatch.mark = FlightMark(op, index);
+  for (int32_t i = 0; i < op.num_args; ++i)
+    FSDPRT_RETURN_IF_ERROR(resolve(context, op.args[i], i, dispatch.args));
+  dispatch.dying = context.dyingAfter(index);
+  context.recorder.record(index, op);
+  return operation;
+}
+
+fsdprt_status fsdprt::failOperation(fsdprt_context &context,
+                                    const fsdprt_op &op, const Status &status) {
+  // A failure of another thread has its own operation in its message.
+  if (context.device->failed()) {
+    context.error = context.device->status();
+    return 1;
+  }
+  std::ostringstream text;
+  text << "operation " << context.operations.index() << " ('" << op.name << "'";
+  if (op.unit[0])
+    text << " of unit '" << op.unit << "'";
+  text << ") of phase '" << context.phase << "'";
+  if (context.step >= 0)
+    text << ", step " << context.step + 1; // from 1, as the progress
+  context.error = failure(text.str(), ": ", status.message());
+  return 1;
+}

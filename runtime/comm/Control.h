@@ -1,0 +1,27 @@
+//===- Control.h - The ranks' own talk --------------------------*- C++ -*-===//
+
+#ifndef FSDPRT_COMM_CONTROL_H
+#define FSDPRT_COMM_CONTROL_H
+
+#include "comm/Communicator.h"
+
+namespace fsdprt {
+
+/// What the runtime itself exchanges with the other ranks, outside of the
+/// program's communicators: data of the host, while no phase runs. Fails when
+/// a peer is lost or does not answer in time.
+class Control {
+public:
+  virtual ~Control() = default;
+
+  /// One piece a rank, as in Communicator::start; ends when all have come.
+  virtual Status exchange(std::vector<Transfer> transfers) = 0;
+  virtual int numRanks() const = 0;
+
+  /// Every rank's `value`, by rank.
+  Expected<std::vector<int64_t>> gatherValues(int64_t value);
+};
+
+} // namespace fsdprt
+
+#endif // FSDPRT_COMM_CONTROL_H

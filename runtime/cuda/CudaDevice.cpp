@@ -1,0 +1,283 @@
+//===- CudaDevice.cpp - A GPU as a rank's device --------------------------===//
+
+#include "cuda/CudaDevice.h"
+
+#include "device/GemmCheck.h"
+
+using namespace fsdprt;
+using namespace fsdprt::cuda;
+
+//===----------------------------------------------------------------------===//
+// Opening
+//===----------------------------------------------------------------------===//
+
+CudaDevice::CudaDevice(std::unique_ptr<Gpu> given, Communicator &communicator,
+                       Options given_options)
+    : gpu(std::move(given)), options(std::move(given_options)),
+      talk(communicator, talkState, options), rank(communicator.rank()),
+      ranks(communicator.size()), streams(*gpu, options), host(*gpu, streams),
+      words(*gpu) {}
+
+/// What the CPU's device does and this one does not.
+static Status checkOptions(const Device::Options &options) {
+  if (options.commDelaySeconds > 0)
+    return failure("--comm-delay slows down the CPU's collectives; this "
+                   "program is for a GPU");
+  if (options.trace)
+    return failure("--trace measures programs for the CPU; this one is for a "
+                   "GPU: use NVIDIA Nsight Systems");
+  return Status();
+}
+
+static Status checkFits(const Gpu &gpu, const CudaProgram &program) {
+  Expected<int64_t> free = gpu.freeBytes();
+  if (!free.ok())
+    return free.status();
+  if (program.arenaBytes <= *free)
+    return Status();
+  return failure("the plan takes ", program.arenaBytes, " bytes of the GPU (",
+                 gpu.name(), "), which has ", *free,
+                 " free: end what else runs there, or compile for less: a "
+                 "smaller batch, --recompute, more ranks");
+}
+
+Expected<std::unique_ptr<Device>> CudaDevice::create(const CudaProgram &program,
+                                                     Communicator &communicator,
+                                                     Options options) {
+  FSDPRT_RETURN_IF_ERROR(checkOptions(options));
+  auto gpu = Gpu::open(program.localRank, program.localRanks, /*shared=*/false);
+  if (!gpu.ok())
+    return gpu.status();
+  std::unique_ptr<CudaDevice> device(
+      new CudaDevice(std::move(*gpu), communicator, std::move(options)));
+  FSDPRT_RETURN_IF_ERROR(device->open(program, communicator.rank()));
+  return std::unique_ptr<Device>(std::move(device));
+}
+
+/// The module and the communicators take memory as well: what is free is asked
+/// when they have it.
+Status CudaDevice::open(const CudaProgram &program, int rank) {
+  auto image = KernelImage::load(*gpu, program.kernels, program.architecture);
+  if (!image.ok())
+    return image.status();
+  kernels.emplace(std::move(*image));
+  if (ranks > 1) {
+    auto group = NcclGroup::create(talk, rank, program.numCommunicators,
+                                   options.timeoutSeconds);
+    if (!group.ok())
+      return group.status();
+    nccl = std::move(*group);
+    streams.setCheck([this] { return nccl->check(); });
+  }
+  return checkFits(*gpu, program);
+}
+
+CudaDevice::~CudaDevice() {
+  // Nothing of it may be in use when memory goes; after a fault it is not.
+  if (!failed())
+    (void)streams.drainAll();
+  for (CUdeviceptr arena : arenas)
+    gpu->api().cuMemFree(arena);
+}
+
+Expected<DeviceAddress> CudaDevice::allocate(const ArenaSpec &arena) {
+  CUdeviceptr address = 0;
+  CUresult result = gpu->api().cuMemAlloc(
+      &address, size_t(std::max<int64_t>(arena.bytes, 1)));
+  if (result != CUDA_SUCCESS)
+    return failure("cannot allocate ", arena.bytes, " bytes for arena '",
+                   arena.name, "' on the GPU (", gpu->name(),
+                   "): ", gpu->api().describe(result));
+  arenas.push_back(address);
+  return DeviceAddress(address);
+}
+
+//===----------------------------------------------------------------------===//
+// Binding
+//===----------------------------------------------------------------------===//
+
+Device::Bound CudaDevice::bound(Enqueue enqueue, const Dispatch &operation) {
+  auto work = std::make_unique<CudaWork>(std::move(enqueue));
+  if (operation.op->record >= 0) {
+    Expected<Event> event = Event::create(*gpu);
+    if (!event.ok())
+      return event.status();
+    work->event = std::move(*event);
+  }
+  if (gpu->api().simulatedOperation)
+    for (int32_t i = 0; i < operation.op->num_args; ++i)
+      work->ranges.push_back({uint64_t(operation.args[i]),
+                              operation.op->args[i].bytes,
+                              operation.op->args[i].access, 0});
+  return std::unique_ptr<Work>(std::move(work));
+}
+
+Status CudaDevice::prepare(const fsdprt_gemm_desc &desc) {
+  if (!products) {
+    auto created = LtProducts::create();
+    if (!created.ok())
+      return created.status();
+    products = std::move(*created);
+  }
+  FSDPRT_RETURN_IF_ERROR(checkGemm(desc));
+  return products->find(desc).status();
+}
+
+static Status checkLaunch(const fsdprt_launch_desc &desc) {
+  if (!desc.symbol || desc.blocks < 1 || desc.threads < 1)
+    return failure("it has no grid: the program was compiled for a CPU");
+  if (desc.scratch_bytes == 0)
+    return Status();
+  int64_t needed = desc.scratch_bytes * desc.blocks;
+  if (desc.op.num_args < 1 || desc.op.args[desc.op.num_args - 1].bytes < needed)
+    return failure("the last argument does not hold ", needed,
+                   " bytes of scratch for ", desc.blocks, " blocks");
+  return Status();
+}
+
+Device::Bound CudaDevice::bindLaunch(const fsdprt_launch_desc &desc,
+                                     const Dispatch &operation) {
+  FSDPRT_RETURN_IF_ERROR(checkLaunch(desc));
+  Expected<CUfunction> function = kernels->find(desc.symbol, desc.threads);
+  if (!function.ok())
+    return function.status();
+  auto status = words.next();
+  if (!status.ok())
+    return status.status();
+  Bound work =
+      bound(launchOf(*gpu, *function, desc, operation, *status), operation);
+  if (work.ok()) {
+    static_cast<CudaWork &>(**work).status = *status;
+    launches.push_back(&operation);
+  }
+  return work;
+}
+
+Device::Bound CudaDevice::bindProduct(const fsdprt_gemm_desc &desc,
+                                      const Dispatch &operation) {
+  FSDPRT_RETURN_IF_ERROR(prepare(desc));
+  const LtProduct *product = *products->find(desc);
+  return bound(
+      [product, args = addressesOf(operation)](CUstream stream) {
+        return product->run(args.data(), stream);
+      },
+      operation);
+}
+
+Device::Bound CudaDevice::bindFill(const fsdprt_fill_desc &desc,
+                                   const Dispatch &operation) {
+  return bound(fillOf(*gpu, desc, operation), operation);
+}
+
+Device::Bound CudaDevice::bindCopy(const fsdprt_copy_desc &desc,
+                                   const Dispatch &operation) {
+  auto from = uint64_t(operation.args[0]), to = uint64_t(operation.args[1]);
+  auto bytes = uint64_t(desc.op.args[0].bytes);
+  if (from != to && from < to + bytes && to < from + bytes)
+    return failure("it copies ", bytes,
+                   " bytes to where some of them are read from");
+  const Gpu &device = *gpu;
+  return bound(
+      [&device, from, to, bytes](CUstream stream) {
+        return device.check("cuMemcpyDtoDAsync", device.api().cuMemcpyDtoDAsync(
+                                                     to, from, bytes, stream));
+      },
+      operation);
+}
+
+Device::Bound CudaDevice::bindConstant(const fsdprt_constant_desc &desc,
+                                       const Dispatch &operation) {
+  const Gpu &device = *gpu;
+  return bound(
+      [&device, &desc, to = uint64_t(operation.args[0])](CUstream stream) {
+        return device.check(
+            "cuMemcpyHtoDAsync",
+            device.api().cuMemcpyHtoDAsync(
+                to, desc.data, size_t(desc.op.args[0].bytes), stream));
+      },
+      operation);
+}
+
+Device::Bound CudaDevice::bindCollective(CollectiveKind kind,
+                                         const fsdprt_collective_desc &desc,
+                                         const Dispatch &operation) {
+  FSDPRT_RETURN_IF_ERROR(
+      checkCollective(kind, desc, ranks, /*sumsNeedScratch=*/false));
+  if (!nccl)
+    return failure("one rank has nobody to exchange with; compile the program "
+                   "again");
+  Enqueue zero = kind == CollectiveKind::ReduceScatter
+                     ? zeroGapsOf(*gpu, desc, operation)
+                     : nullptr;
+  return bound(
+      [this, kind, &desc, zero = std::move(zero),
+       args = addressesOf(operation)](CUstream stream) -> Status {
+        if (zero)
+          FSDPRT_RETURN_IF_ERROR(zero(stream));
+        return nccl->run(kind, desc, args.data(), stream);
+      },
+      operation);
+}
+
+Device::Bound CudaDevice::bindHost(HostWork work, const Dispatch &operation) {
+  return bound([this, &operation, work = std::move(work)](
+                   CUstream) { return host.run(work, operation); },
+               operation);
+}
+
+Device::Bound CudaDevice::bindJoin(const Dispatch &operation) {
+  return bound([this](CUstream) { return drain(); }, operation);
+}
+
+//===----------------------------------------------------------------------===//
+// Running
+//===----------------------------------------------------------------------===//
+
+Status CudaDevice::beginPhase(int, int64_t) {
+  streams.beginPhase();
+  return host.upload();
+}
+
+Status CudaDevice::enqueue(const Dispatch &operation) {
+  CudaWork &work = cudaWorkOf(operation);
+  const fsdprt_op &op = *operation.op;
+  markOperation(options.slot, operation.mark, OperationState::Issued);
+  FSDPRT_RETURN_IF_ERROR(streams.waitForEvents(op));
+  if (gpu->api().simulatedOperation)
+    gpu->api().simulatedOperation(op.name, op.unit, work.ranges.data(),
+                                  int32_t(work.ranges.size()));
+  FSDPRT_RETURN_IF_ERROR(work.enqueue(gpu->stream(op.stream)));
+  FSDPRT_RETURN_IF_ERROR(streams.record(op, work.event));
+  if (options.checked) { // so that the one that fails is known
+    FSDPRT_RETURN_IF_ERROR(streams.drain(op.stream));
+    FSDPRT_RETURN_IF_ERROR(checkKernels());
+  }
+  markOperation(options.slot, operation.mark, OperationState::Ended);
+  return Status();
+}
+
+/// A kernel that failed has said so in its word.
+Status CudaDevice::checkKernels() {
+  for (const Dispatch *launch : launches) {
+    int32_t status = *cudaWorkOf(*launch).status.host;
+    if (status == 0)
+      continue;
+    std::string unit = launch->op->unit;
+    return failure("operation ", launch->index(), " ('", launch->op->name, "'",
+                   unit.empty() ? "" : " of unit '" + unit + "'",
+                   "): the kernel failed with status ", status);
+  }
+  return Status();
+}
+
+Status CudaDevice::finishPhase() {
+  FSDPRT_RETURN_IF_ERROR(streams.drainAll());
+  return checkKernels();
+}
+
+/// What fails in a phase's last wait comes of any of its operations.
+Status CudaDevice::drain() {
+  if (!failed())
+    problem = finishPhase();
+  return problem;
+}

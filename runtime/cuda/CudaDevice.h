@@ -1,0 +1,96 @@
+//===- CudaDevice.h - A GPU as a rank's device ------------------*- C++ -*-===//
+
+#ifndef FSDPRT_CUDA_CUDADEVICE_H
+#define FSDPRT_CUDA_CUDADEVICE_H
+
+#include "cuda/CudaWork.h"
+#include "cuda/HostMemory.h"
+#include "cuda/KernelImage.h"
+#include "cuda/LtProducts.h"
+#include "cuda/NcclGroup.h"
+#include "device/CommunicationThread.h"
+
+namespace fsdprt::cuda {
+
+/// What a device needs to know of the program and of the rank's host.
+struct CudaProgram {
+  std::string architecture; ///< that it was compiled for: "sm_90"
+  std::vector<KernelFile> kernels;
+  int64_t arenaBytes = 0;
+  int numCommunicators = 0;
+  int localRank = 0, localRanks = 1; ///< of the host
+};
+
+/// Kernels from a module, products by cuBLASLt, collectives by NCCL: everything
+/// is put on the rank's streams, whose order is the plan's, by the thread that
+/// runs the program.
+class CudaDevice : public Device {
+public:
+  /// Opens the GPU and the libraries, and meets the other ranks. Fails, before
+  /// anything is allocated, where the arenas are more than the GPU has free.
+  static Expected<std::unique_ptr<Device>> create(const CudaProgram &program,
+                                                  Communicator &communicator,
+                                                  Options options);
+  ~CudaDevice() override;
+
+  const char *name() const override { return "cuda"; }
+
+  Expected<DeviceAddress> allocate(const ArenaSpec &arena) override;
+  void *hostWrite(const DeviceRange &range) override {
+    return host.write(range);
+  }
+  Expected<const void *> hostRead(const DeviceRange &range) override {
+    return host.read(range);
+  }
+
+  Status prepare(const fsdprt_gemm_desc &desc) override;
+  Bound bindLaunch(const fsdprt_launch_desc &desc,
+                   const Dispatch &operation) override;
+  Bound bindProduct(const fsdprt_gemm_desc &desc,
+                    const Dispatch &operation) override;
+  Bound bindFill(const fsdprt_fill_desc &desc,
+                 const Dispatch &operation) override;
+  Bound bindCopy(const fsdprt_copy_desc &desc,
+                 const Dispatch &operation) override;
+  Bound bindConstant(const fsdprt_constant_desc &desc,
+                     const Dispatch &operation) override;
+  Bound bindCollective(CollectiveKind kind, const fsdprt_collective_desc &desc,
+                       const Dispatch &operation) override;
+  Bound bindHost(HostWork work, const Dispatch &operation) override;
+  Bound bindJoin(const Dispatch &operation) override;
+
+  Status beginPhase(int phase, int64_t step) override;
+  Status enqueue(const Dispatch &operation) override;
+  Status drain() override;
+  bool failed() const override { return !problem.ok(); }
+  Status status() const override { return problem; }
+  double takeBlockedSeconds() override { return 0; }
+  Control &control() override { return talk; }
+
+private:
+  CudaDevice(std::unique_ptr<Gpu> gpu, Communicator &communicator,
+             Options options);
+  Status open(const CudaProgram &program, int rank);
+  Bound bound(Enqueue enqueue, const Dispatch &operation);
+  Status checkKernels();
+  Status finishPhase();
+
+  const std::unique_ptr<Gpu> gpu;
+  const Options options;
+  StreamState talkState;
+  CommunicationThread talk; // the ranks' own
+  const int rank, ranks;
+  CudaStreams streams;
+  HostMemory host;
+  PinnedWords words;
+  std::optional<KernelImage> kernels;
+  std::unique_ptr<LtProducts> products; // null: none were asked for
+  std::unique_ptr<NcclGroup> nccl;      // null: one rank
+  std::vector<CUdeviceptr> arenas;
+  std::vector<const Dispatch *> launches; // of all phases
+  Status problem;                         // the first that came late
+};
+
+} // namespace fsdprt::cuda
+
+#endif // FSDPRT_CUDA_CUDADEVICE_H

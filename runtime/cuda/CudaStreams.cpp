@@ -1,0 +1,112 @@
+//===- CudaStreams.cpp - Order between a GPU's operations -----------------===//
+
+#include "cuda/CudaStreams.h"
+
+#include <thread>
+
+using namespace fsdprt;
+using namespace fsdprt::cuda;
+using Clock = std::chrono::steady_clock;
+
+//===----------------------------------------------------------------------===//
+// Events
+//===----------------------------------------------------------------------===//
+
+Expected<Event> Event::create(const Gpu &gpu) {
+  Event created;
+  FSDPRT_CUDA(gpu, cuEventCreate, &created.event, CU_EVENT_DISABLE_TIMING);
+  created.gpu = &gpu;
+  return created;
+}
+
+Event &Event::operator=(Event &&other) noexcept {
+  std::swap(gpu, other.gpu);
+  std::swap(event, other.event);
+  return *this;
+}
+
+Event::~Event() {
+  if (event)
+    gpu->api().cuEventDestroy(event);
+}
+
+//===----------------------------------------------------------------------===//
+// Order
+//===----------------------------------------------------------------------===//
+
+Status CudaStreams::waitForEvents(const fsdprt_op &op) {
+  for (int32_t i = 0; i < op.num_waits; ++i) {
+    size_t number = size_t(op.waits[i]);
+    if (number >= events.size() || events[number].phase != phase)
+      return failure("it waits for an event that no earlier operation records");
+    if (events[number].stream != op.stream) // else it comes later anyway
+      FSDPRT_CUDA(gpu, cuStreamWaitEvent, gpu.stream(op.stream),
+                  events[number].event, 0);
+  }
+  return Status();
+}
+
+Status CudaStreams::record(const fsdprt_op &op, const Event &event) {
+  if (op.record < 0)
+    return Status();
+  FSDPRT_CUDA(gpu, cuEventRecord, event.get(), gpu.stream(op.stream));
+  if (size_t(op.record) >= events.size())
+    events.resize(size_t(op.record) + 1);
+  events[op.record] = {event.get(), op.stream, phase};
+  return Status();
+}
+
+Status CudaStreams::waitForStream(int32_t from) {
+  if (!fence) {
+    Expected<Event> created = Event::create(gpu);
+    if (!created.ok())
+      return created.status();
+    fence = std::move(*created);
+  }
+  FSDPRT_CUDA(gpu, cuEventRecord, fence.get(), gpu.stream(from));
+  for (int32_t i = 0; i < FSDPRT_NUM_STREAMS; ++i)
+    if (i != from)
+      FSDPRT_CUDA(gpu, cuStreamWaitEvent, gpu.stream(i), fence.get(), 0);
+  return Status();
+}
+
+//===----------------------------------------------------------------------===//
+// Waiting
+//===----------------------------------------------------------------------===//
+
+/// Between two looks: short at first, since a step may end any moment.
+Status CudaStreams::idle(int attempt, Clock::time_point start) const {
+  if (check)
+    FSDPRT_RETURN_IF_ERROR(check());
+  if (Clock::now() - start > std::chrono::duration<double>(timeoutSeconds)) {
+    SignalSafeText culprit;
+    if (!flight || !describeCulprit(*flight, -1, true, culprit))
+      culprit << "the GPU does not come to an end";
+    return failure("no progress for ", timeoutSeconds, " s: ", culprit.data(),
+                   "; see --timeout if it only takes this long");
+  }
+  constexpr int spins = 200;
+  if (attempt >= spins)
+    std::this_thread::sleep_for(
+        std::chrono::microseconds(std::min(20 + attempt - spins, 500)));
+  return Status();
+}
+
+Status CudaStreams::drain(int32_t number) {
+  Clock::time_point start = Clock::now();
+  for (int attempt = 0;; ++attempt) {
+    CUresult result = gpu.api().cuStreamQuery(gpu.stream(number));
+    if (result == CUDA_SUCCESS)
+      return Status();
+    if (result != CUDA_ERROR_NOT_READY)
+      return gpu.check("an operation on the GPU", result);
+    FSDPRT_RETURN_IF_ERROR(idle(attempt, start));
+  }
+}
+
+Status CudaStreams::drainAll() {
+  for (int32_t i = 0; i < FSDPRT_NUM_STREAMS; ++i)
+    FSDPRT_RETURN_IF_ERROR(drain(i));
+  markProgress(slot);
+  return Status();
+}

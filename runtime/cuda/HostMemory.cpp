@@ -1,0 +1,91 @@
+//===- HostMemory.cpp - What goes in and out of a GPU ---------------------===//
+
+#include "cuda/HostMemory.h"
+
+using namespace fsdprt;
+using namespace fsdprt::cuda;
+
+Expected<PinnedMemory *> HostMemory::mirrorOf(const DeviceRange &range) {
+  auto key = std::make_pair(uint64_t(range.begin), range.bytes);
+  auto found = mirrors.find(key);
+  if (found == mirrors.end()) {
+    auto created = PinnedMemory::create(gpu, range.bytes);
+    if (!created.ok())
+      return created.status();
+    found = mirrors.emplace(key, std::move(*created)).first;
+  }
+  return &found->second;
+}
+
+void *HostMemory::write(const DeviceRange &range) {
+  Expected<PinnedMemory *> mirror = mirrorOf(range);
+  if (!mirror.ok()) {
+    problem = mirror.status();
+    return nullptr;
+  }
+  written.push_back(range);
+  return (*mirror)->data();
+}
+
+Status HostMemory::upload() {
+  FSDPRT_RETURN_IF_ERROR(problem);
+  if (written.empty())
+    return Status();
+  for (const DeviceRange &range : written)
+    FSDPRT_CUDA(gpu, cuMemcpyHtoDAsync, CUdeviceptr(range.begin),
+                (*mirrorOf(range))->data(), size_t(range.bytes),
+                gpu.stream(FSDPRT_STREAM_COMPUTE));
+  written.clear();
+  return streams.waitForStream(FSDPRT_STREAM_COMPUTE);
+}
+
+Expected<const void *> HostMemory::read(const DeviceRange &range) {
+  Expected<PinnedMemory *> mirror = mirrorOf(range);
+  if (!mirror.ok())
+    return mirror.status();
+  FSDPRT_CUDA(gpu, cuMemcpyDtoHAsync, (*mirror)->data(),
+              CUdeviceptr(range.begin), size_t(range.bytes),
+              gpu.stream(FSDPRT_STREAM_COMPUTE));
+  FSDPRT_RETURN_IF_ERROR(streams.drain(FSDPRT_STREAM_COMPUTE));
+  return static_cast<const void *>((*mirror)->data());
+}
+
+/// Grows, and is used again: lines come one after the other.
+Expected<char *> HostMemory::stage(int64_t bytes) {
+  if (staging.size() < bytes) {
+    staging = PinnedMemory();
+    auto created = PinnedMemory::create(gpu, bytes);
+    if (!created.ok())
+      return created.status();
+    staging = std::move(*created);
+  }
+  return staging.data();
+}
+
+Status HostMemory::run(const Device::HostWork &work,
+                       const Dispatch &operation) {
+  const fsdprt_op &op = *operation.op;
+  CUstream stream = gpu.stream(op.stream);
+  int64_t bytes = 0;
+  for (int32_t i = 0; i < op.num_args; ++i)
+    bytes += op.args[i].bytes;
+  Expected<char *> memory = stage(std::max<int64_t>(bytes, 1));
+  if (!memory.ok())
+    return memory.status();
+  std::vector<void *> host;
+  for (int32_t i = 0; i < op.num_args; ++i) {
+    host.push_back(*memory);
+    if (op.args[i].access & FSDPRT_ACCESS_READ)
+      FSDPRT_CUDA(gpu, cuMemcpyDtoHAsync, *memory,
+                  CUdeviceptr(operation.args[i]), size_t(op.args[i].bytes),
+                  stream);
+    *memory += op.args[i].bytes;
+  }
+  FSDPRT_RETURN_IF_ERROR(streams.drain(op.stream));
+  FSDPRT_RETURN_IF_ERROR(work(host.data()));
+  for (int32_t i = 0; i < op.num_args; ++i)
+    if (op.args[i].access & FSDPRT_ACCESS_WRITE)
+      FSDPRT_CUDA(gpu, cuMemcpyHtoDAsync, CUdeviceptr(operation.args[i]),
+                  host[i], size_t(op.args[i].bytes), stream);
+  return streams.drain(op.stream);
+}

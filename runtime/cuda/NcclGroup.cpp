@@ -1,0 +1,180 @@
+//===- NcclGroup.cpp - The communicators of a program ---------------------===//
+
+#include "cuda/NcclGroup.h"
+
+#include "core/DType.h"
+
+#include <chrono>
+#include <cstdlib>
+#include <cstring>
+#include <thread>
+
+using namespace fsdprt;
+using namespace fsdprt::cuda;
+
+//===----------------------------------------------------------------------===//
+// Meeting
+//===----------------------------------------------------------------------===//
+
+/// Rank 0's `value`, on all ranks.
+template <typename T>
+static Status broadcast(Control &control, int rank, T &value) {
+  T mine = value;
+  std::vector<T> received(size_t(control.numRanks()));
+  std::vector<Transfer> transfers(received.size());
+  for (size_t peer = 0; peer < transfers.size(); ++peer)
+    transfers[peer] = {&mine, &received[peer], sizeof(T)};
+  FSDPRT_RETURN_IF_ERROR(control.exchange(std::move(transfers)));
+  if (rank != 0)
+    value = received[0];
+  return Status();
+}
+
+Expected<std::unique_ptr<NcclGroup>> NcclGroup::create(Control &control,
+                                                       int rank, int count,
+                                                       double timeoutSeconds) {
+  // Several communicators of one GPU are then launched in the order of the
+  // calls, which is the same on all ranks. Read when the library is loaded.
+  ::setenv("NCCL_LAUNCH_ORDER_IMPLICIT", "1", /*overwrite=*/0);
+  Expected<Nccl> nccl = Nccl::load();
+  if (!nccl.ok())
+    return nccl.status();
+  std::unique_ptr<NcclGroup> group(
+      new NcclGroup(std::move(*nccl), rank, control.numRanks()));
+  for (int i = 0; i < count; ++i) {
+    ncclUniqueId id = {};
+    if (rank == 0)
+      FSDPRT_RETURN_IF_ERROR(group->nccl.check(
+          "ncclGetUniqueId", group->nccl.ncclGetUniqueId(&id), nullptr));
+    FSDPRT_RETURN_IF_ERROR(broadcast(control, rank, id));
+    FSDPRT_RETURN_IF_ERROR(group->add(id, timeoutSeconds));
+  }
+  return group;
+}
+
+Status NcclGroup::add(const ncclUniqueId &id, double timeoutSeconds) {
+  ncclConfig_t config;
+  config.blocking = 0;
+  ncclComm_t comm = nullptr;
+  ncclResult_t result =
+      nccl.ncclCommInitRankConfig(&comm, ranks, id, rank, &config);
+  FSDPRT_RETURN_IF_ERROR(nccl.check("ncclCommInitRankConfig", result, comm));
+  comms.push_back(comm);
+  auto start = std::chrono::steady_clock::now();
+  while (result == ncclInProgress) {
+    FSDPRT_RETURN_IF_ERROR(nccl.check("ncclCommGetAsyncError",
+                                      nccl.ncclCommGetAsyncError(comm, &result),
+                                      comm));
+    FSDPRT_RETURN_IF_ERROR(nccl.check("ncclCommInitRankConfig", result, comm));
+    if (std::chrono::steady_clock::now() - start >
+        std::chrono::duration<double>(timeoutSeconds))
+      return failure("NCCL's ranks have not met within ", timeoutSeconds,
+                     " s; NCCL_DEBUG=INFO shows what it tries, and --timeout "
+                     "gives it longer");
+    std::this_thread::sleep_for(std::chrono::microseconds(200));
+  }
+  return Status();
+}
+
+NcclGroup::~NcclGroup() {
+  for (ncclComm_t comm : comms)
+    nccl.ncclCommAbort(comm);
+}
+
+Status NcclGroup::check() const {
+  for (ncclComm_t comm : comms) {
+    ncclResult_t error = ncclSuccess;
+    FSDPRT_RETURN_IF_ERROR(nccl.check("ncclCommGetAsyncError",
+                                      nccl.ncclCommGetAsyncError(comm, &error),
+                                      comm));
+    FSDPRT_RETURN_IF_ERROR(nccl.check("a collective", error, comm));
+  }
+  return Status();
+}
+
+/// Until a call that goes on in the background has put its work on the stream:
+/// nothing else may be asked of the communicator before.
+Status NcclGroup::settle(const char *call, ncclResult_t result,
+                         ncclComm_t comm) const {
+  while (result == ncclInProgress)
+    FSDPRT_RETURN_IF_ERROR(nccl.check("ncclCommGetAsyncError",
+                                      nccl.ncclCommGetAsyncError(comm, &result),
+                                      comm));
+  return nccl.check(call, result, comm);
+}
+
+//===----------------------------------------------------------------------===//
+// Collectives
+//===----------------------------------------------------------------------===//
+
+/// The type has been checked.
+static ncclDataType_t dataType(int32_t dtype) {
+  switch (dtype) {
+  case FSDPRT_F64:
+    return ncclFloat64;
+  case FSDPRT_BF16:
+    return ncclBfloat16;
+  case FSDPRT_F16:
+    return ncclFloat16;
+  case FSDPRT_I64:
+    return ncclInt64;
+  case FSDPRT_I32:
+    return ncclInt32;
+  case FSDPRT_I8:
+    return ncclInt8;
+  case FSDPRT_BOOL:
+    return ncclUint8;
+  default:
+    return ncclFloat32;
+  }
+}
+
+Status NcclGroup::run(CollectiveKind kind, const fsdprt_collective_desc &desc,
+                      const uint64_t *args, CUstream stream) {
+  if (desc.comm < 0 || size_t(desc.comm) >= comms.size())
+    return failure("communicator ", desc.comm, " does not exist");
+  ncclComm_t comm = comms[desc.comm];
+  if (kind == CollectiveKind::AllReduce) {
+    void *buffer = reinterpret_cast<void *>(args[0]);
+    return settle("ncclAllReduce",
+                  nccl.ncclAllReduce(buffer, buffer, size_t(desc.count),
+                                     dataType(desc.dtype), ncclSum, comm,
+                                     stream),
+                  comm);
+  }
+  FSDPRT_RETURN_IF_ERROR(
+      nccl.check("ncclGroupStart", nccl.ncclGroupStart(), comm));
+  Status status = runSegments(kind, desc, args, stream);
+  Status ended = settle("ncclGroupEnd", nccl.ncclGroupEnd(), comm);
+  return status.ok() ? ended : status;
+}
+
+/// Each segment of a line on its own, all at once.
+Status NcclGroup::runSegments(CollectiveKind kind,
+                              const fsdprt_collective_desc &desc,
+                              const uint64_t *args, CUstream stream) {
+  ncclComm_t comm = comms[desc.comm];
+  int64_t size = sizeOfDType(desc.dtype);
+  fsdprt_segment whole = {0, desc.count};
+  const fsdprt_segment *segments = desc.num_segments ? desc.segments : &whole;
+  int64_t count = desc.num_segments ? desc.num_segments : 1;
+  auto at = [](uint64_t address, int64_t offset) {
+    return reinterpret_cast<void *>(address + uint64_t(offset));
+  };
+  for (const fsdprt_segment *s = segments; s != segments + count; ++s) {
+    int64_t inShard = s->offset * size, inLine = s->offset * size * ranks;
+    ncclResult_t result =
+        kind == CollectiveKind::AllGather
+            ? nccl.ncclAllGather(at(args[0], inShard), at(args[1], inLine),
+                                 size_t(s->count), dataType(desc.dtype), comm,
+                                 stream)
+            : nccl.ncclReduceScatter(at(args[0], inLine), at(args[1], inShard),
+                                     size_t(s->count), dataType(desc.dtype),
+                                     ncclSum, comm, stream);
+    FSDPRT_RETURN_IF_ERROR(nccl.check(kind == CollectiveKind::AllGather
+                                          ? "ncclAllGather"
+                                          : "ncclReduceScatter",
+                                      result, comm));
+  }
+  return Status();
+}

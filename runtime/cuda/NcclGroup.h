@@ -1,0 +1,49 @@
+//===- NcclGroup.h - The communicators of a program -------------*- C++ -*-===//
+
+#ifndef FSDPRT_CUDA_NCCLGROUP_H
+#define FSDPRT_CUDA_NCCLGROUP_H
+
+#include "comm/CollectiveCheck.h"
+#include "comm/Control.h"
+#include "cuda/Gpu.h"
+#include "cuda/Nccl.h"
+
+#include <memory>
+#include <vector>
+
+namespace fsdprt::cuda {
+
+/// A program's communicators over all ranks, by NCCL: non-blocking, so that a
+/// peer that is lost is an error and no hang.
+class NcclGroup {
+public:
+  /// Makes `count` communicators; rank 0's names of them go to the others over
+  /// `control`. In the calling thread's context.
+  static Expected<std::unique_ptr<NcclGroup>>
+  create(Control &control, int rank, int count, double timeoutSeconds);
+  /// Ends them without waiting for peers, which may be gone.
+  ~NcclGroup();
+
+  /// Puts a collective, whose arguments are checked, on `stream`.
+  Status run(CollectiveKind kind, const fsdprt_collective_desc &desc,
+             const uint64_t *args, CUstream stream);
+
+  /// The first error of any communicator.
+  Status check() const;
+
+private:
+  NcclGroup(Nccl nccl, int rank, int ranks)
+      : nccl(std::move(nccl)), rank(rank), ranks(ranks) {}
+  Status add(const ncclUniqueId &id, double timeoutSeconds);
+  Status settle(const char *call, ncclResult_t result, ncclComm_t comm) const;
+  Status runSegments(CollectiveKind kind, const fsdprt_collective_desc &desc,
+                     const uint64_t *args, CUstream stream);
+
+  const Nccl nccl;
+  const int rank, ranks;
+  std::vector<ncclComm_t> comms; // by the program's number
+};
+
+} // namespace fsdprt::cuda
+
+#endif // FSDPRT_CUDA_NCCLGROUP_H
