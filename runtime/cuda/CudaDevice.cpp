@@ -11,21 +11,18 @@ using namespace fsdprt::cuda;
 // Opening
 //===----------------------------------------------------------------------===//
 
-CudaDevice::CudaDevice(std::unique_ptr<Gpu> given, Communicator &communicator,
+CudaDevice::CudaDevice(std::shared_ptr<Gpu> given, Communicator &communicator,
                        Options given_options)
     : gpu(std::move(given)), options(std::move(given_options)),
       talk(communicator, talkState, options), rank(communicator.rank()),
-      ranks(communicator.size()), streams(*gpu, options), host(*gpu, streams),
-      words(*gpu) {}
+      ranks(communicator.size()), streams(*gpu, options),
+      times(*gpu, streams, options.trace), host(*gpu, streams), words(*gpu) {}
 
 /// What the CPU's device does and this one does not.
 static Status checkOptions(const Device::Options &options) {
   if (options.commDelaySeconds > 0)
     return failure("--comm-delay slows down the CPU's collectives; this "
                    "program is for a GPU");
-  if (options.trace)
-    return failure("--trace measures programs for the CPU; this one is for a "
-                   "GPU: use NVIDIA Nsight Systems");
   return Status();
 }
 
@@ -235,18 +232,22 @@ Device::Bound CudaDevice::bindJoin(const Dispatch &operation) {
 
 Status CudaDevice::beginPhase(int, int64_t) {
   streams.beginPhase();
-  return host.upload();
+  FSDPRT_RETURN_IF_ERROR(host.upload());
+  return times.beginPhase();
 }
 
 Status CudaDevice::enqueue(const Dispatch &operation) {
   CudaWork &work = cudaWorkOf(operation);
   const fsdprt_op &op = *operation.op;
   markOperation(options.slot, operation.mark, OperationState::Issued);
+  FSDPRT_RETURN_IF_ERROR(times.beforeWaits(operation));
   FSDPRT_RETURN_IF_ERROR(streams.waitForEvents(op));
+  FSDPRT_RETURN_IF_ERROR(times.beforeWork(operation));
   if (gpu->api().simulatedOperation)
     gpu->api().simulatedOperation(op.name, op.unit, work.ranges.data(),
                                   int32_t(work.ranges.size()));
   FSDPRT_RETURN_IF_ERROR(work.enqueue(gpu->stream(op.stream)));
+  FSDPRT_RETURN_IF_ERROR(times.afterWork(operation));
   FSDPRT_RETURN_IF_ERROR(streams.record(op, work.event));
   if (options.checked) { // so that the one that fails is known
     FSDPRT_RETURN_IF_ERROR(streams.drain(op.stream));
@@ -272,7 +273,8 @@ Status CudaDevice::checkKernels() {
 
 Status CudaDevice::finishPhase() {
   FSDPRT_RETURN_IF_ERROR(streams.drainAll());
-  return checkKernels();
+  FSDPRT_RETURN_IF_ERROR(checkKernels());
+  return times.finishPhase();
 }
 
 /// What fails in a phase's last wait comes of any of its operations.

@@ -8,6 +8,7 @@
 #include "cuda/KernelImage.h"
 #include "cuda/LtProducts.h"
 #include "cuda/NcclGroup.h"
+#include "cuda/Timeline.h"
 #include "device/CommunicationThread.h"
 
 namespace fsdprt::cuda {
@@ -64,23 +65,24 @@ public:
   Status drain() override;
   bool failed() const override { return !problem.ok(); }
   Status status() const override { return problem; }
-  double takeBlockedSeconds() override { return 0; }
+  double takeBlockedSeconds() override { return times.takeBlockedSeconds(); }
   Control &control() override { return talk; }
 
 private:
-  CudaDevice(std::unique_ptr<Gpu> gpu, Communicator &communicator,
+  CudaDevice(std::shared_ptr<Gpu> gpu, Communicator &communicator,
              Options options);
   Status open(const CudaProgram &program, int rank);
   Bound bound(Enqueue enqueue, const Dispatch &operation);
   Status checkKernels();
   Status finishPhase();
 
-  const std::unique_ptr<Gpu> gpu;
+  const std::shared_ptr<Gpu> gpu;
   const Options options;
   StreamState talkState;
   CommunicationThread talk; // the ranks' own
   const int rank, ranks;
   CudaStreams streams;
+  Timeline times;
   HostMemory host;
   PinnedWords words;
   std::optional<KernelImage> kernels;

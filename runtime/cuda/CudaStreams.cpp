@@ -12,10 +12,10 @@ using Clock = std::chrono::steady_clock;
 // Events
 //===----------------------------------------------------------------------===//
 
-Expected<Event> Event::create(const Gpu &gpu) {
+Expected<Event> Event::create(const Gpu &gpu, unsigned flags) {
   Event created;
-  FSDPRT_CUDA(gpu, cuEventCreate, &created.event, CU_EVENT_DISABLE_TIMING);
-  created.gpu = &gpu;
+  FSDPRT_CUDA(gpu, cuEventCreate, &created.event, flags);
+  created.gpu = gpu.shared_from_this();
   return created;
 }
 

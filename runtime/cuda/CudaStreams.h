@@ -15,8 +15,8 @@ namespace fsdprt::cuda {
 /// A CUevent of one operation, which records it each time it runs.
 class Event {
 public:
-  /// `gpu` outlives it.
-  static Expected<Event> create(const Gpu &gpu);
+  static Expected<Event> create(const Gpu &gpu,
+                                unsigned flags = CU_EVENT_DISABLE_TIMING);
   Event() = default;
   Event(Event &&other) noexcept { *this = std::move(other); }
   Event &operator=(Event &&other) noexcept;
@@ -26,7 +26,7 @@ public:
   explicit operator bool() const { return event; }
 
 private:
-  const Gpu *gpu = nullptr;
+  std::shared_ptr<const Gpu> gpu;
   CUevent event = nullptr;
 };
 

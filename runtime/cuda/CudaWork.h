@@ -17,6 +17,8 @@ public:
 
   const Enqueue enqueue;
   Event event; // of operations that record one
+  /// Timed, of those that are measured (Timeline.h).
+  Event waitBegin, workBegin, workEnd;
   /// Of kernels: what is not 0 after one has failed.
   PinnedWords::Word status;
   /// What a simulator is told that the operation touches.

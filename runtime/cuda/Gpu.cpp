@@ -5,11 +5,11 @@
 using namespace fsdprt;
 using namespace fsdprt::cuda;
 
-Expected<std::unique_ptr<Gpu>> Gpu::open(int local, int ranks, bool shared) {
+Expected<std::shared_ptr<Gpu>> Gpu::open(int local, int ranks, bool shared) {
   Expected<Driver> driver = Driver::load();
   if (!driver.ok())
     return driver.status();
-  std::unique_ptr<Gpu> gpu(new Gpu(std::move(*driver)));
+  std::shared_ptr<Gpu> gpu(new Gpu(std::move(*driver)));
   CUresult begun = gpu->driver.cuInit(0);
   int count = 0;
   if (begun != CUDA_ERROR_NO_DEVICE) {

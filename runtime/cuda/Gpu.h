@@ -11,12 +11,13 @@
 namespace fsdprt::cuda {
 
 /// A GPU with its primary context and the four streams of a rank. Everything
-/// that is called on it belongs to the thread that opened it.
-class Gpu {
+/// that is called on it belongs to the thread that opened it. Shared by what
+/// outlives the device, as the events of bound operations.
+class Gpu : public std::enable_shared_from_this<Gpu> {
 public:
   /// The host's GPU that its rank number `local` of `ranks` takes. `shared`:
   /// ranks may have one together. Fails where there is none for it.
-  static Expected<std::unique_ptr<Gpu>> open(int local, int ranks, bool shared);
+  static Expected<std::shared_ptr<Gpu>> open(int local, int ranks, bool shared);
   ~Gpu();
 
   const Driver &api() const { return driver; }
