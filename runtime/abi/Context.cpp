@@ -3,6 +3,7 @@
 #include "abi/Context.h"
 
 #include "core/DType.h"
+#include "cuda/CudaDevice.h"
 #include "device/CpuDevice.h"
 
 #include <limits>
@@ -34,6 +35,17 @@ Status fsdprt_context::allocate() {
   return Status();
 }
 
+/// The device that the program was compiled for.
+static Expected<std::unique_ptr<Device>>
+createDevice(const Manifest &manifest, HostPlace place, Exchanges exchanges,
+             Communicator &communicator, const Device::Options &options) {
+  if (manifest.target == "cuda")
+    return cuda::CudaDevice::create(manifest, place, exchanges, communicator,
+                                    options);
+  return std::unique_ptr<Device>(
+      std::make_unique<CpuDevice>(communicator, options));
+}
+
 Expected<std::unique_ptr<fsdprt_context>>
 fsdprt_context::create(const Manifest &manifest, Communicator &communicator,
                        FlightFile *flight, Options options) {
@@ -61,7 +73,11 @@ fsdprt_context::create(const Manifest &manifest, Communicator &communicator,
   deviceOptions.trace = context->trace.get();
   deviceOptions.onThreadStart = onThreadStart;
   context->arenas.reserve(manifest.arenas.size()); // signal handlers look at it
-  context->device = std::make_unique<CpuDevice>(communicator, deviceOptions);
+  Expected<std::unique_ptr<Device>> device = createDevice(
+      manifest, options.place, options.exchanges, communicator, deviceOptions);
+  if (!device.ok())
+    return device.status();
+  context->device = std::move(*device);
   FSDPRT_RETURN_IF_ERROR(context->allocate());
   return context;
 }

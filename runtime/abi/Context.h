@@ -5,6 +5,7 @@
 
 #include "abi/Operations.h"
 #include "core/Recorder.h"
+#include "device/HostPlace.h"
 #include "io/Checkpoint.h"
 #include "io/ParameterLoader.h"
 
@@ -18,6 +19,8 @@ struct fsdprt_context {
     double timeoutSeconds = 60;
     double commDelaySeconds = 0;
     int64_t traceFirst = 0, traceEnd = 0; // steps to trace: [first, end)
+    fsdprt::HostPlace place;
+    fsdprt::Exchanges exchanges = fsdprt::Exchanges::Host;
   };
 
   /// An arena of the device.

@@ -14,9 +14,9 @@ using namespace fsdprt::cuda;
 CudaDevice::CudaDevice(std::shared_ptr<Gpu> given, Communicator &communicator,
                        Options given_options)
     : gpu(std::move(given)), options(std::move(given_options)),
-      talk(communicator, talkState, options), rank(communicator.rank()),
-      ranks(communicator.size()), streams(*gpu, options),
-      times(*gpu, streams, options.trace), host(*gpu, streams), words(*gpu) {}
+      talk(communicator, talkState, options), communicator(communicator),
+      streams(*gpu, options), times(*gpu, streams, options.trace),
+      host(*gpu, streams), words(*gpu) {}
 
 /// What the CPU's device does and this one does not.
 static Status checkOptions(const Device::Options &options) {
@@ -26,47 +26,53 @@ static Status checkOptions(const Device::Options &options) {
   return Status();
 }
 
-static Status checkFits(const Gpu &gpu, const CudaProgram &program) {
+static Status checkFits(const Gpu &gpu, const Manifest &manifest) {
   Expected<int64_t> free = gpu.freeBytes();
   if (!free.ok())
     return free.status();
-  if (program.arenaBytes <= *free)
+  if (manifest.plannedPeakBytes <= *free)
     return Status();
-  return failure("the plan takes ", program.arenaBytes, " bytes of the GPU (",
-                 gpu.name(), "), which has ", *free,
+  return failure("the plan takes ", manifest.plannedPeakBytes,
+                 " bytes of the GPU (", gpu.name(), "), which has ", *free,
                  " free: end what else runs there, or compile for less: a "
                  "smaller batch, --recompute, more ranks");
 }
 
-Expected<std::unique_ptr<Device>> CudaDevice::create(const CudaProgram &program,
+Expected<std::unique_ptr<Device>> CudaDevice::create(const Manifest &manifest,
+                                                     HostPlace place,
+                                                     Exchanges exchanges,
                                                      Communicator &communicator,
                                                      Options options) {
   FSDPRT_RETURN_IF_ERROR(checkOptions(options));
-  auto gpu = Gpu::open(program.localRank, program.localRanks, /*shared=*/false);
+  auto gpu = Gpu::open(place.rank, place.ranks, exchanges == Exchanges::Host);
   if (!gpu.ok())
     return gpu.status();
   std::unique_ptr<CudaDevice> device(
       new CudaDevice(std::move(*gpu), communicator, std::move(options)));
-  FSDPRT_RETURN_IF_ERROR(device->open(program, communicator.rank()));
+  FSDPRT_RETURN_IF_ERROR(device->open(manifest, exchanges));
   return std::unique_ptr<Device>(std::move(device));
 }
 
 /// The module and the communicators take memory as well: what is free is asked
 /// when they have it.
-Status CudaDevice::open(const CudaProgram &program, int rank) {
-  auto image = KernelImage::load(*gpu, program.kernels, program.architecture);
+Status CudaDevice::open(const Manifest &manifest, Exchanges exchanges) {
+  auto image = KernelImage::load(*gpu, manifest);
   if (!image.ok())
     return image.status();
   kernels.emplace(std::move(*image));
-  if (ranks > 1) {
-    auto group = NcclGroup::create(talk, rank, program.numCommunicators,
+  if (communicator.size() > 1 && exchanges == Exchanges::Nccl) {
+    auto group = NcclGroup::create(talk, communicator.rank(),
+                                   int(manifest.communicators.size()),
                                    options.timeoutSeconds);
     if (!group.ok())
       return group.status();
     nccl = std::move(*group);
-    streams.setCheck([this] { return nccl->check(); });
   }
-  return checkFits(*gpu, program);
+  streams.setCheck([this]() -> Status {
+    FSDPRT_RETURN_IF_ERROR(talkState.status());
+    return nccl ? nccl->check() : Status();
+  });
+  return checkFits(*gpu, manifest);
 }
 
 CudaDevice::~CudaDevice() {
@@ -198,11 +204,10 @@ Device::Bound CudaDevice::bindConstant(const fsdprt_constant_desc &desc,
 Device::Bound CudaDevice::bindCollective(CollectiveKind kind,
                                          const fsdprt_collective_desc &desc,
                                          const Dispatch &operation) {
-  FSDPRT_RETURN_IF_ERROR(
-      checkCollective(kind, desc, ranks, /*sumsNeedScratch=*/false));
+  FSDPRT_RETURN_IF_ERROR(checkCollective(kind, desc, communicator.size(),
+                                         /*sumsNeedScratch=*/false));
   if (!nccl)
-    return failure("one rank has nobody to exchange with; compile the program "
-                   "again");
+    return bindStaged(kind, desc, operation);
   Enqueue zero = kind == CollectiveKind::ReduceScatter
                      ? zeroGapsOf(*gpu, desc, operation)
                      : nullptr;
@@ -213,6 +218,18 @@ Device::Bound CudaDevice::bindCollective(CollectiveKind kind,
           FSDPRT_RETURN_IF_ERROR(zero(stream));
         return nccl->run(kind, desc, args.data(), stream);
       },
+      operation);
+}
+
+Device::Bound CudaDevice::bindStaged(CollectiveKind kind,
+                                     const fsdprt_collective_desc &desc,
+                                     const Dispatch &operation) {
+  auto staged = StagedCollective::create(*gpu, words, talk, communicator, kind,
+                                         desc, operation);
+  if (!staged.ok())
+    return staged.status();
+  return bound(
+      [staged = *staged](CUstream stream) { return staged->enqueue(stream); },
       operation);
 }
 

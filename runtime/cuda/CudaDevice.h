@@ -8,23 +8,16 @@
 #include "cuda/KernelImage.h"
 #include "cuda/LtProducts.h"
 #include "cuda/NcclGroup.h"
+#include "cuda/StagedCollective.h"
 #include "cuda/Timeline.h"
 #include "device/CommunicationThread.h"
+#include "device/HostPlace.h"
 
 namespace fsdprt::cuda {
 
-/// What a device needs to know of the program and of the rank's host.
-struct CudaProgram {
-  std::string architecture; ///< that it was compiled for: "sm_90"
-  std::vector<KernelFile> kernels;
-  int64_t arenaBytes = 0;
-  int numCommunicators = 0;
-  int localRank = 0, localRanks = 1; ///< of the host
-};
-
-/// Kernels from a module, products by cuBLASLt, collectives by NCCL: everything
-/// is put on the rank's streams, whose order is the plan's, by the thread that
-/// runs the program.
+/// Kernels from a module, products by cuBLASLt, collectives by NCCL or through
+/// the host: everything is put on the rank's streams, whose order is the
+/// plan's, by the thread that runs the program.
 class CudaDevice : public Device {
 public:
   /// Opens the GPU and the libraries, and meets the other ranks. Fails, before
@@ -71,8 +64,10 @@ public:
 private:
   CudaDevice(std::shared_ptr<Gpu> gpu, Communicator &communicator,
              Options options);
-  Status open(const CudaProgram &program, int rank);
+  Status open(const Manifest &manifest, Exchanges exchanges);
   Bound bound(Enqueue enqueue, const Dispatch &operation);
+  Bound bindStaged(CollectiveKind kind, const fsdprt_collective_desc &desc,
+                   const Dispatch &operation);
   Status checkKernels();
   Status finishPhase();
 
@@ -80,14 +75,14 @@ private:
   const Options options;
   StreamState talkState;
   CommunicationThread talk; // the ranks' own
-  const int rank, ranks;
+  Communicator &communicator;
   CudaStreams streams;
   Timeline times;
   HostMemory host;
   PinnedWords words;
   std::optional<KernelImage> kernels;
   std::unique_ptr<LtProducts> products; // null: none were asked for
-  std::unique_ptr<NcclGroup> nccl;      // null: one rank
+  std::unique_ptr<NcclGroup> nccl;      // null: one rank, or staged
   std::vector<CUdeviceptr> arenas;
   std::vector<const Dispatch *> launches; // of all phases
   Status problem;                         // the first that came late

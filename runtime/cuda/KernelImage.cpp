@@ -41,11 +41,11 @@ static bool isForOthers(CUresult result) {
 }
 
 Expected<KernelImage> KernelImage::load(const Gpu &gpu,
-                                        const std::vector<KernelFile> &files,
-                                        const std::string &architecture) {
+                                        const Manifest &manifest) {
   std::string problem = "it has no GPU code";
-  for (const KernelFile &file : files) {
-    Expected<std::string> image = readImage(file.path);
+  for (const KernelFile &file : manifest.kernels) {
+    std::string path = manifest.folder + "/" + file.file;
+    Expected<std::string> image = readImage(path);
     if (!image.ok())
       return image.status();
     CUmodule module = nullptr;
@@ -55,7 +55,7 @@ Expected<KernelImage> KernelImage::load(const Gpu &gpu,
       return KernelImage(gpu, module);
     problem = gpu.api().describe(result) + (log.empty() ? "" : ": " + log);
     if (!isForOthers(result))
-      return failure("cannot load '", file.path, "': ", problem);
+      return failure("cannot load '", path, "': ", problem);
   }
   int chip = gpu.capability();
   return failure(

@@ -3,26 +3,16 @@
 #ifndef FSDPRT_CUDA_KERNELIMAGE_H
 #define FSDPRT_CUDA_KERNELIMAGE_H
 
+#include "core/Manifest.h"
 #include "cuda/Gpu.h"
 
-#include <vector>
-
 namespace fsdprt::cuda {
-
-/// A file of GPU code in a program's folder.
-struct KernelFile {
-  std::string path;
-  std::string form; ///< "cubin", "ptx", "simulated"
-};
 
 /// A program's kernels, loaded.
 class KernelImage {
 public:
-  /// The first of `files` that the driver takes; `architecture` ("sm_90") is
-  /// what the program was compiled for.
-  static Expected<KernelImage> load(const Gpu &gpu,
-                                    const std::vector<KernelFile> &files,
-                                    const std::string &architecture);
+  /// The first of the program's files that the driver takes.
+  static Expected<KernelImage> load(const Gpu &gpu, const Manifest &manifest);
   KernelImage(KernelImage &&other) noexcept
       : gpu(other.gpu), module(std::exchange(other.module, nullptr)) {}
   ~KernelImage();

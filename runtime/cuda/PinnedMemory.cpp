@@ -17,7 +17,7 @@ Expected<PinnedMemory> PinnedMemory::create(const Gpu &gpu, int64_t bytes) {
     return failure("cannot pin ", bytes, " bytes of the host's memory (",
                    gpu.api().describe(result),
                    "); allow more locked memory (ulimit -l)");
-  pinned.gpu = &gpu;
+  pinned.gpu = gpu.shared_from_this();
   pinned.memory = static_cast<char *>(memory);
   pinned.bytes = bytes;
   std::memset(memory, 0, size_t(bytes));

@@ -14,7 +14,7 @@ namespace fsdprt::cuda {
 class PinnedMemory {
 public:
   PinnedMemory() = default;
-  /// Of `bytes` bytes, which are 0. `gpu` outlives it.
+  /// Of `bytes` bytes, which are 0.
   static Expected<PinnedMemory> create(const Gpu &gpu, int64_t bytes);
   PinnedMemory(PinnedMemory &&other) noexcept { *this = std::move(other); }
   PinnedMemory &operator=(PinnedMemory &&other) noexcept;
@@ -26,7 +26,7 @@ public:
   CUdeviceptr device() const { return address; }
 
 private:
-  const Gpu *gpu = nullptr;
+  std::shared_ptr<const Gpu> gpu;
   char *memory = nullptr;
   CUdeviceptr address = 0;
   int64_t bytes = 0;

@@ -134,10 +134,12 @@ static void addMachineOptions(CLI::App &app, RunOptions &options) {
       ->check(CLI::Validator(checkWhole<int>, "", ""))
       ->group("Machine");
   app.add_option("--comm", options.comm,
-                 "mpi (default): ranks are processes; thread: threads of this "
-                 "one")
+                 "mpi: ranks are processes (default on CPUs; on GPUs data goes "
+                 "through the host, and ranks may share one); nccl: processes "
+                 "with a GPU each (default on GPUs); thread: threads of this "
+                 "process")
       ->type_name("NAME")
-      ->check(CLI::IsMember({"mpi", "thread"}))
+      ->check(CLI::IsMember({"mpi", "nccl", "thread"}))
       ->group("Machine");
   app.add_option(
          "--threads", options.threads,

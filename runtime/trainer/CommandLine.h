@@ -12,7 +12,7 @@ namespace fsdprt {
 struct RunOptions {
   std::string program; // folder
   int ranks = 0;       // 0: as many as the program's mesh has
-  std::string comm = "mpi";
+  std::string comm; // "": what the program's device wants
 
   std::string data, tokenizer, labels;
   bool shuffle = true;

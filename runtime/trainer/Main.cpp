@@ -59,10 +59,21 @@ static Status checkRanks(const Manifest &manifest, int ranks,
                  " or compile with --mesh of another size");
 }
 
+static Exchanges exchangesOf(const RunOptions &options) {
+  return options.comm == "nccl" ? Exchanges::Nccl : Exchanges::Host;
+}
+
+/// What moves data where the user has not said it.
+static std::string defaultComm(const Manifest &manifest) {
+  return manifest.target == "cuda" ? "nccl" : "mpi";
+}
+
 static Status checkFits(const RunOptions &options, const Manifest &manifest,
                         int ranks) {
-  return options.ignoreMemory ? Status()
-                              : checkMemory(manifest, ranks, freeMemory());
+  // What a GPU has free is asked by the rank that has it.
+  if (options.ignoreMemory || manifest.target == "cuda")
+    return Status();
+  return checkMemory(manifest, ranks, freeMemory());
 }
 
 //===----------------------------------------------------------------------===//
@@ -76,6 +87,8 @@ static void runThread(const RunOptions &options, const Manifest &manifest,
   RankSetup setup;
   setup.communicator = &communicator;
   setup.flight = flight;
+  setup.place = {rank, group->size()};
+  setup.exchanges = exchangesOf(options);
   setup.threads =
       threadsPerRank(ownCores(), ownCores(), group->size(), coreQuota());
   setup.terminal = ::isatty(STDOUT_FILENO);
@@ -205,6 +218,8 @@ static int runMpiRank(const RunOptions &options,
   RankSetup setup;
   setup.communicator = communicator->get();
   setup.flight = flight;
+  setup.place = {host->local, host->count};
+  setup.exchanges = exchangesOf(options);
   setup.threads =
       threadsPerRank(host->cores, ownCores(), host->count, coreQuota());
   // mpirun gives the ranks a terminal of their own, whatever it writes to.
@@ -244,6 +259,10 @@ static Status checkRun(const RunOptions &options,
                        const std::optional<RankEnvironment> &environment,
                        const Expected<Manifest> &manifest) {
   FSDPRT_RETURN_IF_ERROR(manifest.status());
+  if (options.comm == "nccl" && manifest->target != "cuda")
+    return failure("--comm nccl exchanges between GPUs, and this program is "
+                   "for the CPU; compile it with --target cuda, or use --comm "
+                   "mpi");
   if (std::getenv(flightVariable))
     return Status(); // the launcher has looked
   if (options.ranks)
@@ -259,18 +278,20 @@ static Status checkRun(const RunOptions &options,
   return Status();
 }
 
-static int run(const RunOptions &options,
+static int run(RunOptions options,
                const std::optional<RankEnvironment> &environment, int argc,
                char **argv) {
   Expected<Manifest> manifest = Status::failure("not read");
   Status status;
   try {
     manifest = loadManifest(options.program);
+    if (options.comm.empty())
+      options.comm = manifest.ok() ? defaultComm(*manifest) : "mpi";
     status = checkRun(options, environment, manifest);
   } catch (...) {
     status = describeException();
   }
-  bool isRank = environment && (options.comm == "mpi" || !status.ok());
+  bool isRank = environment && (options.comm != "thread" || !status.ok());
   if (isRank)
     return runMpiRank(options, manifest, *environment, status);
   if (status.ok())

@@ -100,6 +100,8 @@ Status Trainer::loadProgram() {
   program = std::move(*loaded);
   fsdprt_context::Options contextOptions;
   contextOptions.threads = options.threads ? options.threads : setup.threads;
+  contextOptions.place = setup.place;
+  contextOptions.exchanges = setup.exchanges;
   contextOptions.checked = options.checked;
   contextOptions.timeoutSeconds = options.timeoutSeconds;
   contextOptions.traceFirst = options.traceFirst;

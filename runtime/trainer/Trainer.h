@@ -5,6 +5,7 @@
 
 #include "comm/Communicator.h"
 #include "core/FlightRecord.h"
+#include "device/HostPlace.h"
 #include "core/Manifest.h"
 #include "trainer/CommandLine.h"
 
@@ -15,6 +16,8 @@ namespace fsdprt {
 struct RankSetup {
   Communicator *communicator = nullptr;
   FlightFile *flight = nullptr;
+  HostPlace place;
+  Exchanges exchanges = Exchanges::Host;
   int threads = 1;            // to compute with, unless --threads says it
   bool terminal = false;      // standard output ends at one
   bool sharedProcess = false; // ranks are threads

@@ -1,0 +1,126 @@
+//===- StagedCollective.cpp - Collectives through the host ----------------===//
+
+#include "cuda/StagedCollective.h"
+
+#include "core/DType.h"
+
+#include <atomic>
+
+using namespace fsdprt;
+using namespace fsdprt::cuda;
+
+Expected<std::shared_ptr<StagedCollective>> StagedCollective::create(
+    const Gpu &gpu, PinnedWords &words, CommunicationThread &thread,
+    Communicator &communicator, CollectiveKind kind,
+    const fsdprt_collective_desc &desc, const Dispatch &operation) {
+  std::shared_ptr<StagedCollective> staged(
+      new StagedCollective(gpu, thread, communicator));
+  for (PinnedWords::Word *word : {&staged->isSent, &staged->isReady}) {
+    auto next = words.next();
+    if (!next.ok())
+      return next.status();
+    *word = *next;
+  }
+  FSDPRT_RETURN_IF_ERROR(staged->describe(desc, operation, kind));
+  return staged;
+}
+
+/// The host's collective: the same arguments in pinned memory, and scratch for
+/// what is summed.
+Status StagedCollective::describe(const fsdprt_collective_desc &given,
+                                  const Dispatch &operation,
+                                  CollectiveKind kind) {
+  desc = given;
+  desc.op.args = args;
+  desc.op.waits = nullptr;
+  desc.op.num_waits = 0; // the stream has waited
+  desc.op.record = -1;
+  std::copy(given.op.args, given.op.args + given.op.num_args, args);
+  int64_t part = desc.count * sizeOfDType(desc.dtype);
+  if (kind != CollectiveKind::AllGather) {
+    fsdprt_arg &scratch = args[desc.op.num_args++];
+    scratch.access = FSDPRT_ACCESS_SCRATCH;
+    scratch.bytes = part * communicator.size();
+  }
+  int64_t bytes = 0;
+  for (int32_t i = 0; i < desc.op.num_args; ++i)
+    bytes += args[i].bytes;
+  auto pinned = PinnedMemory::create(gpu, std::max<int64_t>(bytes, 1));
+  if (!pinned.ok())
+    return pinned.status();
+  memory = std::move(*pinned);
+  char *host[3] = {}, *next = memory.data();
+  for (int32_t i = 0; i < desc.op.num_args; ++i) {
+    host[i] = next;
+    next += args[i].bytes;
+  }
+  void *pointers[] = {host[0], host[1], host[2]};
+  auto created = Collective::create(kind, desc, pointers, communicator.rank(),
+                                    communicator.size());
+  if (!created.ok())
+    return created.status();
+  collective.emplace(std::move(*created));
+  planCopies(operation, kind, host);
+  task.op = &desc.op;
+  task.mark = operation.mark;
+  task.work = std::make_unique<HostPart>(*this);
+  return Status();
+}
+
+/// Of a gathered line only what the segments hold: the rest stays as it is.
+void StagedCollective::planCopies(const Dispatch &operation,
+                                  CollectiveKind kind, char *const *host) {
+  auto whole = [&](int i) {
+    return Copy{CUdeviceptr(operation.args[i]), host[i], size_t(args[i].bytes)};
+  };
+  sent = {whole(0)};
+  if (kind == CollectiveKind::AllReduce)
+    received = {whole(0)};
+  else if (kind == CollectiveKind::ReduceScatter || desc.num_segments == 0)
+    received = {whole(1)};
+  else
+    for (int64_t i = 0; i < desc.num_segments; ++i) {
+      int64_t size = sizeOfDType(desc.dtype) * communicator.size();
+      int64_t offset = desc.segments[i].offset * size;
+      received.push_back({CUdeviceptr(operation.args[1] + offset),
+                          host[1] + offset,
+                          size_t(desc.segments[i].count * size)});
+    }
+}
+
+Status StagedCollective::enqueue(CUstream stream) {
+  ++round;
+  for (const Copy &copy : sent)
+    FSDPRT_CUDA(gpu, cuMemcpyDtoHAsync, copy.host, copy.device, copy.bytes,
+                stream);
+  FSDPRT_CUDA(gpu, cuStreamWriteValue32, stream, isSent.device, round,
+              CU_STREAM_WRITE_VALUE_DEFAULT);
+  FSDPRT_CUDA(gpu, cuStreamWaitValue32, stream, isReady.device, round,
+              CU_STREAM_WAIT_VALUE_GEQ);
+  for (const Copy &copy : received)
+    FSDPRT_CUDA(gpu, cuMemcpyHtoDAsync, copy.device, copy.host, copy.bytes,
+                stream);
+  return thread.enqueue(task);
+}
+
+Expected<bool> StagedCollective::test() {
+  if (!isStarted) {
+    if (uint32_t(*isSent.host) != round)
+      return false;
+    std::atomic_thread_fence(std::memory_order_acquire);
+    isStarted = true;
+    if (communicator.size() > 1)
+      FSDPRT_RETURN_IF_ERROR(
+          communicator.start(collective->channel(), collective->transfers()));
+  }
+  return communicator.size() > 1 ? communicator.test(collective->channel())
+                                 : Expected<bool>(true);
+}
+
+Status StagedCollective::finish() {
+  isStarted = false;
+  collective->finish();
+  std::atomic_thread_fence(std::memory_order_release);
+  *isReady.host = int32_t(round);
+  return Status();
+}
