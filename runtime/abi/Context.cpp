@@ -71,6 +71,8 @@ fsdprt_context::create(const Manifest &manifest, Communicator &communicator,
   deviceOptions.flight = flight;
   deviceOptions.slot = context->slot;
   deviceOptions.trace = context->trace.get();
+  deviceOptions.graphs = options.graphs;
+  deviceOptions.onWarning = options.onWarning;
   deviceOptions.onThreadStart = onThreadStart;
   context->arenas.reserve(manifest.arenas.size()); // signal handlers look at it
   Expected<std::unique_ptr<Device>> device = createDevice(

@@ -19,6 +19,8 @@ struct fsdprt_context {
     double timeoutSeconds = 60;
     double commDelaySeconds = 0;
     int64_t traceFirst = 0, traceEnd = 0; // steps to trace: [first, end)
+    bool graphs = true;                   // on GPUs: whole phases at once
+    std::function<void(const std::string &)> onWarning;
     fsdprt::HostPlace place;
     fsdprt::Exchanges exchanges = fsdprt::Exchanges::Host;
   };

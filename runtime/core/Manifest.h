@@ -32,6 +32,19 @@ struct ArenaSpec {
   int64_t bytes = 0;
 };
 
+/// Ranks that exchange, and the stream of their collectives.
+struct CommunicatorSpec {
+  std::string name;
+  std::vector<std::string> axes; // of the mesh, in its order or another
+  int32_t stream = 0;
+};
+
+/// A file of the program with the code of its GPU kernels.
+struct KernelFile {
+  std::string file;
+  std::string form; // "cubin", "ptx" or "simulated"
+};
+
 struct PhaseSpec {
   std::string name, symbol;
   std::string runs; // "once", "step" or "save"
@@ -111,9 +124,13 @@ struct MeshAxis {
 struct Manifest {
   std::string folder; // where it was read
   std::string model;
+  std::string target = "cpu"; // or "cuda"
   std::string triple, cpu;
   std::vector<std::string> features;
+  std::string arch;                // cuda: of the GPUs
+  std::vector<KernelFile> kernels; // cuda: best first
   std::vector<MeshAxis> mesh;
+  std::vector<CommunicatorSpec> communicators; // by number
   std::vector<ArenaSpec> arenas;
   int64_t plannedPeakBytes = 0;
   std::vector<PhaseSpec> phases;

@@ -3,9 +3,11 @@
 #include "core/DType.h"
 #include "core/ManifestUnits.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
+#include <set>
 #include <sstream>
 #include <sys/stat.h>
 
@@ -13,6 +15,58 @@ using namespace fsdprt;
 using namespace fsdprt::fields;
 
 namespace {
+
+void parseTarget(Manifest &manifest, const Json &target) {
+  manifest.target = get<std::string>(target, "kind", "target");
+  require(manifest.target == "cpu" || manifest.target == "cuda",
+          "the program is for target '" + manifest.target +
+              "', expected cpu or cuda");
+  manifest.triple = getOr<std::string>(target, "triple", "", "target");
+  manifest.cpu = getOr<std::string>(target, "cpu", "", "target");
+  manifest.features =
+      getOr<std::vector<std::string>>(target, "features", {}, "target");
+  if (manifest.target != "cuda")
+    return;
+  manifest.arch = get<std::string>(target, "arch", "target");
+  for (const Json &kernels : member(target, "kernels", "target")) {
+    KernelFile spec{get<std::string>(kernels, "file", "kernels"),
+                    get<std::string>(kernels, "form", "kernels")};
+    require(!spec.file.empty() && spec.file[0] != '.' &&
+                spec.file.find('/') == std::string::npos,
+            "kernels: '" + spec.file + "' is not a file of the program");
+    require(spec.form == "cubin" || spec.form == "ptx" ||
+                spec.form == "simulated",
+            "kernels: '" + spec.file + "' has the unknown form '" + spec.form +
+                "'");
+    manifest.kernels.push_back(spec);
+  }
+}
+
+void parseCommunicators(Manifest &manifest, const Json &json) {
+  std::set<std::string> names;
+  for (const Json &entry : member(json, "communicators", "the manifest")) {
+    CommunicatorSpec spec;
+    spec.name = get<std::string>(entry, "name", "communicators");
+    const std::string where = "communicator '" + spec.name + "'";
+    spec.axes = get<std::vector<std::string>>(entry, "axes", where);
+    spec.stream = get<int32_t>(entry, "stream", where);
+    require(names.insert(spec.name).second, where + " is there twice");
+    require(spec.stream >= 0 && spec.stream < FSDPRT_NUM_STREAMS,
+            where + " is on stream " + std::to_string(spec.stream) +
+                ", which does not exist");
+    require(!spec.axes.empty(), where + " goes over no axis");
+    std::set<std::string> seen;
+    for (const std::string &axis : spec.axes) {
+      bool isKnown = std::any_of(
+          manifest.mesh.begin(), manifest.mesh.end(),
+          [&](const MeshAxis &known) { return known.axis == axis; });
+      require(isKnown && seen.insert(axis).second,
+              where + " goes over axis '" + axis +
+                  "', expected axes of the mesh, each once");
+    }
+    manifest.communicators.push_back(std::move(spec));
+  }
+}
 
 void parseHead(Manifest &manifest, const Json &json) {
   const std::string where = "the manifest";
@@ -25,11 +79,7 @@ void parseHead(Manifest &manifest, const Json &json) {
               ", this runtime has ABI " + std::to_string(FSDPRT_ABI_VERSION) +
               "; compile it again");
   manifest.model = getOr<std::string>(json, "model", "", where);
-  const Json &target = member(json, "target", where);
-  manifest.triple = getOr<std::string>(target, "triple", "", "target");
-  manifest.cpu = getOr<std::string>(target, "cpu", "", "target");
-  manifest.features =
-      getOr<std::vector<std::string>>(target, "features", {}, "target");
+  parseTarget(manifest, member(json, "target", where));
   int64_t world = 1;
   for (const Json &axis : member(json, "mesh", where)) {
     MeshAxis parsed{get<std::string>(axis, "axis", "mesh"),
@@ -150,6 +200,7 @@ Expected<Manifest> fsdprt::parseManifest(const std::string &text,
     Json json = Json::parse(text);
     Manifest manifest;
     parseHead(manifest, json);
+    parseCommunicators(manifest, json);
     parseArenas(manifest, json);
     parsePhases(manifest, json);
     parseInterface(manifest, json);

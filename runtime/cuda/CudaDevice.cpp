@@ -4,6 +4,8 @@
 
 #include "device/GemmCheck.h"
 
+#include <cstring>
+
 using namespace fsdprt;
 using namespace fsdprt::cuda;
 
@@ -12,11 +14,11 @@ using namespace fsdprt::cuda;
 //===----------------------------------------------------------------------===//
 
 CudaDevice::CudaDevice(std::shared_ptr<Gpu> given, Communicator &communicator,
-                       Options given_options)
-    : gpu(std::move(given)), options(std::move(given_options)),
+                       Options settings)
+    : gpu(std::move(given)), options(std::move(settings)),
       talk(communicator, talkState, options), communicator(communicator),
       streams(*gpu, options), times(*gpu, streams, options.trace),
-      host(*gpu, streams), words(*gpu) {}
+      graphs(*gpu, streams), host(*gpu, streams), words(*gpu) {}
 
 /// What the CPU's device does and this one does not.
 static Status checkOptions(const Device::Options &options) {
@@ -188,15 +190,13 @@ Device::Bound CudaDevice::bindCopy(const fsdprt_copy_desc &desc,
       operation);
 }
 
+/// Through pinned memory, as the program's own is not.
 Device::Bound CudaDevice::bindConstant(const fsdprt_constant_desc &desc,
                                        const Dispatch &operation) {
-  const Gpu &device = *gpu;
-  return bound(
-      [&device, &desc, to = uint64_t(operation.args[0])](CUstream stream) {
-        return device.check(
-            "cuMemcpyHtoDAsync",
-            device.api().cuMemcpyHtoDAsync(
-                to, desc.data, size_t(desc.op.args[0].bytes), stream));
+  return bindHost(
+      [&desc](void *const *memory) {
+        std::memcpy(memory[0], desc.data, size_t(desc.op.args[0].bytes));
+        return Status();
       },
       operation);
 }
@@ -221,6 +221,13 @@ Device::Bound CudaDevice::bindCollective(CollectiveKind kind,
       operation);
 }
 
+/// What the host takes part in each time is in no graph.
+static Device::Bound byHost(Device::Bound work) {
+  if (work.ok())
+    static_cast<CudaWork &>(**work).capturable = false;
+  return work;
+}
+
 Device::Bound CudaDevice::bindStaged(CollectiveKind kind,
                                      const fsdprt_collective_desc &desc,
                                      const Dispatch &operation) {
@@ -228,32 +235,50 @@ Device::Bound CudaDevice::bindStaged(CollectiveKind kind,
                                          desc, operation);
   if (!staged.ok())
     return staged.status();
-  return bound(
+  return byHost(bound(
       [staged = *staged](CUstream stream) { return staged->enqueue(stream); },
-      operation);
+      operation));
 }
 
 Device::Bound CudaDevice::bindHost(HostWork work, const Dispatch &operation) {
-  return bound([this, &operation, work = std::move(work)](
-                   CUstream) { return host.run(work, operation); },
-               operation);
+  return byHost(bound([this, &operation, work = std::move(work)](
+                          CUstream) { return host.run(work, operation); },
+                      operation));
 }
 
 Device::Bound CudaDevice::bindJoin(const Dispatch &operation) {
-  return bound([this](CUstream) { return drain(); }, operation);
+  Bound work = bound([this](CUstream) { return join(); }, operation);
+  if (work.ok())
+    static_cast<CudaWork &>(**work).endsPhase = true;
+  return work;
 }
 
 //===----------------------------------------------------------------------===//
 // Running
 //===----------------------------------------------------------------------===//
 
-Status CudaDevice::beginPhase(int, int64_t) {
+Status CudaDevice::beginPhase(int phase, int64_t) {
   streams.beginPhase();
-  FSDPRT_RETURN_IF_ERROR(host.upload());
-  return times.beginPhase();
+  host.beginPhase();
+  bool isTraced = options.trace && options.trace->active();
+  FSDPRT_RETURN_IF_ERROR(graphs.beginPhase(
+      phase, options.graphs && !options.checked && !isTraced));
+  FSDPRT_RETURN_IF_ERROR(host.upload(graphs.toUpload(host.takeWritten())));
+  return times.beginPhase(graphs.mode() == GraphRunner::Mode::Eager);
 }
 
 Status CudaDevice::enqueue(const Dispatch &operation) {
+  CudaWork &work = cudaWorkOf(operation);
+  if (graphs.mode() == GraphRunner::Mode::Replay) {
+    FSDPRT_RETURN_IF_ERROR(graphs.expect(operation));
+    return work.endsPhase ? join() : Status();
+  }
+  graphs.add(operation, work.capturable);
+  return issue(operation);
+}
+
+/// Puts an operation on its stream.
+Status CudaDevice::issue(const Dispatch &operation) {
   CudaWork &work = cudaWorkOf(operation);
   const fsdprt_op &op = *operation.op;
   markOperation(options.slot, operation.mark, OperationState::Issued);
@@ -272,6 +297,35 @@ Status CudaDevice::enqueue(const Dispatch &operation) {
   }
   markOperation(options.slot, operation.mark, OperationState::Ended);
   return Status();
+}
+
+/// The end of a phase's operations: a graph of them is made, or runs.
+Status CudaDevice::join() {
+  if (graphs.mode() == GraphRunner::Mode::Capture) {
+    FSDPRT_RETURN_IF_ERROR(host.download());
+    if (Status status = graphs.endCapture(); !status.ok())
+      return replace(status);
+    FSDPRT_RETURN_IF_ERROR(graphs.launch());
+  } else if (graphs.mode() == GraphRunner::Mode::Replay) {
+    FSDPRT_RETURN_IF_ERROR(graphs.launch());
+    host.expectDownloads();
+  }
+  return drain();
+}
+
+/// Runs one by one what could not be captured.
+Status CudaDevice::replace(const Status &problem) {
+  if (options.onWarning)
+    options.onWarning("the GPU's operations cannot be made a graph (" +
+                      problem.message() +
+                      "); they are launched one by one, as with --graph off");
+  streams.beginPhase();
+  host.beginPhase();
+  FSDPRT_RETURN_IF_ERROR(host.upload(graphs.capturedUploads()));
+  for (const Dispatch *operation : graphs.captured())
+    if (!cudaWorkOf(*operation).endsPhase) // which is where this is
+      FSDPRT_RETURN_IF_ERROR(issue(*operation));
+  return drain();
 }
 
 /// A kernel that failed has said so in its word.

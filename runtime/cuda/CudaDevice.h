@@ -4,6 +4,7 @@
 #define FSDPRT_CUDA_CUDADEVICE_H
 
 #include "cuda/CudaWork.h"
+#include "cuda/GraphRunner.h"
 #include "cuda/HostMemory.h"
 #include "cuda/KernelImage.h"
 #include "cuda/LtProducts.h"
@@ -22,9 +23,9 @@ class CudaDevice : public Device {
 public:
   /// Opens the GPU and the libraries, and meets the other ranks. Fails, before
   /// anything is allocated, where the arenas are more than the GPU has free.
-  static Expected<std::unique_ptr<Device>> create(const CudaProgram &program,
-                                                  Communicator &communicator,
-                                                  Options options);
+  static Expected<std::unique_ptr<Device>>
+  create(const Manifest &manifest, HostPlace place, Exchanges exchanges,
+         Communicator &communicator, Options options);
   ~CudaDevice() override;
 
   const char *name() const override { return "cuda"; }
@@ -69,6 +70,9 @@ private:
   Bound bindStaged(CollectiveKind kind, const fsdprt_collective_desc &desc,
                    const Dispatch &operation);
   Status checkKernels();
+  Status issue(const Dispatch &operation);
+  Status join();
+  Status replace(const Status &problem);
   Status finishPhase();
 
   const std::shared_ptr<Gpu> gpu;
@@ -78,6 +82,7 @@ private:
   Communicator &communicator;
   CudaStreams streams;
   Timeline times;
+  GraphRunner graphs;
   HostMemory host;
   PinnedWords words;
   std::optional<KernelImage> kernels;

@@ -56,17 +56,33 @@ Status CudaStreams::record(const fsdprt_op &op, const Event &event) {
   return Status();
 }
 
-Status CudaStreams::waitForStream(int32_t from) {
+Status CudaStreams::recordFence(int32_t stream) {
+  Event &fence = fences[stream];
   if (!fence) {
     Expected<Event> created = Event::create(gpu);
     if (!created.ok())
       return created.status();
     fence = std::move(*created);
   }
-  FSDPRT_CUDA(gpu, cuEventRecord, fence.get(), gpu.stream(from));
+  FSDPRT_CUDA(gpu, cuEventRecord, fence.get(), gpu.stream(stream));
+  return Status();
+}
+
+Status CudaStreams::waitForStream(int32_t from) {
+  FSDPRT_RETURN_IF_ERROR(recordFence(from));
   for (int32_t i = 0; i < FSDPRT_NUM_STREAMS; ++i)
     if (i != from)
-      FSDPRT_CUDA(gpu, cuStreamWaitEvent, gpu.stream(i), fence.get(), 0);
+      FSDPRT_CUDA(gpu, cuStreamWaitEvent, gpu.stream(i), fences[from].get(), 0);
+  return Status();
+}
+
+Status CudaStreams::joinStreams(int32_t into) {
+  for (int32_t i = 0; i < FSDPRT_NUM_STREAMS; ++i) {
+    if (i == into)
+      continue;
+    FSDPRT_RETURN_IF_ERROR(recordFence(i));
+    FSDPRT_CUDA(gpu, cuStreamWaitEvent, gpu.stream(into), fences[i].get(), 0);
+  }
   return Status();
 }
 

@@ -53,6 +53,9 @@ public:
   /// Every stream waits for what `from` has been given so far.
   Status waitForStream(int32_t from);
 
+  /// `into` waits for what every other stream has been given so far.
+  Status joinStreams(int32_t into);
+
   /// Returns once the stream has nothing left to do.
   Status drain(int32_t number);
   Status drainAll();
@@ -63,6 +66,7 @@ private:
     int32_t stream = 0;
     uint64_t phase = 0;
   };
+  Status recordFence(int32_t stream);
   Status idle(int attempt, std::chrono::steady_clock::time_point start) const;
 
   const Gpu &gpu;
@@ -72,7 +76,7 @@ private:
   Check check;
   std::vector<Recorded> events; // by the plan's number
   uint64_t phase = 0;
-  Event fence;
+  Event fences[FSDPRT_NUM_STREAMS]; // one a stream
 };
 
 } // namespace fsdprt::cuda

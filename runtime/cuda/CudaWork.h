@@ -16,6 +16,9 @@ public:
   explicit CudaWork(Enqueue enqueue) : enqueue(std::move(enqueue)) {}
 
   const Enqueue enqueue;
+  /// Nothing of the host has to happen each time.
+  bool capturable = true;
+  bool endsPhase = false; // a join
   Event event; // of operations that record one
   /// Timed, of those that are measured (Timeline.h).
   Event waitBegin, workBegin, workEnd;

@@ -2,6 +2,8 @@
 
 #include "cuda/HostMemory.h"
 
+#include <algorithm>
+
 using namespace fsdprt;
 using namespace fsdprt::cuda;
 
@@ -27,27 +29,46 @@ void *HostMemory::write(const DeviceRange &range) {
   return (*mirror)->data();
 }
 
-Status HostMemory::upload() {
+Status HostMemory::upload(const std::vector<DeviceRange> &ranges) {
   FSDPRT_RETURN_IF_ERROR(problem);
-  if (written.empty())
+  if (ranges.empty())
     return Status();
-  for (const DeviceRange &range : written)
+  for (const DeviceRange &range : ranges)
     FSDPRT_CUDA(gpu, cuMemcpyHtoDAsync, CUdeviceptr(range.begin),
                 (*mirrorOf(range))->data(), size_t(range.bytes),
                 gpu.stream(FSDPRT_STREAM_COMPUTE));
-  written.clear();
   return streams.waitForStream(FSDPRT_STREAM_COMPUTE);
 }
 
-Expected<const void *> HostMemory::read(const DeviceRange &range) {
+Status HostMemory::download(const DeviceRange &range) {
   Expected<PinnedMemory *> mirror = mirrorOf(range);
   if (!mirror.ok())
     return mirror.status();
   FSDPRT_CUDA(gpu, cuMemcpyDtoHAsync, (*mirror)->data(),
               CUdeviceptr(range.begin), size_t(range.bytes),
               gpu.stream(FSDPRT_STREAM_COMPUTE));
-  FSDPRT_RETURN_IF_ERROR(streams.drain(FSDPRT_STREAM_COMPUTE));
-  return static_cast<const void *>((*mirror)->data());
+  return Status();
+}
+
+Status HostMemory::download() {
+  for (const DeviceRange &range : results)
+    FSDPRT_RETURN_IF_ERROR(download(range));
+  hasDownloads = true;
+  return Status();
+}
+
+Expected<const void *> HostMemory::read(const DeviceRange &range) {
+  bool isKnown = std::any_of(
+      results.begin(), results.end(), [&](const DeviceRange &known) {
+        return known.begin == range.begin && known.bytes == range.bytes;
+      });
+  if (!isKnown)
+    results.push_back(range);
+  if (!isKnown || !hasDownloads) {
+    FSDPRT_RETURN_IF_ERROR(download(range));
+    FSDPRT_RETURN_IF_ERROR(streams.drain(FSDPRT_STREAM_COMPUTE));
+  }
+  return static_cast<const void *>((*mirrorOf(range))->data());
 }
 
 /// Grows, and is used again: lines come one after the other.

@@ -17,15 +17,23 @@ public:
   HostMemory(const Gpu &gpu, CudaStreams &streams)
       : gpu(gpu), streams(streams) {}
 
-  /// As Device::hostWrite; null where there is no memory for it, which
-  /// upload() then says.
+  /// As Device::hostWrite; null where there is no memory for it, which the next
+  /// upload() says.
   void *write(const DeviceRange &range);
-  /// Puts the copies of what was written on the compute stream, and lets all
-  /// streams wait for them.
-  Status upload();
+  /// What was written since the last call.
+  std::vector<DeviceRange> takeWritten() { return std::exchange(written, {}); }
+  /// Puts copies of it on the compute stream, and lets all streams wait for
+  /// them.
+  Status upload(const std::vector<DeviceRange> &ranges);
 
   /// As Device::hostRead.
   Expected<const void *> read(const DeviceRange &range);
+  /// Puts the copies of all that was ever read on the compute stream: until the
+  /// next phase, read() has them.
+  Status download();
+  /// A graph has made those copies.
+  void expectDownloads() { hasDownloads = true; }
+  void beginPhase() { hasDownloads = false; }
 
   /// Runs `work` on staging memory for the arguments of `op`: downloads those
   /// that it reads, uploads those that it writes. Returns when that is done.
@@ -34,11 +42,14 @@ public:
 private:
   Expected<PinnedMemory *> mirrorOf(const DeviceRange &range);
   Expected<char *> stage(int64_t bytes);
+  Status download(const DeviceRange &range);
 
   const Gpu &gpu;
   CudaStreams &streams;
   std::map<std::pair<uint64_t, int64_t>, PinnedMemory> mirrors; // by range
   std::vector<DeviceRange> written;
+  std::vector<DeviceRange> results; // all that was read
+  bool hasDownloads = false;
   PinnedMemory staging;
   Status problem;
 };

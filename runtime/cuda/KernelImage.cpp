@@ -59,7 +59,7 @@ Expected<KernelImage> KernelImage::load(const Gpu &gpu,
   }
   int chip = gpu.capability();
   return failure(
-      "the program was compiled for ", architecture, " and this GPU, ",
+      "the program was compiled for ", manifest.arch, " and this GPU, ",
       gpu.name(), " (sm_", chip, "), does not take it: ", problem,
       "; compile it with --gpu-arch sm_", chip, ", or install a newer driver");
 }

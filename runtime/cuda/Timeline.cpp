@@ -2,6 +2,8 @@
 
 #include "cuda/Timeline.h"
 
+#include <limits>
+
 using namespace fsdprt;
 using namespace fsdprt::cuda;
 
@@ -21,9 +23,12 @@ Status Timeline::mark(Event &event, const Dispatch &operation) {
   return recordOn(gpu, event, operation.op->stream);
 }
 
-Status Timeline::beginPhase() {
+Status Timeline::beginPhase(bool measures) {
   measured.clear();
-  phaseIsTraced = isTraced();
+  isMeasured = measures;
+  phaseIsTraced = measures && isTraced();
+  if (!measures)
+    blockedSeconds = std::numeric_limits<double>::quiet_NaN();
   if (!phaseIsTraced)
     return Status();
   FSDPRT_RETURN_IF_ERROR(streams.drain(FSDPRT_STREAM_COMPUTE));

@@ -17,7 +17,8 @@ public:
   Timeline(const Gpu &gpu, CudaStreams &streams, Trace *trace)
       : gpu(gpu), streams(streams), trace(trace) {}
 
-  Status beginPhase();
+  /// `measures`: not where streams are captured, or a graph runs.
+  Status beginPhase(bool measures);
 
   /// Around an operation's waits and its work, in this order.
   Status beforeWaits(const Dispatch &operation);
@@ -27,12 +28,13 @@ public:
   /// Streams are idle: reads the events of the phase.
   Status finishPhase();
 
+  /// Since the last call; NaN where it was not measured.
   double takeBlockedSeconds() { return std::exchange(blockedSeconds, 0); }
 
 private:
   bool isTraced() const { return trace && trace->active(); }
-  static bool waits(const Dispatch &operation) {
-    return operation.op->stream == FSDPRT_STREAM_COMPUTE &&
+  bool waits(const Dispatch &operation) const {
+    return isMeasured && operation.op->stream == FSDPRT_STREAM_COMPUTE &&
            operation.op->num_waits > 0;
   }
   Status mark(Event &event, const Dispatch &operation);
@@ -46,7 +48,7 @@ private:
   std::vector<const Dispatch *> measured; // of the phase that runs
   Event origin;
   int64_t originTime = 0; // of the host, in ns
-  bool phaseIsTraced = false;
+  bool isMeasured = true, phaseIsTraced = false;
   double blockedSeconds = 0;
 };
 

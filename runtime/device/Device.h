@@ -72,6 +72,9 @@ public:
     FlightFile *flight = nullptr;
     FlightSlot *slot = nullptr;
     Trace *trace = nullptr; // null: nothing is measured
+    bool graphs = true;     // where the device can run a phase as one launch
+    /// Told what does not go as it should, and goes on.
+    std::function<void(const std::string &)> onWarning;
     /// First on each thread of the device: float environment, signal handlers.
     std::function<void()> onThreadStart;
   };

@@ -158,6 +158,12 @@ static void addMachineOptions(CLI::App &app, RunOptions &options) {
                  "stuck (default 60; at least 20 for ranks to start)")
       ->type_name("S")
       ->group("Machine");
+  app.add_option("--graph", options.graph,
+                 "on (default) or off: on GPUs, launch a whole step as one "
+                 "CUDA graph after the first one")
+      ->type_name("WORD")
+      ->check(CLI::IsMember({"off", "on"}))
+      ->group("Machine");
   app.add_option("--comm-delay", options.commDelayMilliseconds,
                  "least time that each collective takes, to see how much of a "
                  "slow network is hidden (default 0)")

@@ -12,6 +12,7 @@ namespace fsdprt {
 struct RunOptions {
   std::string program; // folder
   int ranks = 0;       // 0: as many as the program's mesh has
+  std::string graph = "on"; // on GPUs: a step is one launch
   std::string comm; // "": what the program's device wants
 
   std::string data, tokenizer, labels;

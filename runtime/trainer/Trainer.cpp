@@ -100,6 +100,11 @@ Status Trainer::loadProgram() {
   program = std::move(*loaded);
   fsdprt_context::Options contextOptions;
   contextOptions.threads = options.threads ? options.threads : setup.threads;
+  contextOptions.graphs = options.graph == "on";
+  contextOptions.onWarning = [rank = rank](const std::string &message) {
+    if (rank == 0) // all have the same program
+      reportWarning(message);
+  };
   contextOptions.place = setup.place;
   contextOptions.exchanges = setup.exchanges;
   contextOptions.checked = options.checked;
