@@ -3,8 +3,6 @@
 #include "abi/Context.h"
 
 #include "core/DType.h"
-#include "cuda/CudaDevice.h"
-#include "device/CpuDevice.h"
 
 #include <limits>
 
@@ -35,20 +33,10 @@ Status fsdprt_context::allocate() {
   return Status();
 }
 
-/// The device that the program was compiled for.
-static Expected<std::unique_ptr<Device>>
-createDevice(const Manifest &manifest, HostPlace place, Exchanges exchanges,
-             Communicator &communicator, const Device::Options &options) {
-  if (manifest.target == "cuda")
-    return cuda::CudaDevice::create(manifest, place, exchanges, communicator,
-                                    options);
-  return std::unique_ptr<Device>(
-      std::make_unique<CpuDevice>(communicator, options));
-}
-
 Expected<std::unique_ptr<fsdprt_context>>
 fsdprt_context::create(const Manifest &manifest, Communicator &communicator,
-                       FlightFile *flight, Options options) {
+                       FlightFile *flight, Options options,
+                       const MakeDevice &makeDevice) {
   std::unique_ptr<fsdprt_context> context(
       new fsdprt_context(manifest, communicator, options));
   if (options.checked)
@@ -71,12 +59,10 @@ fsdprt_context::create(const Manifest &manifest, Communicator &communicator,
   deviceOptions.flight = flight;
   deviceOptions.slot = context->slot;
   deviceOptions.trace = context->trace.get();
-  deviceOptions.graphs = options.graphs;
-  deviceOptions.onWarning = options.onWarning;
   deviceOptions.onThreadStart = onThreadStart;
   context->arenas.reserve(manifest.arenas.size()); // signal handlers look at it
-  Expected<std::unique_ptr<Device>> device = createDevice(
-      manifest, options.place, options.exchanges, communicator, deviceOptions);
+  Expected<std::unique_ptr<Device>> device =
+      makeDevice(communicator, deviceOptions);
   if (!device.ok())
     return device.status();
   context->device = std::move(*device);

@@ -5,7 +5,7 @@
 
 #include "abi/Operations.h"
 #include "core/Recorder.h"
-#include "device/HostPlace.h"
+#include "device/CpuDevice.h"
 #include "io/Checkpoint.h"
 #include "io/ParameterLoader.h"
 
@@ -19,10 +19,6 @@ struct fsdprt_context {
     double timeoutSeconds = 60;
     double commDelaySeconds = 0;
     int64_t traceFirst = 0, traceEnd = 0; // steps to trace: [first, end)
-    bool graphs = true;                   // on GPUs: whole phases at once
-    std::function<void(const std::string &)> onWarning;
-    fsdprt::HostPlace place;
-    fsdprt::Exchanges exchanges = fsdprt::Exchanges::Host;
   };
 
   /// An arena of the device.
@@ -32,11 +28,16 @@ struct fsdprt_context {
     int64_t bytes;
   };
 
+  using MakeDevice =
+      std::function<fsdprt::Expected<std::unique_ptr<fsdprt::Device>>(
+          fsdprt::Communicator &, fsdprt::Device::Options)>;
+
   /// Makes the device with its arenas and threads. `communicator`,
   /// `flight` and `manifest` outlive the context.
   static fsdprt::Expected<std::unique_ptr<fsdprt_context>>
   create(const fsdprt::Manifest &manifest, fsdprt::Communicator &communicator,
-         fsdprt::FlightFile *flight, Options options);
+         fsdprt::FlightFile *flight, Options options,
+         const MakeDevice &makeDevice = fsdprt::CpuDevice::create);
   ~fsdprt_context();
 
   /// Streams are idle, the issue order starts at 0.

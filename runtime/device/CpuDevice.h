@@ -18,6 +18,11 @@ public:
   /// outlives the device. Throws std::system_error where the system starts no
   /// more threads.
   CpuDevice(Communicator &communicator, Options options);
+  static Expected<std::unique_ptr<Device>> create(Communicator &communicator,
+                                                  Options options) {
+    return std::unique_ptr<Device>(
+        std::make_unique<CpuDevice>(communicator, std::move(options)));
+  }
 
   const char *name() const override { return "cpu"; }
 

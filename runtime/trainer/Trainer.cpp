@@ -5,6 +5,7 @@
 #include "abi/Context.h"
 #include "core/Exceptions.h"
 #include "core/PlanCheck.h"
+#include "cuda/CudaDevice.h"
 #include "io/OutputFile.h"
 #include "io/Safetensors.h"
 #include "trainer/Failure.h"
@@ -90,6 +91,21 @@ Status Trainer::openFiles() {
   return Status();
 }
 
+/// Makes the device that the program was compiled for.
+static fsdprt_context::MakeDevice deviceOf(const RunOptions &options,
+                                           const Manifest &manifest,
+                                           const RankSetup &setup) {
+  if (manifest.target != "cuda")
+    return CpuDevice::create;
+  return [&](Communicator &communicator, Device::Options deviceOptions) {
+    deviceOptions.graphs = options.graph == "on";
+    if (communicator.rank() == 0) // the others would say the same
+      deviceOptions.onWarning = reportWarning;
+    return cuda::CudaDevice::create(manifest, setup.place, setup.exchanges,
+                                    communicator, std::move(deviceOptions));
+  };
+}
+
 Status Trainer::loadProgram() {
   if (!setup.sharedProcess || isFirst())
     resetResidentHighWater();
@@ -100,20 +116,14 @@ Status Trainer::loadProgram() {
   program = std::move(*loaded);
   fsdprt_context::Options contextOptions;
   contextOptions.threads = options.threads ? options.threads : setup.threads;
-  contextOptions.graphs = options.graph == "on";
-  contextOptions.onWarning = [rank = rank](const std::string &message) {
-    if (rank == 0) // all have the same program
-      reportWarning(message);
-  };
-  contextOptions.place = setup.place;
-  contextOptions.exchanges = setup.exchanges;
   contextOptions.checked = options.checked;
   contextOptions.timeoutSeconds = options.timeoutSeconds;
   contextOptions.traceFirst = options.traceFirst;
   contextOptions.traceEnd = options.traceEnd;
   contextOptions.commDelaySeconds = options.commDelayMilliseconds / 1000;
   auto created = fsdprt_context::create(manifest, *setup.communicator,
-                                        setup.flight, contextOptions);
+                                        setup.flight, contextOptions,
+                                        deviceOf(options, manifest, setup));
   if (!created.ok())
     return created.status();
   context = std::move(*created);
