@@ -109,7 +109,7 @@ Device::Bound CudaDevice::bound(Enqueue enqueue, const Dispatch &operation) {
       return event.status();
     work->event = std::move(*event);
   }
-  if (gpu->api().simulatedOperation)
+  if (gpu->isSimulated())
     for (int32_t i = 0; i < operation.op->num_args; ++i)
       work->ranges.push_back({uint64_t(operation.args[i]),
                               operation.op->args[i].bytes,
@@ -285,9 +285,7 @@ Status CudaDevice::issue(const Dispatch &operation) {
   FSDPRT_RETURN_IF_ERROR(times.beforeWaits(operation));
   FSDPRT_RETURN_IF_ERROR(streams.waitForEvents(op));
   FSDPRT_RETURN_IF_ERROR(times.beforeWork(operation));
-  if (gpu->api().simulatedOperation)
-    gpu->api().simulatedOperation(op.name, op.unit, work.ranges.data(),
-                                  int32_t(work.ranges.size()));
+  gpu->announce(op.name, op.unit, work.ranges);
   FSDPRT_RETURN_IF_ERROR(work.enqueue(gpu->stream(op.stream)));
   FSDPRT_RETURN_IF_ERROR(times.afterWork(operation));
   FSDPRT_RETURN_IF_ERROR(streams.record(op, work.event));

@@ -19,7 +19,7 @@ public:
   /// Nothing of the host has to happen each time.
   bool capturable = true;
   bool endsPhase = false; // a join
-  Event event; // of operations that record one
+  Event event;            // of operations that record one
   /// Timed, of those that are measured (Timeline.h).
   Event waitBegin, workBegin, workEnd;
   /// Of kernels: what is not 0 after one has failed.

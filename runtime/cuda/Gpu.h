@@ -7,6 +7,7 @@
 #include "cuda/Driver.h"
 
 #include <memory>
+#include <vector>
 
 namespace fsdprt::cuda {
 
@@ -35,6 +36,15 @@ public:
   Status check(const char *call, CUresult result) const {
     return driver.check(call, result);
   }
+
+  /// Tells a simulator what is enqueued next; there is nobody to tell on a GPU.
+  void announce(const char *operation, const char *unit,
+                const std::vector<fsdprt_simulated_range> &ranges) const {
+    if (driver.simulatedOperation)
+      driver.simulatedOperation(operation, unit, ranges.data(),
+                                int32_t(ranges.size()));
+  }
+  bool isSimulated() const { return driver.simulatedOperation; }
 
 private:
   explicit Gpu(Driver driver) : driver(std::move(driver)) {}

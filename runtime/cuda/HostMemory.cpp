@@ -29,14 +29,22 @@ void *HostMemory::write(const DeviceRange &range) {
   return (*mirror)->data();
 }
 
+void HostMemory::announce(const char *name, const DeviceRange &range,
+                          int32_t access) const {
+  if (gpu.isSimulated())
+    gpu.announce(name, "", {{uint64_t(range.begin), range.bytes, access, 0}});
+}
+
 Status HostMemory::upload(const std::vector<DeviceRange> &ranges) {
   FSDPRT_RETURN_IF_ERROR(problem);
   if (ranges.empty())
     return Status();
-  for (const DeviceRange &range : ranges)
+  for (const DeviceRange &range : ranges) {
+    announce("upload", range, FSDPRT_ACCESS_WRITE);
     FSDPRT_CUDA(gpu, cuMemcpyHtoDAsync, CUdeviceptr(range.begin),
                 (*mirrorOf(range))->data(), size_t(range.bytes),
                 gpu.stream(FSDPRT_STREAM_COMPUTE));
+  }
   return streams.waitForStream(FSDPRT_STREAM_COMPUTE);
 }
 
@@ -44,6 +52,7 @@ Status HostMemory::download(const DeviceRange &range) {
   Expected<PinnedMemory *> mirror = mirrorOf(range);
   if (!mirror.ok())
     return mirror.status();
+  announce("download", range, FSDPRT_ACCESS_READ);
   FSDPRT_CUDA(gpu, cuMemcpyDtoHAsync, (*mirror)->data(),
               CUdeviceptr(range.begin), size_t(range.bytes),
               gpu.stream(FSDPRT_STREAM_COMPUTE));

@@ -43,6 +43,8 @@ private:
   Expected<PinnedMemory *> mirrorOf(const DeviceRange &range);
   Expected<char *> stage(int64_t bytes);
   Status download(const DeviceRange &range);
+  void announce(const char *name, const DeviceRange &range,
+                int32_t access) const;
 
   const Gpu &gpu;
   CudaStreams &streams;
