@@ -12,6 +12,8 @@
 
 using namespace fsdprt;
 
+bool fsdprt::hasMpi() { return true; }
+
 static Status check(int code, const char *what) {
   if (code == MPI_SUCCESS)
     return Status();

@@ -9,6 +9,10 @@
 
 namespace fsdprt {
 
+/// False in a build without MPI (FSDPRT_MPI=OFF), where nothing else of this
+/// may be called.
+bool hasMpi();
+
 /// Initialises MPI (once a process) and its communicators, one a channel.
 /// Non-blocking calls only, tested with growing sleeps: a blocking wait would
 /// take half of the core that computes.

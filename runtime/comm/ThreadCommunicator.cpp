@@ -43,7 +43,6 @@ Status ThreadCommunicator::copyFrom(int peer,
 
 Expected<bool> ThreadCommunicator::test(int channel) {
   std::unique_lock<std::mutex> lock(group->mutex);
-  seenGeneration = group->generation;
   if (group->aborted)
     return failure("another rank failed");
   std::vector<ThreadGroup::Post> &posts = group->posts[channel];
@@ -59,7 +58,7 @@ Expected<bool> ThreadCommunicator::test(int channel) {
             copyFrom(peer, *posts[peer].transfers, current[channel]));
     lock.lock();
     posts[self].copied = sequence;
-    seenGeneration = ++group->generation;
+    ++group->generation;
     group->changed.notify_all();
   }
   for (const ThreadGroup::Post &post : posts)
@@ -74,6 +73,8 @@ void ThreadCommunicator::idle(int /*attempt*/,
   group->changed.wait_for(lock, longest, [&] {
     return group->aborted || group->generation != seenGeneration;
   });
+  // Not in test: what changed for one channel while another was tested.
+  seenGeneration = group->generation;
 }
 
 void ThreadCommunicator::wake() {

@@ -275,6 +275,11 @@ static Status checkRun(const RunOptions &options,
     return failure("--comm thread runs all ranks in one process, but ",
                    environment->launcher, " started ", environment->world,
                    " of them: leave one of the two away");
+  if (!hasMpi() && options.comm == "mpi" &&
+      (isOneOf || manifest->worldSize() > 1))
+    return failure("this fsdp-run was built without MPI: it runs ranks in one "
+                   "process, with --comm thread and no launcher; build it with "
+                   "-DFSDPRT_MPI=ON for processes");
   return Status();
 }
 
@@ -292,12 +297,12 @@ static int run(RunOptions options,
     status = describeException();
   }
   bool isRank = environment && (options.comm != "thread" || !status.ok());
-  if (isRank)
+  if (isRank && hasMpi())
     return runMpiRank(options, manifest, *environment, status);
   if (status.ok())
     status = checkFits(options, *manifest, int(manifest->worldSize()));
-  if (!status.ok())
-    return fail(status.message());
+  if (!status.ok()) // without MPI each believes to be alone
+    return isRank && environment->rank > 0 ? 1 : fail(status.message());
   // One rank needs neither processes nor messages.
   if (options.comm == "thread" || manifest->worldSize() == 1)
     return runThreads(options, *manifest);
