@@ -275,7 +275,7 @@ static Status checkRun(const RunOptions &options,
     return failure("--comm thread runs all ranks in one process, but ",
                    environment->launcher, " started ", environment->world,
                    " of them: leave one of the two away");
-  if (!hasMpi() && options.comm == "mpi" &&
+  if (!hasMpi() && options.comm != "thread" &&
       (isOneOf || manifest->worldSize() > 1))
     return failure("this fsdp-run was built without MPI: it runs ranks in one "
                    "process, with --comm thread and no launcher; build it with "

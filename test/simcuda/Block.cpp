@@ -3,27 +3,55 @@
 #include "test/simcuda/Block.h"
 #include "test/simcuda/Random.h"
 
-#include <csetjmp>
+#include <algorithm>
+#include <cstring>
 #include <sys/mman.h>
-#include <ucontext.h>
 
 using namespace simcuda;
 
-namespace {
-enum class State { Ready, Barrier, Shuffle, Done };
+// setjmp would do, but threads take turns millions of times: only what a callee
+// must keep is kept, and a jump, not a return, leads to the other stack, since
+// no processor predicts such a return.
+static_assert(sizeof(void *) == 8, "simcuda_switch is for x86-64");
+extern "C" void simcuda_switch(void **leave, void *enter);
+__asm__(R"(
+  .text
+  .globl simcuda_switch
+  .hidden simcuda_switch
+  .type simcuda_switch, @function
+simcuda_switch:
+  pushq %rbp
+  pushq %rbx
+  pushq %r12
+  pushq %r13
+  pushq %r14
+  pushq %r15
+  movq %rsp, (%rdi)
+  movq %rsi, %rsp
+  popq %r15
+  popq %r14
+  popq %r13
+  popq %r12
+  popq %rbx
+  popq %rbp
+  popq %rcx
+  jmpq *%rcx
+  .size simcuda_switch, .-simcuda_switch
+)");
 
-constexpr size_t kStackBytes = 128 * 1024;
+namespace {
+enum class State : uint8_t { Ready, Barrier, Shuffle, Done };
+
+constexpr size_t kStackBytes = 192 * 1024;
 constexpr uint32_t kWarp = 32;
 
 /// Lives as long as the process: new stacks are slow, so a thread that has
 /// ended waits for the next block's call.
 struct Fiber {
-  ucontext_t start;
-  jmp_buf place;
+  void *place = nullptr; ///< where it goes on; null before it has begun
   char *stack = nullptr;
-  bool started = false;
-  State state = State::Ready;
   uint32_t value = 0, distance = 0; ///< of a shuffle
+  State state = State::Ready;
 };
 
 /// The block that runs.
@@ -32,7 +60,7 @@ struct Machine {
   void *const *args = nullptr;
   std::vector<Fiber> fibers;
   uint32_t threads = 0, current = 0, block = 0, blocks = 0;
-  jmp_buf scheduler;
+  void *scheduler = nullptr;
   std::string problem;
 
   void prepare(uint32_t count);
@@ -64,36 +92,32 @@ void Machine::prepare(uint32_t count) {
     fibers[i].state = State::Ready;
 }
 
-static void start(Fiber &fiber) {
+/// A stack on which runFiber has just been called. Stacks begin at different
+/// places of their pages, not to meet in the same few lines of the cache.
+static void start(Fiber &fiber, uint32_t number) {
   if (!fiber.stack)
     fiber.stack = static_cast<char *>(
         ::mmap(nullptr, kStackBytes, PROT_READ | PROT_WRITE,
                MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
-  ::getcontext(&fiber.start);
-  fiber.start.uc_stack.ss_sp = fiber.stack;
-  fiber.start.uc_stack.ss_size = kStackBytes;
-  fiber.start.uc_link = nullptr;
-  ::makecontext(&fiber.start, runFiber, 0);
-  fiber.started = true;
+  void *frame[8] = {}; // six registers, where to go, where that returns to
+  frame[6] = reinterpret_cast<void *>(runFiber);
+  size_t apart = number * size_t(576) % (64 * 1024);
+  fiber.place = fiber.stack + kStackBytes - apart - sizeof frame;
+  std::memcpy(fiber.place, frame, sizeof frame);
 }
 
 void Machine::resume(uint32_t number) {
   current = number;
-  if (_setjmp(scheduler))
-    return;
-  Fiber &fiber = fibers[number];
-  if (fiber.started)
-    _longjmp(fiber.place, 1);
-  start(fiber);
-  ::setcontext(&fiber.start);
+  if (!fibers[number].place)
+    start(fibers[number], number);
+  simcuda_switch(&scheduler, fibers[number].place);
 }
 
 /// Gives the turn away.
 void Machine::wait(State state) {
   Fiber &fiber = fibers[current];
   fiber.state = state;
-  if (_setjmp(fiber.place) == 0)
-    _longjmp(scheduler, 1);
+  simcuda_switch(&fiber.place, scheduler);
 }
 
 bool Machine::allAre(State state, uint32_t begin, uint32_t end) const {
@@ -189,7 +213,7 @@ std::string simcuda::runGrid(const Grid &grid, void (*call)(void *const *),
       continue;
     // The threads stand in the middle of the kernel: they begin anew.
     for (Fiber &fiber : machine.fibers)
-      fiber.started = false;
+      fiber.place = nullptr;
     return machine.problem;
   }
   return "";

@@ -7,6 +7,9 @@
 #include "test/simcuda/Random.h"
 
 #include <list>
+#include <map>
+#include <optional>
+#include <thread>
 
 namespace simcuda {
 struct Capture;
@@ -91,6 +94,11 @@ public:
   std::list<fsdprt::cuda::CUevent_st> events;
   Races races;
   uint64_t used = 0; ///< bytes of memory
+
+  // Of collectives: the one thread that issues them, and how many it issued on
+  // each communicator.
+  std::optional<std::thread::id> issuer;
+  std::map<uint64_t, uint64_t> issued;
 
 private:
   bool runOne(const OperationRef &wanted);

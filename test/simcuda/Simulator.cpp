@@ -38,7 +38,9 @@ extern "C" void simcuda_reset() {
 extern "C" void fsdp_simulated_operation(const char *name, const char *unit,
                                          const fsdprt_simulated_range *ranges,
                                          int32_t num_ranges) {
-  announcement.made = true;
+  announcement.made = name != nullptr;
+  if (!name)
+    return;
   announcement.name = name;
   announcement.unit = unit;
   announcement.ranges.clear();
@@ -49,6 +51,10 @@ extern "C" void fsdp_simulated_operation(const char *name, const char *unit,
 
 Announcement simcuda::takeAnnouncement() {
   return std::exchange(announcement, Announcement());
+}
+
+void simcuda::setAnnouncement(Announcement one) {
+  announcement = std::move(one);
 }
 
 static bool allows(int announced, int access) {

@@ -22,6 +22,7 @@ struct Simulator {
   Memory memory;
   int64_t allocations = 0, launches = 0; ///< for faults on request
   std::list<std::weak_ptr<Capture>> captures;
+  std::vector<uint64_t> ncclMemory; ///< addresses that ncclMemAlloc gave
 };
 
 /// Held by every call: a process simulates one thing at a time.
@@ -38,6 +39,7 @@ struct Announcement {
   std::vector<Range> ranges;
 };
 Announcement takeAnnouncement();
+void setAnnouncement(Announcement announcement);
 
 /// Enqueues, or adds to the graph that the stream is captured into. An
 /// announcement gives the task its name; `task.ranges`, what the call touches
