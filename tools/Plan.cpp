@@ -9,7 +9,6 @@
 #include "tools/Tool.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
-#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/Parser/Parser.h"
 #include "mlir/Pass/PassManager.h"
@@ -21,10 +20,8 @@ using namespace mlir;
 using namespace fsdp;
 
 void fsdp::registerPlan(DialectRegistry &registry) {
-  // A function makes no plan: it is read so that the verifiers can say so.
-  registry
-      .insert<func::FuncDialect, onnx::OnnxDialect, train::TrainDialect,
-              sharding::FsdpDialect, rt::FsdpRtDialect, LLVM::LLVMDialect>();
+  registry.insert<func::FuncDialect, onnx::OnnxDialect, train::TrainDialect,
+                  sharding::FsdpDialect, rt::FsdpRtDialect>();
 }
 
 /// After an error MLIR's parser frees operations that others, of an outer

@@ -10,6 +10,8 @@
 #include "mlir/IR/RegionKindInterface.h"
 #include "mlir/IR/SymbolTable.h"
 
+#include <optional>
+
 #include "dialects/FsdpRt/FsdpRtEnums.h.inc"
 
 #include "dialects/FsdpRt/FsdpRtDialect.h.inc"
@@ -24,14 +26,13 @@
 #include "dialects/FsdpRt/FsdpRtOps.h.inc"
 
 namespace fsdp::rt {
-/// Unit attribute of a kernel's module that does nothing but cast: rounding is
-/// integer arithmetic by then, which cannot be told from a computation.
-inline constexpr llvm::StringLiteral kOnlyCasts = "fsdprt.only_casts";
-
 /// Array attribute of a kernel's module: which of its results may be computed
 /// in place, as pairs of the argument of an operand and that of a result, by
 /// number in a launch. None where it is missing.
 inline constexpr llvm::StringLiteral kInPlace = "fsdprt.in_place";
+
+/// Attribute of the program's module: what it is planned for.
+inline constexpr llvm::StringLiteral kTarget = "fsdprt.target";
 
 /// Whether buffers may hold elements of `type`: the runtime has a code for it.
 bool isStoredType(mlir::Type type);
@@ -41,6 +42,10 @@ int64_t bytesOf(mlir::Type type);
 
 /// Whether `op` is a call of the runtime, on a stream.
 bool isDispatch(mlir::Operation *op);
+
+/// The number of the communicator that a dispatch names; none but of
+/// collectives.
+std::optional<int64_t> communicatorOf(mlir::Operation *op);
 } // namespace fsdp::rt
 
 #endif // FSDP_DIALECTS_FSDPRT_FSDPRT_H

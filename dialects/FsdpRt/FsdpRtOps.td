@@ -19,11 +19,12 @@ def FsdpRt_Dialect : Dialect {
     in an arena. Each op is one call of runtime/abi/functions.def. SPEC.md
     beside this file has the rules.
 
-    Two attributes of a kernel's module tell of its code:
-    - (in_place_c1) `fsdprt.in_place`: pairs of the argument of an operand and
-      that of a result which may be computed in its place.
-    - (only_casts_c1) `fsdprt.only_casts`: a unit attribute, of a kernel that
-      casts and computes nothing.
+    Attributes of modules:
+    - (in_place_c1) `fsdprt.in_place`, of a kernel's module: pairs of the
+      argument of an operand and that of a result which may be computed in its
+      place.
+    - (target_c1) `fsdprt.target`, of the program: what it is planned for, a
+      `#fsdprt.cuda`; the CPU where it is missing.
   }];
   let hasOperationAttrVerify = 1;
   let useDefaultAttributePrinterParser = 1;
@@ -78,6 +79,19 @@ def FsdpRt_ArgAttr : AttrDef<FsdpRt_Dialect, "Arg"> {
 }
 def FsdpRt_Args : TypedArrayAttrBase<FsdpRt_ArgAttr, "dispatch arguments">;
 
+def FsdpRt_CudaAttr : AttrDef<FsdpRt_Dialect, "Cuda"> {
+  let mnemonic = "cuda";
+  let summary = "NVIDIA GPUs of one architecture, by CUDA and NCCL";
+  let description = [{
+    `#fsdprt.cuda<"sm_90">`: the architecture is a name of ptxas, or `simulated`
+    for GPUs that a test's library plays on the host. With `tf32 = true`
+    products of f32 may be computed in TF32.
+  }];
+  let parameters = (ins StringRefParameter<>:$arch,
+                        DefaultValuedParameter<"bool", "false">:$tf32);
+  let assemblyFormat = "`<` $arch (`,` `tf32` `=` $tf32^)? `>`";
+}
+
 def FsdpRt_Event : TypeDef<FsdpRt_Dialect, "Event"> {
   let mnemonic = "event";
   let summary = "the end of one dispatch";
@@ -122,6 +136,27 @@ def FsdpRt_BufferOp : FsdpRt_Op<"buffer"> {
   }];
 }
 
+def FsdpRt_CommunicatorOp : FsdpRt_Op<"communicator"> {
+  let summary = "ranks that exchange, on one stream";
+  let description = [{
+    `fsdprt.communicator 0 "gather" over ["shard"] of [2] on gather`: each group
+    of ranks whose coordinates differ in these axes of the mesh alone, one rank
+    after the other in the order of the axes. Collectives name one by number.
+
+    **Constraints**
+    - (communicator_c1) the number, of 32 bits, is not negative; the axes are one
+      or more, each once, with a size of 1 or more; the ranks can be counted.
+  }];
+  let arguments = (ins I64Attr:$number, StrAttr:$name, StrArrayAttr:$axes,
+                       DenseI64ArrayAttr:$sizes, FsdpRt_StreamAttr:$stream);
+  let assemblyFormat =
+      "$number $name `over` $axes `of` $sizes `on` $stream attr-dict";
+  let extraClassDeclaration = [{
+    /// The ranks of one group.
+    int64_t getNumRanks();
+  }];
+}
+
 def FsdpRt_PhaseOp : FsdpRt_Op<"phase", [
     IsolatedFromAbove, Symbol, NoTerminator, SingleBlock,
     NoRegionArguments]> {
@@ -148,30 +183,34 @@ class FsdpRt_Dispatch<string mnemonic, dag extra, string extraFormat>
 }
 
 def FsdpRt_LaunchOp : FsdpRt_Dispatch<"launch",
-    (ins FlatSymbolRefAttr:$kernel, I64Attr:$extent, I64Attr:$scratch_bytes),
-    "$kernel `extent` $extent `scratch` $scratch_bytes"> {
+    (ins FlatSymbolRefAttr:$kernel, I64Attr:$extent, I64Attr:$scratch_bytes,
+         OptionalAttr<I64Attr>:$blocks, OptionalAttr<I64Attr>:$threads),
+    "$kernel `extent` $extent `scratch` $scratch_bytes (`grid` $blocks^ `x` $threads)?"> {
   let summary = "runs a generated kernel over [0, extent)";
   let description = [{
     Arguments are the kernel's operands, its results, and scratch, of which each
-    worker takes `scratch` bytes.
+    worker, or block, takes `scratch` bytes. On a GPU `grid` says how many blocks
+    of how many threads share the extent.
 
     **Constraints**
-    - (launch_c1) scratch is the last argument, enough for one worker, and there
-      if and only if a worker takes any.
+    - (launch_c1) scratch is the last argument, enough for one worker, or for all
+      blocks, and there if and only if a worker takes any.
+    - (launch_c2) a grid has blocks and threads, 1 or more, at most 1024 threads.
   }];
 }
 def FsdpRt_GemmOp : FsdpRt_Dispatch<"gemm", (ins
     TypeAttr:$dtype, TypeAttr:$c_dtype, BoolAttr:$accumulate, I64Attr:$m, I64Attr:$n, I64Attr:$k,
     DenseI64ArrayAttr:$batch, DenseI64ArrayAttr:$a_strides,
     DenseI64ArrayAttr:$b_strides, DenseI64ArrayAttr:$c_strides,
-    UnitAttr:$bias, UnitAttr:$residual),
-    "$dtype `to` $c_dtype `accumulate` $accumulate $m `x` $n `x` $k `batch` $batch `strides` $a_strides $b_strides $c_strides (`bias` $bias^)? (`residual` $residual^)?"> {
+    UnitAttr:$bias, UnitAttr:$residual, UnitAttr:$tf32),
+    "$dtype `to` $c_dtype `accumulate` $accumulate $m `x` $n `x` $k `batch` $batch `strides` $a_strides $b_strides $c_strides (`bias` $bias^)? (`residual` $residual^)? (`tf32` $tf32^)?"> {
   let summary = "batched matrix product by the library";
   let description = [{
     Operands of element type `dtype`, the product in `c_dtype`. Arguments are A,
     B, C, then a row that is added to every row of C with `bias`, a matrix like
     C that is added with `residual`, and the library's scratch. Strides in
-    elements: one a batch dimension, then row and column.
+    elements: one a batch dimension, then row and column. With `tf32` the library
+    may round operands of f32 to TF32.
 
     **Constraints**
     - (gemm_c1) extents are positive; a batch has at most 4 dimensions.
@@ -181,14 +220,14 @@ def FsdpRt_GemmOp : FsdpRt_Dispatch<"gemm", (ins
     - (gemm_c4) A and B are of f32 or bf16, C of the same type or of f32.
   }];
 }
-/// A collective of a unit's line. Without `segments` it exchanges whole shards:
+/// A collective of a unit's line, on the communicator of this number. Without `segments` it exchanges whole shards:
 /// rank r's stands at element r * count of the line. With them it exchanges
 /// these, pairs of offset and elements in the shard, and each on its own: rank
 /// r's part of one stands at element ranks * offset + r * elements of the line.
 class FsdpRt_LineCollective<string mnemonic> : FsdpRt_Dispatch<mnemonic,
     (ins TypeAttr:$dtype, I64Attr:$count, I64Attr:$payload_bytes,
-         OptionalAttr<DenseI64ArrayAttr>:$segments),
-    "$dtype `count` $count `payload` $payload_bytes (`segments` $segments^)?">;
+         OptionalAttr<DenseI64ArrayAttr>:$segments, I64Attr:$communicator),
+    "$dtype `count` $count `payload` $payload_bytes (`segments` $segments^)? `by` $communicator">;
 def FsdpRt_AllGatherOp : FsdpRt_LineCollective<"all_gather"> {
   let summary = "shard (count elements) -> line (ranks * count)";
   let description = [{
@@ -201,24 +240,27 @@ def FsdpRt_AllGatherOp : FsdpRt_LineCollective<"all_gather"> {
   }];
 }
 def FsdpRt_ReduceScatterOp : FsdpRt_LineCollective<"reduce_scatter"> {
-  let summary = "line (ranks * count) -> summed shard (count), with scratch";
+  let summary = "line (ranks * count) -> summed shard (count)";
   let description = [{
     With `segments` as for `all_gather`; what no segment holds of the shard
-    becomes 0.
+    becomes 0. Where the target's ranks sum by themselves, scratch is the last
+    argument.
 
     **Constraints**
     - (collective_c1) the line has the bytes of whole shards.
-    - (collective_c2) scratch has those of the line.
+    - (collective_c2) scratch, if there is any, has those of the line.
   }];
 }
 def FsdpRt_AllReduceOp : FsdpRt_Dispatch<"all_reduce",
-    (ins TypeAttr:$dtype, I64Attr:$count), "$dtype `count` $count"> {
-  let summary = "sum of a small buffer over the ranks, with scratch";
+    (ins TypeAttr:$dtype, I64Attr:$count, I64Attr:$communicator),
+    "$dtype `count` $count `by` $communicator"> {
+  let summary = "sum of a small buffer over the ranks";
   let description = [{
-    In place.
+    In place, with scratch as for `reduce_scatter`.
 
     **Constraints**
-    - (collective_c2) scratch has at least the bytes of the buffer.
+    - (collective_c2) scratch, if there is any, has at least the bytes of the
+      buffer.
   }];
 }
 def FsdpRt_FillOp : FsdpRt_Dispatch<"fill", (ins I64Attr:$byte),

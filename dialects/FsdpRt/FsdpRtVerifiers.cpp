@@ -10,6 +10,7 @@
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/BuiltinTypes.h"
 #include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/TypeSwitch.h"
 #include "llvm/Support/MathExtras.h"
 
 #include <limits>
@@ -131,11 +132,12 @@ LogicalResult FsdpRtDialect::verifyOperationAttribute(Operation *op,
              << kInPlace << "' " << attr.getValue()
              << ", expected pairs of arguments' numbers on a kernel's module "
                 "(in_place_c1)";
-  } else if (attr.getName() == kOnlyCasts) {
-    if (!isa<ModuleOp>(op) || !isa<UnitAttr>(attr.getValue()))
+  } else if (attr.getName() == kTarget) {
+    if (!isa<ModuleOp>(op) || !isa<CudaAttr>(attr.getValue()))
       return op->emitOpError("has '")
-             << kOnlyCasts << "' " << attr.getValue()
-             << ", expected none but on a kernel's module (only_casts_c1)";
+             << kTarget << "' " << attr.getValue()
+             << ", expected a #fsdprt.cuda on the program's module "
+                "(target_c1)";
   }
   return success();
 }
@@ -166,6 +168,38 @@ LogicalResult BufferOp::verify() {
   return success();
 }
 
+int64_t CommunicatorOp::getNumRanks() {
+  int64_t ranks = 1;
+  for (int64_t size : getSizes())
+    ranks *= size;
+  return ranks;
+}
+
+LogicalResult CommunicatorOp::verify() {
+  llvm::SmallDenseSet<StringRef> axes;
+  int64_t number = getNumber(), ranks = 1;
+  bool valid = number >= 0 && number <= kMost32 && !getAxes().empty() &&
+               getAxes().size() == getSizes().size();
+  for (StringRef axis : getAxes().getAsValueRange<StringAttr>())
+    valid = valid && axes.insert(axis).second;
+  for (int64_t size : getSizes())
+    valid = valid && size >= 1 && !llvm::MulOverflow(ranks, size, ranks) &&
+            ranks <= kMost32;
+  if (valid)
+    return success();
+  return emitOpError("has number ")
+         << number << " over " << getAxes() << " of [" << getSizes()
+         << "], expected 0 or more and axes, each once, with their sizes "
+            "(communicator_c1)";
+}
+
+std::optional<int64_t> fsdp::rt::communicatorOf(Operation *op) {
+  return llvm::TypeSwitch<Operation *, std::optional<int64_t>>(op)
+      .Case<AllGatherOp, ReduceScatterOp, AllReduceOp>(
+          [](auto collective) { return collective.getCommunicator(); })
+      .Default([](Operation *) { return std::nullopt; });
+}
+
 bool fsdp::rt::isDispatch(Operation *op) {
   return isa<LaunchOp, GemmOp, AllGatherOp, ReduceScatterOp, AllReduceOp,
              FillOp, CopyOp, ConstantOp, LoadOp, StoreOp, JoinOp>(op);
@@ -181,6 +215,22 @@ LogicalResult PhaseOp::verify() {
 //===----------------------------------------------------------------------===//
 // Dispatches
 //===----------------------------------------------------------------------===//
+
+/// (launch_c2)
+static LogicalResult verifyGrid(LaunchOp op) {
+  constexpr int64_t kMostThreads = 1024; // of a block, on any GPU
+  if (op.getBlocks().has_value() != op.getThreads().has_value())
+    return op.emitOpError("has half a grid, expected blocks and threads "
+                          "(launch_c2)");
+  int64_t blocks = op.getBlocks().value_or(1);
+  int64_t threads = op.getThreads().value_or(1);
+  if (blocks < 1 || blocks > kMost32 || threads < 1 || threads > kMostThreads)
+    return op.emitOpError("has a grid of ")
+           << blocks << " blocks of " << threads
+           << " threads, expected 1 or more, at most " << kMostThreads
+           << " threads (launch_c2)";
+  return success();
+}
 
 /// Operands and results may be as many as the kernel has; scratch comes last.
 LogicalResult LaunchOp::verify() {
@@ -198,10 +248,14 @@ LogicalResult LaunchOp::verify() {
              << "scratch, expected scratch last and where a worker needs it "
                 "(launch_c1)";
   }
-  if (scratch &&
-      (args.empty() || argument(args, args.size() - 1).getBytes() < scratch))
+  if (failed(verifyGrid(*this)))
+    return failure();
+  int64_t all, pieces = getBlocks().value_or(1);
+  if (scratch && (args.empty() || llvm::MulOverflow(pieces, scratch, all) ||
+                  argument(args, args.size() - 1).getBytes() < all))
     return emitOpError("has less scratch than the ")
-           << scratch << " bytes of one worker (launch_c1)";
+           << scratch << " bytes of " << (getBlocks() ? "each" : "one")
+           << (getBlocks() ? " block" : " worker") << " (launch_c1)";
   return success();
 }
 
@@ -303,6 +357,8 @@ static LogicalResult verifyLineCollective(Op op, size_t shard, size_t line) {
   if (failed(verifyDtype(op, op.getDtype())) ||
       failed(verifyRange(op, "a count of", count, 0)) ||
       failed(verifyRange(op, "a payload of", op.getPayloadBytes(), 0)) ||
+      failed(
+          verifyRange(op, "communicator", op.getCommunicator(), 0, kMost32)) ||
       failed(verifyBytes(op, args, shard, count, op.getDtype())))
     return failure();
   int64_t part = argument(args, shard).getBytes();
@@ -320,30 +376,39 @@ LogicalResult AllGatherOp::verify() {
   return verifyLineCollective(*this, /*shard=*/0, /*line=*/1);
 }
 
-LogicalResult ReduceScatterOp::verify() {
-  if (failed(verifyArguments(*this, getArgs(), {kReads, kWrites, kScratch})) ||
-      failed(verifyLineCollective(*this, /*shard=*/1, /*line=*/0)))
+/// The arguments of a sum over ranks: those `expected`, and scratch for what
+/// argument 0 holds where there is one more (collective_c2).
+static LogicalResult verifySum(Operation *op, ArrayAttr args,
+                               SmallVector<Accesses> expected,
+                               StringRef wanted) {
+  size_t scratch = expected.size();
+  if (args.size() > scratch)
+    expected.push_back(kScratch);
+  if (failed(verifyArguments(op, args, expected)))
     return failure();
-  if (argument(getArgs(), 2).getBytes() < argument(getArgs(), 0).getBytes())
-    return emitOpError("has ")
-           << argument(getArgs(), 2).getBytes()
-           << " bytes of scratch, expected those of its line "
-              "(collective_c2)";
+  if (args.size() > scratch &&
+      argument(args, scratch).getBytes() < argument(args, 0).getBytes())
+    return op->emitOpError("has ")
+           << argument(args, scratch).getBytes()
+           << " bytes of scratch, expected " << wanted << " (collective_c2)";
   return success();
 }
 
+LogicalResult ReduceScatterOp::verify() {
+  if (failed(
+          verifySum(*this, getArgs(), {kReads, kWrites}, "those of its line")))
+    return failure();
+  return verifyLineCollective(*this, /*shard=*/1, /*line=*/0);
+}
+
 LogicalResult AllReduceOp::verify() {
-  if (failed(verifyArguments(*this, getArgs(), {kUpdates, kScratch})) ||
+  if (failed(verifySum(*this, getArgs(), {kUpdates},
+                       "at least those of its elements")) ||
       failed(verifyDtype(*this, getDtype())) ||
       failed(verifyRange(*this, "a count of", getCount(), 0)) ||
-      failed(verifyBytes(*this, getArgs(), 0, getCount(), getDtype())))
+      failed(verifyRange(*this, "communicator", getCommunicator(), 0, kMost32)))
     return failure();
-  if (argument(getArgs(), 1).getBytes() < argument(getArgs(), 0).getBytes())
-    return emitOpError("has ")
-           << argument(getArgs(), 1).getBytes()
-           << " bytes of scratch, expected at least those of its elements "
-              "(collective_c2)";
-  return success();
+  return verifyBytes(*this, getArgs(), 0, getCount(), getDtype());
 }
 
 LogicalResult FillOp::verify() {

@@ -111,14 +111,10 @@ fsdp::translateKernel(ModuleOp kernel, llvm::LLVMContext &context) {
   return module;
 }
 
-static LogicalResult compile(llvm::Module &module, const KernelTarget &target,
-                             llvm::CodeGenFileType kind,
-                             SmallVectorImpl<char> &output) {
-  std::unique_ptr<llvm::TargetMachine> machine = createMachine(target);
-  if (!machine)
-    return failure();
+static void optimizeFor(llvm::Module &module, const KernelTarget &target,
+                        llvm::TargetMachine &machine) {
   module.setTargetTriple(target.triple);
-  module.setDataLayout(machine->createDataLayout());
+  module.setDataLayout(machine.createDataLayout());
   for (llvm::Function &function : module) {
     function.addFnAttr("target-cpu", target.cpu);
     if (!target.features.empty())
@@ -129,7 +125,7 @@ static LogicalResult compile(llvm::Module &module, const KernelTarget &target,
   llvm::FunctionAnalysisManager functions;
   llvm::CGSCCAnalysisManager sccs;
   llvm::ModuleAnalysisManager modules;
-  llvm::PassBuilder builder(machine.get());
+  llvm::PassBuilder builder(&machine);
   builder.registerModuleAnalyses(modules);
   builder.registerCGSCCAnalyses(sccs);
   builder.registerFunctionAnalyses(functions);
@@ -137,13 +133,44 @@ static LogicalResult compile(llvm::Module &module, const KernelTarget &target,
   builder.crossRegisterProxies(loops, functions, sccs, modules);
   builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O3)
       .run(module, modules);
+}
 
+static LogicalResult emit(llvm::Module &module, llvm::TargetMachine &machine,
+                          llvm::CodeGenFileType kind,
+                          SmallVectorImpl<char> &output) {
   llvm::raw_svector_ostream stream(output);
   llvm::legacy::PassManager emission;
-  if (machine->addPassesToEmitFile(emission, stream, nullptr, kind))
+  if (machine.addPassesToEmitFile(emission, stream, nullptr, kind))
     return failure();
   emission.run(module);
   return success();
+}
+
+static LogicalResult compile(llvm::Module &module, const KernelTarget &target,
+                             llvm::CodeGenFileType kind,
+                             SmallVectorImpl<char> &output) {
+  std::unique_ptr<llvm::TargetMachine> machine = createMachine(target);
+  if (!machine)
+    return failure();
+  optimizeFor(module, target, *machine);
+  return emit(module, *machine, kind, output);
+}
+
+LogicalResult fsdp::optimize(llvm::Module &module, const KernelTarget &target) {
+  std::unique_ptr<llvm::TargetMachine> machine = createMachine(target);
+  if (!machine)
+    return failure();
+  optimizeFor(module, target, *machine);
+  return success();
+}
+
+LogicalResult fsdp::printAssembly(llvm::Module &module,
+                                  const KernelTarget &target,
+                                  SmallVectorImpl<char> &text) {
+  std::unique_ptr<llvm::TargetMachine> machine = createMachine(target);
+  return machine
+             ? emit(module, *machine, llvm::CodeGenFileType::AssemblyFile, text)
+             : failure();
 }
 
 LogicalResult fsdp::compileToObject(llvm::Module &module,

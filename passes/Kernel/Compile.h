@@ -27,6 +27,14 @@ bool knowsCpu(const KernelTarget &target);
 mlir::FailureOr<std::unique_ptr<llvm::Module>>
 translateKernel(mlir::ModuleOp kernel, llvm::LLVMContext &context);
 
+/// Optimises `module` (-O3) for `target`, which it becomes a module of.
+mlir::LogicalResult optimize(llvm::Module &module, const KernelTarget &target);
+
+/// Appends the assembly of a module that was optimised for `target`.
+mlir::LogicalResult printAssembly(llvm::Module &module,
+                                  const KernelTarget &target,
+                                  llvm::SmallVectorImpl<char> &text);
+
 /// Optimises `module` (-O3) for `target` and appends the object file to
 /// `object`.
 mlir::LogicalResult compileToObject(llvm::Module &module,

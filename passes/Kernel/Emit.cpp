@@ -225,6 +225,14 @@ fsdp::emitKernel(train::KernelOp kernel, ModuleOp dest, StringRef symbol) {
   return emitted->info;
 }
 
+FailureOr<CompiledKernelInfo> fsdp::getKernelInfo(train::KernelOp kernel) {
+  OwningOpRef<ModuleOp> own = ModuleOp::create(kernel.getLoc());
+  FailureOr<KernelBody> emitted = emitKernelBody(kernel, *own, "kernel");
+  if (failed(emitted))
+    return failure();
+  return emitted->info;
+}
+
 //===----------------------------------------------------------------------===//
 // Keys
 //===----------------------------------------------------------------------===//

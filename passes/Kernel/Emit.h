@@ -26,6 +26,9 @@ struct CompiledKernelInfo {
 mlir::FailureOr<CompiledKernelInfo>
 emitKernel(train::KernelOp kernel, mlir::ModuleOp dest, llvm::StringRef symbol);
 
+/// What emitKernel says of the code that it would generate.
+mlir::FailureOr<CompiledKernelInfo> getKernelInfo(train::KernelOp kernel);
+
 /// A kernel's body before anything in it knows its target.
 struct KernelBody {
   mlir::func::FuncOp function;

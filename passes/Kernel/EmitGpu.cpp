@@ -251,8 +251,9 @@ private:
 };
 } // namespace
 
-FailureOr<GpuKernelInfo> fsdp::emitGpuKernel(train::KernelOp kernel,
-                                             ModuleOp dest, StringRef symbol) {
+/// The body before its loops are shared, and how it is launched.
+static FailureOr<std::pair<func::FuncOp, GpuKernelInfo>>
+emitGpuBody(train::KernelOp kernel, ModuleOp dest, StringRef symbol) {
   FailureOr<KernelBody> emitted =
       emitKernelBody(kernel, dest, symbol, /*callsLibrary=*/false);
   if (failed(emitted))
@@ -265,6 +266,23 @@ FailureOr<GpuKernelInfo> fsdp::emitGpuKernel(train::KernelOp kernel,
   info.scratchBytes = emitted->info.scratchBytes;
   info.threads = chooseThreads(function);
   info.grain = chooseGrain(function, info.threads);
+  return std::pair(function, info);
+}
+
+FailureOr<GpuKernelInfo> fsdp::getGpuKernelInfo(train::KernelOp kernel) {
+  OwningOpRef<ModuleOp> own = ModuleOp::create(kernel.getLoc());
+  auto emitted = emitGpuBody(kernel, *own, "kernel");
+  if (failed(emitted))
+    return failure();
+  return emitted->second;
+}
+
+FailureOr<GpuKernelInfo> fsdp::emitGpuKernel(train::KernelOp kernel,
+                                             ModuleOp dest, StringRef symbol) {
+  auto emitted = emitGpuBody(kernel, dest, symbol);
+  if (failed(emitted))
+    return failure();
+  auto [function, info] = *emitted;
   orderThreads(kernel, function, info.threads);
   if (failed(spreadOverThreads(function, info.threads)))
     return failure();

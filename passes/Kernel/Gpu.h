@@ -5,6 +5,9 @@
 #include "passes/Kernel/Emit.h"
 
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "llvm/IR/Module.h"
+
+#include <optional>
 
 namespace fsdp {
 /// Address space of what a block's threads share.
@@ -37,6 +40,9 @@ mlir::FailureOr<GpuKernelInfo> emitGpuKernel(train::KernelOp kernel,
                                              mlir::ModuleOp dest,
                                              llvm::StringRef symbol);
 
+/// What emitGpuKernel says of the code that it would generate.
+mlir::FailureOr<GpuKernelInfo> getGpuKernelInfo(train::KernelOp kernel);
+
 /// Bytes that a thread reads or writes with one instruction; buffers begin at
 /// multiples of them.
 inline constexpr int64_t kWideBytes = 16;
@@ -62,9 +68,18 @@ void insertBarriers(mlir::func::FuncOp body, int threads, MayAlias mayAlias);
 /// in shared memory. Fails, with an error, on what cannot be shared.
 mlir::LogicalResult spreadOverThreads(mlir::func::FuncOp body, int threads);
 
-/// PTX of a kernel's module for `chip` ("sm_90"). Fails, with an error, when
-/// LLVM does not know the chip, the kernel calls a function or its tiles take
-/// more than kMaxSharedBytes.
+/// A kernel's module as LLVM IR for `chip`, optimised. Fails, with an error,
+/// when LLVM does not know the chip, the kernel calls a function or its tiles
+/// take more than kMaxSharedBytes.
+mlir::FailureOr<std::unique_ptr<llvm::Module>>
+translateGpuKernel(mlir::ModuleOp kernel, llvm::StringRef chip,
+                   llvm::LLVMContext &context);
+
+/// PTX for `chip` of a module of such kernels, which it changes; nothing if
+/// LLVM fails.
+std::optional<std::string> printPtx(llvm::Module &module, llvm::StringRef chip);
+
+/// Both for one kernel.
 mlir::LogicalResult compileToPtx(mlir::ModuleOp kernel, llvm::StringRef chip,
                                  std::string &ptx);
 } // namespace fsdp

@@ -15,10 +15,14 @@ using namespace fsdp;
 static constexpr llvm::StringLiteral kPtxVersion = "+ptx80";
 
 static KernelTarget gpuTarget(StringRef chip) {
-  LLVMInitializeNVPTXTargetInfo();
-  LLVMInitializeNVPTXTarget();
-  LLVMInitializeNVPTXTargetMC();
-  LLVMInitializeNVPTXAsmPrinter();
+  static bool initialized = [] { // once, whatever threads ask
+    LLVMInitializeNVPTXTargetInfo();
+    LLVMInitializeNVPTXTarget();
+    LLVMInitializeNVPTXTargetMC();
+    LLVMInitializeNVPTXAsmPrinter();
+    return true;
+  }();
+  (void)initialized;
   KernelTarget target;
   target.triple = "nvptx64-nvidia-cuda";
   target.cpu = chip.str();
@@ -56,14 +60,14 @@ static StringRef entryName(ModuleOp kernel) {
   return "";
 }
 
-LogicalResult fsdp::compileToPtx(ModuleOp kernel, StringRef chip,
-                                 std::string &ptx) {
+FailureOr<std::unique_ptr<llvm::Module>>
+fsdp::translateGpuKernel(ModuleOp kernel, StringRef chip,
+                         llvm::LLVMContext &context) {
   KernelTarget target = gpuTarget(chip);
   if (!knowsCpu(target))
     return kernel.emitError("unknown GPU '")
            << chip << "', expected one of LLVM's names, as sm_90";
   registerNVVMDialectTranslation(*kernel.getContext());
-  llvm::LLVMContext context;
   auto module = translateKernel(kernel, context);
   if (succeeded(module) && sharedBytes(**module) > kMaxSharedBytes) {
     return kernel.emitError("the kernel '")
@@ -71,12 +75,31 @@ LogicalResult fsdp::compileToPtx(ModuleOp kernel, StringRef chip,
            << " bytes of shared memory a block, expected at most "
            << kMaxSharedBytes << "; make its tiles smaller or fewer";
   }
-  SmallVector<char, 0> text;
-  if (failed(module) || failed(compileToAssembly(**module, target, text)))
+  if (failed(module) || failed(optimize(**module, target)))
     return kernel.emitError("cannot generate code for the kernel");
   if (std::string names = calledFunctions(**module); !names.empty())
     return kernel.emitError("the kernel calls ")
            << names << ", expected no function outside the kernel";
-  ptx.assign(text.begin(), text.end());
+  return module;
+}
+
+std::optional<std::string> fsdp::printPtx(llvm::Module &module,
+                                          StringRef chip) {
+  SmallVector<char, 0> text;
+  if (failed(printAssembly(module, gpuTarget(chip), text)))
+    return std::nullopt;
+  return std::string(text.begin(), text.end());
+}
+
+LogicalResult fsdp::compileToPtx(ModuleOp kernel, StringRef chip,
+                                 std::string &ptx) {
+  llvm::LLVMContext context;
+  auto module = translateGpuKernel(kernel, chip, context);
+  if (failed(module))
+    return failure();
+  std::optional<std::string> text = printPtx(**module, chip);
+  if (!text)
+    return kernel.emitError("cannot generate code for the kernel");
+  ptx = *text;
   return success();
 }

@@ -7,7 +7,6 @@
 #include "passes/Lower/Descriptors.h"
 
 #include "mlir/IR/BuiltinAttributes.h"
-#include "passes/Plan/Communicators.h"
 #include "runtime/abi/fsdprt.h"
 #include "llvm/ADT/TypeSwitch.h"
 #include "llvm/IR/Constants.h"
@@ -153,6 +152,26 @@ llvm::Constant *DescriptorBuilder::data(ElementsAttr value) {
   return global(constant, "constant");
 }
 
+/// What follows the head. With a grid the code is a GPU's and found by name.
+SmallVector<llvm::Constant *>
+DescriptorBuilder::launchFields(rt::LaunchOp launch) {
+  llvm::Constant *kernel = null(), *symbol = null();
+  if (launch.getBlocks()) {
+    symbol = text(launch.getKernel());
+  } else {
+    auto *type = llvm::FunctionType::get(
+        llvm::Type::getVoidTy(module.getContext()), false);
+    kernel = llvm::cast<llvm::Constant>(
+        module.getOrInsertFunction(launch.getKernel(), type).getCallee());
+  }
+  return {kernel,
+          i64(launch.getExtent()),
+          i64(launch.getScratchBytes()),
+          symbol,
+          i32(launch.getBlocks().value_or(0)),
+          i32(launch.getThreads().value_or(0))};
+}
+
 DescriptorBuilder::Call DescriptorBuilder::buildGemm(rt::GemmOp op) {
   size_t rank = op.getBatch().size();
   auto batch = [&](ArrayRef<int64_t> strides) {
@@ -168,7 +187,7 @@ DescriptorBuilder::Call DescriptorBuilder::buildGemm(rt::GemmOp op) {
                 i32(dtypeCode(op.getCDtype())),
                 i32(op.getAccumulate()),
                 i32(adds),
-                i32(0),
+                i32(op.getTf32()),
                 i32(0),
                 i64(op.getM()),
                 i64(op.getN()),
@@ -196,7 +215,7 @@ DescriptorBuilder::collective(Operation *op, StringRef function, Type dtype,
   if (numSegments)
     pairs = global(i64Array(*segments, segments->size()), "segments");
   llvm::Constant *value =
-      structOf({head(op), i32(*communicatorOf(op)), i32(dtypeCode(dtype)),
+      structOf({head(op), i32(*rt::communicatorOf(op)), i32(dtypeCode(dtype)),
                 i64(count), i64(payload), pairs, i64(numSegments)});
   return {function, global(value, "collective")};
 }
@@ -209,13 +228,7 @@ FailureOr<DescriptorBuilder::Call> DescriptorBuilder::build(Operation *op) {
   };
   return llvm::TypeSwitch<Operation *, FailureOr<Call>>(op)
       .Case([&](rt::LaunchOp launch) {
-        auto *type = llvm::FunctionType::get(
-            llvm::Type::getVoidTy(module.getContext()), false);
-        llvm::Constant *kernel = llvm::cast<llvm::Constant>(
-            module.getOrInsertFunction(launch.getKernel(), type).getCallee());
-        return plain("fsdprt_launch",
-                     {kernel, i64(launch.getExtent()),
-                      i64(launch.getScratchBytes()), null(), i32(0), i32(0)});
+        return plain("fsdprt_launch", launchFields(launch));
       })
       .Case([&](rt::GemmOp gemm) { return buildGemm(gemm); })
       .Case([&](rt::AllGatherOp c) {

@@ -41,6 +41,7 @@ private:
   llvm::Constant *i64(int64_t value);
   llvm::Constant *null();
   llvm::Constant *i64Array(llvm::ArrayRef<int64_t> values, size_t size);
+  llvm::SmallVector<llvm::Constant *> launchFields(rt::LaunchOp launch);
   Call buildGemm(rt::GemmOp op);
   Call collective(mlir::Operation *op, llvm::StringRef function,
                   mlir::Type dtype, int64_t count, int64_t payload,

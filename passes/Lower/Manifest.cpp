@@ -84,11 +84,9 @@ public:
       manifest["vocab_size"] = vocabulary.getInt();
     if (auto rows = module->getAttrOfType<IntegerAttr>(kTokenRows))
       manifest["token_rows"] = rows.getInt();
-    Array features(target.features);
-    manifest["target"] = Object{{"triple", target.triple},
-                                {"cpu", target.cpu},
-                                {"features", std::move(features)}};
+    addTarget(target);
     addArenas();
+    addCommunicators();
     addPhases();
     addRoles();
     addUnits();
@@ -97,6 +95,34 @@ public:
   }
 
 private:
+  void addTarget(const ProgramTarget &target) {
+    Object described{{"kind", target.kind},
+                     {"triple", target.triple},
+                     {"cpu", target.cpu},
+                     {"features", Array(target.features)}};
+    if (!target.arch.empty()) {
+      Array kernels;
+      for (const CodeFile &file : target.kernels)
+        kernels.push_back(Object{{"file", file.name}, {"form", file.form}});
+      described["arch"] = target.arch;
+      described["kernels"] = std::move(kernels);
+    }
+    manifest["target"] = std::move(described);
+  }
+
+  void addCommunicators() {
+    Array communicators;
+    for (auto op : module.getOps<rt::CommunicatorOp>()) {
+      Array axes;
+      for (StringRef axis : op.getAxes().getAsValueRange<StringAttr>())
+        axes.push_back(axis);
+      communicators.push_back(Object{{"name", op.getName()},
+                                     {"axes", std::move(axes)},
+                                     {"stream", int64_t(op.getStream())}});
+    }
+    manifest["communicators"] = std::move(communicators);
+  }
+
   void addArenas() {
     manifest["arenas"] = describeArenas(module);
     manifest["planned_peak_bytes"] = plannedPeak(module);

@@ -1,18 +1,16 @@
 //===- Program.cpp - A compiled program on disk ---------------------------===//
 #include "passes/Lower/Program.h"
 #include "passes/Kernel/Compile.h"
+#include "passes/Lower/Kernels.h"
 #include "passes/Lower/Manifest.h"
 #include "passes/Lower/Phases.h"
-#include "passes/Output/Command.h"
 #include "passes/Output/Folder.h"
+#include "passes/Output/Link.h"
 #include "passes/Output/Replaceable.h"
 
-#include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FormatVariadic.h"
-#include "llvm/Support/Program.h"
 #include "llvm/Support/raw_ostream.h"
-#include "llvm/TargetParser/Host.h"
 
 using namespace mlir;
 using namespace fsdp;
@@ -36,24 +34,12 @@ LogicalResult writeFile(ModuleOp module, const StagedFolder &folder,
   return success();
 }
 
-/// Links `objects`, files of the folder, to program.so.
+/// Links `objects`, files of the folder, to program.so. Symbols of the runtime
+/// stay undefined: the process that loads it has them.
 LogicalResult link(ModuleOp module, ArrayRef<std::string> objects,
                    const StagedFolder &folder) {
-  auto linker = llvm::sys::findProgramByName("ld.lld-19");
-  if (!linker)
-    linker = llvm::sys::findProgramByName("ld.lld");
-  if (!linker)
-    return module.emitError("cannot find ld.lld-19 in PATH: install lld-19");
-  // Thousands of objects are more than a command line takes.
-  if (failed(writeFile(module, folder, "objects", llvm::join(objects, "\n"))))
-    return failure();
-  // Symbols of the runtime stay undefined: the process that loads it has them.
-  // One thread does: there may be no more.
   std::string problem =
-      runCommand({*linker, "-shared", "--threads=1", "--gc-sections", "-z",
-                  "now", "-o", "program.so", "@objects"},
-                 folder.path());
-  llvm::sys::fs::remove(folder.file("objects"));
+      linkShared(folder.path(), objects, "program.so", /*isWhole=*/false);
   if (!problem.empty())
     return module.emitError("linking '")
            << folder.target() << "/program.so' failed: " << problem;
@@ -71,22 +57,29 @@ LogicalResult emitObject(ModuleOp module, llvm::Module &llvmModule,
                    StringRef(object.data(), object.size()));
 }
 
-/// One object a kernel module.
+/// The kernels' code: objects of the program, and files that stay.
 LogicalResult emitKernels(ModuleOp module, const ProgramOptions &options,
-                          const KernelTarget &target, StagedFolder &folder,
-                          std::vector<std::string> &objects) {
-  SmallVector<ModuleOp> kernels(module.getOps<ModuleOp>());
-  for (auto [i, kernel] : llvm::enumerate(kernels)) {
-    SmallVector<char, 0> object;
-    // Not the symbol: a plan written by hand may name a kernel anything.
-    objects.push_back("k" + std::to_string(i) + ".o");
-    if (failed(compileKernel(kernel, target, object)) ||
-        failed(writeFile(module, folder, objects.back(),
-                         StringRef(object.data(), object.size()))))
-      return failure();
-    if (options.onKernel)
-      options.onKernel(i + 1, kernels.size());
-  }
+                          const Target &target, StagedFolder &folder,
+                          std::vector<std::string> &objects,
+                          std::vector<CodeFile> &files) {
+  FailureOr<std::vector<ProgramKernel>> kernels = findKernels(module);
+  if (failed(kernels))
+    return failure();
+  CodeOptions code;
+  code.folder = folder.path();
+  code.cpu = options.cpu;
+  code.onKernel = options.onKernel;
+  code.write = [&](StringRef name, StringRef content) {
+    return writeFile(module, folder, name, content);
+  };
+  FailureOr<std::vector<CodeFile>> all = target.compileKernels(*kernels, code);
+  if (failed(all) || failed(checkLaunches(module, *kernels)))
+    return failure();
+  for (const CodeFile &file : *all)
+    if (file.form == "object")
+      objects.push_back(file.name);
+    else
+      files.push_back(file);
   return success();
 }
 } // namespace
@@ -99,9 +92,13 @@ LogicalResult fsdp::writeProgram(ModuleOp module, StringRef path,
   if (std::error_code error = folder.create())
     return module.emitError("cannot write '")
            << path << "': " << error.message();
-  FailureOr<KernelTarget> target = getKernelTarget(options.cpu);
+  FailureOr<std::unique_ptr<Target>> target = getTarget(module);
   if (failed(target))
-    return module.emitError("unknown target CPU '") << options.cpu << "'";
+    return failure();
+  std::string cpu = (*target)->getHostCpu(options.cpu);
+  FailureOr<KernelTarget> host = getKernelTarget(cpu);
+  if (failed(host))
+    return module.emitError("unknown target CPU '") << cpu << "'";
 
   auto begin = [&](StringRef part) {
     if (options.onPart)
@@ -109,21 +106,22 @@ LogicalResult fsdp::writeProgram(ModuleOp module, StringRef path,
   };
   std::vector<std::string> objects;
   begin("kernels");
-  if (failed(emitKernels(module, options, *target, folder, objects)))
+  std::vector<CodeFile> files;
+  if (failed(emitKernels(module, options, **target, folder, objects, files)))
     return failure();
   begin("host code");
   llvm::LLVMContext context;
   FailureOr<std::unique_ptr<llvm::Module>> phases =
       translatePhases(module, context);
   if (failed(phases) ||
-      failed(emitObject(module, **phases, *target, folder, "phases", objects)))
+      failed(emitObject(module, **phases, *host, folder, "phases", objects)))
     return failure();
   if (failed(link(module, objects, folder)))
     return failure();
-  for (const std::string &object : objects)
-    llvm::sys::fs::remove(folder.file(object));
 
-  ProgramTarget described{target->triple, target->cpu, target->featureNames};
+  ProgramTarget described{
+      (*target)->getKind().str(), host->triple, host->cpu, host->featureNames,
+      (*target)->getArch().str(), files};
   FailureOr<llvm::json::Object> manifest = buildManifest(module, described);
   if (failed(manifest))
     return failure();

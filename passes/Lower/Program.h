@@ -6,7 +6,7 @@
 
 namespace fsdp {
 struct ProgramOptions {
-  std::string cpu = "native"; ///< LLVM's name of the target CPU
+  std::string cpu = "native"; ///< LLVM's name of the CPU, for a CPU's program
   /// Called when a part of the work begins: "kernels", then "host code".
   std::function<void(llvm::StringRef part)> onPart;
   /// Called with (done, all) while kernels are compiled.

@@ -9,6 +9,7 @@
 #include "passes/Plan/Buffers.h"
 #include "passes/Plan/OffsetSearch.h"
 #include "passes/Plan/Passes.h"
+#include "passes/Target/Target.h"
 
 #include "llvm/Support/MathExtras.h"
 
@@ -31,15 +32,17 @@ struct AssignOffsets : public fsdp::impl::PlanAssignOffsetsBase<AssignOffsets> {
       return signalPassFailure();
     }
     FailureOr<DenseMap<int64_t, Lifetime>> lives = computeLifetimes(module);
-    if (failed(lives))
+    FailureOr<std::unique_ptr<Target>> target = getTarget(module);
+    if (failed(lives) || failed(target))
       return signalPassFailure();
+    alignment = (*target)->getAlignment();
     int64_t stateEnd = 0, workEnd = 0;
     mostLive = 0;
     llvm::MapVector<StringRef, SmallVector<rt::BufferOp>> phases;
     for (auto buffer :
          llvm::make_early_inc_range(module.getOps<rt::BufferOp>())) {
       if (buffer.getPhase().empty()) {
-        int64_t offset = llvm::alignTo(stateEnd, kAlignment);
+        int64_t offset = llvm::alignTo(stateEnd, alignment);
         buffer.setOffset(offset);
         stateEnd = offset + buffer.getBytes();
       } else if (lives->contains(buffer.getId())) {
@@ -63,13 +66,14 @@ struct AssignOffsets : public fsdp::impl::PlanAssignOffsetsBase<AssignOffsets> {
           {int64_t(buffer.getBytes()), lives.lookup(buffer.getId())});
     mostLive = std::max(mostLive, ::fsdp::liveBytes(occupants));
     liveBytes = mostLive;
-    auto [offsets, end] = searchOffsets(occupants);
+    auto [offsets, end] = searchOffsets(occupants, alignment);
     for (auto [buffer, offset] : llvm::zip(buffers, offsets))
       rt::BufferOp(buffer).setOffset(offset);
     return end;
   }
 
   int64_t mostLive = 0; ///< over the phases
+  int64_t alignment = 1;
 
   void addArenas(int64_t stateEnd, int64_t workEnd) {
     OpBuilder builder = OpBuilder::atBlockBegin(getOperation().getBody());

@@ -1,30 +1,39 @@
-//===- Communicators.h - Who talks in which group ---------------*- C++ -*-===//
+//===- Communicators.h - Who exchanges in which group -----------*- C++ -*-===//
 #ifndef FSDP_PASSES_PLAN_COMMUNICATORS_H
 #define FSDP_PASSES_PLAN_COMMUNICATORS_H
 
+#include "dialects/Fsdp/Fsdp.h"
 #include "dialects/FsdpRt/FsdpRt.h"
-#include "runtime/abi/fsdprt.h"
 
-#include <optional>
+#include "mlir/IR/BuiltinOps.h"
 
 namespace fsdp {
-/// FSDPRT_COMM_*, if the dispatch is a collective.
-inline std::optional<int> communicatorOf(mlir::Operation *op) {
-  if (llvm::isa<rt::AllGatherOp>(op))
-    return FSDPRT_COMM_GATHER;
-  if (llvm::isa<rt::ReduceScatterOp>(op))
-    return FSDPRT_COMM_REDUCE;
-  if (llvm::isa<rt::AllReduceOp>(op))
-    return FSDPRT_COMM_SCALAR;
-  return std::nullopt;
-}
+/// The communicators of a program: gathers, reductions and the sums of scalars
+/// have their own for the axes that they go over, so that they overlap. Numbers
+/// are given in the order in which they are asked for.
+class Communicators {
+public:
+  /// `purpose` names what goes over it: "gather". The same purpose, axes and
+  /// stream give the same number.
+  int64_t get(llvm::StringRef purpose, sharding::MeshAttr mesh,
+              llvm::ArrayRef<mlir::StringAttr> axes, rt::Stream stream);
 
-/// What messages call it.
-inline llvm::StringRef communicatorName(int communicator) {
-  return communicator == FSDPRT_COMM_GATHER   ? "gather"
-         : communicator == FSDPRT_COMM_REDUCE ? "reduce"
-                                              : "scalar";
-}
+  /// Builds one `fsdprt.communicator` each.
+  void emit(mlir::OpBuilder &builder, mlir::Location loc) const;
+
+private:
+  struct Entry {
+    std::string purpose;
+    sharding::MeshAttr mesh;
+    llvm::SmallVector<mlir::StringAttr> axes;
+    rt::Stream stream;
+  };
+  llvm::SmallVector<Entry> entries;
+};
+
+/// The communicators of a module by their number.
+llvm::DenseMap<int64_t, rt::CommunicatorOp>
+communicatorsOf(mlir::ModuleOp module);
 } // namespace fsdp
 
 #endif // FSDP_PASSES_PLAN_COMMUNICATORS_H

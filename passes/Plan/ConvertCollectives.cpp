@@ -48,6 +48,24 @@ bool PhaseConverter::isUpdatedInUse(AllGatherStartOp op) {
   });
 }
 
+IntegerAttr PhaseConverter::communicator(StringRef purpose,
+                                         ArrayRef<StringAttr> axes,
+                                         rt::Stream stream) {
+  return phase.getBuilder().getI64IntegerAttr(
+      program.communicators.get(purpose, program.mesh, axes, stream));
+}
+
+/// Adds what the target's ranks need to sum parts that all take `allBytes`.
+void PhaseConverter::addSumScratch(SmallVectorImpl<Attribute> &args,
+                                   StringRef name, int64_t allBytes,
+                                   StringRef unit) {
+  int64_t bytes = program.target.getSumScratchBytes(allBytes);
+  if (bytes)
+    args.push_back(
+        phase.arg(rt::Access::Scratch,
+                  createWork(name, rt::BufferKind::Scratch, bytes, unit)));
+}
+
 void PhaseConverter::convert(AllGatherStartOp op) {
   const LineBuffers &line = program.getLine(op.getUnit(), op.getLine());
   LayoutAttr layout = layoutOf(op.getShards().getTypes());
@@ -69,7 +87,8 @@ void PhaseConverter::convert(AllGatherStartOp op) {
       op.getUnit(), "", TypeAttr::get(layout.getElementType()),
       b.getI64IntegerAttr(layout.getShardElements()),
       b.getI64IntegerAttr(layout.getNumElements() * element),
-      segmentsOf(layout));
+      segmentsOf(layout),
+      communicator("gather", layout.getAxes(), rt::Stream::Gather));
   pendings[op.getPending()] = {event, full};
 }
 
@@ -92,18 +111,18 @@ void PhaseConverter::convert(ReduceScatterStartOp op) {
   StringRef unit = op.getUnit();
   Slice shard = createWork((unit + " reduced").str(), rt::BufferKind::Reduced,
                            byteSize(LineBuffers::shardTypeOf(layout)), unit);
-  Slice scratch = createWork((unit + " reduce scratch").str(),
-                             rt::BufferKind::Scratch, buffer.bytes, unit);
+  SmallVector<Attribute> args = {phase.arg(rt::Access::Read, buffer),
+                                 phase.arg(rt::Access::Write, shard)};
+  addSumScratch(args, (unit + " reduce scratch").str(), buffer.bytes, unit);
   OpBuilder &b = phase.getBuilder();
   int64_t element = layout.getElementType().getIntOrFloatBitWidth() / 8;
   Value event = phase.dispatch<rt::ReduceScatterOp>(
-      "reduce_scatter", rt::Stream::Reduce,
-      {phase.arg(rt::Access::Read, buffer), phase.arg(rt::Access::Write, shard),
-       phase.arg(rt::Access::Scratch, scratch)},
-      unit, "", TypeAttr::get(layout.getElementType()),
+      "reduce_scatter", rt::Stream::Reduce, args, unit, "",
+      TypeAttr::get(layout.getElementType()),
       b.getI64IntegerAttr(layout.getShardElements()),
       b.getI64IntegerAttr(layout.getNumElements() * element),
-      segmentsOf(layout));
+      segmentsOf(layout),
+      communicator("reduce", layout.getAxes(), rt::Stream::Reduce));
   pendings[op.getPending()] = {event, shard};
 }
 
@@ -136,13 +155,18 @@ void PhaseConverter::convert(AllReduceOp op) {
   }
   assign(op.getY(), slice);
   auto type = cast<RankedTensorType>(op.getX().getType());
-  Slice scratch = createWork("all_reduce scratch", rt::BufferKind::Scratch,
-                             slice.bytes * program.world, "");
+  SmallVector<StringAttr> axes;
+  int64_t ranks = 1;
+  for (auto axis : op.getAxes().getAsRange<StringAttr>()) {
+    axes.push_back(axis);
+    ranks *= program.mesh.getSize(axis);
+  }
+  SmallVector<Attribute> args = {phase.arg(rt::Access::ReadWrite, slice)};
+  addSumScratch(args, "all_reduce scratch", slice.bytes * ranks, "");
   Value event = phase.dispatch<rt::AllReduceOp>(
-      "all_reduce", rt::Stream::Reduce,
-      {phase.arg(rt::Access::ReadWrite, slice),
-       phase.arg(rt::Access::Scratch, scratch)},
-      "", "", TypeAttr::get(type.getElementType()),
-      phase.getBuilder().getI64IntegerAttr(type.getNumElements()));
+      "all_reduce", rt::Stream::Reduce, args, "", "",
+      TypeAttr::get(type.getElementType()),
+      phase.getBuilder().getI64IntegerAttr(type.getNumElements()),
+      communicator("scalar", axes, rt::Stream::Reduce));
   phase.need(event);
 }

@@ -5,6 +5,10 @@
 //   %e = fsdprt.launch "add" @k3 extent 64 scratch 0 on compute
 //     [#fsdprt.arg<read 4 [0 : 4096]>, #fsdprt.arg<read 9 [512 : 64]>,
 //      #fsdprt.arg<write 12 [0 : 4096]>] unit "h.0" scope "h.0.mlp"
+// and, in the program,
+//   module @k3 {
+//     func.func @k3(...) { ... train.kernel "add" (%x, %b) : ... }
+//   }
 // This file makes what the phases share; PhaseConverter.cpp converts one.
 //
 //===----------------------------------------------------------------------===//
@@ -14,8 +18,6 @@
 
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
-#include "mlir/Dialect/Index/IR/IndexDialect.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -36,12 +38,12 @@ using namespace fsdp;
 namespace {
 struct ConvertFsdpToFsdpRt
     : public fsdp::impl::ConvertFsdpToFsdpRtBase<ConvertFsdpToFsdpRt> {
-  using ConvertFsdpToFsdpRtBase::ConvertFsdpToFsdpRtBase;
-
   void runOnOperation() override {
     ModuleOp module = getOperation();
-    Program program(module);
-    program.kernels.keepsOps = keepKernels;
+    FailureOr<std::unique_ptr<Target>> target = getTarget(module);
+    if (failed(target))
+      return signalPassFailure();
+    Program program(module, **target);
     func::FuncOp init = getFunction(module, kInit);
     func::FuncOp step = init ? getFunction(module, kStep) : nullptr;
     func::FuncOp save = step ? getFunction(module, kExport) : nullptr;
@@ -61,6 +63,7 @@ struct ConvertFsdpToFsdpRt
       func.erase();
     builder.setInsertionPointToStart(module.getBody());
     program.buffers.emit(builder, module.getLoc());
+    program.communicators.emit(builder, module.getLoc());
     numKernels = program.kernels.size();
     numReused = program.kernels.getNumReused();
     numInPlace = program.numInPlace;

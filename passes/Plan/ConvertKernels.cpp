@@ -1,6 +1,5 @@
 //===- ConvertKernels.cpp - Kernels and matrix products -------------------===//
 #include "passes/Kernel/InPlace.h"
-#include "passes/Plan/Gemm.h"
 #include "passes/Plan/PhaseConverter.h"
 #include "runtime/abi/fsdprt.h"
 
@@ -10,32 +9,32 @@ using namespace mlir;
 using namespace fsdp;
 using namespace fsdp::sharding;
 
-/// Workers that the scratch of a launch is planned for; more do not help it.
-static constexpr int64_t kMaxScratchWorkers = 8;
-
 LogicalResult PhaseConverter::launch(train::KernelOp kernel,
                                      ArrayRef<Slice> ins, ArrayRef<Slice> outs,
                                      StringRef unit) {
-  FailureOr<KernelTable::Kernel> compiled = program.kernels.get(kernel);
-  if (failed(compiled))
+  FailureOr<KernelTable::Kernel> known = program.kernels.get(kernel);
+  if (failed(known))
     return failure();
+  const KernelShape &shape = known->shape;
   SmallVector<Attribute> args;
   for (const Slice &slice : ins)
     args.push_back(phase.arg(rt::Access::Read, slice));
   for (const Slice &slice : outs)
     args.push_back(phase.arg(rt::Access::Write, slice));
-  int64_t scratch = compiled->info.scratchBytes;
-  if (scratch) {
-    int64_t workers = std::min(kMaxScratchWorkers, compiled->info.extent);
+  if (shape.scratchBytes)
     args.push_back(phase.arg(rt::Access::Scratch,
                              createWork("scratch", rt::BufferKind::Scratch,
-                                        workers * scratch, unit)));
-  }
+                                        shape.plannedScratch(), unit)));
   OpBuilder &b = phase.getBuilder();
-  phase.dispatch<rt::LaunchOp>(kernel.getName(), rt::Stream::Compute, args,
-                               unit, onnx::getScope(kernel), compiled->symbol,
-                               b.getI64IntegerAttr(compiled->info.extent),
-                               b.getI64IntegerAttr(scratch));
+  IntegerAttr blocks, threads;
+  if (shape.grid) {
+    blocks = b.getI64IntegerAttr(shape.grid->blocks);
+    threads = b.getI64IntegerAttr(shape.grid->threads);
+  }
+  phase.dispatch<rt::LaunchOp>(
+      kernel.getName(), rt::Stream::Compute, args, unit, onnx::getScope(kernel),
+      known->symbol, b.getI64IntegerAttr(shape.extent),
+      b.getI64IntegerAttr(shape.scratchBytes), blocks, threads);
   return success();
 }
 
@@ -100,32 +99,31 @@ LogicalResult PhaseConverter::convertProduct(Op op, ArrayRef<Value> added,
   auto key = std::make_tuple(op.getLhs().getType(), op.getRhs().getType(),
                              op.getY().getType(),
                              4 * adds + 2 * op.getTransA() + op.getTransB());
-  auto [bytes, isNew] = program.gemmScratch.try_emplace(key, 0);
+  Type operand = getElementTypeOrSelf(op.getLhs());
+  auto [bytes, isNew] = program.gemmScratch.try_emplace(key);
   if (isNew)
-    bytes->second = getGemmScratchBytes(
-        *gemm, getElementTypeOrSelf(op.getLhs()),
-        getElementTypeOrSelf(op.getY()), adds, kMaxScratchWorkers);
-  if (bytes->second < 0)
+    bytes->second = program.target.getProductScratchBytes(
+        *gemm, operand, getElementTypeOrSelf(op.getY()), adds);
+  if (!bytes->second)
     return op.emitOpError("is a product in ")
-           << getElementTypeOrSelf(op.getLhs())
-           << " that oneDNN does not have on this CPU; compile on one that has "
-              "it (bf16: AVX-512), or give --kernel-fold-adds and "
-              "--kernel-form-groups library-bf16=false";
-  if (bytes->second)
+           << operand << " " << program.target.explainMissingProduct();
+  if (*bytes->second)
     args.push_back(phase.arg(rt::Access::Scratch,
                              createWork("gemm scratch", rt::BufferKind::Scratch,
-                                        bytes->second, unit)));
+                                        *bytes->second, unit)));
   OpBuilder &b = phase.getBuilder();
+  auto unitIf = [&](bool holds) {
+    return holds ? b.getUnitAttr() : UnitAttr();
+  };
   phase.dispatch<rt::GemmOp>(
       name, rt::Stream::Compute, args, unit, op.getScope(),
-      TypeAttr::get(getElementTypeOrSelf(op.getLhs())),
-      TypeAttr::get(getElementTypeOrSelf(op.getY())), b.getBoolAttr(false),
-      b.getI64IntegerAttr(gemm->m), b.getI64IntegerAttr(gemm->n),
-      b.getI64IntegerAttr(gemm->k), b.getDenseI64ArrayAttr(gemm->batch),
-      b.getDenseI64ArrayAttr(gemm->a), b.getDenseI64ArrayAttr(gemm->b),
-      b.getDenseI64ArrayAttr(gemm->c),
-      adds & FSDPRT_GEMM_BIAS ? b.getUnitAttr() : UnitAttr(),
-      adds & FSDPRT_GEMM_RESIDUAL ? b.getUnitAttr() : UnitAttr());
+      TypeAttr::get(operand), TypeAttr::get(getElementTypeOrSelf(op.getY())),
+      b.getBoolAttr(false), b.getI64IntegerAttr(gemm->m),
+      b.getI64IntegerAttr(gemm->n), b.getI64IntegerAttr(gemm->k),
+      b.getDenseI64ArrayAttr(gemm->batch), b.getDenseI64ArrayAttr(gemm->a),
+      b.getDenseI64ArrayAttr(gemm->b), b.getDenseI64ArrayAttr(gemm->c),
+      unitIf(adds & FSDPRT_GEMM_BIAS), unitIf(adds & FSDPRT_GEMM_RESIDUAL),
+      unitIf(operand.isF32() && program.target.allowsTf32()));
   assign(op.getY(), result);
   return success();
 }

@@ -3,22 +3,20 @@
 #define FSDP_PASSES_PLAN_KERNELS_H
 
 #include "dialects/Train/Train.h"
-#include "passes/Kernel/Emit.h"
+#include "passes/Target/Target.h"
 #include "llvm/ADT/StringMap.h"
 
 namespace fsdp {
-/// Generates the kernels of a program, equal ones once, each into a module
-/// `@k<number>` inside `module`.
+/// Collects the kernels of a program, equal ones once, each in a module
+/// `@k<number>` inside `module`, as the op of a function of that name.
 class KernelTable {
 public:
-  explicit KernelTable(mlir::ModuleOp module) : module(module) {}
-
-  /// Whether the ops of kernel `@k0` stay in a function `@k0_ops`.
-  bool keepsOps = false;
+  KernelTable(mlir::ModuleOp module, const Target &target)
+      : module(module), target(target) {}
 
   struct Kernel {
     mlir::FlatSymbolRefAttr symbol;
-    CompiledKernelInfo info;
+    KernelShape shape;
   };
   mlir::FailureOr<Kernel> get(train::KernelOp op);
 
@@ -26,12 +24,16 @@ public:
   size_t getNumReused() const { return numReused; }
 
 private:
-  void keepOps(train::KernelOp op, llvm::StringRef symbol);
-
   mlir::ModuleOp module;
+  const Target &target;
   llvm::StringMap<Kernel> kernels;
   size_t numReused = 0;
 };
+
+/// The kernel in a module that KernelTable made; null when `own` is no such
+/// module: a function of its name that returns the results of one kernel of its
+/// arguments, in order.
+train::KernelOp kernelIn(mlir::ModuleOp own);
 } // namespace fsdp
 
 #endif // FSDP_PASSES_PLAN_KERNELS_H

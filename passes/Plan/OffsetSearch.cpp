@@ -27,8 +27,9 @@ using Order = SmallVector<size_t>;
 
 class Search {
 public:
-  explicit Search(ArrayRef<Occupant> occupants)
-      : occupants(occupants), least(liveBytes(occupants)) {}
+  Search(ArrayRef<Occupant> occupants, int64_t alignment)
+      : occupants(occupants), alignment(alignment),
+        least(liveBytes(occupants)) {}
 
   std::pair<SmallVector<int64_t>, int64_t> run() {
     const Order orders[] = {
@@ -93,7 +94,7 @@ private:
     SmallVector<int64_t> offsets;
     place(order, offsets);
     for (int tries = 0; tries < 64 && work > 0 &&
-                        bestEnd > int64_t(llvm::alignTo(least, kAlignment));
+                        bestEnd > int64_t(llvm::alignTo(least, alignment));
          ++tries) {
       auto highest = llvm::max_element(order, [&](size_t a, size_t b) {
         return offsets[a] + occupants[a].bytes <
@@ -137,13 +138,13 @@ private:
         best = cursor;
         bestGap = gap;
       }
-      cursor = std::max<int64_t>(cursor, llvm::alignTo(finish, kAlignment));
+      cursor = std::max<int64_t>(cursor, llvm::alignTo(finish, alignment));
     }
     return best >= 0 ? best : cursor;
   }
 
   ArrayRef<Occupant> occupants;
-  const int64_t least;
+  const int64_t alignment, least;
   int64_t work = 1'000'000'000; ///< pairs of occupants still to be compared
   bool takeLowest = false;
   SmallVector<int64_t> bestOffsets;
@@ -152,6 +153,6 @@ private:
 } // namespace
 
 std::pair<SmallVector<int64_t>, int64_t>
-fsdp::searchOffsets(ArrayRef<Occupant> occupants) {
-  return Search(occupants).run();
+fsdp::searchOffsets(ArrayRef<Occupant> occupants, int64_t alignment) {
+  return Search(occupants, alignment).run();
 }

@@ -8,30 +8,28 @@ def ConvertFsdpToFsdpRt : Pass<"convert-fsdp-to-fsdprt", "::mlir::ModuleOp"> {
     views share their source's, a gathered parameter is a range of its line, a
     gradient is computed where the reduce-scatter reads it, and a result takes
     over an operand's buffer where the kernel allows it and nothing reads the
-    operand afterwards. Kernels are generated here, equal ones once, each into
-    a module of its own. Collectives run on their own streams between events.
+    operand afterwards. Kernels are kept, equal ones once, as the op of a function
+    in a module of its own; how they are launched, and what scratch a dispatch
+    takes, the target says that the module's `fsdprt.target` names (passes/Target).
+    Collectives run on their own streams between events, each on a communicator
+    for its purpose and axes.
     On one rank there are none: what is gathered is the shard, but where it is read
     after its update, what is reduced the gradient.
-    With `keep-kernels` the ops of kernel `@k3` stay as a `train.kernel` in a
-    function `@k3_ops`, those of the optimizer's kernels, which are made here,
-    too: `--kernel-to-ptx` finds all that a program runs.
   }];
-  let options = [Option<"keepKernels", "keep-kernels", "bool", "false",
-                        "keep the ops of every kernel in a function">];
   let statistics = [
-    Statistic<"numKernels", "kernels", "kernels generated">,
+    Statistic<"numKernels", "kernels", "kernels of the program">,
     Statistic<"numReused", "reused-kernels", "kernels equal to an earlier one">,
     Statistic<"numInPlace", "in-place", "results computed in place">,
     Statistic<"numCopies", "copies", "copies that remain">];
-  // Kernels are lowered inside: all dialects on their way must be loaded.
+  // A target looks at kernels' loops: the dialects of these must be loaded.
   let dependentDialects = [
     "::fsdp::rt::FsdpRtDialect", "::fsdp::train::TrainDialect",
     "::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",
-    "::mlir::cf::ControlFlowDialect", "::mlir::func::FuncDialect",
-    "::mlir::index::IndexDialect", "::mlir::linalg::LinalgDialect",
-    "::mlir::LLVM::LLVMDialect", "::mlir::math::MathDialect",
-    "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect",
-    "::mlir::tensor::TensorDialect", "::mlir::vector::VectorDialect"];
+    "::mlir::func::FuncDialect", "::mlir::linalg::LinalgDialect",
+    "::mlir::LLVM::LLVMDialect",
+    "::mlir::math::MathDialect", "::mlir::memref::MemRefDialect",
+    "::mlir::scf::SCFDialect", "::mlir::tensor::TensorDialect",
+    "::mlir::vector::VectorDialect"];
 }
 
 def PlanAssignOffsets : Pass<"plan-assign-offsets", "::mlir::ModuleOp"> {
@@ -42,7 +40,8 @@ def PlanAssignOffsets : Pass<"plan-assign-offsets", "::mlir::ModuleOp"> {
     for its event. So every reuse is across an event, since a collective waits
     for the compute before it. Several
     orders of placing (by size, by length of life) are tried with best fit and
-    the smallest arena is taken. Offsets are multiples of 64 bytes.
+    the smallest arena is taken. Offsets are multiples of what the target asks for:
+    64 bytes on the CPU.
   }];
   let statistics = [
     Statistic<"peakBytes", "peak-bytes", "sum of the arenas">,

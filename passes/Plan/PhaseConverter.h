@@ -52,6 +52,12 @@ private:
   mlir::LogicalResult convertProduct(Op op, llvm::ArrayRef<mlir::Value> added,
                                      int32_t adds);
   bool isUpdatedInUse(sharding::AllGatherStartOp op);
+  mlir::IntegerAttr communicator(llvm::StringRef purpose,
+                                 llvm::ArrayRef<mlir::StringAttr> axes,
+                                 rt::Stream stream);
+  void addSumScratch(llvm::SmallVectorImpl<mlir::Attribute> &args,
+                     llvm::StringRef name, int64_t allBytes,
+                     llvm::StringRef unit);
   void convert(sharding::AllGatherStartOp op);
   void convert(sharding::ReduceScatterStartOp op);
   void convert(sharding::WaitOp op);

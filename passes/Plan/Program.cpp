@@ -15,6 +15,7 @@ static std::string lineKey(StringRef unit, int64_t line) {
 
 void Program::addLine(LineBuffers line) {
   world = line.layout().getNumShards(); // one mesh: the same for all lines
+  mesh = line.layout().getMesh();
   std::string key = lineKey(line.line.unitName(), line.line.index);
   lines.insert_or_assign(key, std::move(line));
 }

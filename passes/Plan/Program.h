@@ -3,6 +3,7 @@
 #define FSDP_PASSES_PLAN_PROGRAM_H
 
 #include "passes/Plan/Buffers.h"
+#include "passes/Plan/Communicators.h"
 #include "passes/Plan/Kernels.h"
 #include "passes/Shard/Lines.h"
 #include "llvm/ADT/MapVector.h"
@@ -35,17 +36,22 @@ int64_t lineBytes(sharding::LayoutAttr layout);
 
 /// What all phases of a program share.
 struct Program {
-  explicit Program(mlir::ModuleOp module) : module(module), kernels(module) {}
+  Program(mlir::ModuleOp module, const Target &target)
+      : module(module), target(target), kernels(module, target) {}
 
   mlir::ModuleOp module;
+  const Target &target;
   BufferTable buffers;
   KernelTable kernels;
   llvm::MapVector<mlir::Attribute, Slice> constants;
   /// Scratch of the GEMM library by operand and result types and transposition.
-  llvm::DenseMap<std::tuple<mlir::Type, mlir::Type, mlir::Type, int>, int64_t>
+  llvm::DenseMap<std::tuple<mlir::Type, mlir::Type, mlir::Type, int>,
+                 std::optional<int64_t>>
       gemmScratch;
   llvm::StringMap<Slice> roles; ///< inputs, scalars and results
   int64_t world = 1;            ///< number of ranks
+  sharding::MeshAttr mesh;      ///< that all lines are laid over
+  Communicators communicators;
   unsigned numInPlace = 0;
   unsigned numCopies = 0;
 

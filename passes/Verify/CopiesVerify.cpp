@@ -6,9 +6,9 @@
 //
 //===----------------------------------------------------------------------===//
 #include "dialects/FsdpRt/FsdpRt.h"
+#include "passes/Plan/Kernels.h"
 #include "passes/Verify/Passes.h"
 
-#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/IR/SymbolTable.h"
 #include "mlir/IR/TypeUtilities.h"
 
@@ -27,28 +27,16 @@ bool isFloating(Type type) {
 
 /// What carries a number from one place to another, perhaps in another type.
 bool onlyMoves(Operation &op) {
-  return isa<LLVM::LoadOp, LLVM::StoreOp, LLVM::FPExtOp, LLVM::FPTruncOp,
-             LLVM::BitcastOp, LLVM::ConstantOp, LLVM::UndefOp, LLVM::PoisonOp,
-             LLVM::ZeroOp, LLVM::SelectOp, LLVM::ShuffleVectorOp,
-             LLVM::InsertElementOp, LLVM::ExtractElementOp, LLVM::BrOp,
-             LLVM::CondBrOp, LLVM::ReturnOp>(op) ||
-         op.getName().getStringRef() == "llvm.intr.masked.load" ||
-         op.getName().getStringRef() == "llvm.intr.masked.store";
+  return isa<onnx::CastOp, onnx::ConcatOp, onnx::ConstantOp, onnx::ExpandOp,
+             onnx::GatherOp, onnx::PadOp, onnx::ReshapeOp, onnx::SliceOp,
+             onnx::SplitOp, onnx::TransposeOp, onnx::WhereOp, train::YieldOp>(
+      op);
 }
 
-/// Whether `op` computes with numbers, not only with addresses.
-bool computes(Operation *op, ModuleOp kernel) {
-  if (auto call = dyn_cast<LLVM::CallOp>(op)) {
-    // A function outside of the kernel is the runtime's matrix product, or
-    // mathematics.
-    auto callee = call.getCallee();
-    auto body = callee ? kernel.lookupSymbol<LLVM::LLVMFuncOp>(*callee)
-                       : LLVM::LLVMFuncOp();
-    return !body || body.isExternal();
-  }
-  return !isa<LLVM::LLVMFuncOp>(op) && !onlyMoves(*op) &&
-         (llvm::any_of(op->getOperandTypes(), isFloating) ||
-          llvm::any_of(op->getResultTypes(), isFloating));
+/// Whether `op` computes with numbers, not only with their places.
+bool computes(Operation &op) {
+  return !onlyMoves(op) && (llvm::any_of(op.getOperandTypes(), isFloating) ||
+                            llvm::any_of(op.getResultTypes(), isFloating));
 }
 
 struct CopiesVerify : public fsdp::impl::FsdpRtVerifyCopiesBase<CopiesVerify> {
@@ -62,15 +50,15 @@ struct CopiesVerify : public fsdp::impl::FsdpRtVerifyCopiesBase<CopiesVerify> {
         return signalPassFailure();
   }
 
-  void classify(ModuleOp kernel) {
-    bool onlyCasts = kernel->hasAttr(rt::kOnlyCasts), computesAny = false;
-    bool casts = onlyCasts;
-    kernel.walk([&](Operation *op) {
-      computesAny |= computes(op, kernel);
-      casts |= isa<LLVM::FPExtOp, LLVM::FPTruncOp>(op);
-    });
-    if ((onlyCasts || !computesAny) && kernel.getSymName())
-      movers[kernel.getSymNameAttr()] = casts;
+  void classify(ModuleOp own) {
+    train::KernelOp kernel = kernelIn(own);
+    if (!kernel || llvm::any_of(kernel.getBody().front(), computes))
+      return;
+    movers[own.getSymNameAttr()] =
+        llvm::any_of(kernel.getBody().front(), [](Operation &op) {
+          return isa<onnx::CastOp>(op) &&
+                 isFloating(op.getOperand(0).getType());
+        });
   }
 
   LogicalResult verify(rt::PhaseOp phase) {

@@ -30,12 +30,62 @@ struct FsdpRtVerify : public fsdp::impl::FsdpRtVerifyBase<FsdpRtVerify> {
     if (failed(lives) || failed(verifyArenas()) ||
         failed(verifyOverlap(*lives)))
       return signalPassFailure();
+    if (failed(verifyCommunicators(getOperation())))
+      return signalPassFailure();
     for (auto phase : getOperation().getOps<rt::PhaseOp>())
       if (failed(verifyJoin(phase)) || failed(verifySegments(phase)) ||
           failed(verifyNoOverlaps(phase)))
         return signalPassFailure();
     if (failed(verifySchedules()))
       signalPassFailure();
+  }
+
+  /// Each collective is by a declared communicator, on its stream and among its
+  /// ranks.
+  static LogicalResult verifyCommunicators(ModuleOp module) {
+    DenseMap<int64_t, rt::CommunicatorOp> known;
+    for (auto op : module.getOps<rt::CommunicatorOp>())
+      if (!known.try_emplace(op.getNumber(), op).second)
+        return op.emitOpError("has the number of another communicator "
+                              "(fsdprt_v6)");
+    for (auto phase : module.getOps<rt::PhaseOp>())
+      for (Operation &op : phase.getBody().front())
+        if (std::optional<int64_t> number = rt::communicatorOf(&op))
+          if (failed(verifyCommunicator(&op, *number, known.lookup(*number))))
+            return failure();
+    return success();
+  }
+
+  static LogicalResult verifyCommunicator(Operation *op, int64_t number,
+                                          rt::CommunicatorOp communicator) {
+    if (!communicator)
+      return op->emitOpError("is by communicator ")
+             << number << ", which is not declared (fsdprt_v6)";
+    auto fail = [&] {
+      auto diagnostic = op->emitOpError("is ");
+      diagnostic.attachNote(communicator.getLoc())
+          << "the communicator: " << communicator;
+      return diagnostic;
+    };
+    rt::Stream stream = op->getAttrOfType<rt::StreamAttr>("stream").getValue();
+    if (stream != communicator.getStream())
+      return fail() << "on stream '" << rt::stringifyStream(stream)
+                    << "', expected that of its communicator, '"
+                    << rt::stringifyStream(communicator.getStream())
+                    << "' (fsdprt_v6)";
+    if (isa<rt::AllReduceOp>(op))
+      return success();
+    auto args = op->getAttrOfType<ArrayAttr>("args");
+    int64_t first = cast<rt::ArgAttr>(args[0]).getBytes();
+    int64_t second = cast<rt::ArgAttr>(args[1]).getBytes();
+    int64_t shard = std::min(first, second), line = std::max(first, second);
+    int64_t ranks = communicator.getNumRanks();
+    if (shard == 0 || line / shard == ranks)
+      return success();
+    return fail() << "between a shard of " << shard << " bytes and a line of "
+                  << line << ", expected " << ranks
+                  << " shards, one of each rank of its communicator "
+                     "(fsdprt_v6)";
   }
 
   static LogicalResult verifyJoin(rt::PhaseOp phase) {
@@ -78,22 +128,33 @@ struct FsdpRtVerify : public fsdp::impl::FsdpRtVerifyBase<FsdpRtVerify> {
                          "cannot read the peer's program '")
                << path << "'";
       if (failed(computeLifetimes(*others.back())) ||
-          failed(verifySamePhases(*others.back(), path)))
+          failed(verifyCommunicators(*others.back())) ||
+          failed(verifySame(*others.back(), path)))
         return failure();
     }
     for (auto phase : getOperation().getOps<rt::PhaseOp>()) {
       SmallVector<rt::PhaseOp> ranks = {phase};
       for (auto &other : others)
         ranks.push_back(other->lookupSymbol<rt::PhaseOp>(phase.getSymName()));
-      if (others.empty())
-        ranks.push_back(phase);
-      if (failed(PhaseSchedule(ranks).verify()))
+      PhaseSchedule schedule =
+          others.empty() ? PhaseSchedule(phase) : PhaseSchedule(ranks);
+      if (failed(schedule.verify()))
         return failure();
     }
     return success();
   }
 
-  LogicalResult verifySamePhases(ModuleOp peer, StringRef path) {
+  LogicalResult verifySame(ModuleOp peer, StringRef path) {
+    auto describe = [](ModuleOp module) {
+      SmallVector<std::pair<int64_t, DictionaryAttr>> all;
+      for (auto op : module.getOps<rt::CommunicatorOp>())
+        all.emplace_back(op.getNumber(), op->getAttrDictionary());
+      return all;
+    };
+    if (describe(getOperation()) != describe(peer))
+      return getOperation().emitError(
+                 "does not have the communicators of the peer's program '")
+             << path << "' (fsdprt_v7)";
     auto namesOf = [](ModuleOp module) {
       SmallVector<std::pair<StringRef, StringRef>> names;
       for (auto phase : module.getOps<rt::PhaseOp>())

@@ -41,14 +41,16 @@ def FsdpRtVerify : Pass<"fsdprt-verify", "::mlir::ModuleOp"> {
     - (fsdprt_v4) two dispatches that touch the same bytes, one of them writing,
       are ordered by their streams and events.
     - (fsdprt_v5) every phase ends by joining all streams.
-    - (fsdprt_v6) all collectives of a communicator are on one stream.
+    - (fsdprt_v6) a collective is by a declared communicator, which has a number
+      of its own, on its stream, and its line has a shard for each of its ranks.
     - (fsdprt_v7) all ranks issue the same collectives in the same order on each
-      communicator, in the same phases.
+      communicator, in the same phases, and have the same communicators.
     - (fsdprt_v8) no dispatch waits for itself, through whatever rank.
     - (fsdprt_v9) segments of a collective ascend, do not overlap, and end with
       the shard.
 
-    All ranks run one program; with `peers` the other ranks run those, which
+    All ranks run one program, and two coordinates of each axis of the mesh stand
+    for any number; with `peers` the other ranks run those, which
     tells if programs that were compiled apart can train together:
     `fsdp-opt plan.mlir --fsdprt-verify=peers=other.mlir`.
     - (fsdprt_v10) no dispatch writes, through one argument, bytes that it
@@ -68,8 +70,7 @@ def FsdpRtVerifyCopies : Pass<"fsdprt-verify-copies", "::mlir::ModuleOp"> {
     - (copies_v1) no dispatch copies bytes of a shard, of gathered parameters,
       or of gradients, whole or reduced.
     - (copies_v2) no kernel that only rearranges or casts all that it reads
-      reads such bytes alone, or writes them. (A kernel that only casts says so:
-      `fsdprt.only_casts`; in its code rounding is integer arithmetic.)
+      reads such bytes alone, or writes them.
 
     What a step must copy is not an error of the program, so this is no part of
     the pipeline: `local_copy_bytes` of `fsdp-run` counts it.
@@ -83,12 +84,19 @@ def ProgramVerify : Pass<"program-verify", "::mlir::ModuleOp"> {
       and the first two exist.
     - (program_v2) every role is one that the runtime fills or reads, with a
       type, and one buffer has the tokens [batch, seq].
-    - (program_v3) every kernel that is launched is in the program.
+    - (program_v3) every kernel that is launched is in the program, as a module
+      with a function of its name that returns the results of one `train.kernel`
+      of its arguments, tensors of known size.
     - (program_v4) every line of every unit is loaded once, whole, and what
       names a line numbers it so.
-    - (program_v5) arenas are numbered as they stand.
+    - (program_v5) arenas and communicators are numbered as they stand, these
+      with names of their own.
     - (program_v6) data that a parameter has in the program is dense, and has at
       most 2^28 elements.
-    - (program_v7) an all_reduce has scratch for what each rank adds.
+    - (program_v7) a reduce_scatter and an all_reduce have scratch for what all
+      ranks add where the target sums there, and none where it does not.
+    - (program_v8) communicators go over axes of the mesh.
+    - (program_v9) the arguments of a launch have the bytes and uses of its
+      kernel's operands and results.
   }];
 }

@@ -14,8 +14,9 @@ using schedule::Violation;
 // From dispatches to the model
 //===----------------------------------------------------------------------===//
 
-static std::optional<schedule::Collective> collectiveOf(Operation *op) {
-  std::optional<int> communicator = communicatorOf(op);
+std::optional<schedule::Collective> PhaseSchedule::collectiveOf(Operation *op,
+                                                                size_t rank) {
+  std::optional<int64_t> communicator = rt::communicatorOf(op);
   if (!communicator)
     return std::nullopt;
   Type dtype = op->getAttrOfType<TypeAttr>("dtype").getValue();
@@ -27,7 +28,13 @@ static std::optional<schedule::Collective> collectiveOf(Operation *op) {
   int64_t bytes = op->getAttrOfType<IntegerAttr>("count").getInt() *
                   int64_t(llvm::divideCeil(dtype.getIntOrFloatBitWidth(), 8));
   StringRef unit = op->getAttrOfType<StringAttr>("unit").getValue();
-  return schedule::Collective{size_t(*communicator), kind, unit.str(), bytes};
+  return schedule::Collective{groupOf(*communicator, rank), kind, unit.str(),
+                              bytes};
+}
+
+/// The group of a communicator that `rank` is in.
+size_t PhaseSchedule::groupOf(int64_t communicator, size_t rank) const {
+  return groups.at({communicator, rank});
 }
 
 static std::vector<schedule::Touch>
@@ -44,10 +51,52 @@ touchesOf(Operation *op, const DenseMap<int64_t, rt::BufferOp> &buffers) {
   return touches;
 }
 
+/// Axes of the mesh that communicators go over, each once. More than four are
+/// no mesh of today's machines: the others count as one coordinate.
+static SmallVector<StringRef> axesOf(ModuleOp module) {
+  constexpr size_t kMostAxes = 4;
+  SmallVector<StringRef> axes;
+  for (auto op : module.getOps<rt::CommunicatorOp>())
+    for (StringRef axis : op.getAxes().getAsValueRange<StringAttr>())
+      if (!llvm::is_contained(axes, axis) && axes.size() < kMostAxes)
+        axes.push_back(axis);
+  return axes;
+}
+
+PhaseSchedule::PhaseSchedule(rt::PhaseOp phase) {
+  auto module = phase->getParentOfType<ModuleOp>();
+  SmallVector<StringRef> axes = axesOf(module);
+  // Rank r's coordinate in axis i is bit i of r. Two ranks also where nothing
+  // is exchanged.
+  size_t numRanks = size_t(1) << std::max<size_t>(1, axes.size());
+  for (auto op : module.getOps<rt::CommunicatorOp>()) {
+    size_t within = 0; // coordinates that differ in a group
+    for (auto [i, axis] : llvm::enumerate(axes))
+      if (llvm::is_contained(op.getAxes().getAsValueRange<StringAttr>(), axis))
+        within |= size_t(1) << i;
+    llvm::SmallDenseMap<size_t, size_t> known;
+    for (size_t rank = 0; rank < numRanks; ++rank) {
+      auto [group, isNew] =
+          known.try_emplace(rank & ~within, model.communicators.size());
+      if (isNew)
+        model.communicators.emplace_back();
+      model.communicators[group->second].push_back(rank);
+      groups[{int64_t(op.getNumber()), rank}] = group->second;
+    }
+  }
+  for (size_t rank = 0; rank < numRanks; ++rank)
+    addRank(phase);
+}
+
 PhaseSchedule::PhaseSchedule(ArrayRef<rt::PhaseOp> phases) {
   std::vector<size_t> all(phases.size());
   std::iota(all.begin(), all.end(), 0);
-  model.communicators.assign(FSDPRT_NUM_COMMS, all);
+  auto module = phases.front()->getParentOfType<ModuleOp>();
+  for (auto op : module.getOps<rt::CommunicatorOp>()) {
+    for (size_t rank : all)
+      groups[{int64_t(op.getNumber()), rank}] = model.communicators.size();
+    model.communicators.push_back(all);
+  }
   for (rt::PhaseOp phase : phases)
     addRank(phase);
 }
@@ -69,7 +118,7 @@ void PhaseSchedule::addRank(rt::PhaseOp phase) {
         if (other)
           dispatch.waits.push_back(*other);
     dispatch.touches = touchesOf(&op, buffers);
-    dispatch.collective = collectiveOf(&op);
+    dispatch.collective = collectiveOf(&op, model.ranks.size());
     last[dispatch.stream] = numbers[&op] = dispatches.size();
     dispatches.push_back(std::move(dispatch));
   }
@@ -90,10 +139,9 @@ LogicalResult PhaseSchedule::verify() const {
 
 InFlightDiagnostic PhaseSchedule::report(const Violation &found) const {
   switch (found.rule) {
-  case schedule::Rule::Event:
-    break; // events are SSA values: MLIR itself rejects this
-  case schedule::Rule::Stream:
-    return reportStream(found);
+  case schedule::Rule::Event:  // events are SSA values: MLIR rejects this
+  case schedule::Rule::Stream: // the communicator has it: looked at before
+    break;
   case schedule::Rule::Order:
     return reportOrder(found);
   case schedule::Rule::Cycle:
@@ -101,22 +149,13 @@ InFlightDiagnostic PhaseSchedule::report(const Violation &found) const {
   case schedule::Rule::Race:
     return reportRace(found);
   }
-  llvm_unreachable("no event is waited for before it is recorded");
+  llvm_unreachable("rules that hold of every plan that comes here");
 }
 
-static StringRef streamName(Operation *op) {
-  return rt::stringifyStream(rt::Stream(streamOf(*op)));
-}
-
-InFlightDiagnostic PhaseSchedule::reportStream(const Violation &found) const {
-  Operation *op = opAt(found.at), *other = opAt(*found.other);
-  auto diagnostic = op->emitOpError("uses the ")
-                    << communicatorName(*communicatorOf(op))
-                    << " communicator on stream '" << streamName(op)
-                    << "', expected one stream for all its collectives, '"
-                    << streamName(other) << "' (fsdprt_v6)";
-  diagnostic.attachNote(other->getLoc()) << "first used by: " << *other;
-  return diagnostic;
+/// What messages call the communicator of a collective.
+static StringRef communicatorName(Operation *op) {
+  auto module = op->getParentOfType<ModuleOp>();
+  return communicatorsOf(module).lookup(*rt::communicatorOf(op)).getName();
 }
 
 /// The error stands where rank 0 is, if it takes part.
@@ -127,8 +166,7 @@ InFlightDiagnostic PhaseSchedule::reportOrder(const Violation &found) const {
     std::swap(at, *other);
   Operation *op = opAt(at);
   auto diagnostic = op->emitOpError("is what rank ")
-                    << at.rank << " issues next on the "
-                    << communicatorName(*communicatorOf(op))
+                    << at.rank << " issues next on the " << communicatorName(op)
                     << " communicator, but ";
   if (!other) {
     diagnostic << "another rank issues no more there (fsdprt_v7)";

@@ -1,5 +1,4 @@
-//===- PhaseSchedule.h - A phase on several ranks, as a schedule -*- C++
-//-*-===//
+//===- PhaseSchedule.h - A phase on several ranks ---------------*- C++ -*-===//
 #ifndef FSDP_PASSES_VERIFY_PHASESCHEDULE_H
 #define FSDP_PASSES_VERIFY_PHASESCHEDULE_H
 
@@ -8,12 +7,19 @@
 
 #include "mlir/IR/BuiltinOps.h"
 
+#include <map>
+
 namespace fsdp {
 /// The model of one phase, and whose dispatch is whose.
 class PhaseSchedule {
 public:
-  /// `phases[rank]` is what the rank runs; the communicators span all ranks.
-  /// Every argument lies in a declared buffer.
+  /// All ranks run `phase`. Two coordinates of each axis stand for any number.
+  /// Every argument lies in a declared buffer, every collective is by a
+  /// declared communicator and on its stream.
+  explicit PhaseSchedule(rt::PhaseOp phase);
+
+  /// `phases[rank]` is what the rank runs, of programs with the same
+  /// communicators, which span all ranks.
   explicit PhaseSchedule(llvm::ArrayRef<rt::PhaseOp> phases);
 
   /// Fails, with an error that has the rule's label, if there is a violation.
@@ -21,16 +27,20 @@ public:
 
 private:
   void addRank(rt::PhaseOp phase);
+  size_t groupOf(int64_t communicator, size_t rank) const;
+  std::optional<schedule::Collective> collectiveOf(mlir::Operation *op,
+                                                   size_t rank);
   mlir::Operation *opAt(schedule::Place place) const {
     return ops[place.rank][place.dispatch];
   }
   mlir::InFlightDiagnostic report(const schedule::Violation &found) const;
-  mlir::InFlightDiagnostic reportStream(const schedule::Violation &) const;
   mlir::InFlightDiagnostic reportOrder(const schedule::Violation &) const;
   mlir::InFlightDiagnostic reportCycle(const schedule::Violation &) const;
   mlir::InFlightDiagnostic reportRace(const schedule::Violation &) const;
 
   schedule::Schedule model;
+  /// The model's communicator of (number, rank).
+  std::map<std::pair<int64_t, size_t>, size_t> groups;
   std::vector<std::vector<mlir::Operation *>> ops; ///< by rank
 };
 } // namespace fsdp

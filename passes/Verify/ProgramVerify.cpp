@@ -1,10 +1,12 @@
 //===- ProgramVerify.cpp - What the runtime needs of a program ------------===//
 #include "dialects/Fsdp/Fsdp.h"
 #include "passes/Plan/Buffers.h"
+#include "passes/Plan/Communicators.h"
+#include "passes/Plan/Kernels.h"
 #include "passes/Verify/Passes.h"
 
-#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "llvm/ADT/StringSet.h"
+#include "llvm/Support/MathExtras.h"
 
 namespace fsdp {
 #define GEN_PASS_DEF_PROGRAMVERIFY
@@ -20,7 +22,7 @@ struct ProgramVerify : public fsdp::impl::ProgramVerifyBase<ProgramVerify> {
     if (failed(verifyPhases()) || failed(verifyRoles()) ||
         failed(verifyKernels()) || failed(verifyLines()) ||
         failed(verifyArenas()) || failed(verifyParameters()) ||
-        failed(verifyScratch()))
+        failed(verifyCommunicators()) || failed(verifyScratch()))
       signalPassFailure();
   }
 
@@ -111,47 +113,116 @@ struct ProgramVerify : public fsdp::impl::ProgramVerifyBase<ProgramVerify> {
     return success();
   }
 
-  /// Ranks write what they sum side by side. How many there are is known from
-  /// the lines.
-  LogicalResult verifyScratch() {
-    int64_t ranks = 1;
+  /// A collective's communicator is a place in the manifest's list of them, and
+  /// goes over axes of the mesh.
+  LogicalResult verifyCommunicators() {
+    sharding::MeshAttr mesh;
     for (auto unit : getOperation().getOps<sharding::UnitOp>())
       for (auto line : unit.getLines().getAsRange<sharding::LineAttr>())
-        ranks = line.getLayout().getMesh().getWorldSize();
-    WalkResult result = getOperation().walk([&](rt::AllReduceOp op) {
-      auto bytes = [&](int i) {
-        return cast<rt::ArgAttr>(op.getArgs()[i]).getBytes();
-      };
-      if (bytes(1) / ranks >= bytes(0))
+        mesh = line.getLayout().getMesh();
+    int64_t next = 0;
+    llvm::StringSet<> names;
+    for (auto op : getOperation().getOps<rt::CommunicatorOp>()) {
+      if (int64_t(op.getNumber()) != next++)
+        return op.emitOpError("has number ")
+               << op.getNumber()
+               << ", expected its place among the communicators, " << next - 1
+               << " (program_v5)";
+      if (!names.insert(op.getName()).second)
+        return op.emitOpError("has name '")
+               << op.getName() << "' as another one has (program_v5)";
+      for (auto [axis, size] : llvm::zip_equal(
+               op.getAxes().getAsValueRange<StringAttr>(), op.getSizes()))
+        if (mesh.getSize(axis) != size)
+          return op.emitOpError("goes over axis '")
+                 << axis << "' of " << size << " ranks, expected one of "
+                 << mesh << " (program_v8)";
+    }
+    return success();
+  }
+
+  /// What sums over ranks has the scratch that the target asks for, and no
+  /// other.
+  LogicalResult verifyScratch() {
+    FailureOr<std::unique_ptr<Target>> target = getTarget(getOperation());
+    if (failed(target))
+      return failure();
+    DenseMap<int64_t, rt::CommunicatorOp> communicators =
+        communicatorsOf(getOperation());
+    WalkResult result = getOperation().walk([&](Operation *op) {
+      if (!isa<rt::AllReduceOp, rt::ReduceScatterOp>(op))
         return WalkResult::advance();
-      op.emitOpError("has ")
-          << bytes(1) << " bytes of scratch, expected " << bytes(0)
-          << " for each of " << ranks << " ranks (program_v7)";
+      auto args = op->getAttrOfType<ArrayAttr>("args");
+      int64_t all = cast<rt::ArgAttr>(args[0]).getBytes(), have = 0;
+      auto communicator = communicators.lookup(*rt::communicatorOf(op));
+      if (isa<rt::AllReduceOp>(op) && communicator && // a line is for all
+          llvm::MulOverflow(all, communicator.getNumRanks(), all))
+        all = std::numeric_limits<int64_t>::max();
+      auto last = cast<rt::ArgAttr>(args[args.size() - 1]);
+      if (last.getAccess() == rt::Access::Scratch)
+        have = last.getBytes();
+      int64_t wanted = (*target)->getSumScratchBytes(all);
+      if (wanted ? have >= wanted : have == 0)
+        return WalkResult::advance();
+      op->emitOpError("has ")
+          << have << " bytes of scratch, expected " << wanted << " to sum "
+          << all << " bytes of all ranks (program_v7)";
       return WalkResult::interrupt();
     });
     return failure(result.wasInterrupted());
   }
 
   LogicalResult verifyKernels() {
+    llvm::DenseMap<StringAttr, train::KernelOp> kernels;
+    for (auto own : getOperation().getOps<ModuleOp>()) {
+      train::KernelOp kernel = kernelIn(own);
+      if (!kernel)
+        return own.emitOpError("holds no kernel, expected a function of its "
+                               "name that returns the results of one "
+                               "train.kernel of its arguments (program_v3)");
+      kernels[own.getSymNameAttr()] = kernel;
+    }
     WalkResult result = getOperation().walk([&](rt::LaunchOp launch) {
-      auto kernel = getOperation().lookupSymbol<ModuleOp>(launch.getKernel());
-      auto function =
-          kernel ? kernel.lookupSymbol<LLVM::LLVMFuncOp>(launch.getKernel())
-                 : LLVM::LLVMFuncOp();
-      if (function && !function.isExternal())
-        return WalkResult::advance();
-      if (kernel) {
-        launch.emitOpError("launches kernel @")
-            << launch.getKernel() << ", whose module has no such function "
-            << "(program_v3)";
-        return WalkResult::interrupt();
-      }
+      train::KernelOp kernel = kernels.lookup(launch.getKernelAttr().getAttr());
+      if (kernel)
+        return failed(verifyLaunch(launch, kernel)) ? WalkResult::interrupt()
+                                                    : WalkResult::advance();
       launch.emitOpError("launches kernel @")
           << launch.getKernel() << ", which the program does not have "
           << "(program_v3)";
       return WalkResult::interrupt();
     });
     return failure(result.wasInterrupted());
+  }
+
+  /// The arguments of a launch are the kernel's operands and results.
+  static LogicalResult verifyLaunch(rt::LaunchOp launch,
+                                    train::KernelOp kernel) {
+    SmallVector<Type> types(kernel->getOperandTypes());
+    size_t numOperands = types.size();
+    llvm::append_range(types, kernel->getResultTypes());
+    size_t numArgs =
+        launch.getArgs().size() - (launch.getScratchBytes() ? 1 : 0);
+    if (numArgs != types.size())
+      return launch.emitOpError("has ")
+             << numArgs << " arguments for the " << types.size()
+             << " operands and results of @" << launch.getKernel()
+             << " (program_v9)";
+    for (auto [i, type] : llvm::enumerate(types)) {
+      auto arg = cast<rt::ArgAttr>(launch.getArgs()[i]);
+      bool isUsed = i < numOperands
+                        ? arg.getAccess() == rt::Access::Read ||
+                              arg.getAccess() == rt::Access::ReadWrite
+                        : arg.getAccess() == rt::Access::Write ||
+                              arg.getAccess() == rt::Access::ReadWrite;
+      if (arg.getBytes() != byteSize(type) || !isUsed)
+        return launch.emitOpError("argument ")
+               << i << ", " << arg << ", is "
+               << (i < numOperands ? "an operand" : "a result") << " of type "
+               << type << " of @" << launch.getKernel()
+               << ", expected its bytes and use (program_v9)";
+    }
+    return success();
   }
 
   /// The runtime finds a line's shard by what loads it.

@@ -142,16 +142,6 @@ typedef struct {
  * anything runs, and no step waits for the library's code generator. */
 typedef const fsdprt_gemm_desc *fsdprt_gemm_table;
 
-/* Communicators over the whole mesh axis; gather and reduce have their own so
- * that they can overlap. Scalar sums (loss, norm, token count) use the third.
- */
-enum {
-  FSDPRT_COMM_GATHER = 0,
-  FSDPRT_COMM_REDUCE = 1,
-  FSDPRT_COMM_SCALAR = 2,
-  FSDPRT_NUM_COMMS = 3
-};
-
 /* `count` elements at `offset` of a shard. */
 typedef struct {
   int64_t offset;
@@ -175,7 +165,7 @@ typedef struct {
  * With one rank the same results, no communication. */
 typedef struct {
   fsdprt_op op;
-  int32_t comm;  /* FSDPRT_COMM_* */
+  int32_t comm;  /* the program's communicator, in the manifest's order */
   int32_t dtype; /* on the wire and in the sum */
   int64_t count;
   int64_t payload_bytes; /* unsharded payload without padding, for metrics;

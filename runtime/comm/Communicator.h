@@ -29,9 +29,13 @@ struct Transfer {
   int64_t bytes = 0; // in each direction
 };
 
-/// Exchanges of different channels never wait for each other. The program's
-/// channels are FSDPRT_COMM_*; the runtime's own talk has one more.
-enum { FSDPRT_COMM_CONTROL = FSDPRT_NUM_COMMS, NumChannels };
+/// Exchanges of different channels never wait for each other. A program's
+/// communicators are channels by number; the runtime's own talk has one more.
+enum {
+  FSDPRT_MAX_COMMS = 8,
+  FSDPRT_COMM_CONTROL = FSDPRT_MAX_COMMS,
+  NumChannels
+};
 
 class Communicator {
 public:

@@ -17,6 +17,9 @@ using testing::HasSubstr;
 
 namespace {
 
+/// Communicators of these tests' collectives.
+enum { COMM_GATHER, COMM_REDUCE, COMM_SCALAR };
+
 /// What the thread works on: ends after it.
 struct Kept {
   StreamState state;
@@ -87,7 +90,7 @@ void onRanks(int world, Body body, double timeout = 20) {
 /// A collective's descriptor with the arguments' sizes.
 struct Described {
   Described(std::vector<int64_t> bytes, int32_t dtype, int64_t count,
-            int comm = FSDPRT_COMM_GATHER) {
+            int comm = COMM_GATHER) {
     for (int64_t size : bytes)
       args.push_back({0, FSDPRT_ACCESS_READ_WRITE, 0, size, 0});
     desc = {{"test", "unit", "", args.data(), nullptr, int32_t(args.size()), 0,
@@ -159,7 +162,7 @@ TEST_P(Collectives, ReduceScatter) {
     auto scratch = make(n * count, [](int64_t) { return 77; });
     Described d(
         {int64_t(line.size()), int64_t(shard.size()), int64_t(scratch.size())},
-        dtype(), count, FSDPRT_COMM_REDUCE);
+        dtype(), count, COMM_REDUCE);
     void *args[] = {line.data(), shard.data(), scratch.data()};
     Status status = runCollective(streams, communicator,
                                   CollectiveKind::ReduceScatter, d.desc, args);
@@ -175,7 +178,7 @@ TEST_P(Collectives, AllReduce) {
     auto buffer = make(3, [&](int64_t i) { return rank + i; });
     auto scratch = make(3 * n, [](int64_t) { return 77; });
     Described d({int64_t(buffer.size()), int64_t(scratch.size())}, dtype(), 3,
-                FSDPRT_COMM_SCALAR);
+                COMM_SCALAR);
     void *args[] = {buffer.data(), scratch.data()};
     for (int round = 0; round < 3; ++round) {
       Status status = runCollective(streams, communicator,
@@ -248,7 +251,7 @@ TEST_P(Collectives, ReduceScatterOfSegments) {
         }
     Described d(
         {int64_t(line.size()), int64_t(shard.size()), int64_t(scratch.size())},
-        dtype(), 40, FSDPRT_COMM_REDUCE);
+        dtype(), 40, COMM_REDUCE);
     d.desc.segments = threeSegments;
     d.desc.num_segments = 3;
     void *args[] = {line.data(), shard.data(), scratch.data()};
@@ -312,8 +315,8 @@ TEST(Streams, AGatherDoesNotWaitForAReduction) {
   // on another stream must complete in between.
   onRanks(2, [&](int rank, Streams &streams, Communicator &communicator) {
     float shard = float(rank), line[2], buffer = 1, scratch[2];
-    Described gather({4, 8}, FSDPRT_F32, 1, FSDPRT_COMM_GATHER);
-    Described reduce({4, 8}, FSDPRT_F32, 1, FSDPRT_COMM_SCALAR);
+    Described gather({4, 8}, FSDPRT_F32, 1, COMM_GATHER);
+    Described reduce({4, 8}, FSDPRT_F32, 1, COMM_SCALAR);
     reduce.desc.op.stream = FSDPRT_STREAM_REDUCE;
     gather.desc.op.record = 0;
     void *gatherArgs[] = {&shard, line}, *reduceArgs[] = {&buffer, scratch};

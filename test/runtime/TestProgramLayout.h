@@ -11,6 +11,9 @@
 #ifndef FSDPRT_TEST_RUNTIME_TESTPROGRAMLAYOUT_H
 #define FSDPRT_TEST_RUNTIME_TESTPROGRAMLAYOUT_H
 
+/* Communicators, as TestProgram.cpp lists them. */
+enum { COMM_GATHER, COMM_REDUCE, COMM_SCALAR };
+
 #define VOCAB 256
 #define WIDTH 12
 #define SEQ 8

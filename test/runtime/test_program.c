@@ -310,11 +310,11 @@ static const int32_t after_reductions[] = {HEAD_REDUCED_READY,
 
 ARGS(gather_root, ROOT_SHARD(READ), ROOT_FULL(WRITE));
 static const fsdprt_collective_desc gather_root = {
-    OP(gather_root, "", GATHER, ROOT_GATHERED), FSDPRT_COMM_GATHER, FSDPRT_F32,
+    OP(gather_root, "", GATHER, ROOT_GATHERED), COMM_GATHER, FSDPRT_F32,
     ROOT_C, 4 * ROOT_ELEMENTS};
 ARGS(gather_head, HEAD_SHARD(READ), HEAD_FULL(WRITE));
 static const fsdprt_collective_desc gather_head = {
-    OP(gather_head, "head", GATHER, HEAD_GATHERED), FSDPRT_COMM_GATHER,
+    OP(gather_head, "head", GATHER, HEAD_GATHERED), COMM_GATHER,
     FSDPRT_F32, HEAD_C, 4 * HEAD_ELEMENTS};
 ARGS(embed, TOKENS(READ), ROOT_FULL(READ), HIDDEN(WRITE));
 static const fsdprt_launch_desc run_embed = {
@@ -351,7 +351,7 @@ static const fsdprt_launch_desc run_count = {OP(count, "", COMPUTE, -1), count,
                                              1, 0};
 ARGS(sum_count, COUNT(UPDATE), SUMS(BUFFER_COUNT_SUMS));
 static const fsdprt_collective_desc sum_count = {
-    OP(sum_count, "", COMPUTE, -1), FSDPRT_COMM_SCALAR, FSDPRT_F32, 1, 0};
+    OP(sum_count, "", COMPUTE, -1), COMM_SCALAR, FSDPRT_F32, 1, 0};
 /* The losses stand where the reduced gradient will. */
 ARGS(cross_entropy, LOGITS(UPDATE), HEAD_FULL(READ), LABELS(READ), COUNT(READ),
      {WORK, WRITE, HEAD_REDUCED_AT, 4 * ROWS, 24},
@@ -363,7 +363,7 @@ static const fsdprt_launch_desc run_sum_losses = {
     OP(sum_losses, "", COMPUTE, -1), sum_losses, 1, 0};
 ARGS(sum_loss, LOSS(UPDATE), SUMS(BUFFER_LOSS_SUMS));
 static const fsdprt_collective_desc sum_loss = {
-    OP(sum_loss, "", COMPUTE, -1), FSDPRT_COMM_SCALAR, FSDPRT_F32, 1, 0};
+    OP(sum_loss, "", COMPUTE, -1), COMM_SCALAR, FSDPRT_F32, 1, 0};
 ARGS(weight_grad, HIDDEN(READ), LOGITS(READ), HEAD_WEIGHT_GRAD(WRITE));
 static const fsdprt_gemm_desc weight_grad = {
     OP(weight_grad, "head", COMPUTE, -1),
@@ -414,7 +414,7 @@ static const fsdprt_gemm_desc hidden_grad = {
 ARGS(reduce_head, HEAD_GRAD(READ), HEAD_REDUCED(WRITE), HEAD_SCRATCH);
 static const fsdprt_collective_desc reduce_head = {
     OP_WAITS(reduce_head, "head", REDUCE, HEAD_REDUCED_READY, after_head_grad),
-    FSDPRT_COMM_REDUCE, FSDPRT_F32, HEAD_C, 4 * HEAD_ELEMENTS};
+    COMM_REDUCE, FSDPRT_F32, HEAD_C, 4 * HEAD_ELEMENTS};
 ARGS(embed_grad, TOKENS(READ), HIDDEN_GRAD(READ), ROOT_FULL(READ),
      ROOT_GRAD(WRITE));
 static const fsdprt_launch_desc run_embed_grad = {
@@ -422,14 +422,14 @@ static const fsdprt_launch_desc run_embed_grad = {
 ARGS(reduce_root, ROOT_GRAD(READ), ROOT_REDUCED(WRITE), ROOT_SCRATCH);
 static const fsdprt_collective_desc reduce_root = {
     OP_WAITS(reduce_root, "", REDUCE, ROOT_REDUCED_READY, after_root_grad),
-    FSDPRT_COMM_REDUCE, FSDPRT_F32, ROOT_C, 4 * ROOT_ELEMENTS};
+    COMM_REDUCE, FSDPRT_F32, ROOT_C, 4 * ROOT_ELEMENTS};
 ARGS(square_norm, HEAD_REDUCED(READ), ROOT_REDUCED(READ), NORM(WRITE));
 static const fsdprt_launch_desc run_square_norm = {
     OP_WAITS(square_norm, "", COMPUTE, -1, after_reductions), square_norm, 1,
     0};
 ARGS(sum_norm, NORM(UPDATE), SUMS(BUFFER_NORM_SUMS));
 static const fsdprt_collective_desc sum_norm = {
-    OP(sum_norm, "", COMPUTE, -1), FSDPRT_COMM_SCALAR, FSDPRT_F32, 1, 0};
+    OP(sum_norm, "", COMPUTE, -1), COMM_SCALAR, FSDPRT_F32, 1, 0};
 ARGS(root_of_norm, NORM(UPDATE));
 static const fsdprt_launch_desc run_root_of_norm = {
     OP(root_of_norm, "", COMPUTE, -1), root_of_norm, 1, 0};
@@ -492,11 +492,11 @@ fsdprt_status program_step(fsdprt_context *context) {
   {WORK, A, HEAD_FULL_AT, HEAD_FULL_BYTES, BUFFER_EXPORT_HEAD}
 ARGS(export_root, ROOT_SHARD(READ), EXPORT_ROOT(WRITE));
 static const fsdprt_collective_desc export_root = {
-    OP(export_root, "", GATHER, 0), FSDPRT_COMM_GATHER, FSDPRT_F32, ROOT_C,
+    OP(export_root, "", GATHER, 0), COMM_GATHER, FSDPRT_F32, ROOT_C,
     4 * ROOT_ELEMENTS};
 ARGS(export_head, HEAD_SHARD(READ), EXPORT_HEAD(WRITE));
 static const fsdprt_collective_desc export_head = {
-    OP(export_head, "head", GATHER, 1), FSDPRT_COMM_GATHER, FSDPRT_F32, HEAD_C,
+    OP(export_head, "head", GATHER, 1), COMM_GATHER, FSDPRT_F32, HEAD_C,
     4 * HEAD_ELEMENTS};
 static const int32_t after_export_root[] = {0}, after_export_head[] = {1};
 ARGS(store_root, EXPORT_ROOT(READ));

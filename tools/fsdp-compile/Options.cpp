@@ -4,6 +4,7 @@
 #include "passes/Kernel/Compile.h"
 #include "passes/Plan/Bytes.h"
 #include "passes/Support/FlagText.h"
+#include "passes/Target/Target.h"
 #include "tools/ImportFlags.h"
 #include "tools/Tool.h"
 
@@ -19,6 +20,7 @@ using namespace fsdp;
 namespace {
 cl::OptionCategory trainOptions("Training step");
 cl::OptionCategory shardOptions("Sharding");
+cl::OptionCategory targetOptions("Target");
 cl::OptionCategory outputOptions("Output");
 
 cl::opt<std::string> modelPath(cl::Positional, cl::Required,
@@ -119,12 +121,29 @@ cl::opt<std::string> memoryLimit(
     cl::desc("Refuse a plan that needs more memory a rank (default: none)"),
     cl::value_desc("2GiB"), cl::cat(shardOptions));
 
+cl::opt<std::string>
+    target("target",
+           cl::desc("What the program trains on: cpu (default), or cuda, "
+                    "NVIDIA's GPUs, of which this machine needs none"),
+           cl::value_desc("name"), cl::init("cpu"), cl::cat(targetOptions));
+cl::opt<std::string>
+    gpuArch("gpu-arch",
+            cl::desc("GPUs to compile for, with --target cuda: sm_80, sm_90 "
+                     "(default), sm_100, or simulated, which tests run on the "
+                     "host"),
+            cl::value_desc("name"), cl::init("sm_90"), cl::cat(targetOptions));
+cl::opt<std::string> matmulPrecision(
+    "matmul-precision",
+    cl::desc("Products of float32 on GPUs: highest (default), or high, which "
+             "lets them round operands to TF32"),
+    cl::value_desc("name"), cl::init("highest"), cl::cat(targetOptions));
+cl::opt<std::string> targetCpu("target-cpu",
+                               cl::desc("CPU to compile for (default native)"),
+                               cl::init("native"), cl::cat(targetOptions));
+
 cl::opt<std::string> output("o", cl::desc("Program to write"),
                             cl::value_desc("model.fsdp"),
                             cl::cat(outputOptions));
-cl::opt<std::string> targetCpu("target-cpu",
-                               cl::desc("CPU to compile for (default native)"),
-                               cl::init("native"), cl::cat(outputOptions));
 cl::opt<std::string> emitIr("emit-ir",
                             cl::desc("Also write the planned program as MLIR, "
                                      "which fsdp-compile reads again"),
@@ -185,6 +204,9 @@ std::string checkChoices() {
                    {&lossMean, {"global", "rank"}},
                    {&optimizer, {"adamw", "sgd"}},
                    {&placement, {"flat", "dim0"}},
+                   {&target, {"cpu", "cuda"}},
+                   {&gpuArch, getGpuArchs()},
+                   {&matmulPrecision, {"highest", "high"}},
                    {&paramDtype, {"float32", "bfloat16"}},
                    {&reduceDtype, {"float32", "bfloat16"}},
                    {&outputDtype, {"float32", "bfloat16"}}};
@@ -219,6 +241,21 @@ std::string checkSharding() {
   return "";
 }
 
+/// Options of one target given for another; "" if there are none.
+std::string checkTarget() {
+  if (target == "cuda" && targetCpu.getNumOccurrences())
+    return "--target-cpu is for --target cpu; the host's part of a program for "
+           "GPUs runs on any CPU";
+  for (auto *option : {&gpuArch, &matmulPrecision})
+    if (target != "cuda" && option->getNumOccurrences())
+      return ("--" + option->ArgStr + " is for --target cuda").str();
+  if (failed(getKernelTarget(targetCpu)))
+    return llvm::formatv("unknown --target-cpu '{0}', expected native or a CPU "
+                         "of this machine's architecture ({1})",
+                         targetCpu, llvm::sys::getDefaultTargetTriple());
+  return "";
+}
+
 /// What can be said before the model is read: "" if all is well.
 std::string checkOptions() {
   if (output.empty() && report.empty() && emitIr.empty())
@@ -245,11 +282,7 @@ std::string checkOptions() {
   if (outputDtype.getNumOccurrences() && paramDtype.empty())
     return "--output-dtype is for --param-dtype: without it the loss reads "
            "what the model computes";
-  if (failed(getKernelTarget(targetCpu)))
-    return llvm::formatv("unknown --target-cpu '{0}', expected native or a CPU "
-                         "of this machine's architecture ({1})",
-                         targetCpu, llvm::sys::getDefaultTargetTriple());
-  return "";
+  return checkTarget();
 }
 
 /// What was wrong on the command line, of which LLVM has `complaints`.
@@ -310,8 +343,10 @@ const cl::Option *optionOfEarlierStage(cl::OptionCategory &importOptions) {
   for (auto &[name, option] : cl::getRegisteredOptions())
     for (cl::OptionCategory *category : option->Categories)
       if (option->getNumOccurrences() &&
-          llvm::is_contained({&importOptions, &trainOptions, &shardOptions},
-                             category))
+          llvm::is_contained(
+              {&importOptions, &trainOptions, &shardOptions, &targetOptions},
+              category) &&
+          option != &targetCpu) // the plan says for which target, not CPU
         return option;
   return nullptr;
 }
@@ -321,7 +356,7 @@ std::optional<CompileOptions> fsdp::parseCommandLine(int argc, char **argv) {
   ImportFlags importFlags;
   // LLVM's own options would be hundreds of lines of --help.
   cl::HideUnrelatedOptions({&importFlags.getCategory(), &trainOptions,
-                            &shardOptions, &outputOptions});
+                            &shardOptions, &targetOptions, &outputOptions});
   std::string complaints;
   llvm::raw_string_ostream complaintStream(complaints);
   if (!cl::ParseCommandLineOptions(
@@ -347,6 +382,9 @@ std::optional<CompileOptions> fsdp::parseCommandLine(int argc, char **argv) {
   options.output = output;
   options.emitIr = emitIr;
   options.program.cpu = targetCpu;
+  if (target == "cuda")
+    options.gpuArch = gpuArch;
+  options.allowsTf32 = matmulPrecision == "high";
   if (options.isPlanned()) {
     if (auto *option = optionOfEarlierStage(importFlags.getCategory()))
       return fail("--" + option->ArgStr + " has no effect on '" + modelPath +

@@ -12,9 +12,11 @@
 namespace fsdp {
 /// What the command line asks for.
 struct CompileOptions {
-  std::string input;  ///< an ONNX model, or a planned program as MLIR
-  std::string output; ///< folder of the program; "": only reports
-  std::string emitIr; ///< where to write the planned program; "": nowhere
+  std::string input;       ///< an ONNX model, or a planned program as MLIR
+  std::string output;      ///< folder of the program; "": only reports
+  std::string emitIr;      ///< where to write the planned program; "": nowhere
+  std::string gpuArch;     ///< of --target cuda; "": for the CPU
+  bool allowsTf32 = false; ///< in products of f32, with `gpuArch`
   onnx::ImportOptions import;
   PipelineOptions pipeline;
   ProgramOptions program;

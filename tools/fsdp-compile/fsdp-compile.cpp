@@ -4,10 +4,10 @@
 #include "Options.h"
 #include "Outputs.h"
 #include "Report.h"
-#include "passes/Kernel/Compile.h"
+#include "dialects/FsdpRt/FsdpRt.h"
 #include "passes/Output/File.h"
 #include "passes/Output/Folder.h"
-#include "passes/Plan/Gemm.h"
+#include "passes/Target/Target.h"
 #include "tools/Diagnostics.h"
 #include "tools/Plan.h"
 #include "tools/Register.h"
@@ -54,28 +54,25 @@ private:
   std::chrono::steady_clock::time_point begin;
 };
 
-/// Asks whether the library has products in bf16, here and on the CPU that is
-/// compiled for, and says what it costs where it has not.
-void askLibrary(CompileOptions &options) {
-  FailureOr<KernelTarget> target = getKernelTarget(options.program.cpu);
-  auto has = [&](const char *feature) {
-    return succeeded(target) &&
-           llvm::is_contained(target->featureNames, feature);
-  };
-  if (has("avx512bw") && has("avx512vl") && has("avx512dq") &&
-      hasBf16Products())
-    return;
-  options.pipeline.libraryBf16 = false;
-  if (options.pipeline.paramDtype == "bfloat16")
+/// Asks the target whether its library has products in bf16, and says what it
+/// costs where it has not.
+LogicalResult askLibrary(ModuleOp module, CompileOptions &options) {
+  FailureOr<std::unique_ptr<Target>> target = getTarget(module);
+  if (failed(target))
+    return failure();
+  options.pipeline.libraryBf16 = (*target)->hasProductsOf(
+      BFloat16Type::get(module.getContext()), options.program.cpu);
+  if (!options.pipeline.libraryBf16 &&
+      options.pipeline.paramDtype == "bfloat16")
     llvm::errs() << "fsdp-compile: warning: oneDNN has no products in bf16 on "
                     "the CPU compiled for (they need AVX-512): they are "
                     "computed in f32\n";
+  return success();
 }
 
 /// Imports the model and runs all passes; null after a message.
 OwningOpRef<ModuleOp> plan(MLIRContext &context, CompileOptions &options) {
   OwningOpRef<ModuleOp> module;
-  askLibrary(options);
   {
     Stage stage("import");
     module = onnx::importOnnx(options.input, options.import, &context);
@@ -83,6 +80,12 @@ OwningOpRef<ModuleOp> plan(MLIRContext &context, CompileOptions &options) {
       return nullptr;
     stage.done();
   }
+  context.loadDialect<rt::FsdpRtDialect>();
+  if (!options.gpuArch.empty())
+    (*module)->setAttr(rt::kTarget, rt::CudaAttr::get(&context, options.gpuArch,
+                                                      options.allowsTf32));
+  if (failed(askLibrary(*module, options)))
+    return nullptr;
   if (std::string problem = checkKeepsData(options, *module);
       !problem.empty()) {
     printError(problem);
@@ -118,6 +121,15 @@ OwningOpRef<ModuleOp> readPlan(MLIRContext &context, llvm::StringRef path) {
   return module;
 }
 
+/// A plan for GPUs is for no CPU.
+LogicalResult checkCpu(ModuleOp module, const CompileOptions &options) {
+  if (!module->hasAttr(rt::kTarget) || options.program.cpu == "native")
+    return success();
+  return emitError(UnknownLoc::get(module.getContext()))
+         << "--target-cpu has no effect on '" << options.input
+         << "', which is planned for GPUs";
+}
+
 LogicalResult writeIr(ModuleOp module, llvm::StringRef path) {
   std::error_code error =
       writeWholeFile(path, [&](llvm::raw_ostream &os) { os << module; });
@@ -147,7 +159,7 @@ LogicalResult compile(MLIRContext &context, CompileOptions &options) {
   OwningOpRef<ModuleOp> module = options.isPlanned()
                                      ? readPlan(context, options.input)
                                      : plan(context, options);
-  if (!module ||
+  if (!module || failed(checkCpu(*module, options)) ||
       (!options.emitIr.empty() && failed(writeIr(*module, options.emitIr))))
     return failure();
   if (!options.report.path.empty() &&

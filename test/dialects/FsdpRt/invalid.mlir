@@ -63,9 +63,91 @@ fsdprt.arena 0 "state" bytes 64 {fsdprt.in_place = array<i64: 0, 2>}
 
 // -----
 
-// Tests that only a kernel only casts (only_casts_c1).
-// expected-error @+1 {{(only_casts_c1)}}
-fsdprt.arena 0 "state" bytes 64 {fsdprt.only_casts}
+// Tests that a target is one that is known (target_c1).
+// expected-error @+1 {{has 'fsdprt.target' "cuda", expected a #fsdprt.cuda on the program's module (target_c1)}}
+module attributes {fsdprt.target = "cuda"} {}
+
+// -----
+
+// Tests that only a program has a target (target_c1).
+// expected-error @+1 {{(target_c1)}}
+fsdprt.arena 0 "state" bytes 64 {fsdprt.target = #fsdprt.cuda<"sm_90">}
+
+// -----
+
+// Tests that a communicator has a number (communicator_c1).
+// expected-error @+1 {{has number -1 over ["shard"] of [2], expected 0 or more and axes, each once, with their sizes (communicator_c1)}}
+fsdprt.communicator -1 "gather" over ["shard"] of [2] on gather
+
+// -----
+
+// Tests that a communicator goes over axes (communicator_c1).
+// expected-error @+1 {{(communicator_c1)}}
+fsdprt.communicator 0 "gather" over [] of [] on gather
+
+// -----
+
+// Tests that an axis has a size (communicator_c1).
+// expected-error @+1 {{(communicator_c1)}}
+fsdprt.communicator 0 "gather" over ["replicate", "shard"] of [2] on gather
+
+// -----
+
+// Tests that an axis has ranks (communicator_c1).
+// expected-error @+1 {{(communicator_c1)}}
+fsdprt.communicator 0 "gather" over ["shard"] of [0] on gather
+
+// -----
+
+// Tests that an axis is there once (communicator_c1).
+// expected-error @+1 {{(communicator_c1)}}
+fsdprt.communicator 0 "gather" over ["shard", "shard"] of [2, 2] on gather
+
+// -----
+
+// Tests that ranks can be counted (communicator_c1).
+// expected-error @+1 {{(communicator_c1)}}
+fsdprt.communicator 0 "gather" over ["a", "b"] of [65536, 65536] on gather
+
+// -----
+
+// Tests that a grid has blocks (launch_c2).
+fsdprt.phase @step runs "step" {
+  // expected-error @+1 {{has a grid of 0 blocks of 32 threads, expected 1 or more, at most 1024 threads (launch_c2)}}
+  %e = fsdprt.launch "add" @k0 extent 4 scratch 0 grid 0 x 32 on compute [] unit "" scope ""
+}
+
+// -----
+
+// Tests that a block has as many threads as a GPU's (launch_c2).
+fsdprt.phase @step runs "step" {
+  // expected-error @+1 {{(launch_c2)}}
+  %e = fsdprt.launch "add" @k0 extent 4 scratch 0 grid 1 x 2048 on compute [] unit "" scope ""
+}
+
+// -----
+
+// Tests that a grid is whole (launch_c2).
+fsdprt.phase @step runs "step" {
+  // expected-error @+1 {{has half a grid, expected blocks and threads (launch_c2)}}
+  %e = "fsdprt.launch"() {args = [], blocks = 4 : i64, extent = 4 : i64, kernel = @k0, name = "add", scope = "", scratch_bytes = 0 : i64, stream = #fsdprt<stream compute>, unit = ""} : () -> !fsdprt.event
+}
+
+// -----
+
+// Tests that every block has its scratch (launch_c1).
+fsdprt.phase @step runs "step" {
+  // expected-error @+1 {{has less scratch than the 64 bytes of each block (launch_c1)}}
+  %e = fsdprt.launch "add" @k0 extent 4 scratch 64 grid 3 x 32 on compute [#fsdprt.arg<scratch 0 [0 : 128]>] unit "" scope ""
+}
+
+// -----
+
+// Tests that a collective's communicator has a number (dispatch_c3).
+fsdprt.phase @step runs "step" {
+  // expected-error @+1 {{has communicator -1, expected 0 to 2147483647 (dispatch_c3)}}
+  %e = fsdprt.all_reduce "sum" f32 count 1 by -1 on reduce [#fsdprt.arg<update 0 [0 : 4]>] unit "" scope ""
+}
 
 // -----
 
@@ -142,7 +224,7 @@ fsdprt.phase @step runs "step" {
 // Tests that an all_reduce updates its buffer (dispatch_c1).
 fsdprt.phase @step runs "step" {
   // expected-error @+1 {{argument 0 is for write, expected update (dispatch_c1)}}
-  %e = fsdprt.all_reduce "sum" f32 count 16 on reduce [#fsdprt.arg<write 1 [0 : 64]>, #fsdprt.arg<scratch 2 [0 : 64]>] unit "" scope ""
+  %e = fsdprt.all_reduce "sum" f32 count 16 by 2 on reduce [#fsdprt.arg<write 1 [0 : 64]>, #fsdprt.arg<scratch 2 [0 : 64]>] unit "" scope ""
 }
 
 // -----
@@ -150,7 +232,7 @@ fsdprt.phase @step runs "step" {
 // Tests that a shard has the elements that are gathered (dispatch_c2).
 fsdprt.phase @step runs "step" {
   // expected-error @+1 {{argument 0 has 64 bytes, expected those of 17 elements of 'f32' (dispatch_c2)}}
-  %e = fsdprt.all_gather "gather" f32 count 17 payload 0 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "" scope ""
+  %e = fsdprt.all_gather "gather" f32 count 17 payload 0 by 0 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "" scope ""
 }
 
 // -----
@@ -158,7 +240,7 @@ fsdprt.phase @step runs "step" {
 // Tests that elements can be counted (dispatch_c2).
 fsdprt.phase @step runs "step" {
   // expected-error @+1 {{(dispatch_c2)}}
-  %e = fsdprt.all_gather "gather" f32 count 4611686018427387905 payload 0 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "" scope ""
+  %e = fsdprt.all_gather "gather" f32 count 4611686018427387905 payload 0 by 0 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "" scope ""
 }
 
 // -----
@@ -182,7 +264,7 @@ fsdprt.phase @step runs "step" {
 // Tests that counts are not negative (dispatch_c3).
 fsdprt.phase @step runs "step" {
   // expected-error @+1 {{has a count of -1, expected 0 or more (dispatch_c3)}}
-  %e = fsdprt.all_reduce "sum" f32 count -1 on reduce [#fsdprt.arg<update 1 [0 : 64]>, #fsdprt.arg<scratch 2 [0 : 64]>] unit "" scope ""
+  %e = fsdprt.all_reduce "sum" f32 count -1 by 2 on reduce [#fsdprt.arg<update 1 [0 : 64]>, #fsdprt.arg<scratch 2 [0 : 64]>] unit "" scope ""
 }
 
 // -----
@@ -198,7 +280,7 @@ fsdprt.phase @step runs "step" {
 // Tests that payloads are not negative (dispatch_c3).
 fsdprt.phase @step runs "step" {
   // expected-error @+1 {{has a payload of -1, expected 0 or more (dispatch_c3)}}
-  %e = fsdprt.all_gather "gather" f32 count 16 payload -1 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "" scope ""
+  %e = fsdprt.all_gather "gather" f32 count 16 payload -1 by 0 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "" scope ""
 }
 
 // -----
@@ -222,7 +304,7 @@ fsdprt.phase @step runs "step" {
 // Tests that the runtime knows the element type (dispatch_c4).
 fsdprt.phase @step runs "step" {
   // expected-error @+1 {{has element type 'i16', expected one of f32, f64, bf16, f16, i64, i32, i8 and i1 (dispatch_c4)}}
-  %e = fsdprt.all_reduce "sum" i16 count 16 on reduce [#fsdprt.arg<update 1 [0 : 32]>, #fsdprt.arg<scratch 2 [0 : 64]>] unit "" scope ""
+  %e = fsdprt.all_reduce "sum" i16 count 16 by 2 on reduce [#fsdprt.arg<update 1 [0 : 32]>, #fsdprt.arg<scratch 2 [0 : 64]>] unit "" scope ""
 }
 
 // -----
@@ -230,7 +312,7 @@ fsdprt.phase @step runs "step" {
 // Tests that a type has elements that are numbers (dispatch_c4).
 fsdprt.phase @step runs "step" {
   // expected-error @+1 {{has element type 'index', expected one of}}
-  %e = fsdprt.all_gather "gather" index count 16 payload 0 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "" scope ""
+  %e = fsdprt.all_gather "gather" index count 16 payload 0 by 0 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "" scope ""
 }
 
 // -----
@@ -294,7 +376,7 @@ fsdprt.phase @step runs "step" {
 // Tests that a line is shards (collective_c1).
 fsdprt.phase @step runs "step" {
   // expected-error @+1 {{has a line of 96 bytes, expected a multiple of the shard's 64 (collective_c1)}}
-  %e = fsdprt.all_gather "gather" f32 count 16 payload 0 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 96]>] unit "" scope ""
+  %e = fsdprt.all_gather "gather" f32 count 16 payload 0 by 0 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 96]>] unit "" scope ""
 }
 
 // -----
@@ -302,7 +384,7 @@ fsdprt.phase @step runs "step" {
 // Tests that a reduce_scatter's scratch is a line (collective_c2).
 fsdprt.phase @step runs "step" {
   // expected-error @+1 {{has 64 bytes of scratch, expected those of its line (collective_c2)}}
-  %e = fsdprt.reduce_scatter "reduce" f32 count 16 payload 0 on reduce [#fsdprt.arg<read 0 [0 : 128]>, #fsdprt.arg<write 1 [0 : 64]>, #fsdprt.arg<scratch 2 [0 : 64]>] unit "" scope ""
+  %e = fsdprt.reduce_scatter "reduce" f32 count 16 payload 0 by 1 on reduce [#fsdprt.arg<read 0 [0 : 128]>, #fsdprt.arg<write 1 [0 : 64]>, #fsdprt.arg<scratch 2 [0 : 64]>] unit "" scope ""
 }
 
 // -----
@@ -310,7 +392,7 @@ fsdprt.phase @step runs "step" {
 // Tests that an all_reduce's scratch has an element for each rank (collective_c2).
 fsdprt.phase @step runs "step" {
   // expected-error @+1 {{has 32 bytes of scratch, expected at least those of its elements (collective_c2)}}
-  %e = fsdprt.all_reduce "sum" f32 count 16 on reduce [#fsdprt.arg<update 1 [0 : 64]>, #fsdprt.arg<scratch 2 [0 : 32]>] unit "" scope ""
+  %e = fsdprt.all_reduce "sum" f32 count 16 by 2 on reduce [#fsdprt.arg<update 1 [0 : 64]>, #fsdprt.arg<scratch 2 [0 : 32]>] unit "" scope ""
 }
 
 // -----

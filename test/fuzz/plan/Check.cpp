@@ -1,6 +1,6 @@
 //===- Check.cpp - What must hold of every plan that is read --------------===//
 #include "test/fuzz/plan/Check.h"
-#include "passes/Kernel/Compile.h"
+#include "passes/Lower/Kernels.h"
 #include "passes/Lower/Manifest.h"
 #include "passes/Lower/Phases.h"
 #include "passes/Report/ReportData.h"
@@ -42,13 +42,18 @@ PlanChecker::PlanChecker()
 }
 
 static LogicalResult compileKernels(ModuleOp module) {
-  FailureOr<KernelTarget> target = getKernelTarget("native");
-  for (auto kernel : module.getOps<ModuleOp>()) {
-    llvm::SmallVector<char, 0> object;
-    if (failed(compileKernel(kernel, *target, object)))
-      return failure();
-  }
-  return success();
+  FailureOr<std::unique_ptr<Target>> target = getTarget(module);
+  FailureOr<std::vector<ProgramKernel>> kernels = findKernels(module);
+  if (failed(target) || failed(kernels))
+    return failure();
+  CodeOptions options;
+  options.write = [](StringRef, StringRef) { return success(); };
+  // GPUs' kernels need tools of their own behind this.
+  if ((*target)->getKind() != "cpu")
+    return success();
+  return failed((*target)->compileKernels(*kernels, options))
+             ? failure()
+             : checkLaunches(module, *kernels);
 }
 
 static LogicalResult lower(ModuleOp module, bool kernelsToo) {

@@ -6,16 +6,11 @@
 //
 //===----------------------------------------------------------------------===//
 #include "test/passes/Kernel/GpuEmulator.h"
-#include "passes/Kernel/Compile.h"
-
-#include "mlir/Target/LLVMIR/Dialect/NVVM/NVVMToLLVMIRTranslation.h"
-#include "llvm/IR/IRBuilder.h"
-#include "llvm/IR/InstIterator.h"
-#include "llvm/IR/IntrinsicInst.h"
-#include "llvm/IR/IntrinsicsNVPTX.h"
+#include "passes/Kernel/Simulated.h"
 
 #include <array>
 #include <csetjmp>
+#include <dlfcn.h>
 #include <ucontext.h>
 #include <vector>
 
@@ -91,17 +86,23 @@ void runFiber() {
 }
 } // namespace
 
-extern "C" uint32_t fsdp_emulated_thread() { return machine->current; }
-extern "C" uint32_t fsdp_emulated_block() { return machine->block; }
-extern "C" uint32_t fsdp_emulated_blocks() { return machine->blocks; }
-extern "C" void fsdp_emulated_barrier() { machine->wait(State::Barrier); }
-extern "C" uint32_t fsdp_emulated_shuffle(uint32_t value, uint32_t distance) {
+static uint32_t shuffle(uint32_t value, uint32_t distance) {
   Fiber &fiber = machine->fibers[machine->current];
   fiber.value = value;
   fiber.distance = distance;
   machine->wait(State::Shuffle);
   return machine->fibers[machine->current].value;
 }
+
+/// What a thread asks of its GPU. Who touches what is not looked at here.
+static const fsdprt_simulated_hooks kHooks = {
+    [] { return uint32_t(machine->current); },
+    [] { return machine->block; },
+    [] { return machine->blocks; },
+    [] { machine->wait(State::Barrier); },
+    shuffle,
+    [](const void *, uint64_t) {},
+    [](void *, uint64_t) {}};
 
 /// Stacks stay for the next kernel: new memory is slow.
 static void startFibers(Machine &m, int threads) {
@@ -131,16 +132,15 @@ static std::string runBlock(Machine &m, ThreadOrder order) {
   }
 }
 
-std::string test::emulate(void (*call)(void *const *),
-                          const GpuKernelInfo &info, int64_t blocks,
+std::string test::emulate(const fsdprt_simulated_kernel &kernel, int64_t blocks,
                           ThreadOrder order, void *const *args) {
   Machine m;
-  m.call = call;
+  m.call = kernel.call;
   m.args = args;
   m.blocks = blocks;
   machine = &m;
   for (m.block = 0; m.block < blocks; ++m.block) {
-    startFibers(m, info.threads);
+    startFibers(m, kernel.threads);
     std::string problem = runBlock(m, order);
     if (!problem.empty())
       return problem;
@@ -152,74 +152,26 @@ std::string test::emulate(void (*call)(void *const *),
 // Compilation
 //===----------------------------------------------------------------------===//
 
-/// The emulator's function for a GPU's instruction; null for none.
-static const char *functionFor(llvm::Intrinsic::ID id) {
-  switch (id) {
-  case llvm::Intrinsic::nvvm_read_ptx_sreg_tid_x:
-    return "fsdp_emulated_thread";
-  case llvm::Intrinsic::nvvm_read_ptx_sreg_ctaid_x:
-    return "fsdp_emulated_block";
-  case llvm::Intrinsic::nvvm_read_ptx_sreg_nctaid_x:
-    return "fsdp_emulated_blocks";
-  case llvm::Intrinsic::nvvm_barrier0:
-    return "fsdp_emulated_barrier";
-  case llvm::Intrinsic::nvvm_shfl_sync_bfly_i32:
-  case llvm::Intrinsic::nvvm_shfl_sync_bfly_f32:
-    return "fsdp_emulated_shuffle";
-  default:
-    return nullptr;
-  }
-}
-
-static void replaceByCall(llvm::IntrinsicInst *op, const char *name) {
-  llvm::IRBuilder<> b(op);
-  llvm::Type *type = op->getType();
-  SmallVector<llvm::Value *> operands;
-  if (op->arg_size() == 4) // mask, value, distance, clamp
-    operands = {b.CreateBitCast(op->getArgOperand(1), b.getInt32Ty()),
-                op->getArgOperand(2)};
-  SmallVector<llvm::Type *> types(operands.size(), b.getInt32Ty());
-  bool isVoid = type->isVoidTy();
-  auto function = op->getModule()->getOrInsertFunction(
-      name, llvm::FunctionType::get(isVoid ? type : b.getInt32Ty(), types,
-                                    /*isVarArg=*/false));
-  llvm::Value *result = b.CreateCall(function, operands);
-  if (!isVoid)
-    op->replaceAllUsesWith(b.CreateBitCast(result, type));
-  op->eraseFromParent();
-}
-
-/// `void <symbol>_call(void *const *args)`.
-static void addCaller(llvm::Module &module, StringRef symbol) {
-  llvm::Function *kernel = module.getFunction(symbol);
-  llvm::IRBuilder<> b(module.getContext());
-  auto *caller = llvm::Function::Create(
-      llvm::FunctionType::get(b.getVoidTy(), {b.getPtrTy()}, false),
-      llvm::Function::ExternalLinkage, symbol + "_call", module);
-  b.SetInsertPoint(llvm::BasicBlock::Create(module.getContext(), "", caller));
-  SmallVector<llvm::Value *> operands;
-  for (unsigned i = 0; i < kernel->arg_size(); ++i)
-    operands.push_back(
-        b.CreateLoad(b.getPtrTy(),
-                     b.CreateConstGEP1_64(b.getPtrTy(), caller->getArg(0), i)));
-  b.CreateCall(kernel, operands);
-  b.CreateRetVoid();
-}
-
 LogicalResult test::compileForEmulator(ModuleOp kernel, StringRef symbol,
+                                       const GpuKernelInfo &info,
                                        SmallVectorImpl<char> &object) {
-  registerNVVMDialectTranslation(*kernel.getContext());
   llvm::LLVMContext context;
-  auto module = translateKernel(kernel, context);
-  FailureOr<KernelTarget> target = getKernelTarget("native");
+  auto module = translateForSimulator(kernel, symbol, context);
+  FailureOr<KernelTarget> target = getSimulatorTarget();
   if (failed(module) || failed(target))
     return failure();
-  for (llvm::Function &function : **module)
-    for (llvm::Instruction &instruction :
-         llvm::make_early_inc_range(llvm::instructions(function)))
-      if (auto *op = dyn_cast<llvm::IntrinsicInst>(&instruction))
-        if (const char *name = functionFor(op->getIntrinsicID()))
-          replaceByCall(op, name);
-  addCaller(**module, symbol);
+  unsigned numArgs = (*module)->getFunction(symbol)->arg_size();
+  addSimulatorTable(**module, {{symbol.str(), numArgs, info.threads}});
   return compileToObject(**module, *target, object);
+}
+
+const fsdprt_simulated_kernel *test::findEmulatedKernel(void *library) {
+  auto *hooks = static_cast<fsdprt_simulated_hooks *>(
+      dlsym(library, "fsdp_simulated_hooks"));
+  auto *kernels = static_cast<const fsdprt_simulated_kernel *>(
+      dlsym(library, "fsdp_simulated_kernels"));
+  if (!hooks || !kernels || !kernels->name)
+    return nullptr;
+  *hooks = kHooks;
+  return kernels;
 }

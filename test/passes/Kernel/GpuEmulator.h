@@ -3,6 +3,7 @@
 #define FSDP_TEST_PASSES_KERNEL_GPUEMULATOR_H
 
 #include "passes/Kernel/Gpu.h"
+#include "runtime/abi/simulated.h"
 
 #include "llvm/ADT/SmallVector.h"
 
@@ -22,18 +23,22 @@ inline constexpr bool kCanEmulate = true;
 /// How the threads of a block take turns: each runs until it waits for others.
 enum class ThreadOrder { Ascending, Descending };
 
-/// Compiles what emitGpuKernel made in `kernel` for this machine, with calls
-/// into the emulator in place of the GPU's instructions. The object defines
-/// `<symbol>_call(void *const *args)`.
+/// Compiles what emitGpuKernel made in `kernel` to an object with the exports
+/// of runtime/abi/simulated.h.
 mlir::LogicalResult compileForEmulator(mlir::ModuleOp kernel,
                                        llvm::StringRef symbol,
+                                       const GpuKernelInfo &info,
                                        llvm::SmallVectorImpl<char> &object);
+
+/// The kernel of such an object that was linked and loaded, ready to be
+/// emulated; null if there is none.
+const fsdprt_simulated_kernel *findEmulatedKernel(void *library);
 
 /// Runs a grid of `blocks` blocks, one after the other, each thread a fiber.
 /// `args` are the kernel's parameters. Returns what went wrong, "" for nothing:
 /// threads that wait for different things would hang a GPU.
-std::string emulate(void (*call)(void *const *), const GpuKernelInfo &info,
-                    int64_t blocks, ThreadOrder order, void *const *args);
+std::string emulate(const fsdprt_simulated_kernel &kernel, int64_t blocks,
+                    ThreadOrder order, void *const *args);
 } // namespace fsdp::test
 
 #endif // FSDP_TEST_PASSES_KERNEL_GPUEMULATOR_H

@@ -237,14 +237,13 @@ bool KernelExecutor::compileGpu(train::KernelOp op, StringRef symbol,
   if (dropsBarriers)
     dest->walk([](NVVM::Barrier0Op barrier) { barrier.erase(); });
   SmallVector<char, 0> object;
-  if (failed(info) || failed(compileForEmulator(*dest, symbol, object)))
+  if (failed(info) || failed(compileForEmulator(*dest, symbol, *info, object)))
     return fail("cannot compile '" + op.getName() + "' for a GPU");
   void *library = load(StringRef(object.data(), object.size()));
   if (!library)
     return false;
   kernel.gpuInfo = *info;
-  kernel.gpuCall = reinterpret_cast<void (*)(void *const *)>(
-      dlsym(library, (symbol + "_call").str().c_str()));
+  kernel.gpuCall = findEmulatedKernel(library);
   return kernel.gpuCall || fail("no entry point in the GPU's kernel");
 }
 
@@ -335,8 +334,7 @@ bool KernelExecutor::runGpu(train::KernelOp op, const Kernel &kernel,
     if (!scratch.empty())
       args.push_back(scratch.data());
     args.push_back(&status);
-    std::string problem =
-        emulate(kernel.gpuCall, kernel.gpuInfo, blocks, order, args.data());
+    std::string problem = emulate(*kernel.gpuCall, blocks, order, args.data());
     if (status != 0)
       problem = "status " + std::to_string(status);
     return problem.empty() ||

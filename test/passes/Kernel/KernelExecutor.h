@@ -4,6 +4,7 @@
 
 #include "dialects/Train/Train.h"
 #include "passes/Kernel/Gpu.h"
+#include "runtime/abi/simulated.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "llvm/ADT/StringMap.h"
@@ -48,7 +49,7 @@ public:
   struct Kernel {
     Function function = nullptr;
     CompiledKernelInfo info;
-    void (*gpuCall)(void *const *) = nullptr; ///< with checksGpu
+    const fsdprt_simulated_kernel *gpuCall = nullptr; ///< with checksGpu
     GpuKernelInfo gpuInfo;
   };
 

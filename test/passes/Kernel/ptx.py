@@ -1,12 +1,15 @@
-"""Assembles the kernels of example models for sm_90 and looks at what they need.
+"""Assembles the kernels of example models and looks at what they need.
 
     ptx.py BIN
 
 Lowers every kernel of each model below to PTX with fsdp-opt and assembles it
-with ptxas, from PATH or the package nvidia-cuda-nvcc beside this Python. No kernel may spill, use stack or call a function, and each must be
-spread over threads. Prints a line a kernel; exit status 1 when one is refused.
+for each of the GPUs below with ptxas, from PATH, the toolkit or the package
+nvidia-cuda-nvcc beside this Python. No kernel may spill, use stack or call a
+function, and each must be spread over threads. Prints a line a kernel; exit
+status 1 when one is refused.
 """
 import concurrent.futures
+import functools
 import glob
 import os
 import re
@@ -17,7 +20,8 @@ import tempfile
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 FIXTURES = os.path.join(ROOT, "test", "parity", "fixtures")
-CHIP = "sm_90"
+# What fsdp-compile compiles for, and LLVM's name of the PTX that it makes for it.
+CHIPS = {"sm_80": "sm_80", "sm_90": "sm_90", "sm_100": "sm_90"}
 
 # Model, its flags, the passes' options that make other kernels of it.
 MODELS = [
@@ -43,13 +47,14 @@ def passes(options):
             "--train-build-update=optimizer=adamw weight-decay=0.1 clip-grad-norm=1", "--train-verify",
             f"--fsdp-assign-units=mesh=shard=2{units}", "--fsdp-insert-gathers", "--fsdp-insert-reductions",
             "--fsdp-build-phases", *CLEAN, "--fsdp-verify", "--kernel-sink-casts", "--kernel-form-groups",
-            "--convert-fsdp-to-fsdprt=keep-kernels"]
+            "--convert-fsdp-to-fsdprt"]
 
 
 def find_ptxas():
     """ptxas's path, or None."""
-    packages = glob.glob(os.path.join(sys.prefix, "lib/python3*/site-packages/nvidia/*/bin/ptxas"))
-    return shutil.which("ptxas") or next(iter(packages), None)
+    folders = ["/usr/local/cuda", os.path.join(sys.prefix, "lib/python3*/site-packages/nvidia/*")]
+    installed = [path for folder in folders for path in glob.glob(os.path.join(folder, "bin/ptxas"))]
+    return shutil.which("ptxas") or next(iter(installed), None)
 
 
 def problems(text, printed):
@@ -70,11 +75,11 @@ def problems(text, printed):
     return found
 
 
-def assemble(ptxas, path):
+def assemble(ptxas, chip, path):
     """(head line, registers, shared bytes, problems) of one .ptx file."""
     with open(path) as file:
         text = file.read()
-    done = subprocess.run([ptxas, f"-arch={CHIP}", "-v", path, "-o", path + ".cubin"], text=True,
+    done = subprocess.run([ptxas, f"-arch={chip}", "-v", path, "-o", f"{path}.{chip}.cubin"], text=True,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     head = text.splitlines()[0].lstrip("/ ")
     if done.returncode:
@@ -84,10 +89,10 @@ def assemble(ptxas, path):
     return head, registers, int(shared.group(1)) if shared else 0, problems(text, done.stdout)
 
 
-def lower(binary, model, flags, options, folder):
+def lower(binary, model, flags, options, chip, folder):
     """Writes the model's kernels to `folder`; returns their paths, in order."""
     command = [os.path.join(binary, "fsdp-opt"), model, *flags, *passes(options),
-               f"--kernel-to-ptx=chip={CHIP} output={folder}", "-o", os.devnull]
+               f"--kernel-to-ptx=chip={chip} output={folder}", "-o", os.devnull]
     done = subprocess.run(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     if done.returncode:
         sys.exit(f"{model}: fsdp-opt failed: {done.stdout.strip()}\n{' '.join(command)}")
@@ -102,16 +107,19 @@ def main():
     failures = count = 0
     with tempfile.TemporaryDirectory() as folder, concurrent.futures.ThreadPoolExecutor() as pool:
         for number, (model, flags, options) in enumerate(MODELS):
-            files = lower(sys.argv[1], model, flags, options, os.path.join(folder, str(number)))
             name = os.path.relpath(model, ROOT) + "".join(f" {key}={value}" for key, value in options.items())
-            print(f"{name}: {len(files)} kernels")
-            if not files:
-                sys.exit(f"{name} has no kernels")
-            for head, registers, shared, wrong in pool.map(lambda path: assemble(ptxas, path), files):
-                count += 1
-                failures += bool(wrong)
-                print(f"{'FAIL' if wrong else 'ok  '} {registers:3} registers {shared:5} bytes shared  {head}"
-                      + "".join(f"\n     {problem}" for problem in wrong))
+            files = {ptx: lower(sys.argv[1], model, flags, options, ptx, os.path.join(folder, f"{number}.{ptx}"))
+                     for ptx in sorted(set(CHIPS.values()))}
+            for chip, ptx in CHIPS.items():
+                print(f"{name} on {chip}: {len(files[ptx])} kernels")
+                if not files[ptx]:
+                    sys.exit(f"{name} has no kernels")
+                check = functools.partial(assemble, ptxas, chip)
+                for head, registers, shared, wrong in pool.map(check, files[ptx]):
+                    count += 1
+                    failures += bool(wrong)
+                    print(f"{'FAIL' if wrong else 'ok  '} {registers:3} registers {shared:5} bytes shared  {head}"
+                          + "".join(f"\n     {problem}" for problem in wrong))
     print(f"{count} kernels, {failures} refused")
     sys.exit(1 if failures else 0)
 

@@ -18,18 +18,23 @@ fsdprt.phase @export runs "save" {
   %0 = fsdprt.copy "copy" on compute [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 2 [0 : 64]>] unit "" scope ""
 }
 module @move {
-  llvm.func @move(%from: !llvm.ptr, %to: !llvm.ptr) {
-    %x = llvm.load %from : !llvm.ptr -> f32
-    llvm.store %x, %to : f32, !llvm.ptr
-    llvm.return
+  func.func @move(%x: tensor<4x4xf32>) -> tensor<4x4xf32> {
+    %0 = train.kernel "move"(%x) : (tensor<4x4xf32>) -> tensor<4x4xf32> {
+    ^bb0(%a: tensor<4x4xf32>):
+      %y = onnx.transpose %a [1, 0] : tensor<4x4xf32> -> tensor<4x4xf32>
+      train.yield %y : tensor<4x4xf32>
+    }
+    return %0 : tensor<4x4xf32>
   }
 }
 module @compute {
-  llvm.func @compute(%from: !llvm.ptr, %to: !llvm.ptr) {
-    %x = llvm.load %from : !llvm.ptr -> f32
-    %y = llvm.fadd %x, %x : f32
-    llvm.store %y, %to : f32, !llvm.ptr
-    llvm.return
+  func.func @compute(%x: tensor<4x4xf32>) -> tensor<4x4xf32> {
+    %0 = train.kernel "compute"(%x) : (tensor<4x4xf32>) -> tensor<4x4xf32> {
+    ^bb0(%a: tensor<4x4xf32>):
+      %y = onnx.add %a, %a : tensor<4x4xf32>, tensor<4x4xf32> -> tensor<4x4xf32>
+      train.yield %y : tensor<4x4xf32>
+    }
+    return %0 : tensor<4x4xf32>
   }
 }
 
@@ -53,15 +58,13 @@ fsdprt.phase @step runs "step" {
   %0 = fsdprt.launch "cast" @cast extent 4 scratch 0 on compute [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 2 [0 : 128]>] unit "" scope ""
 }
 module @cast {
-  llvm.func internal @body(%from: !llvm.ptr, %to: !llvm.ptr) {
-    %x = llvm.load %from : !llvm.ptr -> bf16
-    %y = llvm.fpext %x : bf16 to f32
-    llvm.store %y, %to : f32, !llvm.ptr
-    llvm.return
-  }
-  llvm.func @cast(%from: !llvm.ptr, %to: !llvm.ptr) {
-    llvm.call @body(%from, %to) : (!llvm.ptr, !llvm.ptr) -> ()
-    llvm.return
+  func.func @cast(%x: tensor<4x8xbf16>) -> tensor<4x8xf32> {
+    %0 = train.kernel "cast"(%x) : (tensor<4x8xbf16>) -> tensor<4x8xf32> {
+    ^bb0(%a: tensor<4x8xbf16>):
+      %y = onnx.cast %a : tensor<4x8xbf16> -> tensor<4x8xf32>
+      train.yield %y : tensor<4x8xf32>
+    }
+    return %0 : tensor<4x8xf32>
   }
 }
 
@@ -76,9 +79,12 @@ fsdprt.phase @step runs "step" {
   %0 = fsdprt.launch "transpose" @move extent 4 scratch 0 on compute [#fsdprt.arg<read 2 [0 : 64]>, #fsdprt.arg<write 3 [0 : 64]>] unit "" scope ""
 }
 module @move {
-  llvm.func @move(%from: !llvm.ptr, %to: !llvm.ptr) {
-    %x = llvm.load %from : !llvm.ptr -> f32
-    llvm.store %x, %to : f32, !llvm.ptr
-    llvm.return
+  func.func @move(%x: tensor<4x4xf32>) -> tensor<4x4xf32> {
+    %0 = train.kernel "move"(%x) : (tensor<4x4xf32>) -> tensor<4x4xf32> {
+    ^bb0(%a: tensor<4x4xf32>):
+      %y = onnx.transpose %a [1, 0] : tensor<4x4xf32> -> tensor<4x4xf32>
+      train.yield %y : tensor<4x4xf32>
+    }
+    return %0 : tensor<4x4xf32>
   }
 }

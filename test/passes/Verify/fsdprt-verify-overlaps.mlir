@@ -218,6 +218,7 @@ fsdprt.phase @step runs "step" {
 
 // Tests that fsdprt_v10 rejects this: a line is gathered over the shard.
 fsdprt.arena 0 "work" bytes 256
+fsdprt.communicator 0 "gather" over ["shard"] of [2] on gather
 fsdprt.buffer 0 "b0" activation unit "" phase "step" bytes 64 arena 0 at 0
 fsdprt.buffer 1 "b1" activation unit "" phase "step" bytes 64 arena 0 at 64
 fsdprt.buffer 2 "b2" activation unit "" phase "step" bytes 128 arena 0 at 128
@@ -226,6 +227,6 @@ fsdprt.phase @step runs "step" {
   %e1 = fsdprt.fill "fill" byte 0 on compute [#fsdprt.arg<write 1 [0 : 64]>] unit "" scope ""
   %e2 = fsdprt.fill "fill" byte 0 on compute [#fsdprt.arg<write 2 [0 : 128]>] unit "" scope ""
   // expected-error @+1 {{has bytes [128, 192) of arena 0 in arguments 0 and 1, of which one is written, and only a launch may compute in place (fsdprt_v10)}}
-  %e3 = fsdprt.all_gather "gather" f32 count 16 payload 128 on gather [#fsdprt.arg<read 2 [0 : 64]>, #fsdprt.arg<write 2 [0 : 128]>] wait (%e2) unit "" scope ""
+  %e3 = fsdprt.all_gather "gather" f32 count 16 payload 128 by 0 on gather [#fsdprt.arg<read 2 [0 : 64]>, #fsdprt.arg<write 2 [0 : 128]>] wait (%e2) unit "" scope ""
   %e9 = fsdprt.join "join" on compute [] wait (%e3) unit "" scope ""
 }

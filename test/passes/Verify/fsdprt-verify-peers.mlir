@@ -7,6 +7,7 @@
 // RUN: not fsdp-opt %t/good.mlir --fsdprt-verify=peers=%t/cycle.mlir 2>&1 | FileCheck %s --check-prefix=CYCLE
 // RUN: fsdp-opt %t/cycle.mlir --fsdprt-verify=peers=%t/cycle.mlir -o %t/out.mlir
 // RUN: not fsdp-opt %t/good.mlir --fsdprt-verify=peers=%t/phases.mlir 2>&1 | FileCheck %s --check-prefix=PHASES
+// RUN: not fsdp-opt %t/good.mlir --fsdprt-verify=peers=%t/ranks.mlir 2>&1 | FileCheck %s --check-prefix=RANKS
 // RUN: not fsdp-opt %t/good.mlir --fsdprt-verify=peers=%t/none.mlir 2>&1 | FileCheck %s --check-prefix=NONE
 
 // Tests that ranks with other programs are accepted if these agree: the files below differ from
@@ -14,6 +15,8 @@
 
 //--- good.mlir
 fsdprt.arena 0 "state" bytes 64 persistent
+fsdprt.communicator 0 "gather" over ["shard"] of [2] on gather
+fsdprt.communicator 2 "scalar" over ["shard"] of [2] on reduce
 fsdprt.arena 1 "work" bytes 512
 fsdprt.buffer 0 "b0" shard unit "h.0" phase "" bytes 64 arena 0 at 0
 fsdprt.buffer 1 "b1" gathered unit "h.0" phase "step" bytes 128 arena 1 at 0
@@ -23,9 +26,9 @@ fsdprt.buffer 4 "b4" scratch unit "" phase "step" bytes 128 arena 1 at 320
 fsdprt.buffer 5 "b5" scalar unit "" phase "step" bytes 64 arena 1 at 448
 fsdprt.phase @step runs "step" {
   %e = fsdprt.fill "zero" byte 0 on compute [#fsdprt.arg<write 5 [0 : 64]>] unit "" scope ""
-  %g0 = fsdprt.all_gather "gather" f32 count 16 payload 128 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] wait (%e) unit "h.0" scope ""
-  %g1 = fsdprt.all_gather "gather" f32 count 16 payload 128 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 2 [0 : 128]>] wait (%e) unit "h.1" scope ""
-  %r = fsdprt.all_reduce "sum" f32 count 16 on reduce [#fsdprt.arg<update 5 [0 : 64]>, #fsdprt.arg<scratch 4 [0 : 128]>] wait (%e, %g1) unit "" scope ""
+  %g0 = fsdprt.all_gather "gather" f32 count 16 payload 128 by 0 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] wait (%e) unit "h.0" scope ""
+  %g1 = fsdprt.all_gather "gather" f32 count 16 payload 128 by 0 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 2 [0 : 128]>] wait (%e) unit "h.1" scope ""
+  %r = fsdprt.all_reduce "sum" f32 count 16 by 2 on reduce [#fsdprt.arg<update 5 [0 : 64]>, #fsdprt.arg<scratch 4 [0 : 128]>] wait (%e, %g1) unit "" scope ""
   %c = fsdprt.copy "use" on compute [#fsdprt.arg<read 1 [0 : 64]>, #fsdprt.arg<write 3 [0 : 64]>] wait (%g0) unit "h.0" scope ""
   %d = fsdprt.copy "use" on compute [#fsdprt.arg<read 2 [0 : 64]>, #fsdprt.arg<write 3 [0 : 64]>] wait (%g1) unit "h.1" scope ""
   %join = fsdprt.join "join" on compute [] unit "" scope ""
@@ -37,6 +40,8 @@ fsdprt.phase @step runs "step" {
 
 //--- order.mlir
 fsdprt.arena 0 "state" bytes 64 persistent
+fsdprt.communicator 0 "gather" over ["shard"] of [2] on gather
+fsdprt.communicator 2 "scalar" over ["shard"] of [2] on reduce
 fsdprt.arena 1 "work" bytes 512
 fsdprt.buffer 0 "b0" shard unit "h.0" phase "" bytes 64 arena 0 at 0
 fsdprt.buffer 1 "b1" gathered unit "h.0" phase "step" bytes 128 arena 1 at 0
@@ -46,9 +51,9 @@ fsdprt.buffer 4 "b4" scratch unit "" phase "step" bytes 128 arena 1 at 320
 fsdprt.buffer 5 "b5" scalar unit "" phase "step" bytes 64 arena 1 at 448
 fsdprt.phase @step runs "step" {
   %e = fsdprt.fill "zero" byte 0 on compute [#fsdprt.arg<write 5 [0 : 64]>] unit "" scope ""
-  %g1 = fsdprt.all_gather "gather" f32 count 16 payload 128 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 2 [0 : 128]>] wait (%e) unit "h.1" scope ""
-  %g0 = fsdprt.all_gather "gather" f32 count 16 payload 128 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] wait (%e) unit "h.0" scope ""
-  %r = fsdprt.all_reduce "sum" f32 count 16 on reduce [#fsdprt.arg<update 5 [0 : 64]>, #fsdprt.arg<scratch 4 [0 : 128]>] wait (%e, %g0) unit "" scope ""
+  %g1 = fsdprt.all_gather "gather" f32 count 16 payload 128 by 0 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 2 [0 : 128]>] wait (%e) unit "h.1" scope ""
+  %g0 = fsdprt.all_gather "gather" f32 count 16 payload 128 by 0 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] wait (%e) unit "h.0" scope ""
+  %r = fsdprt.all_reduce "sum" f32 count 16 by 2 on reduce [#fsdprt.arg<update 5 [0 : 64]>, #fsdprt.arg<scratch 4 [0 : 128]>] wait (%e, %g0) unit "" scope ""
   %c = fsdprt.copy "use" on compute [#fsdprt.arg<read 1 [0 : 64]>, #fsdprt.arg<write 3 [0 : 64]>] wait (%g0) unit "h.0" scope ""
   %d = fsdprt.copy "use" on compute [#fsdprt.arg<read 2 [0 : 64]>, #fsdprt.arg<write 3 [0 : 64]>] wait (%g1) unit "h.1" scope ""
   %join = fsdprt.join "join" on compute [] unit "" scope ""
@@ -60,6 +65,8 @@ fsdprt.phase @step runs "step" {
 
 //--- size.mlir
 fsdprt.arena 0 "state" bytes 64 persistent
+fsdprt.communicator 0 "gather" over ["shard"] of [2] on gather
+fsdprt.communicator 2 "scalar" over ["shard"] of [2] on reduce
 fsdprt.arena 1 "work" bytes 512
 fsdprt.buffer 0 "b0" shard unit "h.0" phase "" bytes 64 arena 0 at 0
 fsdprt.buffer 1 "b1" gathered unit "h.0" phase "step" bytes 128 arena 1 at 0
@@ -69,9 +76,9 @@ fsdprt.buffer 4 "b4" scratch unit "" phase "step" bytes 128 arena 1 at 320
 fsdprt.buffer 5 "b5" scalar unit "" phase "step" bytes 64 arena 1 at 448
 fsdprt.phase @step runs "step" {
   %e = fsdprt.fill "zero" byte 0 on compute [#fsdprt.arg<write 5 [0 : 64]>] unit "" scope ""
-  %g0 = fsdprt.all_gather "gather" f32 count 16 payload 128 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] wait (%e) unit "h.0" scope ""
-  %g1 = fsdprt.all_gather "gather" f32 count 8 payload 128 on gather [#fsdprt.arg<read 0 [0 : 32]>, #fsdprt.arg<write 2 [0 : 128]>] wait (%e) unit "h.1" scope ""
-  %r = fsdprt.all_reduce "sum" f32 count 16 on reduce [#fsdprt.arg<update 5 [0 : 64]>, #fsdprt.arg<scratch 4 [0 : 128]>] wait (%e, %g1) unit "" scope ""
+  %g0 = fsdprt.all_gather "gather" f32 count 16 payload 128 by 0 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] wait (%e) unit "h.0" scope ""
+  %g1 = fsdprt.all_gather "gather" f32 count 8 payload 128 by 0 on gather [#fsdprt.arg<read 0 [0 : 32]>, #fsdprt.arg<write 2 [0 : 64]>] wait (%e) unit "h.1" scope ""
+  %r = fsdprt.all_reduce "sum" f32 count 16 by 2 on reduce [#fsdprt.arg<update 5 [0 : 64]>, #fsdprt.arg<scratch 4 [0 : 128]>] wait (%e, %g1) unit "" scope ""
   %c = fsdprt.copy "use" on compute [#fsdprt.arg<read 1 [0 : 64]>, #fsdprt.arg<write 3 [0 : 64]>] wait (%g0) unit "h.0" scope ""
   %d = fsdprt.copy "use" on compute [#fsdprt.arg<read 2 [0 : 64]>, #fsdprt.arg<write 3 [0 : 64]>] wait (%g1) unit "h.1" scope ""
   %join = fsdprt.join "join" on compute [] unit "" scope ""
@@ -82,6 +89,8 @@ fsdprt.phase @step runs "step" {
 
 //--- less.mlir
 fsdprt.arena 0 "state" bytes 64 persistent
+fsdprt.communicator 0 "gather" over ["shard"] of [2] on gather
+fsdprt.communicator 2 "scalar" over ["shard"] of [2] on reduce
 fsdprt.arena 1 "work" bytes 512
 fsdprt.buffer 0 "b0" shard unit "h.0" phase "" bytes 64 arena 0 at 0
 fsdprt.buffer 1 "b1" gathered unit "h.0" phase "step" bytes 128 arena 1 at 0
@@ -91,8 +100,8 @@ fsdprt.buffer 4 "b4" scratch unit "" phase "step" bytes 128 arena 1 at 320
 fsdprt.buffer 5 "b5" scalar unit "" phase "step" bytes 64 arena 1 at 448
 fsdprt.phase @step runs "step" {
   %e = fsdprt.fill "zero" byte 0 on compute [#fsdprt.arg<write 5 [0 : 64]>] unit "" scope ""
-  %g0 = fsdprt.all_gather "gather" f32 count 16 payload 128 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] wait (%e) unit "h.0" scope ""
-  %g1 = fsdprt.all_gather "gather" f32 count 16 payload 128 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 2 [0 : 128]>] wait (%e) unit "h.1" scope ""
+  %g0 = fsdprt.all_gather "gather" f32 count 16 payload 128 by 0 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] wait (%e) unit "h.0" scope ""
+  %g1 = fsdprt.all_gather "gather" f32 count 16 payload 128 by 0 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 2 [0 : 128]>] wait (%e) unit "h.1" scope ""
   %c = fsdprt.copy "use" on compute [#fsdprt.arg<read 1 [0 : 64]>, #fsdprt.arg<write 3 [0 : 64]>] wait (%g0) unit "h.0" scope ""
   %d = fsdprt.copy "use" on compute [#fsdprt.arg<read 2 [0 : 64]>, #fsdprt.arg<write 3 [0 : 64]>] wait (%g1) unit "h.1" scope ""
   %join = fsdprt.join "join" on compute [] unit "" scope ""
@@ -105,6 +114,8 @@ fsdprt.phase @step runs "step" {
 
 //--- cycle.mlir
 fsdprt.arena 0 "state" bytes 64 persistent
+fsdprt.communicator 0 "gather" over ["shard"] of [2] on gather
+fsdprt.communicator 2 "scalar" over ["shard"] of [2] on reduce
 fsdprt.arena 1 "work" bytes 512
 fsdprt.buffer 0 "b0" shard unit "h.0" phase "" bytes 64 arena 0 at 0
 fsdprt.buffer 1 "b1" gathered unit "h.0" phase "step" bytes 128 arena 1 at 0
@@ -114,9 +125,9 @@ fsdprt.buffer 4 "b4" scratch unit "" phase "step" bytes 128 arena 1 at 320
 fsdprt.buffer 5 "b5" scalar unit "" phase "step" bytes 64 arena 1 at 448
 fsdprt.phase @step runs "step" {
   %e = fsdprt.fill "zero" byte 0 on compute [#fsdprt.arg<write 5 [0 : 64]>] unit "" scope ""
-  %r = fsdprt.all_reduce "sum" f32 count 16 on reduce [#fsdprt.arg<update 5 [0 : 64]>, #fsdprt.arg<scratch 4 [0 : 128]>] wait (%e) unit "" scope ""
-  %g0 = fsdprt.all_gather "gather" f32 count 16 payload 128 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] wait (%r) unit "h.0" scope ""
-  %g1 = fsdprt.all_gather "gather" f32 count 16 payload 128 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 2 [0 : 128]>] wait (%e) unit "h.1" scope ""
+  %r = fsdprt.all_reduce "sum" f32 count 16 by 2 on reduce [#fsdprt.arg<update 5 [0 : 64]>, #fsdprt.arg<scratch 4 [0 : 128]>] wait (%e) unit "" scope ""
+  %g0 = fsdprt.all_gather "gather" f32 count 16 payload 128 by 0 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] wait (%r) unit "h.0" scope ""
+  %g1 = fsdprt.all_gather "gather" f32 count 16 payload 128 by 0 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 2 [0 : 128]>] wait (%e) unit "h.1" scope ""
   %c = fsdprt.copy "use" on compute [#fsdprt.arg<read 1 [0 : 64]>, #fsdprt.arg<write 3 [0 : 64]>] wait (%g0) unit "h.0" scope ""
   %d = fsdprt.copy "use" on compute [#fsdprt.arg<read 2 [0 : 64]>, #fsdprt.arg<write 3 [0 : 64]>] wait (%g1) unit "h.1" scope ""
   %join = fsdprt.join "join" on compute [] unit "" scope ""
@@ -127,6 +138,8 @@ fsdprt.phase @step runs "step" {
 
 //--- phases.mlir
 fsdprt.arena 0 "state" bytes 64 persistent
+fsdprt.communicator 0 "gather" over ["shard"] of [2] on gather
+fsdprt.communicator 2 "scalar" over ["shard"] of [2] on reduce
 fsdprt.arena 1 "work" bytes 512
 fsdprt.buffer 0 "b0" shard unit "h.0" phase "" bytes 64 arena 0 at 0
 fsdprt.buffer 1 "b1" gathered unit "h.0" phase "step" bytes 128 arena 1 at 0
@@ -136,9 +149,9 @@ fsdprt.buffer 4 "b4" scratch unit "" phase "step" bytes 128 arena 1 at 320
 fsdprt.buffer 5 "b5" scalar unit "" phase "step" bytes 64 arena 1 at 448
 fsdprt.phase @step runs "save" {
   %e = fsdprt.fill "zero" byte 0 on compute [#fsdprt.arg<write 5 [0 : 64]>] unit "" scope ""
-  %g0 = fsdprt.all_gather "gather" f32 count 16 payload 128 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] wait (%e) unit "h.0" scope ""
-  %g1 = fsdprt.all_gather "gather" f32 count 16 payload 128 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 2 [0 : 128]>] wait (%e) unit "h.1" scope ""
-  %r = fsdprt.all_reduce "sum" f32 count 16 on reduce [#fsdprt.arg<update 5 [0 : 64]>, #fsdprt.arg<scratch 4 [0 : 128]>] wait (%e, %g1) unit "" scope ""
+  %g0 = fsdprt.all_gather "gather" f32 count 16 payload 128 by 0 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] wait (%e) unit "h.0" scope ""
+  %g1 = fsdprt.all_gather "gather" f32 count 16 payload 128 by 0 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 2 [0 : 128]>] wait (%e) unit "h.1" scope ""
+  %r = fsdprt.all_reduce "sum" f32 count 16 by 2 on reduce [#fsdprt.arg<update 5 [0 : 64]>, #fsdprt.arg<scratch 4 [0 : 128]>] wait (%e, %g1) unit "" scope ""
   %c = fsdprt.copy "use" on compute [#fsdprt.arg<read 1 [0 : 64]>, #fsdprt.arg<write 3 [0 : 64]>] wait (%g0) unit "h.0" scope ""
   %d = fsdprt.copy "use" on compute [#fsdprt.arg<read 2 [0 : 64]>, #fsdprt.arg<write 3 [0 : 64]>] wait (%g1) unit "h.1" scope ""
   %join = fsdprt.join "join" on compute [] unit "" scope ""
@@ -152,6 +165,8 @@ fsdprt.phase @step runs "save" {
 
 //--- segments.mlir
 fsdprt.arena 0 "state" bytes 64 persistent
+fsdprt.communicator 0 "gather" over ["shard"] of [2] on gather
+fsdprt.communicator 2 "scalar" over ["shard"] of [2] on reduce
 fsdprt.arena 1 "work" bytes 512
 fsdprt.buffer 0 "b0" shard unit "h.0" phase "" bytes 64 arena 0 at 0
 fsdprt.buffer 1 "b1" gathered unit "h.0" phase "step" bytes 128 arena 1 at 0
@@ -161,9 +176,33 @@ fsdprt.buffer 4 "b4" scratch unit "" phase "step" bytes 128 arena 1 at 320
 fsdprt.buffer 5 "b5" scalar unit "" phase "step" bytes 64 arena 1 at 448
 fsdprt.phase @step runs "step" {
   %e = fsdprt.fill "zero" byte 0 on compute [#fsdprt.arg<write 5 [0 : 64]>] unit "" scope ""
-  %g0 = fsdprt.all_gather "gather" f32 count 16 payload 128 segments [0, 8, 8, 8] on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] wait (%e) unit "h.0" scope ""
-  %g1 = fsdprt.all_gather "gather" f32 count 16 payload 128 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 2 [0 : 128]>] wait (%e) unit "h.1" scope ""
-  %r = fsdprt.all_reduce "sum" f32 count 16 on reduce [#fsdprt.arg<update 5 [0 : 64]>, #fsdprt.arg<scratch 4 [0 : 128]>] wait (%e, %g1) unit "" scope ""
+  %g0 = fsdprt.all_gather "gather" f32 count 16 payload 128 segments [0, 8, 8, 8] by 0 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] wait (%e) unit "h.0" scope ""
+  %g1 = fsdprt.all_gather "gather" f32 count 16 payload 128 by 0 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 2 [0 : 128]>] wait (%e) unit "h.1" scope ""
+  %r = fsdprt.all_reduce "sum" f32 count 16 by 2 on reduce [#fsdprt.arg<update 5 [0 : 64]>, #fsdprt.arg<scratch 4 [0 : 128]>] wait (%e, %g1) unit "" scope ""
+  %c = fsdprt.copy "use" on compute [#fsdprt.arg<read 1 [0 : 64]>, #fsdprt.arg<write 3 [0 : 64]>] wait (%g0) unit "h.0" scope ""
+  %d = fsdprt.copy "use" on compute [#fsdprt.arg<read 2 [0 : 64]>, #fsdprt.arg<write 3 [0 : 64]>] wait (%g1) unit "h.1" scope ""
+  %join = fsdprt.join "join" on compute [] unit "" scope ""
+}
+
+// Tests that fsdprt_v7 rejects this: a member sums over more ranks.
+// RANKS: error: does not have the communicators of the peer's program '{{.*}}ranks.mlir' (fsdprt_v7)
+
+//--- ranks.mlir
+fsdprt.arena 0 "state" bytes 64 persistent
+fsdprt.communicator 0 "gather" over ["shard"] of [2] on gather
+fsdprt.communicator 2 "scalar" over ["shard"] of [4] on reduce
+fsdprt.arena 1 "work" bytes 512
+fsdprt.buffer 0 "b0" shard unit "h.0" phase "" bytes 64 arena 0 at 0
+fsdprt.buffer 1 "b1" gathered unit "h.0" phase "step" bytes 128 arena 1 at 0
+fsdprt.buffer 2 "b2" gathered unit "h.1" phase "step" bytes 128 arena 1 at 128
+fsdprt.buffer 3 "b3" activation unit "" phase "step" bytes 64 arena 1 at 256
+fsdprt.buffer 4 "b4" scratch unit "" phase "step" bytes 128 arena 1 at 320
+fsdprt.buffer 5 "b5" scalar unit "" phase "step" bytes 64 arena 1 at 448
+fsdprt.phase @step runs "step" {
+  %e = fsdprt.fill "zero" byte 0 on compute [#fsdprt.arg<write 5 [0 : 64]>] unit "" scope ""
+  %g0 = fsdprt.all_gather "gather" f32 count 16 payload 128 by 0 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] wait (%e) unit "h.0" scope ""
+  %g1 = fsdprt.all_gather "gather" f32 count 16 payload 128 by 0 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 2 [0 : 128]>] wait (%e) unit "h.1" scope ""
+  %r = fsdprt.all_reduce "sum" f32 count 16 by 2 on reduce [#fsdprt.arg<update 5 [0 : 64]>, #fsdprt.arg<scratch 4 [0 : 128]>] wait (%e, %g1) unit "" scope ""
   %c = fsdprt.copy "use" on compute [#fsdprt.arg<read 1 [0 : 64]>, #fsdprt.arg<write 3 [0 : 64]>] wait (%g0) unit "h.0" scope ""
   %d = fsdprt.copy "use" on compute [#fsdprt.arg<read 2 [0 : 64]>, #fsdprt.arg<write 3 [0 : 64]>] wait (%g1) unit "h.1" scope ""
   %join = fsdprt.join "join" on compute [] unit "" scope ""

@@ -3,12 +3,13 @@
 // Tests that a good program passes: the programs below differ from it by the
 // one thing that their rule forbids.
 fsdprt.arena 0 "state" bytes 64 persistent
+fsdprt.communicator 0 "gather" over ["shard"] of [2] on gather
 fsdprt.arena 1 "work" bytes 192
 fsdprt.buffer 0 "b0" shard unit "h.0" phase "" bytes 64 arena 0 at 0
 fsdprt.buffer 1 "b1" gathered unit "h.0" phase "step" bytes 128 arena 1 at 0
 fsdprt.buffer 2 "b2" activation unit "h.0" phase "step" bytes 64 arena 1 at 128
 fsdprt.phase @step runs "step" {
-  %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
+  %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 by 0 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
   %e1 = fsdprt.copy "copy" on compute [#fsdprt.arg<read 1 [64 : 64]>, #fsdprt.arg<write 2 [0 : 64]>] wait (%e0) unit "h.0" scope ""
   %e2 = fsdprt.join "join" on compute [] wait (%e1) unit "" scope ""
 }
@@ -17,12 +18,13 @@ fsdprt.phase @step runs "step" {
 
 // Tests that fsdprt_v1 rejects this: an argument leaves its buffer.
 fsdprt.arena 0 "state" bytes 64 persistent
+fsdprt.communicator 0 "gather" over ["shard"] of [2] on gather
 fsdprt.arena 1 "work" bytes 192
 fsdprt.buffer 0 "b0" shard unit "h.0" phase "" bytes 64 arena 0 at 0
 fsdprt.buffer 1 "b1" gathered unit "h.0" phase "step" bytes 128 arena 1 at 0
 fsdprt.buffer 2 "b2" activation unit "h.0" phase "step" bytes 64 arena 1 at 128
 fsdprt.phase @step runs "step" {
-  %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
+  %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 by 0 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
   // expected-error @+1 {{is not a range of a declared buffer (fsdprt_v1)}}
   %e1 = fsdprt.copy "copy" on compute [#fsdprt.arg<read 1 [65 : 64]>, #fsdprt.arg<write 2 [0 : 64]>] wait (%e0) unit "h.0" scope ""
   %e2 = fsdprt.join "join" on compute [] wait (%e1) unit "" scope ""
@@ -32,12 +34,13 @@ fsdprt.phase @step runs "step" {
 
 // Tests that fsdprt_v1 rejects this: an argument names no buffer.
 fsdprt.arena 0 "state" bytes 64 persistent
+fsdprt.communicator 0 "gather" over ["shard"] of [2] on gather
 fsdprt.arena 1 "work" bytes 192
 fsdprt.buffer 0 "b0" shard unit "h.0" phase "" bytes 64 arena 0 at 0
 fsdprt.buffer 1 "b1" gathered unit "h.0" phase "step" bytes 128 arena 1 at 0
 fsdprt.buffer 2 "b2" activation unit "h.0" phase "step" bytes 64 arena 1 at 128
 fsdprt.phase @step runs "step" {
-  %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
+  %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 by 0 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
   // expected-error @+1 {{is not a range of a declared buffer (fsdprt_v1)}}
   %e1 = fsdprt.copy "copy" on compute [#fsdprt.arg<read 1 [64 : 64]>, #fsdprt.arg<write 7 [0 : 64]>] wait (%e0) unit "h.0" scope ""
   %e2 = fsdprt.join "join" on compute [] wait (%e1) unit "" scope ""
@@ -47,12 +50,13 @@ fsdprt.phase @step runs "step" {
 
 // Tests that fsdprt_v1 rejects this: a buffer is read before anything wrote it.
 fsdprt.arena 0 "state" bytes 64 persistent
+fsdprt.communicator 0 "gather" over ["shard"] of [2] on gather
 fsdprt.arena 1 "work" bytes 192
 fsdprt.buffer 0 "b0" shard unit "h.0" phase "" bytes 64 arena 0 at 0
 fsdprt.buffer 1 "b1" gathered unit "h.0" phase "step" bytes 128 arena 1 at 0
 fsdprt.buffer 2 "b2" activation unit "h.0" phase "step" bytes 64 arena 1 at 128
 fsdprt.phase @step runs "step" {
-  %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
+  %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 by 0 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
   // expected-error @+1 {{reads buffer 2 before anything wrote it (fsdprt_v1)}}
   %e1 = fsdprt.copy "copy" on compute [#fsdprt.arg<read 2 [0 : 64]>, #fsdprt.arg<write 1 [64 : 64]>] wait (%e0) unit "h.0" scope ""
   %e2 = fsdprt.join "join" on compute [] wait (%e1) unit "" scope ""
@@ -62,12 +66,13 @@ fsdprt.phase @step runs "step" {
 
 // Tests that fsdprt_v1 rejects this: a phase holds something else than dispatches.
 fsdprt.arena 0 "state" bytes 64 persistent
+fsdprt.communicator 0 "gather" over ["shard"] of [2] on gather
 fsdprt.arena 1 "work" bytes 192
 fsdprt.buffer 0 "b0" shard unit "h.0" phase "" bytes 64 arena 0 at 0
 fsdprt.buffer 1 "b1" gathered unit "h.0" phase "step" bytes 128 arena 1 at 0
 fsdprt.buffer 2 "b2" activation unit "h.0" phase "step" bytes 64 arena 1 at 128
 fsdprt.phase @step runs "step" {
-  %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
+  %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 by 0 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
   %e1 = fsdprt.copy "copy" on compute [#fsdprt.arg<read 1 [64 : 64]>, #fsdprt.arg<write 2 [0 : 64]>] wait (%e0) unit "h.0" scope ""
   // expected-error @+1 {{is not a dispatch on a stream (fsdprt_v1)}}
   %c = arith.constant 0 : i32
@@ -78,13 +83,14 @@ fsdprt.phase @step runs "step" {
 
 // Tests that fsdprt_v2 rejects this: a buffer has no offset.
 fsdprt.arena 0 "state" bytes 64 persistent
+fsdprt.communicator 0 "gather" over ["shard"] of [2] on gather
 fsdprt.arena 1 "work" bytes 192
 fsdprt.buffer 0 "b0" shard unit "h.0" phase "" bytes 64 arena 0 at 0
 fsdprt.buffer 1 "b1" gathered unit "h.0" phase "step" bytes 128 arena 1 at 0
 // expected-error @+1 {{has no offset (fsdprt_v2)}}
 fsdprt.buffer 2 "b2" activation unit "h.0" phase "step" bytes 64 arena 1 at -1
 fsdprt.phase @step runs "step" {
-  %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
+  %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 by 0 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
   %e1 = fsdprt.copy "copy" on compute [#fsdprt.arg<read 1 [64 : 64]>, #fsdprt.arg<write 2 [0 : 64]>] wait (%e0) unit "h.0" scope ""
   %e2 = fsdprt.join "join" on compute [] wait (%e1) unit "" scope ""
 }
@@ -93,13 +99,14 @@ fsdprt.phase @step runs "step" {
 
 // Tests that fsdprt_v2 rejects this: a buffer reaches over the end of its arena.
 fsdprt.arena 0 "state" bytes 64 persistent
+fsdprt.communicator 0 "gather" over ["shard"] of [2] on gather
 // expected-error @+1 {{has 192 bytes, but its last buffer ends at 256 (fsdprt_v2)}}
 fsdprt.arena 1 "work" bytes 192
 fsdprt.buffer 0 "b0" shard unit "h.0" phase "" bytes 64 arena 0 at 0
 fsdprt.buffer 1 "b1" gathered unit "h.0" phase "step" bytes 128 arena 1 at 0
 fsdprt.buffer 2 "b2" activation unit "h.0" phase "step" bytes 64 arena 1 at 192
 fsdprt.phase @step runs "step" {
-  %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
+  %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 by 0 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
   %e1 = fsdprt.copy "copy" on compute [#fsdprt.arg<read 1 [64 : 64]>, #fsdprt.arg<write 2 [0 : 64]>] wait (%e0) unit "h.0" scope ""
   %e2 = fsdprt.join "join" on compute [] wait (%e1) unit "" scope ""
 }
@@ -108,13 +115,14 @@ fsdprt.phase @step runs "step" {
 
 // Tests that fsdprt_v2 rejects this: an arena is longer than its buffers.
 fsdprt.arena 0 "state" bytes 64 persistent
+fsdprt.communicator 0 "gather" over ["shard"] of [2] on gather
 // expected-error @+1 {{has 256 bytes, but its last buffer ends at 192 (fsdprt_v2)}}
 fsdprt.arena 1 "work" bytes 256
 fsdprt.buffer 0 "b0" shard unit "h.0" phase "" bytes 64 arena 0 at 0
 fsdprt.buffer 1 "b1" gathered unit "h.0" phase "step" bytes 128 arena 1 at 0
 fsdprt.buffer 2 "b2" activation unit "h.0" phase "step" bytes 64 arena 1 at 128
 fsdprt.phase @step runs "step" {
-  %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
+  %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 by 0 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
   %e1 = fsdprt.copy "copy" on compute [#fsdprt.arg<read 1 [64 : 64]>, #fsdprt.arg<write 2 [0 : 64]>] wait (%e0) unit "h.0" scope ""
   %e2 = fsdprt.join "join" on compute [] wait (%e1) unit "" scope ""
 }
@@ -125,11 +133,12 @@ fsdprt.phase @step runs "step" {
 // expected-error @+1 {{buffers lie in arena 1, which is not declared (fsdprt_v2)}}
 module {
 fsdprt.arena 0 "state" bytes 64 persistent
+fsdprt.communicator 0 "gather" over ["shard"] of [2] on gather
 fsdprt.buffer 0 "b0" shard unit "h.0" phase "" bytes 64 arena 0 at 0
 fsdprt.buffer 1 "b1" gathered unit "h.0" phase "step" bytes 128 arena 1 at 0
 fsdprt.buffer 2 "b2" activation unit "h.0" phase "step" bytes 64 arena 1 at 128
 fsdprt.phase @step runs "step" {
-  %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
+  %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 by 0 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
   %e1 = fsdprt.copy "copy" on compute [#fsdprt.arg<read 1 [64 : 64]>, #fsdprt.arg<write 2 [0 : 64]>] wait (%e0) unit "h.0" scope ""
   %e2 = fsdprt.join "join" on compute [] wait (%e1) unit "" scope ""
 }
@@ -139,6 +148,7 @@ fsdprt.phase @step runs "step" {
 
 // Tests that fsdprt_v3 rejects this: two buffers that are alive together share bytes.
 fsdprt.arena 0 "state" bytes 64 persistent
+fsdprt.communicator 0 "gather" over ["shard"] of [2] on gather
 fsdprt.arena 1 "work" bytes 128
 fsdprt.buffer 0 "b0" shard unit "h.0" phase "" bytes 64 arena 0 at 0
 // expected-note @+1 {{the other buffer}}
@@ -146,7 +156,7 @@ fsdprt.buffer 1 "b1" gathered unit "h.0" phase "step" bytes 128 arena 1 at 0
 // expected-error @+1 {{shares bytes with buffer 1 while both are alive (fsdprt_v3)}}
 fsdprt.buffer 2 "b2" activation unit "h.0" phase "step" bytes 64 arena 1 at 64
 fsdprt.phase @step runs "step" {
-  %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
+  %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 by 0 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
   %e1 = fsdprt.copy "copy" on compute [#fsdprt.arg<read 1 [64 : 64]>, #fsdprt.arg<write 2 [0 : 64]>] wait (%e0) unit "h.0" scope ""
   %e2 = fsdprt.join "join" on compute [] wait (%e1) unit "" scope ""
 }
@@ -155,6 +165,7 @@ fsdprt.phase @step runs "step" {
 
 // Tests that fsdprt_v3 rejects this: a buffer of all phases shares bytes with another.
 fsdprt.arena 0 "state" bytes 128 persistent
+fsdprt.communicator 0 "gather" over ["shard"] of [2] on gather
 fsdprt.arena 1 "work" bytes 192
 // expected-note @+1 {{the other buffer}}
 fsdprt.buffer 0 "b0" shard unit "h.0" phase "" bytes 128 arena 0 at 0
@@ -163,7 +174,7 @@ fsdprt.buffer 2 "b2" activation unit "h.0" phase "step" bytes 64 arena 1 at 128
 // expected-error @+1 {{shares bytes with buffer 0 while both are alive (fsdprt_v3)}}
 fsdprt.buffer 3 "b3" shard unit "h.0" phase "" bytes 64 arena 0 at 64
 fsdprt.phase @step runs "step" {
-  %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
+  %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 by 0 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
   %e1 = fsdprt.copy "copy" on compute [#fsdprt.arg<read 1 [64 : 64]>, #fsdprt.arg<write 2 [0 : 64]>] wait (%e0) unit "h.0" scope ""
   %e2 = fsdprt.join "join" on compute [] wait (%e1) unit "" scope ""
 }
@@ -172,13 +183,14 @@ fsdprt.phase @step runs "step" {
 
 // Tests that a buffer may take the bytes of one that is dead (fsdprt_v3).
 fsdprt.arena 0 "state" bytes 64 persistent
+fsdprt.communicator 0 "gather" over ["shard"] of [2] on gather
 fsdprt.arena 1 "work" bytes 192
 fsdprt.buffer 0 "b0" shard unit "h.0" phase "" bytes 64 arena 0 at 0
 fsdprt.buffer 1 "b1" gathered unit "h.0" phase "step" bytes 128 arena 1 at 0
 fsdprt.buffer 2 "b2" activation unit "h.0" phase "step" bytes 64 arena 1 at 128
 fsdprt.buffer 3 "b3" activation unit "h.0" phase "step" bytes 64 arena 1 at 0
 fsdprt.phase @step runs "step" {
-  %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
+  %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 by 0 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
   %e1 = fsdprt.copy "copy" on compute [#fsdprt.arg<read 1 [64 : 64]>, #fsdprt.arg<write 2 [0 : 64]>] wait (%e0) unit "h.0" scope ""
   %e3 = fsdprt.copy "again" on compute [#fsdprt.arg<read 2 [0 : 64]>, #fsdprt.arg<write 3 [0 : 64]>] wait (%e1) unit "h.0" scope ""
   %e2 = fsdprt.join "join" on compute [] wait (%e1) unit "" scope ""
@@ -189,13 +201,14 @@ fsdprt.phase @step runs "step" {
 // Tests that fsdprt_v4 rejects this: a gathered parameter is read without waiting for its
 // gather.
 fsdprt.arena 0 "state" bytes 64 persistent
+fsdprt.communicator 0 "gather" over ["shard"] of [2] on gather
 fsdprt.arena 1 "work" bytes 192
 fsdprt.buffer 0 "b0" shard unit "h.0" phase "" bytes 64 arena 0 at 0
 fsdprt.buffer 1 "b1" gathered unit "h.0" phase "step" bytes 128 arena 1 at 0
 fsdprt.buffer 2 "b2" activation unit "h.0" phase "step" bytes 64 arena 1 at 128
 fsdprt.phase @step runs "step" {
   // expected-note @+1 {{the other dispatch, issued before}}
-  %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
+  %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 by 0 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
   // expected-error @+1 {{touches bytes [64, 128) of arena 1 without an event that orders it with another dispatch (fsdprt_v4)}}
   %e1 = fsdprt.copy "copy" on compute [#fsdprt.arg<read 1 [64 : 64]>, #fsdprt.arg<write 2 [0 : 64]>] unit "h.0" scope ""
   %e2 = fsdprt.join "join" on compute [] wait (%e1) unit "" scope ""
@@ -206,17 +219,18 @@ fsdprt.phase @step runs "step" {
 // Tests that fsdprt_v4 rejects this: bytes are reused by a gather that does not wait for their
 // last reader.
 fsdprt.arena 0 "state" bytes 64 persistent
+fsdprt.communicator 0 "gather" over ["shard"] of [2] on gather
 fsdprt.arena 1 "work" bytes 192
 fsdprt.buffer 0 "b0" shard unit "h.0" phase "" bytes 64 arena 0 at 0
 fsdprt.buffer 1 "b1" gathered unit "h.0" phase "step" bytes 128 arena 1 at 0
 fsdprt.buffer 2 "b2" activation unit "h.0" phase "step" bytes 64 arena 1 at 128
 fsdprt.buffer 3 "b3" gathered unit "h.0" phase "step" bytes 128 arena 1 at 0
 fsdprt.phase @step runs "step" {
-  %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
+  %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 by 0 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
   // expected-note @+1 {{the other dispatch}}
   %e1 = fsdprt.copy "copy" on compute [#fsdprt.arg<read 1 [64 : 64]>, #fsdprt.arg<write 2 [0 : 64]>] wait (%e0) unit "h.0" scope ""
   // expected-error @+1 {{touches bytes [64, 128) of arena 1 without an event}}
-  %e3 = fsdprt.all_gather "next" f32 count 16 payload 128 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 3 [0 : 128]>] unit "h.0" scope ""
+  %e3 = fsdprt.all_gather "next" f32 count 16 payload 128 by 0 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 3 [0 : 128]>] unit "h.0" scope ""
   %e2 = fsdprt.join "join" on compute [] wait (%e1) unit "" scope ""
 }
 
@@ -224,15 +238,16 @@ fsdprt.phase @step runs "step" {
 
 // Tests that the same reuse across an event is allowed (fsdprt_v4).
 fsdprt.arena 0 "state" bytes 64 persistent
+fsdprt.communicator 0 "gather" over ["shard"] of [2] on gather
 fsdprt.arena 1 "work" bytes 192
 fsdprt.buffer 0 "b0" shard unit "h.0" phase "" bytes 64 arena 0 at 0
 fsdprt.buffer 1 "b1" gathered unit "h.0" phase "step" bytes 128 arena 1 at 0
 fsdprt.buffer 2 "b2" activation unit "h.0" phase "step" bytes 64 arena 1 at 128
 fsdprt.buffer 3 "b3" gathered unit "h.0" phase "step" bytes 128 arena 1 at 0
 fsdprt.phase @step runs "step" {
-  %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
+  %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 by 0 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
   %e1 = fsdprt.copy "copy" on compute [#fsdprt.arg<read 1 [64 : 64]>, #fsdprt.arg<write 2 [0 : 64]>] wait (%e0) unit "h.0" scope ""
-  %e3 = fsdprt.all_gather "next" f32 count 16 payload 128 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 3 [0 : 128]>] wait (%e1) unit "h.0" scope ""
+  %e3 = fsdprt.all_gather "next" f32 count 16 payload 128 by 0 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 3 [0 : 128]>] wait (%e1) unit "h.0" scope ""
   %e2 = fsdprt.join "join" on compute [] wait (%e1) unit "" scope ""
 }
 
@@ -240,12 +255,13 @@ fsdprt.phase @step runs "step" {
 
 // Tests that order follows through the events of a third stream (fsdprt_v4).
 fsdprt.arena 0 "state" bytes 64 persistent
+fsdprt.communicator 0 "gather" over ["shard"] of [2] on gather
 fsdprt.arena 1 "work" bytes 192
 fsdprt.buffer 0 "b0" shard unit "h.0" phase "" bytes 64 arena 0 at 0
 fsdprt.buffer 1 "b1" gathered unit "h.0" phase "step" bytes 128 arena 1 at 0
 fsdprt.buffer 2 "b2" activation unit "h.0" phase "step" bytes 64 arena 1 at 128
 fsdprt.phase @step runs "step" {
-  %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
+  %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 by 0 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
   %e4 = fsdprt.copy "copy" on copy [#fsdprt.arg<read 1 [64 : 64]>, #fsdprt.arg<write 2 [0 : 64]>] wait (%e0) unit "h.0" scope ""
   %e1 = fsdprt.copy "copy" on compute [#fsdprt.arg<read 1 [0 : 64]>, #fsdprt.arg<update 2 [0 : 64]>] wait (%e4) unit "h.0" scope ""
   %e2 = fsdprt.join "join" on compute [] wait (%e1) unit "" scope ""
@@ -255,13 +271,14 @@ fsdprt.phase @step runs "step" {
 
 // Tests that fsdprt_v5 rejects this: a phase does not end by joining all streams.
 fsdprt.arena 0 "state" bytes 64 persistent
+fsdprt.communicator 0 "gather" over ["shard"] of [2] on gather
 fsdprt.arena 1 "work" bytes 192
 fsdprt.buffer 0 "b0" shard unit "h.0" phase "" bytes 64 arena 0 at 0
 fsdprt.buffer 1 "b1" gathered unit "h.0" phase "step" bytes 128 arena 1 at 0
 fsdprt.buffer 2 "b2" activation unit "h.0" phase "step" bytes 64 arena 1 at 128
 // expected-error @+1 {{does not end by joining all streams (fsdprt_v5)}}
 fsdprt.phase @step runs "step" {
-  %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
+  %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 by 0 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
   %e1 = fsdprt.copy "copy" on compute [#fsdprt.arg<read 1 [64 : 64]>, #fsdprt.arg<write 2 [0 : 64]>] wait (%e0) unit "h.0" scope ""
 }
 
@@ -277,6 +294,7 @@ fsdprt.phase @step runs "step" {
 // Tests that fsdprt_v3 rejects this: a gathered line is read after its release, when the next
 // line has taken its bytes.
 fsdprt.arena 0 "state" bytes 64 persistent
+fsdprt.communicator 0 "gather" over ["shard"] of [2] on gather
 fsdprt.arena 1 "work" bytes 192
 fsdprt.buffer 0 "b0" shard unit "h.0" phase "" bytes 64 arena 0 at 0
 // expected-note @+1 {{the other buffer}}
@@ -285,9 +303,9 @@ fsdprt.buffer 2 "b2" activation unit "h.0" phase "step" bytes 64 arena 1 at 128
 // expected-error @+1 {{shares bytes with buffer 1 while both are alive (fsdprt_v3)}}
 fsdprt.buffer 3 "b3" gathered unit "h.1" phase "step" bytes 128 arena 1 at 0
 fsdprt.phase @step runs "step" {
-  %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
+  %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 by 0 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
   %e1 = fsdprt.copy "copy" on compute [#fsdprt.arg<read 1 [64 : 64]>, #fsdprt.arg<write 2 [0 : 64]>] wait (%e0) unit "h.0" scope ""
-  %e3 = fsdprt.all_gather "next" f32 count 16 payload 128 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 3 [0 : 128]>] wait (%e1) unit "h.1" scope ""
+  %e3 = fsdprt.all_gather "next" f32 count 16 payload 128 by 0 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 3 [0 : 128]>] wait (%e1) unit "h.1" scope ""
   %e4 = fsdprt.copy "late" on compute [#fsdprt.arg<read 1 [0 : 64]>, #fsdprt.arg<write 2 [0 : 64]>] wait (%e3) unit "h.0" scope ""
   %e2 = fsdprt.join "join" on compute [] wait (%e4) unit "" scope ""
 }
@@ -296,17 +314,18 @@ fsdprt.phase @step runs "step" {
 
 // Tests that fsdprt_v4 rejects this: a gather writes to a live buffer, beside its other reader.
 fsdprt.arena 0 "state" bytes 64 persistent
+fsdprt.communicator 0 "gather" over ["shard"] of [2] on gather
 fsdprt.arena 1 "work" bytes 192
 fsdprt.buffer 0 "b0" shard unit "h.0" phase "" bytes 64 arena 0 at 0
 fsdprt.buffer 1 "b1" gathered unit "h.0" phase "step" bytes 128 arena 1 at 0
 fsdprt.buffer 2 "b2" activation unit "h.0" phase "step" bytes 64 arena 1 at 128
 fsdprt.phase @step runs "step" {
-  %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
+  %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 by 0 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
   %e4 = fsdprt.copy "other" on copy [#fsdprt.arg<read 1 [0 : 64]>, #fsdprt.arg<write 2 [0 : 64]>] wait (%e0) unit "h.0" scope ""
   // expected-note @+1 {{the other dispatch, issued before}}
   %e1 = fsdprt.copy "copy" on compute [#fsdprt.arg<read 1 [64 : 64]>, #fsdprt.arg<update 2 [0 : 64]>] wait (%e4) unit "h.0" scope ""
   // expected-error @+1 {{touches bytes [64, 128) of arena 1 without an event}}
-  %e3 = fsdprt.all_gather "again" f32 count 16 payload 128 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] wait (%e4) unit "h.0" scope ""
+  %e3 = fsdprt.all_gather "again" f32 count 16 payload 128 by 0 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] wait (%e4) unit "h.0" scope ""
   %e2 = fsdprt.join "join" on compute [] wait (%e1) unit "" scope ""
 }
 
@@ -314,6 +333,7 @@ fsdprt.phase @step runs "step" {
 
 // Tests that MLIR itself rejects this: an event is waited for before it is recorded.
 fsdprt.arena 0 "state" bytes 64 persistent
+fsdprt.communicator 0 "gather" over ["shard"] of [2] on gather
 fsdprt.arena 1 "work" bytes 192
 fsdprt.buffer 0 "b0" shard unit "h.0" phase "" bytes 64 arena 0 at 0
 fsdprt.buffer 1 "b1" gathered unit "h.0" phase "step" bytes 128 arena 1 at 0
@@ -322,7 +342,7 @@ fsdprt.phase @step runs "step" {
   // expected-error @+1 {{operand #0 does not dominate this use}}
   %e1 = fsdprt.copy "copy" on compute [#fsdprt.arg<read 1 [64 : 64]>, #fsdprt.arg<write 2 [0 : 64]>] wait (%e0) unit "h.0" scope ""
   // expected-note @+1 {{operand defined here}}
-  %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
+  %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 by 0 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
   %e2 = fsdprt.join "join" on compute [] wait (%e1) unit "" scope ""
 }
 
@@ -331,17 +351,18 @@ fsdprt.phase @step runs "step" {
 // Tests that fsdprt_v6 rejects this: a communicator is used on two streams, even one after the
 // other.
 fsdprt.arena 0 "state" bytes 64 persistent
+// expected-note @+1 {{the communicator}}
+fsdprt.communicator 0 "gather" over ["shard"] of [2] on gather
 fsdprt.arena 1 "work" bytes 192
 fsdprt.buffer 0 "b0" shard unit "h.0" phase "" bytes 64 arena 0 at 0
 fsdprt.buffer 1 "b1" gathered unit "h.0" phase "step" bytes 128 arena 1 at 0
 fsdprt.buffer 2 "b2" activation unit "h.0" phase "step" bytes 64 arena 1 at 128
 fsdprt.buffer 3 "b3" gathered unit "h.1" phase "step" bytes 128 arena 1 at 0
 fsdprt.phase @step runs "step" {
-  // expected-note @+1 {{first used by}}
-  %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
+  %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 by 0 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
   %e1 = fsdprt.copy "copy" on compute [#fsdprt.arg<read 1 [64 : 64]>, #fsdprt.arg<write 2 [0 : 64]>] wait (%e0) unit "h.0" scope ""
-  // expected-error @+1 {{uses the gather communicator on stream 'reduce', expected one stream for all its collectives, 'gather' (fsdprt_v6)}}
-  %e3 = fsdprt.all_gather "next" f32 count 16 payload 128 on reduce [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 3 [0 : 128]>] wait (%e1) unit "h.1" scope ""
+  // expected-error @+1 {{is on stream 'reduce', expected that of its communicator, 'gather' (fsdprt_v6)}}
+  %e3 = fsdprt.all_gather "next" f32 count 16 payload 128 by 0 on reduce [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 3 [0 : 128]>] wait (%e1) unit "h.1" scope ""
   %e2 = fsdprt.join "join" on compute [] wait (%e1) unit "" scope ""
 }
 
@@ -349,27 +370,94 @@ fsdprt.phase @step runs "step" {
 
 // Tests that another communicator may share the stream (fsdprt_v6).
 fsdprt.arena 0 "state" bytes 64 persistent
+fsdprt.communicator 0 "gather" over ["shard"] of [2] on gather
+fsdprt.communicator 2 "scalar" over ["shard"] of [2] on gather
 fsdprt.arena 1 "work" bytes 256
 fsdprt.buffer 0 "b0" shard unit "h.0" phase "" bytes 64 arena 0 at 0
 fsdprt.buffer 1 "b1" gathered unit "h.0" phase "step" bytes 128 arena 1 at 0
 fsdprt.buffer 2 "b2" activation unit "h.0" phase "step" bytes 64 arena 1 at 128
 fsdprt.buffer 3 "b3" scratch unit "" phase "step" bytes 64 arena 1 at 192
 fsdprt.phase @step runs "step" {
-  %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
+  %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 by 0 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
   %e1 = fsdprt.copy "copy" on compute [#fsdprt.arg<read 1 [64 : 64]>, #fsdprt.arg<write 2 [0 : 64]>] wait (%e0) unit "h.0" scope ""
-  %e3 = fsdprt.all_reduce "sum" f32 count 4 on gather [#fsdprt.arg<update 2 [0 : 16]>, #fsdprt.arg<scratch 3 [0 : 64]>] wait (%e1) unit "" scope ""
+  %e3 = fsdprt.all_reduce "sum" f32 count 4 by 2 on gather [#fsdprt.arg<update 2 [0 : 16]>, #fsdprt.arg<scratch 3 [0 : 64]>] wait (%e1) unit "" scope ""
   %e2 = fsdprt.join "join" on compute [] wait (%e1) unit "" scope ""
+}
+
+// -----
+
+// Tests that fsdprt_v6 rejects this: a communicator is not declared.
+fsdprt.arena 0 "state" bytes 64 persistent
+fsdprt.arena 1 "work" bytes 128
+fsdprt.communicator 1 "gather" over ["shard"] of [2] on gather
+fsdprt.buffer 0 "b0" shard unit "h.0" phase "" bytes 64 arena 0 at 0
+fsdprt.buffer 1 "b1" gathered unit "h.0" phase "step" bytes 128 arena 1 at 0
+fsdprt.phase @step runs "step" {
+  // expected-error @+1 {{is by communicator 0, which is not declared (fsdprt_v6)}}
+  %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 by 0 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
+  %e2 = fsdprt.join "join" on compute [] wait (%e0) unit "" scope ""
+}
+
+// -----
+
+// Tests that fsdprt_v6 rejects this: two communicators have one number.
+fsdprt.arena 0 "state" bytes 64 persistent
+fsdprt.arena 1 "work" bytes 128
+fsdprt.communicator 0 "gather" over ["shard"] of [2] on gather
+// expected-error @+1 {{has the number of another communicator (fsdprt_v6)}}
+fsdprt.communicator 0 "reduce" over ["shard"] of [2] on reduce
+fsdprt.buffer 0 "b0" shard unit "h.0" phase "" bytes 64 arena 0 at 0
+fsdprt.buffer 1 "b1" gathered unit "h.0" phase "step" bytes 128 arena 1 at 0
+fsdprt.phase @step runs "step" {
+  %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 by 0 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
+  %e2 = fsdprt.join "join" on compute [] wait (%e0) unit "" scope ""
+}
+
+// -----
+
+// Tests that fsdprt_v6 rejects this: a line is for fewer ranks than exchange.
+fsdprt.arena 0 "state" bytes 64 persistent
+fsdprt.arena 1 "work" bytes 128
+// expected-note @+1 {{the communicator}}
+fsdprt.communicator 0 "gather" over ["shard"] of [4] on gather
+fsdprt.buffer 0 "b0" shard unit "h.0" phase "" bytes 64 arena 0 at 0
+fsdprt.buffer 1 "b1" gathered unit "h.0" phase "step" bytes 128 arena 1 at 0
+fsdprt.phase @step runs "step" {
+  // expected-error @+1 {{is between a shard of 64 bytes and a line of 128, expected 4 shards, one of each rank of its communicator (fsdprt_v6)}}
+  %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 by 0 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
+  %e2 = fsdprt.join "join" on compute [] wait (%e0) unit "" scope ""
+}
+
+// -----
+
+// Tests that groups of ranks may cross: shards are gathered in rows of the mesh and summed over
+// its columns (fsdprt_v7, fsdprt_v8).
+fsdprt.arena 0 "state" bytes 64 persistent
+fsdprt.arena 1 "work" bytes 512
+fsdprt.communicator 0 "gather" over ["shard"] of [2] on gather
+fsdprt.communicator 1 "replicas" over ["replicate"] of [4] on reduce
+fsdprt.communicator 2 "scalar" over ["replicate", "shard"] of [4, 2] on reduce
+fsdprt.buffer 0 "b0" shard unit "h.0" phase "" bytes 64 arena 0 at 0
+fsdprt.buffer 1 "b1" gathered unit "h.0" phase "step" bytes 128 arena 1 at 0
+fsdprt.buffer 2 "b2" reduced unit "h.0" phase "step" bytes 32 arena 1 at 128
+fsdprt.buffer 3 "b3" scratch unit "" phase "step" bytes 256 arena 1 at 256
+fsdprt.phase @step runs "step" {
+  %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 by 0 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
+  %e1 = fsdprt.reduce_scatter "reduce" f32 count 8 payload 128 by 1 on reduce [#fsdprt.arg<read 1 [0 : 128]>, #fsdprt.arg<write 2 [0 : 32]>, #fsdprt.arg<scratch 3 [0 : 128]>] wait (%e0) unit "h.0" scope ""
+  %e2 = fsdprt.all_reduce "sum" f32 count 8 by 2 on reduce [#fsdprt.arg<update 2 [0 : 32]>, #fsdprt.arg<scratch 3 [0 : 256]>] unit "" scope ""
+  %e3 = fsdprt.join "join" on compute [] wait (%e0, %e2) unit "" scope ""
 }
 
 // -----
 
 // Tests that segments which ascend within the shard are accepted.
 fsdprt.arena 0 "state" bytes 64 persistent
+fsdprt.communicator 0 "gather" over ["shard"] of [2] on gather
 fsdprt.arena 1 "work" bytes 128
 fsdprt.buffer 0 "b0" shard unit "h.0" phase "" bytes 64 arena 0 at 0
 fsdprt.buffer 1 "b1" gathered unit "h.0" phase "step" bytes 128 arena 1 at 0
 fsdprt.phase @step runs "step" {
-  %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 segments [0, 5, 8, 8] on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
+  %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 segments [0, 5, 8, 8] by 0 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
   %e2 = fsdprt.join "join" on compute [] wait (%e0) unit "" scope ""
 }
 
@@ -377,12 +465,13 @@ fsdprt.phase @step runs "step" {
 
 // Tests that fsdprt_v9 rejects this: two segments overlap.
 fsdprt.arena 0 "state" bytes 64 persistent
+fsdprt.communicator 0 "gather" over ["shard"] of [2] on gather
 fsdprt.arena 1 "work" bytes 128
 fsdprt.buffer 0 "b0" shard unit "h.0" phase "" bytes 64 arena 0 at 0
 fsdprt.buffer 1 "b1" gathered unit "h.0" phase "step" bytes 128 arena 1 at 0
 fsdprt.phase @step runs "step" {
   // expected-error @+1 {{has segments [0, 5, 4, 8], expected pairs of offset and elements that ascend, do not overlap and end by 16 (fsdprt_v9)}}
-  %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 segments [0, 5, 4, 8] on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
+  %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 segments [0, 5, 4, 8] by 0 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
   %e2 = fsdprt.join "join" on compute [] wait (%e0) unit "" scope ""
 }
 
@@ -390,12 +479,13 @@ fsdprt.phase @step runs "step" {
 
 // Tests that fsdprt_v9 rejects this: a segment leaves the shard.
 fsdprt.arena 0 "state" bytes 64 persistent
+fsdprt.communicator 0 "gather" over ["shard"] of [2] on gather
 fsdprt.arena 1 "work" bytes 128
 fsdprt.buffer 0 "b0" shard unit "h.0" phase "" bytes 64 arena 0 at 0
 fsdprt.buffer 1 "b1" gathered unit "h.0" phase "step" bytes 128 arena 1 at 0
 fsdprt.phase @step runs "step" {
   // expected-error @+1 {{(fsdprt_v9)}}
-  %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 segments [0, 5, 8, 9] on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
+  %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 segments [0, 5, 8, 9] by 0 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
   %e2 = fsdprt.join "join" on compute [] wait (%e0) unit "" scope ""
 }
 
@@ -429,13 +519,14 @@ fsdprt.phase @init runs "once" {
 // Tests that buffers without bytes, as those of parameters without elements, may
 // lie at one offset (fsdprt_v3).
 fsdprt.arena 0 "state" bytes 64 persistent
+fsdprt.communicator 0 "gather" over ["shard"] of [2] on gather
 fsdprt.arena 1 "work" bytes 128
 fsdprt.buffer 0 "b0" shard unit "h.0" phase "" bytes 64 arena 0 at 0
 fsdprt.buffer 1 "b1" shard unit "h.1" phase "" bytes 0 arena 0 at 0
 fsdprt.buffer 2 "b2" gathered unit "h.1" phase "step" bytes 0 arena 1 at 0
 fsdprt.buffer 3 "b3" gathered unit "h.0" phase "step" bytes 128 arena 1 at 0
 fsdprt.phase @step runs "step" {
-  %e0 = fsdprt.all_gather "gather" f32 count 16 payload 64 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 3 [0 : 128]>] unit "h.0" scope ""
-  %e1 = fsdprt.all_gather "gather" f32 count 0 payload 0 on gather [#fsdprt.arg<read 1 [0 : 0]>, #fsdprt.arg<write 2 [0 : 0]>] unit "h.1" scope ""
+  %e0 = fsdprt.all_gather "gather" f32 count 16 payload 64 by 0 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 3 [0 : 128]>] unit "h.0" scope ""
+  %e1 = fsdprt.all_gather "gather" f32 count 0 payload 0 by 0 on gather [#fsdprt.arg<read 1 [0 : 0]>, #fsdprt.arg<write 2 [0 : 0]>] unit "h.1" scope ""
   %e2 = fsdprt.join "join" on compute [] wait (%e0, %e1) unit "" scope ""
 }

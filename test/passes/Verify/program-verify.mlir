@@ -12,13 +12,18 @@ fsdprt.phase @init runs "once" {
   %1 = fsdprt.join "join" on compute [] unit "" scope ""
 }
 fsdprt.phase @step runs "step" {
-  %0 = fsdprt.launch "add" @k0 extent 4 scratch 0 on compute [#fsdprt.arg<read 0 [0 : 64]>] unit "" scope ""
+  %0 = fsdprt.launch "add" @k0 extent 4 scratch 0 on compute [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 2 [0 : 64]>] unit "" scope ""
   %1 = fsdprt.join "join" on compute [] unit "" scope ""
 }
 module @k0 {
-  llvm.func @k0(%args: !llvm.ptr, %scratch: !llvm.ptr, %begin: i64, %end: i64) -> i32 {
-    %0 = llvm.mlir.constant(0 : i32) : i32
-    llvm.return %0 : i32
+  func.func @k0(%x: tensor<16xf32>) -> tensor<8xi64> {
+    %0 = train.kernel "add"(%x) : (tensor<16xf32>) -> tensor<8xi64> {
+    ^bb0(%a: tensor<16xf32>):
+      %y = onnx.slice %a from [0] by [1] : tensor<16xf32> -> tensor<8xf32>
+      %z = onnx.cast %y : tensor<8xf32> -> tensor<8xi64>
+      train.yield %z : tensor<8xi64>
+    }
+    return %0 : tensor<8xi64>
   }
 }
 
@@ -78,12 +83,12 @@ fsdprt.phase @step runs "step" {
 
 // Tests that program_v3 rejects this: a kernel has no code.
 fsdprt.buffer 1 "ids" input unit "" phase "" bytes 64 arena 0 at 64 {role = "tokens", type = tensor<2x4xi64>}
+// expected-error @+1 {{holds no kernel, expected a function of its name that returns the results of one train.kernel of its arguments (program_v3)}}
 module @k0 {}
 fsdprt.phase @init runs "once" {
   %1 = fsdprt.join "join" on compute [] unit "" scope ""
 }
 fsdprt.phase @step runs "step" {
-  // expected-error @+1 {{launches kernel @k0, whose module has no such function (program_v3)}}
   %0 = fsdprt.launch "add" @k0 extent 4 scratch 0 on compute [#fsdprt.arg<read 1 [0 : 64]>] unit "" scope ""
   %1 = fsdprt.join "join" on compute [] unit "" scope ""
 }
@@ -230,6 +235,7 @@ fsdprt.phase @step runs "step" {
 onnx.parameter @w : tensor<4xf32>
 fsdp.unit @"(root)" root lines [#line]
 fsdprt.buffer 0 "w" shard unit "(root)" phase "" bytes 64 arena 0 at 0
+fsdprt.communicator 0 "scalar" over ["shard"] of [2] on reduce
 fsdprt.buffer 1 "ids" input unit "" phase "" bytes 64 arena 0 at 64 {role = "tokens", type = tensor<2x4xi64>}
 fsdprt.buffer 2 "sum" activation unit "" phase "step" bytes 4 arena 0 at 128
 fsdprt.buffer 3 "scratch" scratch unit "" phase "step" bytes 4 arena 0 at 192
@@ -238,7 +244,270 @@ fsdprt.phase @init runs "once" {
   %9 = fsdprt.join "join" on compute [] unit "" scope ""
 }
 fsdprt.phase @step runs "step" {
-  // expected-error @+1 {{has 4 bytes of scratch, expected 4 for each of 2 ranks (program_v7)}}
-  %1 = fsdprt.all_reduce "all_reduce" f32 count 1 on reduce [#fsdprt.arg<update 2 [0 : 4]>, #fsdprt.arg<scratch 3 [0 : 4]>] unit "" scope ""
+  // expected-error @+1 {{has 4 bytes of scratch, expected 8 to sum 8 bytes of all ranks (program_v7)}}
+  %1 = fsdprt.all_reduce "all_reduce" f32 count 1 by 0 on reduce [#fsdprt.arg<update 2 [0 : 4]>, #fsdprt.arg<scratch 3 [0 : 4]>] unit "" scope ""
   %2 = fsdprt.join "join" on compute [] unit "" scope ""
+}
+
+// -----
+
+// Tests that program_v9 rejects this: a launch lacks a result.
+#mesh = #fsdp.mesh<"shard" = 2>
+#line = #fsdp.line<layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>, parameters = ["w"], trainable = true, decay_elements = 0>
+onnx.parameter @w : tensor<4xf32>
+fsdp.unit @"(root)" root lines [#line]
+fsdprt.buffer 0 "p" shard unit "(root)" phase "" bytes 64 arena 0 at 0
+fsdprt.buffer 1 "ids" input unit "" phase "" bytes 64 arena 0 at 64 {role = "tokens", type = tensor<2x4xi64>}
+fsdprt.phase @init runs "once" {
+  %0 = fsdprt.load "load" 0 line 0 on compute [#fsdprt.arg<write 0 [0 : 64]>] unit "(root)" scope ""
+  %1 = fsdprt.join "join" on compute [] unit "" scope ""
+}
+fsdprt.phase @step runs "step" {
+  // expected-error @+1 {{has 1 arguments for the 2 operands and results of @k0 (program_v9)}}
+  %0 = fsdprt.launch "add" @k0 extent 4 scratch 0 on compute [#fsdprt.arg<read 0 [0 : 64]>] unit "" scope ""
+  %1 = fsdprt.join "join" on compute [] unit "" scope ""
+}
+module @k0 {
+  func.func @k0(%x: tensor<16xf32>) -> tensor<8xi64> {
+    %0 = train.kernel "add"(%x) : (tensor<16xf32>) -> tensor<8xi64> {
+    ^bb0(%a: tensor<16xf32>):
+      %y = onnx.slice %a from [0] by [1] : tensor<16xf32> -> tensor<8xf32>
+      %z = onnx.cast %y : tensor<8xf32> -> tensor<8xi64>
+      train.yield %z : tensor<8xi64>
+    }
+    return %0 : tensor<8xi64>
+  }
+}
+
+// -----
+
+// Tests that program_v9 rejects this: a result is larger than its argument.
+#mesh = #fsdp.mesh<"shard" = 2>
+#line = #fsdp.line<layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>, parameters = ["w"], trainable = true, decay_elements = 0>
+onnx.parameter @w : tensor<4xf32>
+fsdp.unit @"(root)" root lines [#line]
+fsdprt.buffer 0 "p" shard unit "(root)" phase "" bytes 64 arena 0 at 0
+fsdprt.buffer 1 "ids" input unit "" phase "" bytes 64 arena 0 at 64 {role = "tokens", type = tensor<2x4xi64>}
+fsdprt.phase @init runs "once" {
+  %0 = fsdprt.load "load" 0 line 0 on compute [#fsdprt.arg<write 0 [0 : 64]>] unit "(root)" scope ""
+  %1 = fsdprt.join "join" on compute [] unit "" scope ""
+}
+fsdprt.phase @step runs "step" {
+  // expected-error @+1 {{argument 1, #fsdprt.arg<write 2[0 : 32]>, is a result of type 'tensor<8xi64>' of @k0, expected its bytes and use (program_v9)}}
+  %0 = fsdprt.launch "add" @k0 extent 4 scratch 0 on compute [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 2 [0 : 32]>] unit "" scope ""
+  %1 = fsdprt.join "join" on compute [] unit "" scope ""
+}
+module @k0 {
+  func.func @k0(%x: tensor<16xf32>) -> tensor<8xi64> {
+    %0 = train.kernel "add"(%x) : (tensor<16xf32>) -> tensor<8xi64> {
+    ^bb0(%a: tensor<16xf32>):
+      %y = onnx.slice %a from [0] by [1] : tensor<16xf32> -> tensor<8xf32>
+      %z = onnx.cast %y : tensor<8xf32> -> tensor<8xi64>
+      train.yield %z : tensor<8xi64>
+    }
+    return %0 : tensor<8xi64>
+  }
+}
+
+// -----
+
+// Tests that program_v9 rejects this: an operand is only written.
+#mesh = #fsdp.mesh<"shard" = 2>
+#line = #fsdp.line<layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>, parameters = ["w"], trainable = true, decay_elements = 0>
+onnx.parameter @w : tensor<4xf32>
+fsdp.unit @"(root)" root lines [#line]
+fsdprt.buffer 0 "p" shard unit "(root)" phase "" bytes 64 arena 0 at 0
+fsdprt.buffer 1 "ids" input unit "" phase "" bytes 64 arena 0 at 64 {role = "tokens", type = tensor<2x4xi64>}
+fsdprt.phase @init runs "once" {
+  %0 = fsdprt.load "load" 0 line 0 on compute [#fsdprt.arg<write 0 [0 : 64]>] unit "(root)" scope ""
+  %1 = fsdprt.join "join" on compute [] unit "" scope ""
+}
+fsdprt.phase @step runs "step" {
+  // expected-error @+1 {{is an operand of type 'tensor<16xf32>' of @k0, expected its bytes and use (program_v9)}}
+  %0 = fsdprt.launch "add" @k0 extent 4 scratch 0 on compute [#fsdprt.arg<write 0 [0 : 64]>, #fsdprt.arg<write 2 [0 : 64]>] unit "" scope ""
+  %1 = fsdprt.join "join" on compute [] unit "" scope ""
+}
+module @k0 {
+  func.func @k0(%x: tensor<16xf32>) -> tensor<8xi64> {
+    %0 = train.kernel "add"(%x) : (tensor<16xf32>) -> tensor<8xi64> {
+    ^bb0(%a: tensor<16xf32>):
+      %y = onnx.slice %a from [0] by [1] : tensor<16xf32> -> tensor<8xf32>
+      %z = onnx.cast %y : tensor<8xf32> -> tensor<8xi64>
+      train.yield %z : tensor<8xi64>
+    }
+    return %0 : tensor<8xi64>
+  }
+}
+
+// -----
+
+// Tests that program_v5 rejects this: a communicator's number is not its place.
+#mesh = #fsdp.mesh<"shard" = 2>
+#line = #fsdp.line<layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>, parameters = ["w"], trainable = true, decay_elements = 0>
+onnx.parameter @w : tensor<4xf32>
+fsdp.unit @"(root)" root lines [#line]
+// expected-error @+1 {{has number 1, expected its place among the communicators, 0 (program_v5)}}
+fsdprt.communicator 1 "gather" over ["shard"] of [2] on gather
+fsdprt.buffer 0 "p" shard unit "(root)" phase "" bytes 64 arena 0 at 0
+fsdprt.buffer 1 "ids" input unit "" phase "" bytes 64 arena 0 at 64 {role = "tokens", type = tensor<2x4xi64>}
+fsdprt.phase @init runs "once" {
+  %0 = fsdprt.load "load" 0 line 0 on compute [#fsdprt.arg<write 0 [0 : 64]>] unit "(root)" scope ""
+  %1 = fsdprt.join "join" on compute [] unit "" scope ""
+}
+fsdprt.phase @step runs "step" {
+  %0 = fsdprt.launch "add" @k0 extent 4 scratch 0 on compute [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 2 [0 : 64]>] unit "" scope ""
+  %1 = fsdprt.join "join" on compute [] unit "" scope ""
+}
+module @k0 {
+  func.func @k0(%x: tensor<16xf32>) -> tensor<8xi64> {
+    %0 = train.kernel "add"(%x) : (tensor<16xf32>) -> tensor<8xi64> {
+    ^bb0(%a: tensor<16xf32>):
+      %y = onnx.slice %a from [0] by [1] : tensor<16xf32> -> tensor<8xf32>
+      %z = onnx.cast %y : tensor<8xf32> -> tensor<8xi64>
+      train.yield %z : tensor<8xi64>
+    }
+    return %0 : tensor<8xi64>
+  }
+}
+
+// -----
+
+// Tests that program_v5 rejects this: two communicators have one name.
+#mesh = #fsdp.mesh<"shard" = 2>
+#line = #fsdp.line<layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>, parameters = ["w"], trainable = true, decay_elements = 0>
+onnx.parameter @w : tensor<4xf32>
+fsdp.unit @"(root)" root lines [#line]
+fsdprt.communicator 0 "gather" over ["shard"] of [2] on gather
+// expected-error @+1 {{has name 'gather' as another one has (program_v5)}}
+fsdprt.communicator 1 "gather" over ["shard"] of [2] on reduce
+fsdprt.buffer 0 "p" shard unit "(root)" phase "" bytes 64 arena 0 at 0
+fsdprt.buffer 1 "ids" input unit "" phase "" bytes 64 arena 0 at 64 {role = "tokens", type = tensor<2x4xi64>}
+fsdprt.phase @init runs "once" {
+  %0 = fsdprt.load "load" 0 line 0 on compute [#fsdprt.arg<write 0 [0 : 64]>] unit "(root)" scope ""
+  %1 = fsdprt.join "join" on compute [] unit "" scope ""
+}
+fsdprt.phase @step runs "step" {
+  %0 = fsdprt.launch "add" @k0 extent 4 scratch 0 on compute [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 2 [0 : 64]>] unit "" scope ""
+  %1 = fsdprt.join "join" on compute [] unit "" scope ""
+}
+module @k0 {
+  func.func @k0(%x: tensor<16xf32>) -> tensor<8xi64> {
+    %0 = train.kernel "add"(%x) : (tensor<16xf32>) -> tensor<8xi64> {
+    ^bb0(%a: tensor<16xf32>):
+      %y = onnx.slice %a from [0] by [1] : tensor<16xf32> -> tensor<8xf32>
+      %z = onnx.cast %y : tensor<8xf32> -> tensor<8xi64>
+      train.yield %z : tensor<8xi64>
+    }
+    return %0 : tensor<8xi64>
+  }
+}
+
+// -----
+
+// Tests that program_v8 rejects this: a communicator goes over no axis of the mesh.
+#mesh = #fsdp.mesh<"shard" = 2>
+#line = #fsdp.line<layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>, parameters = ["w"], trainable = true, decay_elements = 0>
+onnx.parameter @w : tensor<4xf32>
+fsdp.unit @"(root)" root lines [#line]
+// expected-error @+1 {{goes over axis 'shards' of 2 ranks, expected one of #fsdp.mesh<"shard" = 2> (program_v8)}}
+fsdprt.communicator 0 "gather" over ["shards"] of [2] on gather
+fsdprt.buffer 0 "p" shard unit "(root)" phase "" bytes 64 arena 0 at 0
+fsdprt.buffer 1 "ids" input unit "" phase "" bytes 64 arena 0 at 64 {role = "tokens", type = tensor<2x4xi64>}
+fsdprt.phase @init runs "once" {
+  %0 = fsdprt.load "load" 0 line 0 on compute [#fsdprt.arg<write 0 [0 : 64]>] unit "(root)" scope ""
+  %1 = fsdprt.join "join" on compute [] unit "" scope ""
+}
+fsdprt.phase @step runs "step" {
+  %0 = fsdprt.launch "add" @k0 extent 4 scratch 0 on compute [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 2 [0 : 64]>] unit "" scope ""
+  %1 = fsdprt.join "join" on compute [] unit "" scope ""
+}
+module @k0 {
+  func.func @k0(%x: tensor<16xf32>) -> tensor<8xi64> {
+    %0 = train.kernel "add"(%x) : (tensor<16xf32>) -> tensor<8xi64> {
+    ^bb0(%a: tensor<16xf32>):
+      %y = onnx.slice %a from [0] by [1] : tensor<16xf32> -> tensor<8xf32>
+      %z = onnx.cast %y : tensor<8xf32> -> tensor<8xi64>
+      train.yield %z : tensor<8xi64>
+    }
+    return %0 : tensor<8xi64>
+  }
+}
+
+// -----
+
+// Tests that program_v8 rejects this: an axis has another size.
+#mesh = #fsdp.mesh<"shard" = 2>
+#line = #fsdp.line<layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>, parameters = ["w"], trainable = true, decay_elements = 0>
+onnx.parameter @w : tensor<4xf32>
+fsdp.unit @"(root)" root lines [#line]
+// expected-error @+1 {{(program_v8)}}
+fsdprt.communicator 0 "gather" over ["shard"] of [4] on gather
+fsdprt.buffer 0 "p" shard unit "(root)" phase "" bytes 64 arena 0 at 0
+fsdprt.buffer 1 "ids" input unit "" phase "" bytes 64 arena 0 at 64 {role = "tokens", type = tensor<2x4xi64>}
+fsdprt.phase @init runs "once" {
+  %0 = fsdprt.load "load" 0 line 0 on compute [#fsdprt.arg<write 0 [0 : 64]>] unit "(root)" scope ""
+  %1 = fsdprt.join "join" on compute [] unit "" scope ""
+}
+fsdprt.phase @step runs "step" {
+  %0 = fsdprt.launch "add" @k0 extent 4 scratch 0 on compute [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 2 [0 : 64]>] unit "" scope ""
+  %1 = fsdprt.join "join" on compute [] unit "" scope ""
+}
+module @k0 {
+  func.func @k0(%x: tensor<16xf32>) -> tensor<8xi64> {
+    %0 = train.kernel "add"(%x) : (tensor<16xf32>) -> tensor<8xi64> {
+    ^bb0(%a: tensor<16xf32>):
+      %y = onnx.slice %a from [0] by [1] : tensor<16xf32> -> tensor<8xf32>
+      %z = onnx.cast %y : tensor<8xf32> -> tensor<8xi64>
+      train.yield %z : tensor<8xi64>
+    }
+    return %0 : tensor<8xi64>
+  }
+}
+
+// -----
+
+// Tests that program_v7 rejects this: NCCL sums in memory of its own.
+#mesh = #fsdp.mesh<"shard" = 2>
+#line = #fsdp.line<layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>, parameters = ["w"], trainable = true, decay_elements = 0>
+module attributes {fsdprt.target = #fsdprt.cuda<"sm_90">} {
+onnx.parameter @w : tensor<4xf32>
+fsdp.unit @"(root)" root lines [#line]
+fsdprt.buffer 0 "w" shard unit "(root)" phase "" bytes 64 arena 0 at 0
+fsdprt.communicator 0 "scalar" over ["shard"] of [2] on reduce
+fsdprt.buffer 1 "ids" input unit "" phase "" bytes 64 arena 0 at 64 {role = "tokens", type = tensor<2x4xi64>}
+fsdprt.buffer 2 "sum" activation unit "" phase "step" bytes 4 arena 0 at 128
+fsdprt.buffer 3 "scratch" scratch unit "" phase "step" bytes 4 arena 0 at 192
+fsdprt.phase @init runs "once" {
+  %0 = fsdprt.load "load" 0 line 0 on compute [#fsdprt.arg<write 0 [0 : 64]>] unit "(root)" scope ""
+  %9 = fsdprt.join "join" on compute [] unit "" scope ""
+}
+fsdprt.phase @step runs "step" {
+  // expected-error @+1 {{has 4 bytes of scratch, expected 0 to sum 8 bytes of all ranks (program_v7)}}
+  %1 = fsdprt.all_reduce "all_reduce" f32 count 1 by 0 on reduce [#fsdprt.arg<update 2 [0 : 4]>, #fsdprt.arg<scratch 3 [0 : 4]>] unit "" scope ""
+  %2 = fsdprt.join "join" on compute [] unit "" scope ""
+}
+}
+
+// -----
+
+// Tests that a GPU is one that is known.
+#mesh = #fsdp.mesh<"shard" = 2>
+#line = #fsdp.line<layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>, parameters = ["w"], trainable = true, decay_elements = 0>
+// expected-error @+1 {{is planned for GPUs of architecture 'sm_9', expected one of sm_80, sm_90, sm_100, simulated}}
+module attributes {fsdprt.target = #fsdprt.cuda<"sm_9">} {
+onnx.parameter @w : tensor<4xf32>
+fsdp.unit @"(root)" root lines [#line]
+fsdprt.buffer 0 "w" shard unit "(root)" phase "" bytes 64 arena 0 at 0
+fsdprt.communicator 0 "scalar" over ["shard"] of [2] on reduce
+fsdprt.buffer 1 "ids" input unit "" phase "" bytes 64 arena 0 at 64 {role = "tokens", type = tensor<2x4xi64>}
+fsdprt.buffer 2 "sum" activation unit "" phase "step" bytes 4 arena 0 at 128
+fsdprt.buffer 3 "scratch" scratch unit "" phase "step" bytes 4 arena 0 at 192
+fsdprt.phase @init runs "once" {
+  %0 = fsdprt.load "load" 0 line 0 on compute [#fsdprt.arg<write 0 [0 : 64]>] unit "(root)" scope ""
+  %9 = fsdprt.join "join" on compute [] unit "" scope ""
+}
+fsdprt.phase @step runs "step" {
+  %1 = fsdprt.all_reduce "all_reduce" f32 count 1 by 0 on reduce [#fsdprt.arg<update 2 [0 : 4]>, #fsdprt.arg<scratch 3 [0 : 4]>] unit "" scope ""
+  %2 = fsdprt.join "join" on compute [] unit "" scope ""
+}
 }

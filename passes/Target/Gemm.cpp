@@ -1,7 +1,7 @@
 //===- Gemm.cpp - Matrix products as library calls ------------------------===//
-#include "passes/Plan/Gemm.h"
+#include "passes/Target/Gemm.h"
 
-#include "runtime/device/GemmProblem.h"
+#include "runtime/abi/fsdprt.h"
 
 using namespace mlir;
 using namespace fsdp;
@@ -114,32 +114,4 @@ FailureOr<GemmShape> fsdp::getGemmShape(onnx::MatMulOp op) {
 
 FailureOr<GemmShape> fsdp::getGemmShape(train::LinearOp op) {
   return shapeOfProduct(op);
-}
-
-int64_t fsdp::getGemmScratchBytes(const GemmShape &gemm, Type operand,
-                                  Type result, int32_t adds, int threads) {
-  fsdprt_gemm_desc desc = {};
-  desc.dtype = operand.isF32() ? FSDPRT_F32 : FSDPRT_BF16;
-  desc.adds = adds;
-  desc.c_dtype = result.isF32() ? FSDPRT_F32 : FSDPRT_BF16;
-  desc.m = gemm.m, desc.n = gemm.n, desc.k = gemm.k;
-  size_t rank = gemm.batch.size();
-  desc.num_batch_dims = rank;
-  llvm::copy(gemm.batch, desc.batch);
-  llvm::copy(ArrayRef(gemm.a).take_front(rank), desc.a_batch_strides);
-  llvm::copy(ArrayRef(gemm.b).take_front(rank), desc.b_batch_strides);
-  llvm::copy(ArrayRef(gemm.c).take_front(rank), desc.c_batch_strides);
-  desc.a_row_stride = gemm.a[rank], desc.a_col_stride = gemm.a[rank + 1];
-  desc.b_row_stride = gemm.b[rank], desc.b_col_stride = gemm.b[rank + 1];
-  desc.c_row_stride = gemm.c[rank];
-  return fsdprt::gemmScratchBytes(desc, threads);
-}
-
-bool fsdp::hasBf16Products() {
-  fsdprt_gemm_desc desc = {};
-  desc.dtype = desc.c_dtype = FSDPRT_BF16;
-  desc.m = desc.n = desc.k = 64;
-  desc.a_row_stride = desc.b_row_stride = desc.c_row_stride = 64;
-  desc.a_col_stride = desc.b_col_stride = 1;
-  return fsdprt::gemmScratchBytes(desc, 1) >= 0;
 }

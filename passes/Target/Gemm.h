@@ -1,6 +1,6 @@
 //===- Gemm.h - Matrix products as library calls ----------------*- C++ -*-===//
-#ifndef FSDP_PASSES_PLAN_GEMM_H
-#define FSDP_PASSES_PLAN_GEMM_H
+#ifndef FSDP_PASSES_TARGET_GEMM_H
+#define FSDP_PASSES_TARGET_GEMM_H
 
 #include "dialects/Train/Train.h"
 
@@ -20,14 +20,6 @@ struct GemmShape {
 mlir::FailureOr<GemmShape> getGemmShape(onnx::MatMulOp op);
 mlir::FailureOr<GemmShape> getGemmShape(train::LinearOp op);
 
-/// Bytes that the library, with `threads` threads on this host, takes as
-/// scratchpad for a product of `operand` elements (f32 or bf16), its result in
-/// `result`, with the additions `adds` (FSDPRT_GEMM_...).
-int64_t getGemmScratchBytes(const GemmShape &gemm, mlir::Type operand,
-                            mlir::Type result, int32_t adds, int threads);
-
-/// Whether the library has products of bf16 on this host.
-bool hasBf16Products();
 } // namespace fsdp
 
-#endif // FSDP_PASSES_PLAN_GEMM_H
+#endif // FSDP_PASSES_TARGET_GEMM_H

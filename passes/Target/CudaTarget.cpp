@@ -1,0 +1,117 @@
+//===- CudaTarget.cpp - NVIDIA's GPUs, with cuBLASLt and NCCL -------------===//
+#include "passes/Kernel/Gpu.h"
+#include "passes/Target/CudaCode.h"
+#include "passes/Target/Target.h"
+
+#include "llvm/TargetParser/Host.h"
+#include "llvm/TargetParser/Triple.h"
+
+using namespace mlir;
+using namespace fsdp;
+
+namespace {
+/// What differs between architectures.
+struct GpuArch {
+  const char *name; ///< as ptxas has it
+  const char *chip; ///< the newest up to it that LLVM 19 knows
+  /// cuBLASLt's workspace, as its documentation recommends.
+  int64_t workspaceBytes;
+};
+constexpr int64_t kMiB = 1024 * 1024;
+constexpr GpuArch kArchs[] = {{"sm_80", "sm_80", 4 * kMiB},
+                              {"sm_90", "sm_90", 32 * kMiB},
+                              {"sm_100", "sm_90", 32 * kMiB},
+                              {"simulated", "sm_90", kMiB}};
+
+/// Blocks that keep any of these chips busy, twice over; each takes several
+/// chunks of a larger loop.
+constexpr int64_t kMaxBlocks = 2048;
+/// Fewer share a loop whose blocks take scratch, so that all of it stays small.
+constexpr int64_t kMaxScratchBytes = 64 * kMiB;
+constexpr int64_t kMinScratchBlocks = 8;
+
+class CudaTarget : public Target {
+public:
+  CudaTarget(const GpuArch &arch, bool tf32) : arch(arch), tf32(tf32) {}
+
+  StringRef getKind() const override { return "cuda"; }
+  StringRef getArch() const override { return arch.name; }
+
+  /// The host's part calls the runtime and computes nothing: any CPU runs it.
+  std::string getHostCpu(StringRef) const override {
+    llvm::Triple host(llvm::sys::getDefaultTargetTriple());
+    return host.getArch() == llvm::Triple::x86_64 ? "x86-64" : "generic";
+  }
+
+  FailureOr<KernelShape> getKernelShape(train::KernelOp kernel) const override {
+    FailureOr<GpuKernelInfo> info = getGpuKernelInfo(kernel);
+    if (failed(info))
+      return failure();
+    return shapeOf(*info);
+  }
+
+  bool hasProductsOf(Type type, StringRef) const override {
+    return type.isF32() || type.isBF16();
+  }
+  std::optional<int64_t> getProductScratchBytes(const GemmShape &, Type, Type,
+                                                int32_t) const override {
+    return arch.workspaceBytes;
+  }
+  std::string explainMissingProduct() const override {
+    return "that cuBLASLt does not have";
+  }
+  bool allowsTf32() const override { return tf32; }
+  int64_t getSumScratchBytes(int64_t) const override { return 0; }
+  int64_t getAlignment() const override { return 256; }
+
+  FailureOr<std::vector<CodeFile>>
+  compileKernels(MutableArrayRef<ProgramKernel> kernels,
+                 const CodeOptions &options) const override {
+    auto emit = [](ProgramKernel &kernel, ModuleOp dest) -> LogicalResult {
+      FailureOr<GpuKernelInfo> info =
+          emitGpuKernel(kernel.op, dest, kernel.symbol);
+      if (succeeded(info))
+        kernel.shape = shapeOf(*info);
+      return info;
+    };
+    if (StringRef(arch.name) == "simulated")
+      return compileForSimulator(kernels, options, emit);
+    return compileForGpu(kernels, options, emit, arch.chip, arch.name);
+  }
+
+private:
+  static KernelShape shapeOf(const GpuKernelInfo &info) {
+    KernelShape shape;
+    shape.extent = info.extent;
+    shape.scratchBytes = info.scratchBytes;
+    int64_t most = kMaxBlocks;
+    if (info.scratchBytes)
+      most = std::clamp(kMaxScratchBytes / info.scratchBytes, kMinScratchBlocks,
+                        kMaxBlocks);
+    shape.grid =
+        Grid{std::clamp<int64_t>(info.blocks(), 1, most), info.threads};
+    shape.workers = shape.grid->blocks;
+    return shape;
+  }
+
+  const GpuArch &arch;
+  bool tf32;
+};
+} // namespace
+
+const std::vector<std::string> &fsdp::getGpuArchs() {
+  static const std::vector<std::string> names = [] {
+    std::vector<std::string> all;
+    for (const GpuArch &arch : kArchs)
+      all.push_back(arch.name);
+    return all;
+  }();
+  return names;
+}
+
+std::unique_ptr<Target> fsdp::createCudaTarget(StringRef arch, bool tf32) {
+  for (const GpuArch &known : kArchs)
+    if (arch == known.name)
+      return std::make_unique<CudaTarget>(known, tf32);
+  return nullptr;
+}
