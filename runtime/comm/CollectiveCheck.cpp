@@ -2,6 +2,7 @@
 
 #include "comm/CollectiveCheck.h"
 
+#include "comm/Communicator.h"
 #include "core/DType.h"
 
 #include <vector>

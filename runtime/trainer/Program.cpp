@@ -64,10 +64,6 @@ static bool matters(const std::string &feature) {
 }
 
 Status fsdprt::checkTarget(const Manifest &manifest) {
-  if (manifest.target != "cpu")
-    return failure("this program is for CUDA (", manifest.arch,
-                   "), and this runtime has no such device; compile it "
-                   "without --target cuda");
 #if defined(__x86_64__)
   bool sameArchitecture = manifest.triple.compare(0, 6, "x86_64") == 0;
 #else
