@@ -23,7 +23,8 @@ void *HostMemory::write(const DeviceRange &range) {
   Expected<PinnedMemory *> mirror = mirrorOf(range);
   if (!mirror.ok()) {
     problem = mirror.status();
-    return nullptr;
+    lost.resize(size_t(range.bytes));
+    return lost.data();
   }
   written.push_back(range);
   return (*mirror)->data();

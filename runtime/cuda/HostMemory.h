@@ -17,8 +17,8 @@ public:
   HostMemory(const Gpu &gpu, CudaStreams &streams)
       : gpu(gpu), streams(streams) {}
 
-  /// As Device::hostWrite; null where there is no memory for it, which the next
-  /// upload() says.
+  /// As Device::hostWrite; where there is no memory for it, the next upload()
+  /// says so.
   void *write(const DeviceRange &range);
   /// What was written since the last call.
   std::vector<DeviceRange> takeWritten() { return std::exchange(written, {}); }
@@ -53,7 +53,8 @@ private:
   std::vector<DeviceRange> results; // all that was read
   bool hasDownloads = false;
   PinnedMemory staging;
-  Status problem;
+  Status problem;         // of write()
+  std::vector<char> lost; // what is written after it
 };
 
 } // namespace fsdprt::cuda

@@ -45,15 +45,17 @@ Status Timeline::beforeWaits(const Dispatch &operation) {
 }
 
 Status Timeline::beforeWork(const Dispatch &operation) {
-  if (!waits(operation) && !phaseIsTraced)
+  // A join ends the measurement itself.
+  if (cudaWorkOf(operation).endsPhase || (!waits(operation) && !phaseIsTraced))
     return Status();
   measured.push_back(&operation);
   return mark(cudaWorkOf(operation).workBegin, operation);
 }
 
 Status Timeline::afterWork(const Dispatch &operation) {
-  return phaseIsTraced ? mark(cudaWorkOf(operation).workEnd, operation)
-                       : Status();
+  if (!phaseIsTraced || cudaWorkOf(operation).endsPhase)
+    return Status();
+  return mark(cudaWorkOf(operation).workEnd, operation);
 }
 
 Expected<double> Timeline::seconds(const Event &from, const Event &to) const {

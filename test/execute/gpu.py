@@ -1,0 +1,190 @@
+#!/usr/bin/env python3
+"""Programs for GPUs, whole, on the simulated ones of test/simcuda: they train as the CPU's, in whatever order
+streams run, and say what is missing or has failed."""
+import itertools
+import json
+import os
+import signal
+import subprocess
+import time
+import unittest
+
+from harness import BIN, FIXTURES, RUN, TOKENS, ToolTest, content, execute, lines_of
+
+SIMULATOR = os.path.join(os.path.dirname(BIN), "test", "simcuda")
+GPT2 = os.path.join(FIXTURES, "gpt2", "dynamo18-dyn-raw.onnx")
+DIMS = ["--dim", "batch=2", "--dim", "seq=8"]
+CUDA = ["--target", "cuda", "--gpu-arch", "simulated"]
+BF16 = ["--param-dtype", "bfloat16", "--reduce-dtype", "float32", "--output-dtype", "float32"]
+
+
+class Gpu(ToolTest):
+    count = itertools.count()
+
+    def environment(self, libraries=SIMULATOR, **settings):
+        # One order a launch is enough: test/simcuda tries two of each kernel.
+        return dict(os.environ, LD_LIBRARY_PATH=libraries, SIMCUDA_ORDERS="0", **settings)
+
+    def gpu_program(self, name, *flags):
+        return self.program(name, *CUDA, *flags, model=GPT2, dims=DIMS)
+
+    def cpu_program(self, name, *flags):
+        return self.program(name, *flags, model=GPT2, dims=DIMS)
+
+    def run_gpu(self, program, *flags, steps=3, **settings):
+        return execute(RUN, program, "--data", TOKENS, "--steps", str(steps), *flags,
+                       env=self.environment(**settings), timeout=240)
+
+    def outcome(self, program, *flags, steps=3, **settings):
+        """(metrics a step, bytes of the saved parameters) of a run that must work."""
+        number = next(self.count)
+        metrics, save = self.path(f"m{number}.jsonl"), self.path(f"s{number}.st")
+        status, output, errors = self.run_gpu(program, "--check-plan", "--metrics", metrics, "--save", save, *flags,
+                                              steps=steps, **settings)
+        self.assertEqual((status, errors), (0, ""))
+        self.assertIn("records match the memory plan", output)
+        return lines_of(metrics), content(save)
+
+    def assertClose(self, lines, others, tolerance):
+        self.assertEqual(len(lines), len(others))
+        for line, other in zip(lines, others):
+            for key in "loss", "grad_norm":
+                self.assertLess(abs(line[key] - other[key]), tolerance * other[key], f"{key} of step {line['step']}")
+
+
+class Trains(Gpu):
+    def test_as_the_cpu_does(self):
+        """One rank, and two over NCCL, MPI and threads."""
+        for world, comms in (1, ["nccl"]), (2, ["nccl", "mpi", "thread"]):
+            flags = "--mesh", f"shard={world}", "--clip-grad-norm", "1"
+            cpu, _ = self.outcome(self.cpu_program(f"c{world}.fsdp", *flags))
+            program = self.gpu_program(f"g{world}.fsdp", *flags)
+            for comm in comms:
+                with self.subTest(world=world, comm=comm):
+                    lines, _ = self.outcome(program, "--comm", comm)
+                    self.assertClose(lines, cpu, 1e-6)
+                    for line in lines:
+                        self.assertEqual(line["planned_peak_bytes"], line["measured_peak_bytes"])
+
+    def test_in_bf16(self):
+        flags = "--mesh", "shard=2", *BF16
+        cpu, _ = self.outcome(self.cpu_program("c.fsdp", *flags))
+        self.assertClose(self.outcome(self.gpu_program("g.fsdp", *flags))[0], cpu, 1e-3)
+
+    def test_any_order_gives_the_same_bits(self):
+        """Streams as late or as early as they may be, a step launched one by one or as one graph."""
+        program = self.gpu_program("g.fsdp", "--mesh", "shard=2", "--prefetch-forward", "1")
+        _, first = self.outcome(program, "--graph", "off")
+        for seed, graph in (1, "on"), (2, "off"), (3, "on"):
+            with self.subTest(seed=seed, graph=graph):
+                self.assertEqual(self.outcome(program, "--graph", graph, SIMCUDA_SEED=str(seed))[1], first)
+
+    def test_placement_by_rows(self):
+        """Several pieces a collective, and shards with gaps."""
+        flags = "--mesh", "shard=2", "--placement", "dim0"
+        cpu, _ = self.outcome(self.cpu_program("c.fsdp", *flags))
+        program = self.gpu_program("g.fsdp", *flags)
+        for comm in "nccl", "thread":
+            self.assertClose(self.outcome(program, "--comm", comm)[0], cpu, 1e-6)
+
+    def test_checked(self):
+        program = self.gpu_program("g.fsdp")
+        self.assertEqual(self.outcome(program, "--checked")[1], self.outcome(program)[1])
+
+    def test_trace(self):
+        """The plan's names and times of every stream; a step that is measured is no graph."""
+        program = self.gpu_program("g.fsdp", "--mesh", "shard=2")
+        trace, metrics = self.path("t.json"), self.path("m.jsonl")
+        status, _, errors = self.run_gpu(program, "--trace", trace, "--trace-steps", "2:2", "--metrics", metrics, steps=2)
+        self.assertEqual((status, errors), (0, ""))
+        with open(trace) as file:
+            events = [e for e in json.load(file)["traceEvents"] if e.get("cat") == "dispatch"]
+        names = {e["name"] for e in events}
+        self.assertIn("transformer.h.0 all_gather", names)
+        self.assertTrue(any("reduce_scatter" in name for name in names), names)
+        self.assertEqual({e["args"]["step"] for e in events}, {2})
+        self.assertIsNotNone(lines_of(metrics)[0]["exposed_comm_ms"])
+
+    def test_where_capturing_fails(self):
+        """A warning, and the same training."""
+        program = self.gpu_program("g.fsdp")
+        save = self.path("s.st")
+        _, expected = self.outcome(program)
+        status, _, errors = self.run_gpu(program, "--save", save, SIMCUDA_FAIL_CAPTURE="1")
+        self.assertEqual(status, 0, errors)
+        self.assertRegex(errors, r"^fsdp-run: warning: the GPU's operations cannot be made a graph \(.*\); .*--graph off\n$")
+        self.assertEqual(content(save), expected)
+
+
+class SaysWhatIsWrong(Gpu):
+    def setUp(self):
+        super().setUp()
+        self.model = self.gpu_program("g.fsdp", "--mesh", "shard=2")
+
+    def refused(self, *words, program=None, flags=(), **settings):
+        self.assertOneError(self.run_gpu(program or self.model, *flags, **settings), *words)
+
+    def libraries(self, *names):
+        """A folder that holds only these of the simulator's libraries."""
+        folder = self.path("-".join(("lib", *names)))
+        os.makedirs(folder)
+        for name in names:
+            os.symlink(os.path.join(SIMULATOR, name), os.path.join(folder, name))
+        return folder
+
+    def test_no_driver_or_one_too_old(self):
+        self.refused("the CUDA driver", "libcuda.so.1", "--target cpu", libraries=self.libraries())
+        self.refused("CUDA 11.4", "12.0 or later", SIMCUDA_DRIVER_VERSION="11040")
+
+    def test_no_gpu_or_fewer_than_ranks(self):
+        self.refused("no GPU", "CUDA_VISIBLE_DEVICES", SIMCUDA_DEVICES="0")
+        self.refused("2 ranks and 1 GPU", "--comm mpi", SIMCUDA_DEVICES="1")
+        status, _, errors = self.run_gpu(self.model, "--comm", "mpi", SIMCUDA_DEVICES="1")
+        self.assertEqual((status, errors), (0, ""))
+
+    def test_programs_for_others(self):
+        other = self.program("sm.fsdp", "--target", "cuda", "--gpu-arch", "sm_80", model=GPT2, dims=DIMS)
+        self.refused("compiled for sm_80", "does not take it", "--gpu-arch", program=other)
+        cpu = self.cpu_program("c.fsdp", "--mesh", "shard=2")
+        self.refused("--comm nccl", "--target cuda", program=cpu, flags=["--comm", "nccl"])
+        kernels = os.path.join(self.model, "kernels.so")
+        os.remove(kernels)
+        self.refused("cannot read", "kernels.so", "compile the program again")
+
+    def test_too_little_memory(self):
+        self.refused("the plan takes", "bytes of the GPU", "free", "--recompute", SIMCUDA_MEMORY="1000000")
+        for number in range(1, 6):
+            with self.subTest(allocation=number):
+                self.refused("CUDA_ERROR_OUT_OF_MEMORY", SIMCUDA_FAIL_ALLOCATION=str(number))
+
+    def test_a_kernel_that_faults(self):
+        """Named where operations are waited for one by one."""
+        self.refused(" failed: ", SIMCUDA_FAIL_KERNEL="9", flags=["--graph", "off"])
+        self.refused("operation ", "of phase", "CUDA_ERROR_", SIMCUDA_FAIL_KERNEL="9", flags=["--checked"])
+
+    def test_a_rank_is_lost(self):
+        """The others neither hang nor go on."""
+        child = subprocess.Popen([RUN, self.model, "--data", TOKENS, "--steps", "1000", "--timeout", "20", "--metrics",
+                                  self.path("m.jsonl")], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+                                 env=self.environment())
+        deadline = time.monotonic() + 120
+        while not (os.path.exists(self.path("m.jsonl")) and content(self.path("m.jsonl"))):
+            self.assertLess(time.monotonic(), deadline, "no step")
+            time.sleep(0.1)
+        listed = execute("pgrep", "-f", self.model)[1].split()
+        ranks = [pid for pid in listed if b"OMPI_COMM_WORLD_RANK=1" in self.environment_of(pid)]
+        self.assertEqual(len(ranks), 1, listed)
+        os.kill(int(ranks[0]), signal.SIGKILL)
+        _, errors = child.communicate(timeout=120)
+        self.assertOneError((child.returncode, "", errors), "rank 1 was killed")
+
+    @staticmethod
+    def environment_of(pid):
+        try:
+            return content(f"/proc/{pid}/environ")
+        except OSError:
+            return b""
+
+
+if __name__ == "__main__":
+    unittest.main()
