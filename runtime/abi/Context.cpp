@@ -66,7 +66,6 @@ fsdprt_context::create(const Manifest &manifest, Communicator &communicator,
   if (!device.ok())
     return device.status();
   context->device = std::move(*device);
-  FSDPRT_RETURN_IF_ERROR(context->allocate());
   return context;
 }
 

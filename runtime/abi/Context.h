@@ -32,13 +32,18 @@ struct fsdprt_context {
       std::function<fsdprt::Expected<std::unique_ptr<fsdprt::Device>>(
           fsdprt::Communicator &, fsdprt::Device::Options)>;
 
-  /// Makes the device with its arenas and threads. `communicator`,
-  /// `flight` and `manifest` outlive the context.
+  /// Makes the device with its threads. `communicator`, `flight` and `manifest`
+  /// outlive the context.
   static fsdprt::Expected<std::unique_ptr<fsdprt_context>>
   create(const fsdprt::Manifest &manifest, fsdprt::Communicator &communicator,
          fsdprt::FlightFile *flight, Options options,
          const MakeDevice &makeDevice = fsdprt::CpuDevice::create);
   ~fsdprt_context();
+
+  /// Makes the arenas, before the first phase and when the device has prepared
+  /// the program's products: libraries have their memory then, and the device
+  /// sees what is left.
+  fsdprt::Status allocate();
 
   /// Streams are idle, the issue order starts at 0.
   fsdprt::Status beginPhase(const std::string &name, int64_t step);
@@ -83,7 +88,6 @@ struct fsdprt_context {
 private:
   fsdprt_context(const fsdprt::Manifest &manifest,
                  fsdprt::Communicator &communicator, Options options);
-  fsdprt::Status allocate();
   void planPoison();
   fsdprt::DeviceRange rangeOf(const fsdprt::Place &place);
 

@@ -13,12 +13,13 @@ using namespace fsdprt::cuda;
 // Opening
 //===----------------------------------------------------------------------===//
 
-CudaDevice::CudaDevice(std::shared_ptr<Gpu> given, Communicator &communicator,
-                       Options settings)
-    : gpu(std::move(given)), options(std::move(settings)),
-      talk(communicator, talkState, options), communicator(communicator),
-      streams(*gpu, options), times(*gpu, streams, options.trace),
-      graphs(*gpu, streams), host(*gpu, streams), words(*gpu) {}
+CudaDevice::CudaDevice(std::shared_ptr<Gpu> given, const Manifest &manifest,
+                       Communicator &communicator, Options settings)
+    : gpu(std::move(given)), memoryUse(*gpu, manifest.plannedPeakBytes),
+      options(std::move(settings)), talk(communicator, talkState, options),
+      communicator(communicator), streams(*gpu, options),
+      times(*gpu, streams, options.trace), graphs(*gpu, streams),
+      host(*gpu, streams), words(*gpu) {}
 
 /// What the CPU's device does and this one does not.
 static Status checkOptions(const Device::Options &options) {
@@ -26,18 +27,6 @@ static Status checkOptions(const Device::Options &options) {
     return failure("--comm-delay slows down the CPU's collectives; this "
                    "program is for a GPU");
   return Status();
-}
-
-static Status checkFits(const Gpu &gpu, const Manifest &manifest) {
-  Expected<int64_t> free = gpu.freeBytes();
-  if (!free.ok())
-    return free.status();
-  if (manifest.plannedPeakBytes <= *free)
-    return Status();
-  return failure("the plan takes ", manifest.plannedPeakBytes,
-                 " bytes of the GPU (", gpu.name(), "), which has ", *free,
-                 " free: end what else runs there, or compile for less: a "
-                 "smaller batch, --recompute, more ranks");
 }
 
 Expected<std::unique_ptr<Device>> CudaDevice::create(const Manifest &manifest,
@@ -49,15 +38,14 @@ Expected<std::unique_ptr<Device>> CudaDevice::create(const Manifest &manifest,
   auto gpu = Gpu::open(place.rank, place.ranks, exchanges == Exchanges::Host);
   if (!gpu.ok())
     return gpu.status();
-  std::unique_ptr<CudaDevice> device(
-      new CudaDevice(std::move(*gpu), communicator, std::move(options)));
+  std::unique_ptr<CudaDevice> device(new CudaDevice(
+      std::move(*gpu), manifest, communicator, std::move(options)));
   FSDPRT_RETURN_IF_ERROR(device->open(manifest, exchanges));
   return std::unique_ptr<Device>(std::move(device));
 }
 
-/// The module and the communicators take memory as well: what is free is asked
-/// when they have it.
 Status CudaDevice::open(const Manifest &manifest, Exchanges exchanges) {
+  FSDPRT_RETURN_IF_ERROR(memoryUse.begin(talk));
   auto image = KernelImage::load(*gpu, manifest);
   if (!image.ok())
     return image.status();
@@ -74,7 +62,7 @@ Status CudaDevice::open(const Manifest &manifest, Exchanges exchanges) {
     FSDPRT_RETURN_IF_ERROR(talkState.status());
     return nccl ? nccl->check() : Status();
   });
-  return checkFits(*gpu, manifest);
+  return Status();
 }
 
 CudaDevice::~CudaDevice() {
@@ -86,6 +74,8 @@ CudaDevice::~CudaDevice() {
 }
 
 Expected<DeviceAddress> CudaDevice::allocate(const ArenaSpec &arena) {
+  if (arenas.empty())
+    FSDPRT_RETURN_IF_ERROR(memoryUse.checkFits(talk));
   CUdeviceptr address = 0;
   CUresult result = gpu->api().cuMemAlloc(
       &address, size_t(std::max<int64_t>(arena.bytes, 1)));

@@ -8,6 +8,7 @@
 #include "cuda/HostMemory.h"
 #include "cuda/KernelImage.h"
 #include "cuda/LtProducts.h"
+#include "cuda/MemoryUse.h"
 #include "cuda/NcclGroup.h"
 #include "cuda/StagedCollective.h"
 #include "cuda/Timeline.h"
@@ -21,8 +22,7 @@ namespace fsdprt::cuda {
 /// plan's, by the thread that runs the program.
 class CudaDevice : public Device {
 public:
-  /// Opens the GPU and the libraries, and meets the other ranks. Fails, before
-  /// anything is allocated, where the arenas are more than the GPU has free.
+  /// Opens the GPU and the libraries, and meets the other ranks.
   static Expected<std::unique_ptr<Device>>
   create(const Manifest &manifest, HostPlace place, Exchanges exchanges,
          Communicator &communicator, Options options);
@@ -31,6 +31,9 @@ public:
   const char *name() const override { return "cuda"; }
 
   Expected<DeviceAddress> allocate(const ArenaSpec &arena) override;
+  std::optional<DeviceMemory> memory() const override {
+    return memoryUse.measured();
+  }
   void *hostWrite(const DeviceRange &range) override {
     return host.write(range);
   }
@@ -63,8 +66,8 @@ public:
   Control &control() override { return talk; }
 
 private:
-  CudaDevice(std::shared_ptr<Gpu> gpu, Communicator &communicator,
-             Options options);
+  CudaDevice(std::shared_ptr<Gpu> gpu, const Manifest &manifest,
+             Communicator &communicator, Options options);
   Status open(const Manifest &manifest, Exchanges exchanges);
   Bound bound(Enqueue enqueue, const Dispatch &operation);
   Bound bindStaged(CollectiveKind kind, const fsdprt_collective_desc &desc,
@@ -76,6 +79,7 @@ private:
   Status finishPhase();
 
   const std::shared_ptr<Gpu> gpu;
+  MemoryUse memoryUse;
   const Options options;
   StreamState talkState;
   CommunicationThread talk; // the ranks' own

@@ -26,6 +26,7 @@ Expected<std::shared_ptr<Gpu>> Gpu::open(int local, int ranks, bool shared) {
                    ": start at most one a GPU, or let them share with --comm "
                    "mpi, whose collectives go through the host");
   FSDPRT_CUDA(*gpu, cuDeviceGet, &gpu->device, local % count);
+  gpu->ranks = (ranks - local % count + count - 1) / count;
   FSDPRT_RETURN_IF_ERROR(gpu->describe());
   FSDPRT_CUDA(*gpu, cuDevicePrimaryCtxRetain, &gpu->context, gpu->device);
   FSDPRT_CUDA(*gpu, cuCtxSetCurrent, gpu->context);
@@ -68,8 +69,8 @@ Gpu::~Gpu() {
     driver.cuDevicePrimaryCtxRelease(device);
 }
 
-Expected<int64_t> Gpu::freeBytes() const {
+Expected<Gpu::Memory> Gpu::memory() const {
   size_t free = 0, total = 0;
   FSDPRT_CUDA(*this, cuMemGetInfo, &free, &total);
-  return int64_t(free);
+  return Memory{int64_t(free), int64_t(total)};
 }

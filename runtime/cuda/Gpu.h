@@ -29,8 +29,14 @@ public:
   /// Of the architecture: 90 is sm_90.
   int capability() const { return architecture; }
 
-  /// Bytes that nobody has taken.
-  Expected<int64_t> freeBytes() const;
+  /// How many of the host's ranks have it.
+  int numRanks() const { return ranks; }
+
+  /// Bytes that nobody has taken, and all that there are.
+  struct Memory {
+    int64_t free = 0, total = 0;
+  };
+  Expected<Memory> memory() const;
 
   /// A failure that names the call, unless it went well.
   Status check(const char *call, CUresult result) const {
@@ -57,6 +63,7 @@ private:
   CUstream streams[FSDPRT_NUM_STREAMS] = {};
   std::string text;
   int architecture = 0;
+  int ranks = 1;
 };
 
 } // namespace fsdprt::cuda

@@ -33,6 +33,9 @@ static Status broadcast(Control &control, int rank, T &value) {
 Expected<std::unique_ptr<NcclGroup>> NcclGroup::create(Control &control,
                                                        int rank, int count,
                                                        double timeoutSeconds) {
+  // Connections and their buffers are made now and not by the first
+  // collectives: whether the arenas still fit is asked in between.
+  ::setenv("NCCL_RUNTIME_CONNECT", "0", /*overwrite=*/0);
   // Several communicators of one GPU are then launched in the order of the
   // calls, which is the same on all ranks. Read when the library is loaded.
   ::setenv("NCCL_LAUNCH_ORDER_IMPLICIT", "1", /*overwrite=*/0);

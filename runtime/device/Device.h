@@ -26,6 +26,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <vector>
 
 namespace fsdprt {
@@ -40,6 +41,20 @@ inline DeviceAddress operator+(DeviceAddress address, int64_t bytes) {
 struct DeviceRange {
   DeviceAddress begin{};
   int64_t bytes = 0;
+};
+
+/// Bytes of a device that has memory of its own, which `ranks` ranks share.
+/// They were measured before there were arenas, when libraries had theirs.
+struct DeviceMemory {
+  int64_t total = 0, free = 0;
+  int64_t libraries = 0; // taken meanwhile by those of all its ranks
+  int64_t plan = 0;      // of each rank's arenas
+  int ranks = 1;
+
+  /// What the driver had, and other programs.
+  int64_t others() const { return total - free - libraries; }
+  /// What arenas leave; negative if they do not fit.
+  int64_t left() const { return free - ranks * plan; }
 };
 
 /// What a device keeps of an operation; each device has its own.
@@ -89,8 +104,13 @@ public:
 
   //===--- Memory ---------------------------------------------------------===//
 
-  /// Makes an arena, one allocation.
+  /// Makes an arena, one allocation. The first one fails where not all of the
+  /// plan's fit.
   virtual Expected<DeviceAddress> allocate(const ArenaSpec &arena) = 0;
+
+  /// What is known of its memory since there are arenas; nothing if it is the
+  /// host's.
+  virtual std::optional<DeviceMemory> memory() const { return std::nullopt; }
 
   /// Host memory to write the range's bytes into, all of them: the device has
   /// them before the first operation of the next phase. Streams are idle.

@@ -54,6 +54,10 @@ Status MetricsFile::write(const StepMetrics &metrics) {
       {"gathered_bytes", metrics.gatheredBytes},
       {"reduced_bytes", metrics.reducedBytes},
       {"local_copy_bytes", metrics.localCopyBytes}};
+  if (metrics.deviceMemory) {
+    json["library_bytes"] = metrics.deviceMemory->libraries;
+    json["free_bytes"] = metrics.deviceMemory->left();
+  }
   std::string line = json.dump() + "\n";
   ssize_t written = ::write(fd, line.data(), line.size());
   if (written == ssize_t(line.size()))
@@ -119,6 +123,20 @@ std::string fsdprt::formatBytes(int64_t bytes) {
   std::snprintf(text, sizeof(text), unit ? "%.1f %s" : "%.0f %s", value,
                 units[unit]);
   return text;
+}
+
+void fsdprt::printDeviceMemory(const DeviceMemory &memory, size_t numArenas) {
+  std::string sharing;
+  if (memory.ranks > 1)
+    sharing = " for each of " + std::to_string(memory.ranks) + " ranks";
+  std::printf("GPU memory: plan %s in %zu arenas%s, libraries %s, driver and "
+              "others %s, %s of %s left\n",
+              formatBytes(memory.plan).c_str(), numArenas, sharing.c_str(),
+              formatBytes(memory.libraries).c_str(),
+              formatBytes(memory.others()).c_str(),
+              formatBytes(memory.left()).c_str(),
+              formatBytes(memory.total).c_str());
+  std::fflush(stdout);
 }
 
 void fsdprt::printSummary(const std::vector<StepMetrics> &steps,

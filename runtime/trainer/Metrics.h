@@ -3,7 +3,7 @@
 #ifndef FSDPRT_TRAINER_METRICS_H
 #define FSDPRT_TRAINER_METRICS_H
 
-#include "core/Status.h"
+#include "device/Device.h"
 
 #include <chrono>
 #include <cstdint>
@@ -20,6 +20,7 @@ struct StepMetrics {
   int64_t gatheredBytes = 0, reducedBytes = 0; // of this rank and step
   /// Bytes of parameters and gradients that were merely moved within the rank.
   int64_t localCopyBytes = 0;
+  std::optional<DeviceMemory> deviceMemory;
 };
 
 /// One JSON object a line, each written at once, so a file cut short still
@@ -56,6 +57,9 @@ private:
 
 /// "12.3 MiB".
 std::string formatBytes(int64_t bytes);
+
+/// The start, on a device with memory of its own: what it is used for.
+void printDeviceMemory(const DeviceMemory &memory, size_t numArenas);
 
 /// What one rank used.
 struct RankPeak {

@@ -134,7 +134,12 @@ Status Trainer::loadProgram() {
   if (!setup.sharedProcess && world > 1) // threads have loaded one
     FSDPRT_RETURN_IF_ERROR(checkSameProgram(context->device->control(), rank,
                                             setup.flight, options.program));
-  return program->prepare(*context);
+  FSDPRT_RETURN_IF_ERROR(program->prepare(*context));
+  FSDPRT_RETURN_IF_ERROR(context->allocate());
+  if (std::optional<DeviceMemory> memory = context->device->memory();
+      memory && isFirst())
+    printDeviceMemory(*memory, manifest.arenas.size());
+  return Status();
 }
 
 Status Trainer::runPhases(const char *when, int64_t step) {
@@ -196,6 +201,7 @@ Status Trainer::runStep(int64_t step, Progress &progress) {
   metrics.exposedMilliseconds = context->device->takeBlockedSeconds() * 1000;
   metrics.gatheredBytes = context->moved.gathered;
   metrics.reducedBytes = context->moved.reduced;
+  metrics.deviceMemory = context->device->memory();
   metrics.localCopyBytes = context->moved.copied;
   history.push_back(metrics);
   if (metricsFile)

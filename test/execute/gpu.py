@@ -65,6 +65,8 @@ class Trains(Gpu):
                     self.assertClose(lines, cpu, 1e-6)
                     for line in lines:
                         self.assertEqual(line["planned_peak_bytes"], line["measured_peak_bytes"])
+                        self.assertEqual(line["library_bytes"], 0)
+                        self.assertGreater(line["free_bytes"], 0)
 
     def test_in_bf16(self):
         flags = "--mesh", "shard=2", *BF16
@@ -153,6 +155,17 @@ class SaysWhatIsWrong(Gpu):
 
     def test_too_little_memory(self):
         self.refused("the plan takes", "bytes of the GPU", "free", "--recompute", SIMCUDA_MEMORY="1000000")
+        # To the byte, with what libraries take.
+        planned = json.loads(content(self.model + "/manifest.json"))["planned_peak_bytes"]
+        library, handles = 1000000, 4  # cuBLASLt's and three communicators
+        fits = planned + handles * library
+        self.refused("the plan takes", f"of its {fits - 1} bytes {planned - 1} are free",
+                     f"libraries of this run have {handles * library}, the driver and others 0;",
+                     SIMCUDA_MEMORY=str(fits - 1), SIMCUDA_LIBRARY_MEMORY=str(library))
+        status, output, errors = self.run_gpu(self.model, SIMCUDA_MEMORY=str(fits), SIMCUDA_LIBRARY_MEMORY=str(library))
+        self.assertEqual((status, errors), (0, ""))
+        self.assertRegex(output, r"(?m)^GPU memory: plan .* in 2 arenas, libraries 3.8 MiB, driver and others 0 B, "
+                                 r"0 B of .* left$")
         for number in range(1, 6):
             with self.subTest(allocation=number):
                 self.refused("CUDA_ERROR_OUT_OF_MEMORY", SIMCUDA_FAIL_ALLOCATION=str(number))

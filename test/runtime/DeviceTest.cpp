@@ -166,6 +166,7 @@ public:
                            : fsdprt_context::MakeDevice(CpuDevice::create);
     context = std::move(
         *fsdprt_context::create(manifest, communicator, nullptr, {}, create));
+    EXPECT_TRUE(context->allocate().ok());
     context->loader = &*loader;
   }
 

@@ -27,6 +27,8 @@ cublasStatus_t cublasLtCreate(cublasLtHandle_t *handle) {
   Device *device = currentDevice();
   if (!device)
     return CUBLAS_STATUS_NOT_INITIALIZED;
+  if (!takeLibraryMemory(*device))
+    return CUBLAS_STATUS_ALLOC_FAILED;
   *handle = new cublasLtContext{device->number()};
   return CUBLAS_STATUS_SUCCESS;
 }

@@ -139,6 +139,8 @@ ncclResult_t ncclCommInitRankConfig(ncclComm_t *comm, int ranks,
   std::string problem = checkInit(id, ranks, rank, config);
   if (!problem.empty())
     return refuse(ncclInvalidArgument, call, problem);
+  if (!takeLibraryMemory(*device))
+    return refuse(ncclUnhandledCudaError, call, "out of memory");
   auto shared = std::make_shared<Communicator>();
   std::string name(id.internal, ::strnlen(id.internal, sizeof id.internal));
   shared->id = hash(name);

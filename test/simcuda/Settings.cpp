@@ -45,6 +45,7 @@ Settings Settings::fromEnvironment() {
   read("SIMCUDA_SEED", s.seed, s.valid);
   read("SIMCUDA_DEVICES", s.devices, s.valid);
   read("SIMCUDA_MEMORY", s.memory, s.valid);
+  read("SIMCUDA_LIBRARY_MEMORY", s.libraryMemory, s.valid);
   read("SIMCUDA_ORDERS", s.orders, s.valid);
   read("SIMCUDA_DRIVER_VERSION", s.driverVersion, s.valid);
   read("SIMCUDA_BLAS_VERSION", s.blasVersion, s.valid);

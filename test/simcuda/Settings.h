@@ -13,6 +13,7 @@ struct Settings {
   int64_t seed = 0;
   int64_t devices = 8;
   int64_t memory = int64_t(16) << 30;
+  int64_t libraryMemory = 0;
   bool uninitialized = true;
   int64_t orders = 2;
 

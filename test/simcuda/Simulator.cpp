@@ -150,6 +150,14 @@ CUresult simcuda::allocate(Device &device, uint64_t bytes, uint64_t &address) {
   return CUDA_SUCCESS;
 }
 
+bool simcuda::takeLibraryMemory(Device &device) {
+  const Settings &settings = simulator().settings;
+  if (settings.libraryMemory > settings.memory - int64_t(device.used))
+    return false;
+  device.used += settings.libraryMemory;
+  return true;
+}
+
 CUresult simcuda::release(Device &device, uint64_t address) {
   const Allocation *a = simulator().memory.at(address);
   if (!a || a->device != device.number())

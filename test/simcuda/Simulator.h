@@ -54,6 +54,10 @@ CUresult checkNotCaptured();
 CUresult allocate(Device &device, uint64_t bytes, uint64_t &address);
 CUresult release(Device &device, uint64_t address);
 
+/// What a library's handle takes for itself, for good: SIMCUDA_LIBRARY_MEMORY.
+/// False where the device has less.
+bool takeLibraryMemory(Device &device);
+
 /// The bytes behind an address that `device` may touch; null if some are not
 /// its own. `what` is said if so.
 char *translate(const Device &device, uint64_t address, uint64_t bytes,
