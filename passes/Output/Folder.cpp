@@ -32,8 +32,9 @@ static volatile sig_atomic_t outputsAreKept = 0;
 
 /// What is written on the way to a program, the linker's temporaries included.
 static bool isStagedFile(StringRef name) {
-  return name == "manifest.json" || name == "objects" || name.ends_with(".o") ||
-         name.starts_with("program.so");
+  return is_contained(kProgramFiles, name) || name == "objects" ||
+         name.ends_with(".o") || name.starts_with("program.so") ||
+         name.starts_with("kernels.so");
 }
 
 /// Removes the files of a staged folder from it; how many.
@@ -175,8 +176,8 @@ static std::string exchange(const std::string &folder, const std::string &final,
 
 /// Removes a program that was replaced; "" or why it is still there.
 static std::string removeProgram(const std::string &folder) {
-  for (const char *name : {"/manifest.json", "/program.so"})
-    if (::unlink((folder + name).c_str()) != 0 && errno != ENOENT)
+  for (StringRef name : kProgramFiles)
+    if (::unlink((folder + "/" + name.str()).c_str()) != 0 && errno != ENOENT)
       return lastError().message();
   return ::rmdir(folder.c_str()) == 0 ? "" : lastError().message();
 }
@@ -211,10 +212,12 @@ static std::string takeBack(std::string &folder, const std::string &final,
 }
 
 std::string StagedFolder::commit(std::string &warning) {
-  for (const std::string &path :
-       {file("program.so"), file("manifest.json"), staging})
-    if (std::error_code error = syncToDisk(path))
-      return error.message();
+  for (StringRef name : kProgramFiles)
+    if (fs::exists(file(name)))
+      if (std::error_code error = syncToDisk(file(name)))
+        return error.message();
+  if (std::error_code error = syncToDisk(staging))
+    return error.message();
   SignalsHeld held;
   std::string ours = disown(), old;
   std::string problem = exchange(ours, final, old);

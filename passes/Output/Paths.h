@@ -8,6 +8,11 @@
 #include <system_error>
 
 namespace fsdp {
+/// The files that a program may consist of, the one that makes it one first.
+inline constexpr llvm::StringLiteral kProgramFiles[] = {
+    "manifest.json", "program.so", "kernels.cubin", "kernels.ptx",
+    "kernels.so"};
+
 /// errno.
 std::error_code lastError();
 

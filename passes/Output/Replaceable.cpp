@@ -2,6 +2,7 @@
 #include "passes/Output/Replaceable.h"
 #include "passes/Output/Paths.h"
 
+#include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/SmallString.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/JSON.h"
@@ -14,11 +15,6 @@
 
 using namespace llvm;
 namespace fs = llvm::sys::fs;
-
-/// The files that a program consists of.
-static bool isOwnFile(StringRef name) {
-  return name == "manifest.json" || name == "program.so";
-}
 
 /// Whether the manifest is one of ours, not of another tool with that name.
 static bool isManifest(const std::string &path) {
@@ -40,7 +36,8 @@ std::string fsdp::foreignEntry(const std::string &folder,
   for (fs::directory_iterator entry(folder, error, /*follow_symlinks=*/false);
        !error && entry != end; entry.increment(error)) {
     StringRef name = sys::path::filename(entry->path());
-    if (!isOwnFile(name) || entry->type() != fs::file_type::regular_file ||
+    if (!is_contained(fsdp::kProgramFiles, name) ||
+        entry->type() != fs::file_type::regular_file ||
         (name == "manifest.json" && !isManifest(entry->path())))
       return name.str();
   }

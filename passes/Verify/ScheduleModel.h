@@ -8,8 +8,8 @@
 //  - a collective ends on a member when all members have started theirs: it is
 //    in progress, and its bytes are in use, from the start on its own rank;
 //  - what is issued after a dispatch of stream 0 is issued when that has ended
-//    (runtime/comm/Streams.h). A device may run ahead there, so this may block
-//    but orders nothing.
+//    (runtime/device/ComputeStream.h). A device may run ahead there, so this
+//    may block but orders nothing.
 //
 //===----------------------------------------------------------------------===//
 #ifndef FSDP_PASSES_VERIFY_SCHEDULEMODEL_H

@@ -85,10 +85,25 @@ fsdprt_status fsdprt_constant(fsdprt_context *context,
 // Communicating
 //===----------------------------------------------------------------------===//
 
+/// A collective is by a communicator of the program, on its stream.
+static Status checkCommunicator(const fsdprt_context &context,
+                                const fsdprt_collective_desc &desc) {
+  const auto &known = context.manifest.communicators;
+  if (desc.comm < 0 || desc.comm >= int32_t(known.size()))
+    return failure("communicator ", desc.comm, " is not in the manifest");
+  const CommunicatorSpec &communicator = known[desc.comm];
+  if (desc.op.stream != communicator.stream)
+    return failure("it is on stream ", desc.op.stream, ", expected ",
+                   communicator.stream, ", that of communicator '",
+                   communicator.name, "'");
+  return Status();
+}
+
 static fsdprt_status communicate(fsdprt_context *context,
                                  const fsdprt_collective_desc *desc,
                                  CollectiveKind kind) {
-  return issue(context, desc, [&](Operation &operation) {
+  return issue(context, desc, [&](Operation &operation) -> Device::Bound {
+    FSDPRT_RETURN_IF_ERROR(checkCommunicator(*context, *desc));
     if (kind == CollectiveKind::AllGather)
       operation.moved.gathered = desc->payload_bytes;
     if (kind == CollectiveKind::ReduceScatter)

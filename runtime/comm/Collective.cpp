@@ -13,6 +13,9 @@ Expected<Collective> Collective::create(CollectiveKind kind,
                                         void *const *args, int rank, int size) {
   FSDPRT_RETURN_IF_ERROR(
       checkCollective(kind, desc, size, /*sumsNeedScratch=*/true));
+  if (desc.comm >= FSDPRT_MAX_COMMS)
+    return failure("unknown communicator ", desc.comm, ": the CPU has ",
+                   FSDPRT_MAX_COMMS);
   Collective collective;
   collective.kind = kind;
   collective.comm = desc.comm;

@@ -53,7 +53,7 @@ Status fsdprt::checkCollective(CollectiveKind kind,
     return failure("unknown dtype number ", desc.dtype);
   if (kind != CollectiveKind::AllGather && !info->sumInOrder)
     return failure("cannot sum elements of dtype ", info->name);
-  if (desc.comm < 0 || desc.comm >= FSDPRT_MAX_COMMS)
+  if (desc.comm < 0)
     return failure("unknown communicator ", desc.comm);
   std::vector<int64_t> parts = expectedParts(kind, size, sumsNeedScratch);
   if (desc.count < 0 || desc.op.num_args != int32_t(parts.size()))

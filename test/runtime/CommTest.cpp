@@ -397,13 +397,14 @@ TEST(Streams, EventsOfThePhaseBeforeAreForgotten) {
 TEST(ThreadCommunicator, WakesForAChannelThatChangedWhileAnotherWasTested) {
   auto group = std::make_shared<ThreadGroup>(2);
   ThreadCommunicator ours(group, 0), theirs(group, 1);
+  const int gather = 0, reduce = 1;
   const std::vector<Transfer> none(2);
-  ASSERT_TRUE(ours.start(COMM_GATHER, none).ok());
-  ASSERT_TRUE(ours.start(COMM_REDUCE, none).ok());
+  ASSERT_TRUE(ours.start(gather, none).ok());
+  ASSERT_TRUE(ours.start(reduce, none).ok());
   ours.idle(0, std::chrono::microseconds(1)); // has seen what it did itself
-  EXPECT_FALSE(*ours.test(COMM_GATHER));
-  ASSERT_TRUE(theirs.start(COMM_GATHER, none).ok());
-  EXPECT_FALSE(*ours.test(COMM_REDUCE));
+  EXPECT_FALSE(*ours.test(gather));
+  ASSERT_TRUE(theirs.start(gather, none).ok());
+  EXPECT_FALSE(*ours.test(reduce));
   auto start = std::chrono::steady_clock::now();
   ours.idle(0, std::chrono::seconds(20));
   EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(10));

@@ -59,7 +59,17 @@ static bool allSet(const uint8_t *flags, uint64_t bytes) {
     std::memcpy(&four, flags, 4);
     return four == 0x01010101;
   }
+  if (bytes == 2)
+    return flags[0] & flags[1];
   return !std::memchr(flags, 0, bytes);
+}
+
+static void setAll(uint8_t *flags, uint64_t bytes) {
+  constexpr uint32_t four = 0x01010101;
+  if (bytes == 4)
+    std::memcpy(flags, &four, 4);
+  else
+    std::memset(flags, 1, bytes);
 }
 
 std::string Access::outside(const char *verb, const char *at,
@@ -81,40 +91,52 @@ std::string Access::outside(const char *verb, const char *at,
   return text + " outside of all that it may touch";
 }
 
-std::string Access::load(const char *at, uint64_t bytes) {
+bool Access::mayLoad(const char *at, uint64_t bytes) {
   const Window *window = find(at, bytes, /*load=*/true);
   if (!window)
-    return outside("loads", at, bytes);
+    return false;
   uint64_t offset = at - window->begin;
   if (!announced)
     loads.add(window->address + offset, window->address + offset + bytes);
   bool mayBeUnwritten = window->mayLoad() && !uninitialized;
-  if (!window->written || mayBeUnwritten ||
-      allSet(window->written + offset, bytes))
-    return "";
-  return "loads " + std::to_string(bytes) + " bytes " + std::to_string(offset) +
-         " into the " + std::to_string(window->bytes) + " at " +
-         std::to_string(window->address) +
+  return !window->written || mayBeUnwritten ||
+         allSet(window->written + offset, bytes);
+}
+
+bool Access::mayStore(const char *at, uint64_t bytes) {
+  const Window *window = find(at, bytes, /*load=*/false);
+  if (!window || !window->mayStore())
+    return false;
+  uint64_t offset = at - window->begin;
+  if (!announced)
+    stores.add(window->address + offset, window->address + offset + bytes);
+  if (window->written)
+    setAll(window->written + offset, bytes);
+  return true;
+}
+
+static std::string place(const char *verb, const Window &window, const char *at,
+                         uint64_t bytes) {
+  return std::string(verb) + " " + std::to_string(bytes) + " bytes " +
+         std::to_string(at - window.begin) + " into the " +
+         std::to_string(window.bytes) + " at " + std::to_string(window.address);
+}
+
+std::string Access::explainLoad(const char *at, uint64_t bytes) {
+  const Window *window = find(at, bytes, /*load=*/true);
+  if (!window)
+    return outside("loads", at, bytes);
+  return place("loads", *window, at, bytes) +
          (window->mayLoad()
               ? ", which were never written"
               : ", which it has not written, as a result or scratch");
 }
 
-std::string Access::store(const char *at, uint64_t bytes) {
+std::string Access::explainStore(const char *at, uint64_t bytes) {
   const Window *window = find(at, bytes, /*load=*/false);
   if (!window)
     return outside("stores", at, bytes);
-  uint64_t offset = at - window->begin;
-  if (!window->mayStore())
-    return "stores " + std::to_string(bytes) + " bytes " +
-           std::to_string(offset) + " into the " +
-           std::to_string(window->bytes) + " at " +
-           std::to_string(window->address) + ", which were announced as read";
-  if (!announced)
-    stores.add(window->address + offset, window->address + offset + bytes);
-  if (window->written)
-    std::memset(window->written + offset, 1, bytes);
-  return "";
+  return place("stores", *window, at, bytes) + ", which were announced as read";
 }
 
 static bool overlap(const Window &a, const Window &b) {

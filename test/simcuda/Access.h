@@ -43,9 +43,13 @@ public:
       : windows(std::move(windows)), announced(announced),
         uninitialized(uninitialized) {}
 
-  /// "" or what is wrong with it.
-  std::string load(const char *at, uint64_t bytes);
-  std::string store(const char *at, uint64_t bytes);
+  /// Whether it may be done; each is called before each access.
+  bool mayLoad(const char *at, uint64_t bytes);
+  bool mayStore(const char *at, uint64_t bytes);
+
+  /// What is wrong with an access that may not be done.
+  std::string explainLoad(const char *at, uint64_t bytes);
+  std::string explainStore(const char *at, uint64_t bytes);
 
   /// Results and scratch count as not written until they are: before the
   /// kernel, and scratch after it too.

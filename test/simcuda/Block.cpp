@@ -40,7 +40,8 @@ simcuda_switch:
 )");
 
 namespace {
-enum class State : uint8_t { Ready, Barrier, Shuffle, Done };
+/// What a thread waits for.
+enum class State { Barrier, Shuffle, Done };
 
 constexpr size_t kStackBytes = 192 * 1024;
 constexpr uint32_t kWarp = 32;
@@ -51,10 +52,10 @@ struct Fiber {
   void *place = nullptr; ///< where it goes on; null before it has begun
   char *stack = nullptr;
   uint32_t value = 0, distance = 0; ///< of a shuffle
-  State state = State::Ready;
 };
 
-/// The block that runs.
+/// A block runs warp by warp: the threads of one take turns until all of them
+/// wait for the block or have ended, each handing its turn to the next.
 struct Machine {
   void (*call)(void *const *) = nullptr;
   void *const *args = nullptr;
@@ -63,15 +64,16 @@ struct Machine {
   void *scheduler = nullptr;
   std::string problem;
 
-  void prepare(uint32_t count);
-  void resume(uint32_t number);
+  // Of the warp that runs: its threads in the order of their turns, and how
+  // many of them are in each state.
+  uint32_t turns[kWarp], size = 0, position = 0, counts[3] = {};
+
   void wait(State state);
-  bool allAre(State state, uint32_t begin, uint32_t end) const;
-  bool anyIs(State state, uint32_t begin, uint32_t end) const;
-  void release(uint32_t begin, uint32_t end);
-  void exchange(uint32_t begin, uint32_t end);
-  bool exchangeWarps();
-  void runBlock(const Grid &grid, Random &random);
+  void enter(void *&leave, uint32_t number);
+  void exchange();
+  void runWarp();
+  void runBlock(const std::vector<std::vector<uint32_t>> &orders,
+                Random &random);
 };
 
 Machine machine;
@@ -83,14 +85,6 @@ void runFiber() {
   }
 }
 } // namespace
-
-void Machine::prepare(uint32_t count) {
-  if (fibers.size() < count)
-    fibers.resize(count);
-  threads = count;
-  for (uint32_t i = 0; i < count; ++i)
-    fibers[i].state = State::Ready;
-}
 
 /// A stack on which runFiber has just been called. Stacks begin at different
 /// places of their pages, not to meet in the same few lines of the cache.
@@ -106,71 +100,53 @@ static void start(Fiber &fiber, uint32_t number) {
   std::memcpy(fiber.place, frame, sizeof frame);
 }
 
-void Machine::resume(uint32_t number) {
+void Machine::enter(void *&leave, uint32_t number) {
   current = number;
   if (!fibers[number].place)
     start(fibers[number], number);
-  simcuda_switch(&scheduler, fibers[number].place);
-}
-
-/// Gives the turn away.
-void Machine::wait(State state) {
-  Fiber &fiber = fibers[current];
-  fiber.state = state;
-  simcuda_switch(&fiber.place, scheduler);
-}
-
-bool Machine::allAre(State state, uint32_t begin, uint32_t end) const {
-  for (uint32_t i = begin; i < end; ++i)
-    if (fibers[i].state != state)
-      return false;
-  return true;
-}
-
-bool Machine::anyIs(State state, uint32_t begin, uint32_t end) const {
-  for (uint32_t i = begin; i < end; ++i)
-    if (fibers[i].state == state)
-      return true;
-  return false;
-}
-
-void Machine::release(uint32_t begin, uint32_t end) {
-  for (uint32_t i = begin; i < end; ++i)
-    fibers[i].state = State::Ready;
+  simcuda_switch(&leave, fibers[number].place);
 }
 
 /// A thread beyond the block's end gives what it is given, as shfl does.
-void Machine::exchange(uint32_t begin, uint32_t end) {
+void Machine::exchange() {
   uint32_t values[kWarp];
-  for (uint32_t i = begin; i < end; ++i)
-    values[i - begin] = fibers[i].value;
-  for (uint32_t i = begin; i < end; ++i) {
-    uint32_t other = (i - begin) ^ fibers[i].distance;
-    if (other < end - begin)
-      fibers[i].value = values[other];
+  uint32_t begin = current / kWarp * kWarp;
+  for (uint32_t i = 0; i < size; ++i)
+    values[i] = fibers[begin + i].value;
+  for (uint32_t i = 0; i < size; ++i) {
+    uint32_t other = i ^ fibers[begin + i].distance;
+    if (other < size)
+      fibers[begin + i].value = values[other];
   }
 }
 
-/// Whether a warp could go on.
-bool Machine::exchangeWarps() {
-  bool any = false;
-  for (uint32_t begin = 0; begin < threads; begin += kWarp) {
-    uint32_t end = std::min(begin + kWarp, threads);
-    if (!anyIs(State::Shuffle, begin, end))
-      continue;
-    if (!allAre(State::Shuffle, begin, end)) {
-      problem = "threads of one warp wait for different things";
-      return false;
+/// Hands the turn on; the last of the warp shuffles for all.
+void Machine::wait(State state) {
+  Fiber &fiber = fibers[current];
+  ++counts[unsigned(state)];
+  if (++position == size) {
+    if (counts[unsigned(State::Shuffle)] != size) {
+      simcuda_switch(&fiber.place, scheduler);
+      return;
     }
-    exchange(begin, end);
-    release(begin, end);
-    any = true;
+    exchange();
+    counts[unsigned(State::Shuffle)] = position = 0;
   }
-  return any;
+  if (turns[position] != current)
+    enter(fiber.place, turns[position]);
 }
 
-static std::vector<uint32_t> turns(uint32_t count, Order order,
-                                   Random &random) {
+/// Until its threads wait for the block's barrier or have ended.
+void Machine::runWarp() {
+  position = 0;
+  std::fill(std::begin(counts), std::end(counts), 0);
+  enter(scheduler, turns[0]);
+  if (problem.empty() && counts[unsigned(State::Shuffle)])
+    problem = "threads of one warp wait for different things";
+}
+
+static std::vector<uint32_t> makeOrder(uint32_t count, Order order,
+                                       Random &random) {
   std::vector<uint32_t> numbers(count);
   for (uint32_t i = 0; i < count; ++i)
     numbers[i] = order == Order::Descending ? count - 1 - i : i;
@@ -179,23 +155,46 @@ static std::vector<uint32_t> turns(uint32_t count, Order order,
   return numbers;
 }
 
-void Machine::runBlock(const Grid &grid, Random &random) {
-  prepare(grid.threads);
-  while (problem.empty()) {
-    for (uint32_t number : turns(threads, grid.order, random)) {
-      if (fibers[number].state == State::Ready)
-        resume(number);
+/// Orders of a block's threads, warp after warp: a few for the whole grid, as
+/// drawing one takes longer than a thread's turn.
+static std::vector<std::vector<uint32_t>> makeOrders(const Grid &grid,
+                                                     Random &random) {
+  std::vector<std::vector<uint32_t>> orders(grid.order == Order::Random ? 8
+                                                                        : 1);
+  uint32_t warps = (grid.threads + kWarp - 1) / kWarp;
+  for (auto &order : orders)
+    for (uint32_t warp : makeOrder(warps, grid.order, random)) {
+      uint32_t begin = warp * kWarp;
+      uint32_t size = std::min(kWarp, grid.threads - begin);
+      for (uint32_t thread : makeOrder(size, grid.order, random))
+        order.push_back(begin + thread);
+    }
+  return orders;
+}
+
+/// Between two barriers, warp after warp.
+void Machine::runBlock(const std::vector<std::vector<uint32_t>> &orders,
+                       Random &random) {
+  while (true) {
+    const std::vector<uint32_t> &order = orders[random.below(orders.size())];
+    uint32_t ended = 0, waiting = 0;
+    for (uint32_t done = 0; done < threads; done += size) {
+      // The block's last warp may be smaller, and stands anywhere.
+      uint32_t begin = order[done] / kWarp * kWarp;
+      size = std::min(kWarp, threads - begin);
+      std::copy_n(&order[done], size, turns);
+      runWarp();
       if (!problem.empty())
         return;
+      ended += counts[unsigned(State::Done)];
+      waiting += counts[unsigned(State::Barrier)];
     }
-    if (exchangeWarps() || !problem.empty())
-      continue;
-    if (allAre(State::Done, 0, threads))
+    if (ended == threads)
       return;
-    if (allAre(State::Barrier, 0, threads))
-      release(0, threads);
-    else
+    if (waiting != threads) {
       problem = "a barrier is not reached by all threads of the block";
+      return;
+    }
   }
 }
 
@@ -205,10 +204,14 @@ std::string simcuda::runGrid(const Grid &grid, void (*call)(void *const *),
   machine.call = call;
   machine.args = args;
   machine.blocks = grid.blocks;
+  machine.threads = grid.threads;
+  if (machine.fibers.size() < grid.threads)
+    machine.fibers.resize(grid.threads);
   machine.problem.clear();
-  for (uint32_t block : turns(grid.blocks, grid.order, random)) {
+  const auto orders = makeOrders(grid, random);
+  for (uint32_t block : makeOrder(grid.blocks, grid.order, random)) {
     machine.block = block;
-    machine.runBlock(grid, random);
+    machine.runBlock(orders, random);
     if (machine.problem.empty())
       continue;
     // The threads stand in the middle of the kernel: they begin anew.
@@ -221,8 +224,9 @@ std::string simcuda::runGrid(const Grid &grid, void (*call)(void *const *),
 
 void simcuda::failGrid(const std::string &problem) {
   machine.problem = problem;
-  machine.wait(State::Done);
-  __builtin_unreachable(); // runGrid does not resume a thread that failed
+  void *never;
+  simcuda_switch(&never, machine.scheduler);
+  __builtin_unreachable(); // runGrid does not go on with a grid that failed
 }
 
 uint32_t simcuda::currentBlock() { return machine.block; }

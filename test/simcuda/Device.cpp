@@ -1,8 +1,10 @@
 //===- Device.cpp - A simulated device and its streams --------------------===//
 
 #include "test/simcuda/Device.h"
-#include "test/simcuda/Settings.h"
+#include "runtime/abi/fsdprt.h"
+#include "test/simcuda/Simulator.h"
 
+#include <cstring>
 #include <set>
 #include <tuple>
 
@@ -39,6 +41,49 @@ void simcuda::reportRace(int device, const Races::Conflict &conflict,
          printBytes(conflict, ranges).c_str());
 }
 
+static uint64_t sum(const Range &range) { // FNV-1a
+  auto *bytes = reinterpret_cast<const uint8_t *>(range.address);
+  uint64_t value = 0xcbf29ce484222325;
+  for (uint64_t i = 0; i < range.bytes; ++i)
+    value = (value ^ bytes[i]) * 0x100000001b3;
+  return value;
+}
+
+static bool overlap(const Range &a, const Range &b) {
+  return a.address < b.end() && b.address < a.end();
+}
+
+/// The host must leave alone what was enqueued to be read, and not read results
+/// that are not there yet: these become NaN. Pinned memory that operations
+/// before this one still touch is not looked at.
+void Device::watchHost(Operation &operation) const {
+  for (const Range &range : operation.task->ranges) {
+    const Allocation *a = simulator().memory.find(range.address, range.bytes);
+    bool free = a && a->device == Allocation::kPinned;
+    for (const OperationRef &other : pending)
+      for (const Range &touched : other->task->ranges)
+        free &= !overlap(range, touched);
+    if (!free)
+      continue;
+    if (range.access == FSDPRT_ACCESS_READ)
+      operation.hostReads.push_back({range, sum(range)});
+    else if (range.access == FSDPRT_ACCESS_WRITE)
+      std::memset(a->at(range.address), 0xff, range.bytes);
+  }
+}
+
+bool Device::hostKept(const Operation &operation) const {
+  for (const auto &[range, before] : operation.hostReads)
+    if (sum(range) != before) {
+      report("the host wrote pinned memory, %llu bytes at %llu, that %s was "
+             "enqueued to read and had not read yet",
+             (unsigned long long)range.bytes, (unsigned long long)range.address,
+             operation.identity->print().c_str());
+      return false;
+    }
+  return true;
+}
+
 OperationRef Device::add(std::shared_ptr<const Task> task,
                          const std::string &stream, size_t component,
                          Clock clock, std::vector<OperationRef> after) {
@@ -65,6 +110,7 @@ OperationRef Device::add(std::shared_ptr<const Task> task,
     operation->after.push_back(std::move(one));
   }
   operation->blockers = operation->after.size();
+  watchHost(*operation);
   pending.push_back(operation);
   return operation;
 }
@@ -130,11 +176,12 @@ void Device::finish(const OperationRef &operation) {
 
 /// Whether it went on.
 bool Device::run(const OperationRef &operation) {
-  if (operation->racing) {
+  bool begins = !operation->work;
+  if (operation->racing || (begins && !hostKept(*operation))) {
     fail(CUDA_ERROR_ILLEGAL_ADDRESS);
     return true;
   }
-  if (!operation->work)
+  if (begins)
     operation->work =
         operation->task->begin(*operation->task, operation->identity);
   CUresult result = operation->work();

@@ -105,6 +105,8 @@ private:
   std::vector<OperationRef> candidates(const OperationRef &wanted) const;
   void sort(std::vector<OperationRef> &ready);
   bool run(const OperationRef &operation);
+  void watchHost(Operation &operation) const;
+  bool hostKept(const Operation &operation) const;
   void finish(const OperationRef &operation);
 
   int index;

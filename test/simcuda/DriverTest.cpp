@@ -2,6 +2,8 @@
 
 #include "test/simcuda/TestBase.h"
 
+#include <cmath>
+
 using namespace simcuda::test;
 using ::testing::HasSubstr;
 
@@ -169,6 +171,53 @@ TEST_F(DriverTest, StreamsWaitForWordsThatTheHostWrites) {
     word[0] = 3;
     EXPECT_CUDA(d.cuStreamSynchronize(s));
     EXPECT_EQ(word[1], 9u);
+  });
+}
+
+TEST_F(DriverTest, TheHostMustNotWriteWhatIsStillToBeRead) {
+  bool said = false;
+  withSeeds([&] {
+    CUdeviceptr a = device(4);
+    float *from = pinned(1);
+    *from = 1;
+    CUstream s = stream();
+    std::string text = stderrOf([&] {
+      EXPECT_CUDA(d.cuMemcpyHtoDAsync(a, from, 4, s));
+      *from = 2;
+      d.cuStreamSynchronize(s);
+    });
+    said |= text.find("the host wrote pinned memory, 4 bytes") != text.npos;
+  });
+  EXPECT_TRUE(said);
+}
+
+TEST_F(DriverTest, ResultsThatAreNotThereYetAreNaN) {
+  bool early = false;
+  withSeeds([&] {
+    CUdeviceptr a = upload({5});
+    float *to = pinned(1);
+    *to = 4;
+    CUstream s = stream();
+    EXPECT_CUDA(d.cuMemcpyDtoHAsync(to, a, 4, s));
+    EXPECT_TRUE(*to == 5 || std::isnan(*to)) << *to;
+    early |= std::isnan(*to);
+    EXPECT_CUDA(d.cuStreamSynchronize(s));
+    EXPECT_EQ(*to, 5);
+  });
+  EXPECT_TRUE(early);
+}
+
+/// What the device itself writes first is not the host's.
+TEST_F(DriverTest, PinnedMemoryGoesThereAndBack) {
+  withSeeds([&] {
+    CUdeviceptr a = upload({5}), b = device(4);
+    float *between = pinned(1);
+    *between = 0;
+    CUstream s = stream();
+    EXPECT_CUDA(d.cuMemcpyDtoHAsync(between, a, 4, s));
+    EXPECT_CUDA(d.cuMemcpyHtoDAsync(b, between, 4, s));
+    EXPECT_CUDA(d.cuStreamSynchronize(s));
+    EXPECT_EQ(download(b, 1)[0], 5);
   });
 }
 

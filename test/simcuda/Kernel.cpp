@@ -19,16 +19,15 @@ static void failThread(const std::string &problem) {
 }
 
 static void load(const void *address, uint64_t bytes) {
-  std::string problem =
-      watched->load(static_cast<const char *>(address), bytes);
-  if (!problem.empty())
-    failThread(problem);
+  auto *at = static_cast<const char *>(address);
+  if (!watched->mayLoad(at, bytes))
+    failThread(watched->explainLoad(at, bytes));
 }
 
 static void store(void *address, uint64_t bytes) {
-  std::string problem = watched->store(static_cast<char *>(address), bytes);
-  if (!problem.empty())
-    failThread(problem);
+  auto *at = static_cast<const char *>(address);
+  if (!watched->mayStore(at, bytes))
+    failThread(watched->explainStore(at, bytes));
 }
 
 static Window makeWindow(const Allocation &a, const Range &range) {

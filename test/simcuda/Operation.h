@@ -38,6 +38,8 @@ struct Operation {
   Work work;                                     ///< null until it has begun
   bool done = false;
   bool racing = false; ///< fails when its turn comes
+  /// What it will read of pinned memory, and a sum of it when it was enqueued.
+  std::vector<std::pair<Range, uint64_t>> hostReads;
   std::chrono::steady_clock::time_point finished;
 };
 

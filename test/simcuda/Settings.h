@@ -15,7 +15,7 @@ struct Settings {
   int64_t memory = int64_t(16) << 30;
   int64_t libraryMemory = 0;
   bool uninitialized = true;
-  int64_t orders = 2;
+  int64_t orders = 1;
 
   int64_t driverVersion = 13000;
   int64_t blasVersion = 130101;
