@@ -82,7 +82,7 @@ struct fsdprt_context {
   // Of the phase that runs.
   std::string phase;
   int64_t step = -1;
-  fsdprt::MovedBytes moved; // since it was last set
+  fsdprt::StepCounts counts; // since it was last set
   fsdprt::Status error;
 
 private:

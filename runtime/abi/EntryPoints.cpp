@@ -46,8 +46,12 @@ fsdprt_status fsdprt_launch(fsdprt_context *context,
 
 fsdprt_status fsdprt_gemm(fsdprt_context *context,
                           const fsdprt_gemm_desc *desc) {
-  return issue(context, desc, [&](Operation &operation) {
-    return context->device->bindProduct(*desc, operation.dispatch);
+  return issue(context, desc, [&](Operation &operation) -> Device::Bound {
+    Device::Bound work =
+        context->device->bindProduct(*desc, operation.dispatch);
+    if (work.ok())
+      operation.counts.products = ProductWork(*desc);
+    return work;
   });
 }
 
@@ -68,7 +72,7 @@ fsdprt_status fsdprt_copy(fsdprt_context *context,
       return failure("copies ", bytes, " bytes into ", desc->op.args[1].bytes);
     if (context->holdsParameters(desc->op.args[0].buffer) ||
         context->holdsParameters(desc->op.args[1].buffer))
-      operation.moved.copied = bytes;
+      operation.counts.copied = bytes;
     return context->device->bindCopy(*desc, operation.dispatch);
   });
 }
@@ -105,9 +109,9 @@ static fsdprt_status communicate(fsdprt_context *context,
   return issue(context, desc, [&](Operation &operation) -> Device::Bound {
     FSDPRT_RETURN_IF_ERROR(checkCommunicator(*context, *desc));
     if (kind == CollectiveKind::AllGather)
-      operation.moved.gathered = desc->payload_bytes;
+      operation.counts.gathered = desc->payload_bytes;
     if (kind == CollectiveKind::ReduceScatter)
-      operation.moved.reduced = desc->payload_bytes;
+      operation.counts.reduced = desc->payload_bytes;
     return context->device->bindCollective(kind, *desc, operation.dispatch);
   });
 }

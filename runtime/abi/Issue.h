@@ -53,7 +53,7 @@ fsdprt_status issue(fsdprt_context *context, const Desc *desc, Bind bind) {
         return failOperation(*context, desc->op, bound.status());
       operation = *bound;
     }
-    context->moved += operation->moved;
+    context->counts += operation->counts;
     status = context->device->enqueue(operation->dispatch);
   } catch (const std::exception &exception) {
     status = failure("unexpected failure: ", exception.what());

@@ -7,22 +7,43 @@
 
 namespace fsdprt {
 
-/// Bytes that a step's metrics count.
-struct MovedBytes {
-  int64_t gathered = 0, reduced = 0;
-  int64_t copied = 0; // of parameters and gradients, by fsdprt_copy
+/// Floating-point operations of products, by what chips have a speed for.
+struct ProductWork {
+  int64_t f32 = 0, tf32 = 0;
+  int64_t half = 0; // bf16 or f16, sums in f32
 
-  MovedBytes &operator+=(const MovedBytes &other) {
+  ProductWork() = default;
+  /// 2 m n k of each matrix of the batch. Nothing for a product that backward
+  /// computes again: it is no progress.
+  explicit ProductWork(const fsdprt_gemm_desc &desc);
+
+  ProductWork &operator+=(const ProductWork &other) {
+    f32 += other.f32;
+    tf32 += other.tf32;
+    half += other.half;
+    return *this;
+  }
+  int64_t total() const { return f32 + tf32 + half; }
+};
+
+/// What a step's metrics count.
+struct StepCounts {
+  int64_t gathered = 0, reduced = 0; // bytes
+  int64_t copied = 0; // bytes of parameters and gradients, by fsdprt_copy
+  ProductWork products;
+
+  StepCounts &operator+=(const StepCounts &other) {
     gathered += other.gathered;
     reduced += other.reduced;
     copied += other.copied;
+    products += other.products;
     return *this;
   }
 };
 
 struct Operation {
   Dispatch dispatch;
-  MovedBytes moved;
+  StepCounts counts;
 };
 
 /// By phase and place in its issue order. A phase is a straight line: the

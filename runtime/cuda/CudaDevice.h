@@ -29,6 +29,7 @@ public:
   ~CudaDevice() override;
 
   const char *name() const override { return "cuda"; }
+  std::string chip() const override { return gpu->name(); }
 
   Expected<DeviceAddress> allocate(const ArenaSpec &arena) override;
   std::optional<DeviceMemory> memory() const override {
@@ -63,6 +64,9 @@ public:
   bool failed() const override { return !problem.ok(); }
   Status status() const override { return problem; }
   double takeBlockedSeconds() override { return times.takeBlockedSeconds(); }
+  std::optional<double> takeWaitedSeconds() override {
+    return streams.takeWaitedSeconds();
+  }
   Control &control() override { return talk; }
 
 private:

@@ -108,8 +108,7 @@ Status CudaStreams::idle(int attempt, Clock::time_point start) const {
   return Status();
 }
 
-Status CudaStreams::drain(int32_t number) {
-  Clock::time_point start = Clock::now();
+Status CudaStreams::wait(int32_t number, Clock::time_point start) const {
   for (int attempt = 0;; ++attempt) {
     CUresult result = gpu.api().cuStreamQuery(gpu.stream(number));
     if (result == CUDA_SUCCESS)
@@ -118,6 +117,13 @@ Status CudaStreams::drain(int32_t number) {
       return gpu.check("an operation on the GPU", result);
     FSDPRT_RETURN_IF_ERROR(idle(attempt, start));
   }
+}
+
+Status CudaStreams::drain(int32_t number) {
+  Clock::time_point start = Clock::now();
+  Status status = wait(number, start);
+  waitedSeconds += std::chrono::duration<double>(Clock::now() - start).count();
+  return status;
 }
 
 Status CudaStreams::drainAll() {

@@ -8,6 +8,7 @@
 
 #include <chrono>
 #include <functional>
+#include <utility>
 #include <vector>
 
 namespace fsdprt::cuda {
@@ -60,6 +61,9 @@ public:
   Status drain(int32_t number);
   Status drainAll();
 
+  /// Seconds that the host has spent in this, since the last call.
+  double takeWaitedSeconds() { return std::exchange(waitedSeconds, 0); }
+
 private:
   struct Recorded {
     CUevent event = nullptr;
@@ -67,6 +71,8 @@ private:
     uint64_t phase = 0;
   };
   Status recordFence(int32_t stream);
+  Status wait(int32_t number,
+              std::chrono::steady_clock::time_point start) const;
   Status idle(int attempt, std::chrono::steady_clock::time_point start) const;
 
   const Gpu &gpu;
@@ -76,6 +82,7 @@ private:
   Check check;
   std::vector<Recorded> events; // by the plan's number
   uint64_t phase = 0;
+  double waitedSeconds = 0;
   Event fences[FSDPRT_NUM_STREAMS]; // one a stream
 };
 

@@ -27,6 +27,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 namespace fsdprt {
@@ -101,6 +102,8 @@ public:
 
   virtual ~Device() = default;
   virtual const char *name() const = 0; // "cpu"
+  /// As its maker calls it; "" for the CPU.
+  virtual std::string chip() const { return ""; }
 
   //===--- Memory ---------------------------------------------------------===//
 
@@ -169,6 +172,10 @@ public:
 
   /// Seconds that compute has waited for other streams, since the last call.
   virtual double takeBlockedSeconds() = 0;
+
+  /// Seconds that the thread which issues has waited for the device, since the
+  /// last call. Nothing where it computes itself.
+  virtual std::optional<double> takeWaitedSeconds() { return std::nullopt; }
 
   /// The ranks' own talk: data of the host, outside of the program's
   /// communicators. Streams are idle.

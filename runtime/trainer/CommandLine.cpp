@@ -164,6 +164,13 @@ static void addMachineOptions(CLI::App &app, RunOptions &options) {
       ->type_name("WORD")
       ->check(CLI::IsMember({"off", "on"}))
       ->group("Machine");
+  app.add_option("--peak-tflops", options.peakTeraflops,
+                 "what a rank's processor could do at best, in 10^12 "
+                 "floating-point operations a second: the metric mfu is the "
+                 "share of it that the model's products use (default: that of "
+                 "the GPU, where it is known)")
+      ->type_name("X")
+      ->group("Machine");
   app.add_option("--comm-delay", options.commDelayMilliseconds,
                  "least time that each collective takes, to see how much of a "
                  "slow network is hidden (default 0)")

@@ -10,10 +10,10 @@
 namespace fsdprt {
 
 struct RunOptions {
-  std::string program; // folder
-  int ranks = 0;       // 0: as many as the program's mesh has
+  std::string program;      // folder
+  int ranks = 0;            // 0: as many as the program's mesh has
   std::string graph = "on"; // on GPUs: a step is one launch
-  std::string comm; // "": what the program's device wants
+  std::string comm;         // "": what the program's device wants
 
   std::string data, tokenizer, labels;
   bool shuffle = true;
@@ -31,6 +31,7 @@ struct RunOptions {
   int threads = 0; // 0: cores divided by the ranks of the host
   double timeoutSeconds = 60;
   double commDelayMilliseconds = 0;
+  double peakTeraflops = 0; // 0: what is known of the chip
 };
 
 /// Parses and checks; nothing if the caller should exit with `exitCode` (after

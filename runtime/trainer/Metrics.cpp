@@ -54,6 +54,10 @@ Status MetricsFile::write(const StepMetrics &metrics) {
       {"gathered_bytes", metrics.gatheredBytes},
       {"reduced_bytes", metrics.reducedBytes},
       {"local_copy_bytes", metrics.localCopyBytes}};
+  if (metrics.hostMilliseconds)
+    json["host_ms"] = finiteOrNull(*metrics.hostMilliseconds);
+  if (metrics.mfu)
+    json["mfu"] = finiteOrNull(*metrics.mfu);
   if (metrics.deviceMemory) {
     json["library_bytes"] = metrics.deviceMemory->libraries;
     json["free_bytes"] = metrics.deviceMemory->left();
@@ -79,6 +83,14 @@ Progress::Progress(int64_t steps, bool terminal)
     : steps(steps), interval(std::max<int64_t>(1, steps / 20)),
       terminal(terminal) {}
 
+/// "  mfu 41.3 %", or "" where it is not known.
+static std::string formatMfu(const StepMetrics &metrics) {
+  char text[32] = "";
+  if (metrics.mfu)
+    std::snprintf(text, sizeof(text), "  mfu %.1f %%", 100 * *metrics.mfu);
+  return text;
+}
+
 void Progress::show(const StepMetrics &metrics) {
   int64_t done = metrics.step + 1;
   if (!terminal) {
@@ -88,10 +100,10 @@ void Progress::show(const StepMetrics &metrics) {
       return;
     lastShown = now;
     std::printf("step %lld/%lld  loss %.4f  grad_norm %.4f  lr %.3g  %.1f ms  "
-                "%.0f tokens/s\n",
+                "%.0f tokens/s%s\n",
                 (long long)done, (long long)steps, metrics.loss,
                 metrics.gradNorm, metrics.learningRate, metrics.milliseconds,
-                metrics.tokensPerSecond);
+                metrics.tokensPerSecond, formatMfu(metrics).c_str());
     std::fflush(stdout);
     return;
   }
@@ -100,9 +112,10 @@ void Progress::show(const StepMetrics &metrics) {
   std::string bar(filled, '#');
   bar.resize(width, '.');
   double left = (steps - done) * metrics.milliseconds / 1000;
-  std::printf("\r[%s] %lld/%lld  loss %.4f  %.0f tokens/s  %.0f s left \033[K",
-              bar.c_str(), (long long)done, (long long)steps, metrics.loss,
-              metrics.tokensPerSecond, left);
+  std::printf(
+      "\r[%s] %lld/%lld  loss %.4f  %.0f tokens/s%s  %.0f s left \033[K",
+      bar.c_str(), (long long)done, (long long)steps, metrics.loss,
+      metrics.tokensPerSecond, formatMfu(metrics).c_str(), left);
   std::fflush(stdout);
   barShown = true;
 }

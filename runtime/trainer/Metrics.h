@@ -21,6 +21,10 @@ struct StepMetrics {
   /// Bytes of parameters and gradients that were merely moved within the rank.
   int64_t localCopyBytes = 0;
   std::optional<DeviceMemory> deviceMemory;
+  /// In which the thread that issues did not wait for the device.
+  std::optional<double> hostMilliseconds;
+  /// Share of the step in which the products could be done at best.
+  std::optional<double> mfu;
 };
 
 /// One JSON object a line, each written at once, so a file cut short still

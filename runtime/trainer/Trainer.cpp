@@ -5,14 +5,15 @@
 #include "abi/Context.h"
 #include "core/Exceptions.h"
 #include "core/PlanCheck.h"
-#include "cuda/CudaDevice.h"
 #include "io/OutputFile.h"
 #include "io/Safetensors.h"
 #include "trainer/Failure.h"
 #include "trainer/Heartbeat.h"
 #include "trainer/Input.h"
+#include "trainer/MakeDevice.h"
 #include "trainer/Metrics.h"
 #include "trainer/OutputFiles.h"
+#include "trainer/PeakSpeed.h"
 #include "trainer/Program.h"
 #include "trainer/Resident.h"
 #include "trainer/SameProgram.h"
@@ -43,6 +44,7 @@ public:
 private:
   Status openFiles();
   Status loadProgram();
+  void findPeak();
   Status runPhases(const char *when, int64_t step);
   Status train();
   Status runStep(int64_t step, Progress &progress);
@@ -66,6 +68,7 @@ private:
   std::unique_ptr<Program> program;
   std::unique_ptr<fsdprt_context> context;
   std::unique_ptr<Heartbeat> heartbeat; // where there is a disk to wait for
+  std::optional<PeakSpeed> peak;        // of the device, where it is known
   std::vector<StepMetrics> history;
   bool planMatches = true;
   int64_t lostMetrics = 0; // lines that could not be written
@@ -89,21 +92,6 @@ Status Trainer::openFiles() {
   if (std::string hint = isFirst() && data ? data->hint() : ""; !hint.empty())
     reportWarning("'" + options.data + "': " + hint);
   return Status();
-}
-
-/// Makes the device that the program was compiled for.
-static fsdprt_context::MakeDevice deviceOf(const RunOptions &options,
-                                           const Manifest &manifest,
-                                           const RankSetup &setup) {
-  if (manifest.target != "cuda")
-    return CpuDevice::create;
-  return [&](Communicator &communicator, Device::Options deviceOptions) {
-    deviceOptions.graphs = options.graph == "on";
-    if (communicator.rank() == 0) // the others would say the same
-      deviceOptions.onWarning = reportWarning;
-    return cuda::CudaDevice::create(manifest, setup.place, setup.exchanges,
-                                    communicator, std::move(deviceOptions));
-  };
 }
 
 Status Trainer::loadProgram() {
@@ -140,6 +128,17 @@ Status Trainer::loadProgram() {
       memory && isFirst())
     printDeviceMemory(*memory, manifest.arenas.size());
   return Status();
+}
+
+void Trainer::findPeak() {
+  std::string chip = context->device->chip();
+  peak = options.peakTeraflops > 0
+             ? PeakSpeed::ofTeraflops(options.peakTeraflops)
+             : PeakSpeed::ofChip(chip);
+  if (!peak && !chip.empty() && isFirst() && options.steps > 0)
+    std::printf("mfu is not told: the peak speed of '%s' is not known; give it "
+                "with --peak-tflops\n",
+                chip.c_str());
 }
 
 Status Trainer::runPhases(const char *when, int64_t step) {
@@ -187,8 +186,9 @@ Status Trainer::runStep(int64_t step, Progress &progress) {
   metrics.learningRate = learningRateAt(options, step);
   context->writeScalar("lr", metrics.learningRate);
   context->writeScalar("step", double(step + 1));
-  context->moved = MovedBytes();
+  context->counts = StepCounts();
   context->device->takeBlockedSeconds();
+  context->device->takeWaitedSeconds();
   FSDPRT_RETURN_IF_ERROR(runPhases("step", step));
   FSDPRT_RETURN_IF_ERROR(readResults(metrics));
   std::chrono::duration<double> seconds =
@@ -199,10 +199,14 @@ Status Trainer::runStep(int64_t step, Progress &progress) {
   metrics.plannedPeakBytes = manifest.plannedPeakBytes;
   metrics.measuredPeakBytes = context->recorder.peakBytes();
   metrics.exposedMilliseconds = context->device->takeBlockedSeconds() * 1000;
-  metrics.gatheredBytes = context->moved.gathered;
-  metrics.reducedBytes = context->moved.reduced;
+  if (std::optional<double> waited = context->device->takeWaitedSeconds())
+    metrics.hostMilliseconds = metrics.milliseconds - *waited * 1000;
+  if (peak)
+    metrics.mfu = peak->secondsOf(context->counts.products) / seconds.count();
+  metrics.gatheredBytes = context->counts.gathered;
+  metrics.reducedBytes = context->counts.reduced;
   metrics.deviceMemory = context->device->memory();
-  metrics.localCopyBytes = context->moved.copied;
+  metrics.localCopyBytes = context->counts.copied;
   history.push_back(metrics);
   if (metricsFile)
     writeMetrics(metrics);
@@ -229,6 +233,7 @@ Status Trainer::train() {
       return file.status();
     metricsFile.emplace(std::move(*file));
   }
+  findPeak();
   Progress progress(options.steps, setup.terminal);
   Status status;
   for (int64_t step = 0; step < options.steps && status.ok(); ++step)

@@ -54,6 +54,7 @@ class Runs(ToolTest):
         for value in "0", "inf", "nan":
             self.refused_at_once([f"--timeout is {value}", "(0, 1e+09]"], "--steps", "3", "--timeout", value)
         self.refused_at_once(["--comm-delay is nan", "[0, 1e+09]"], "--steps", "3", "--comm-delay", "nan")
+        self.refused_at_once(["--peak-tflops is 0", "(0, 1e+09]"], "--steps", "3", "--peak-tflops", "0")
         self.refused_at_once(["--steps is given 2 times", "once"], "--steps", "3", "--steps", "3")
         self.refused_at_once(["cannot read --lr 'abc', expected a number"], "--steps", "3", "--lr", "abc")
 

@@ -3,13 +3,14 @@
 streams run, and say what is missing or has failed."""
 import itertools
 import json
+import math
 import os
 import signal
 import subprocess
 import time
 import unittest
 
-from harness import BIN, FIXTURES, RUN, TOKENS, ToolTest, content, execute, lines_of
+from harness import BIN, FIXTURES, RUN, TOKENS, ToolTest, content, entry, execute, lines_of
 
 SIMULATOR = os.path.join(os.path.dirname(BIN), "test", "simcuda")
 GPT2 = os.path.join(FIXTURES, "gpt2", "dynamo18-dyn-raw.onnx")
@@ -106,6 +107,28 @@ class Trains(Gpu):
         self.assertTrue(any("reduce_scatter" in name for name in names), names)
         self.assertEqual({e["args"]["step"] for e in events}, {2})
         self.assertIsNotNone(lines_of(metrics)[0]["exposed_comm_ms"])
+
+    def test_mfu(self):
+        """Of the products that a step has by the model's shapes, in the time that it took; on CPUs as well. Told only
+        where a peak is known."""
+        shapes = entry(os.path.join("gpt2", "dynamo18-dyn-raw.onnx"))["parameters"]
+        weights = sum(math.prod(shape) for name, shape in shapes
+                      if len(shape) == 2 and name not in ("transformer.wpe.weight", "lm_head.weight"))
+        flops = 3 * 2 * (2 * 8) * weights  # forward, and a gradient of either operand
+        flags = "--recompute", "transformer.h.*"
+        for program in self.cpu_program("c.fsdp"), self.gpu_program("g.fsdp"), self.gpu_program("r.fsdp", *flags):
+            lines, _ = self.outcome(program, "--peak-tflops", "0.5")
+            for line in lines:
+                self.assertAlmostEqual(line["mfu"] * line["step_ms"] / 1000, flops / 0.5e12, delta=1e-6 * flops / 0.5e12)
+                self.assertEqual("host_ms" in line, "c.fsdp" not in program)
+                self.assertTrue(0 < line.get("host_ms", line["step_ms"]) <= line["step_ms"])
+        status, output, _ = self.run_gpu(program, "--peak-tflops", "0.5")
+        self.assertRegex(output, r"(?m)^step 1/3 .* tokens/s  mfu \d+\.\d %$")
+        metrics = self.path("m.jsonl")
+        status, output, errors = self.run_gpu(program, "--metrics", metrics)
+        self.assertEqual((status, errors), (0, ""))
+        self.assertIn("mfu is not told: the peak speed of 'simulated GPU' is not known; give it with --peak-tflops\n", output)
+        self.assertNotIn("mfu", lines_of(metrics)[0])
 
     def test_where_capturing_fails(self):
         """A warning, and the same training."""

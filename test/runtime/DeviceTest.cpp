@@ -228,11 +228,11 @@ TEST(Device, BindsAnOperationOnce) {
   ASSERT_TRUE(run.phase("once", -1).ok());
   run.step(0);
   int bound = run.opaque->numBound;
-  int64_t gathered = run.context->moved.gathered;
+  int64_t gathered = run.context->counts.gathered;
   EXPECT_GT(gathered, 0);
   run.step(1);
   EXPECT_EQ(run.opaque->numBound, bound);
-  EXPECT_EQ(run.context->moved.gathered, 2 * gathered); // counts each time
+  EXPECT_EQ(run.context->counts.gathered, 2 * gathered); // counts each time
 }
 
 /// Tests that what a phase issues in an operation's place is bound anew, not
