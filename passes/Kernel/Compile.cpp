@@ -6,7 +6,9 @@
 
 #include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Dialect/NVVM/NVVMToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Export.h"
+#include "mlir/Target/LLVMIR/LLVMTranslationInterface.h"
 #include "llvm/IR/Instructions.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Operator.h"
@@ -90,10 +92,19 @@ static void allowContraction(llvm::Function &function) {
         instruction.setHasAllowContract(true);
 }
 
+void fsdp::registerTranslations(MLIRContext &context) {
+  auto *dialect = context.getLoadedDialect<LLVM::LLVMDialect>();
+  if (dialect &&
+      dialect->getRegisteredInterface<LLVMTranslationDialectInterface>())
+    return;
+  registerBuiltinDialectTranslation(context);
+  registerLLVMDialectTranslation(context);
+  registerNVVMDialectTranslation(context);
+}
+
 FailureOr<std::unique_ptr<llvm::Module>>
 fsdp::translateKernel(ModuleOp kernel, llvm::LLVMContext &context) {
-  registerBuiltinDialectTranslation(*kernel.getContext());
-  registerLLVMDialectTranslation(*kernel.getContext());
+  registerTranslations(*kernel.getContext());
   std::unique_ptr<llvm::Module> module =
       translateModuleToLLVMIR(kernel, context);
   if (!module)

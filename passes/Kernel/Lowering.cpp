@@ -1,5 +1,6 @@
 //===- Lowering.cpp - Loops to the LLVM dialect ---------------------------===//
 #include "passes/Kernel/Lowering.h"
+#include "passes/Kernel/Compile.h"
 #include "passes/Kernel/MathExpansion.h"
 
 #include "mlir/Conversion/AffineToStandard/AffineToStandard.h"
@@ -28,9 +29,6 @@
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/Pass/PassManager.h"
-#include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
-#include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
-#include "mlir/Target/LLVMIR/Dialect/NVVM/NVVMToLLVMIRTranslation.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 #include "mlir/Transforms/Passes.h"
 
@@ -109,9 +107,7 @@ LogicalResult fsdp::loadKernelDialects(MLIRContext *context) {
       LLVM::LLVMDialect, math::MathDialect, memref::MemRefDialect,
       NVVM::NVVMDialect, scf::SCFDialect, tensor::TensorDialect,
       vector::VectorDialect>();
-  registerBuiltinDialectTranslation(*context);
-  registerLLVMDialectTranslation(*context);
-  registerNVVMDialectTranslation(*context);
+  registerTranslations(*context);
   // What passes depend on besides, they load when they run.
   OwningOpRef<ModuleOp> empty = ModuleOp::create(UnknownLoc::get(context));
   return lowerKernel(*empty);

@@ -3,7 +3,6 @@
 #include "passes/Kernel/Gpu.h"
 
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
-#include "mlir/Target/LLVMIR/Dialect/NVVM/NVVMToLLVMIRTranslation.h"
 #include "llvm/MC/MCSubtargetInfo.h"
 #include "llvm/Support/TargetSelect.h"
 #include "llvm/Target/TargetMachine.h"
@@ -67,7 +66,6 @@ fsdp::translateGpuKernel(ModuleOp kernel, StringRef chip,
   if (!knowsCpu(target))
     return kernel.emitError("unknown GPU '")
            << chip << "', expected one of LLVM's names, as sm_90";
-  registerNVVMDialectTranslation(*kernel.getContext());
   auto module = translateKernel(kernel, context);
   if (succeeded(module) && sharedBytes(**module) > kMaxSharedBytes) {
     return kernel.emitError("the kernel '")

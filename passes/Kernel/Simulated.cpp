@@ -14,7 +14,6 @@
 #include "passes/Kernel/Gpu.h"
 #include "runtime/abi/simulated.h"
 
-#include "mlir/Target/LLVMIR/Dialect/NVVM/NVVMToLLVMIRTranslation.h"
 #include "llvm/Analysis/ValueTracking.h"
 #include "llvm/IR/IRBuilder.h"
 #include "llvm/IR/InstIterator.h"
@@ -140,7 +139,6 @@ static void addCaller(llvm::Module &module, StringRef symbol) {
 FailureOr<std::unique_ptr<llvm::Module>>
 fsdp::translateForSimulator(ModuleOp kernel, StringRef symbol,
                             llvm::LLVMContext &context) {
-  registerNVVMDialectTranslation(*kernel.getContext());
   auto module = translateKernel(kernel, context);
   if (failed(module))
     return failure();

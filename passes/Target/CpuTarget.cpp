@@ -111,23 +111,27 @@ CpuTarget::compileKernels(MutableArrayRef<ProgramKernel> kernels,
   FailureOr<KernelTarget> target = getKernelTarget(options.cpu);
   if (failed(target)) // whoever compiles has asked before
     return failure();
-  std::vector<CodeFile> files(kernels.size());
+  std::vector<SmallVector<char, 0>> objects(kernels.size());
   auto compileOne = [&](size_t i) -> LogicalResult {
     ProgramKernel &kernel = kernels[i];
     OwningOpRef<ModuleOp> own = ModuleOp::create(kernel.op.getLoc());
     FailureOr<CompiledKernelInfo> info =
         emitKernel(kernel.op, *own, kernel.symbol);
-    SmallVector<char, 0> object;
-    if (failed(info) || failed(compileKernel(*own, *target, object)))
+    if (failed(info) || failed(compileKernel(*own, *target, objects[i])))
       return failure();
     kernel.shape = shapeOf(*info);
-    // Not the symbol: a plan written by hand may name a kernel anything.
-    files[i] = {"k" + std::to_string(i) + ".o", "object"};
-    return options.write(files[i].name,
-                         StringRef(object.data(), object.size()));
+    return success();
   };
   if (failed(compileInParallel(kernels, options, compileOne)))
     return failure();
+  std::vector<CodeFile> files;
+  for (auto [i, object] : llvm::enumerate(objects)) {
+    // Not the symbol: a plan written by hand may name a kernel anything.
+    files.push_back({"k" + std::to_string(i) + ".o", "object"});
+    if (failed(options.write(files.back().name,
+                             StringRef(object.data(), object.size()))))
+      return failure();
+  }
   return files;
 }
 

@@ -101,13 +101,11 @@ fsdp::compileForSimulator(MutableArrayRef<ProgramKernel> kernels,
   FailureOr<KernelTarget> target = getSimulatorTarget();
   if (failed(target))
     return emitError(kernels) << "LLVM does not know this host's CPU";
-  std::vector<std::string> objects(kernels.size());
-  auto write = [&](llvm::Module &module, size_t i) -> LogicalResult {
-    SmallVector<char, 0> object;
-    if (failed(compileToObject(module, *target, object)))
-      return emitError(kernels) << "cannot generate code for the kernels";
-    objects[i] = "g" + std::to_string(i) + ".o";
-    return options.write(objects[i], StringRef(object.data(), object.size()));
+  std::vector<SmallVector<char, 0>> objects(kernels.size() + 1);
+  auto generate = [&](llvm::Module &module, size_t i) -> LogicalResult {
+    if (succeeded(compileToObject(module, *target, objects[i])))
+      return success();
+    return emitError(kernels) << "cannot generate code for the kernels";
   };
   std::vector<SimulatedKernel> table(kernels.size());
   auto compileOne = [&](size_t i) -> LogicalResult {
@@ -123,17 +121,23 @@ fsdp::compileForSimulator(MutableArrayRef<ProgramKernel> kernels,
                        kernel.op.getOutputs().size() +
                        (kernel.shape.scratchBytes ? 2 : 1);
     table[i] = {kernel.symbol, numArgs, int(kernel.shape.grid->threads)};
-    return write(**module, i);
+    return generate(**module, i);
   };
   if (failed(compileInParallel(kernels, options, compileOne)))
     return failure();
   llvm::LLVMContext context;
   llvm::Module tables("tables", context);
   addSimulatorTable(tables, table);
-  objects.emplace_back();
-  if (failed(write(tables, kernels.size())))
+  if (failed(generate(tables, kernels.size())))
     return failure();
-  if (std::string problem = linkShared(options.folder, objects, "kernels.so",
+  std::vector<std::string> names;
+  for (auto [i, object] : llvm::enumerate(objects)) {
+    names.push_back("g" + std::to_string(i) + ".o");
+    if (failed(options.write(names.back(),
+                             StringRef(object.data(), object.size()))))
+      return failure();
+  }
+  if (std::string problem = linkShared(options.folder, names, "kernels.so",
                                        /*isWhole=*/true);
       !problem.empty())
     return emitError(kernels) << "linking the kernels failed: " << problem;

@@ -50,7 +50,7 @@ struct CodeFile {
 struct CodeOptions {
   std::string folder;         ///< where the files are
   std::string cpu = "native"; ///< LLVM's name of the host's CPU
-  /// Writes a file there, or fails with an error; for several threads at once.
+  /// Writes a file there, or fails with an error.
   std::function<mlir::LogicalResult(llvm::StringRef name,
                                     llvm::StringRef content)>
       write;

@@ -53,10 +53,20 @@ static bool overlap(const Range &a, const Range &b) {
   return a.address < b.end() && b.address < a.end();
 }
 
+/// Whether something that the operation comes after waits for the host yet.
+static bool comesAfterHost(const Operation &operation) {
+  return std::any_of(operation.after.begin(), operation.after.end(),
+                     [](const OperationRef &one) {
+                       return one->task->waitsForHost || comesAfterHost(*one);
+                     });
+}
+
 /// The host must leave alone what was enqueued to be read, and not read results
 /// that are not there yet: these become NaN. Pinned memory that operations
 /// before this one still touch is not looked at.
 void Device::watchHost(Operation &operation) const {
+  if (comesAfterHost(operation))
+    return;
   for (const Range &range : operation.task->ranges) {
     const Allocation *a = simulator().memory.find(range.address, range.bytes);
     bool free = a && a->device == Allocation::kPinned;

@@ -191,6 +191,25 @@ TEST_F(DriverTest, TheHostMustNotWriteWhatIsStillToBeRead) {
   EXPECT_TRUE(said);
 }
 
+TEST_F(DriverTest, TheHostMayWriteBeforeTheWordThatIsWaitedFor) {
+  withSeeds([&] {
+    CUdeviceptr a = device(4);
+    float *from = pinned(1);
+    auto *word = reinterpret_cast<volatile uint32_t *>(pinned(1));
+    CUdeviceptr address;
+    EXPECT_CUDA(
+        d.cuMemHostGetDevicePointer(&address, const_cast<uint32_t *>(word), 0));
+    *word = 0;
+    CUstream s = stream();
+    EXPECT_CUDA(d.cuStreamWaitValue32(s, address, 1, CU_STREAM_WAIT_VALUE_GEQ));
+    EXPECT_CUDA(d.cuMemcpyHtoDAsync(a, from, 4, s));
+    *from = 2;
+    *word = 1;
+    EXPECT_CUDA(d.cuStreamSynchronize(s));
+    EXPECT_EQ(download(a, 1), std::vector<float>{2});
+  });
+}
+
 TEST_F(DriverTest, ResultsThatAreNotThereYetAreNaN) {
   bool early = false;
   withSeeds([&] {

@@ -25,6 +25,9 @@ struct Task {
   /// Whether `ranges` are all that it touches; what a kernel touches that was
   /// not announced is known when it has run.
   bool declared = true;
+  /// Ends when the host says so: what comes after it may read what the host
+  /// writes until then.
+  bool waitsForHost = false;
   /// Called when its turn comes, with the task as it was announced.
   std::function<Work(const Task &, const IdentityRef &)> begin;
 };

@@ -91,10 +91,11 @@ SIMCUDA_API cuStreamSynchronize(CUstream stream) {
 /// A word of memory as the device sees it. What orders its readers and writers
 /// is its value, so it takes no part in the search for races.
 static CUresult
-enqueueWord(const char *name, CUstream stream, CUdeviceptr address,
+enqueueWord(const char *name, CUstream stream, CUdeviceptr address, bool waits,
             std::function<CUresult(volatile uint32_t *word)> touch) {
   Task task;
   task.name = name;
+  task.waitsForHost = waits;
   task.begin = [=](const Task &, const IdentityRef &who) -> Work {
     return [=]() -> CUresult {
       char *word = translate(*stream->device, address, 4, *who);
@@ -110,12 +111,13 @@ SIMCUDA_API cuStreamWaitValue32_v2(CUstream stream, CUdeviceptr address,
   std::lock_guard lock(mutex());
   if (address % 4 || flags > CU_STREAM_WAIT_VALUE_EQ)
     return CUDA_ERROR_INVALID_VALUE;
-  return enqueueWord(
-      "cuStreamWaitValue32", stream, address, [=](volatile uint32_t *word) {
-        int32_t ahead = int32_t(*word - value);
-        bool is = flags == CU_STREAM_WAIT_VALUE_EQ ? ahead == 0 : ahead >= 0;
-        return is ? CUDA_SUCCESS : CUDA_ERROR_NOT_READY;
-      });
+  return enqueueWord("cuStreamWaitValue32", stream, address, /*waits=*/true,
+                     [=](volatile uint32_t *word) {
+                       int32_t ahead = int32_t(*word - value);
+                       bool is = flags == CU_STREAM_WAIT_VALUE_EQ ? ahead == 0
+                                                                  : ahead >= 0;
+                       return is ? CUDA_SUCCESS : CUDA_ERROR_NOT_READY;
+                     });
 }
 
 SIMCUDA_API cuStreamWriteValue32_v2(CUstream stream, CUdeviceptr address,
@@ -123,7 +125,7 @@ SIMCUDA_API cuStreamWriteValue32_v2(CUstream stream, CUdeviceptr address,
   std::lock_guard lock(mutex());
   if (address % 4 || flags != CU_STREAM_WRITE_VALUE_DEFAULT)
     return CUDA_ERROR_INVALID_VALUE;
-  return enqueueWord("cuStreamWriteValue32", stream, address,
+  return enqueueWord("cuStreamWriteValue32", stream, address, /*waits=*/false,
                      [=](volatile uint32_t *word) {
                        *word = value;
                        markWritten(address, 4);
