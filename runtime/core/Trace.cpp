@@ -15,6 +15,10 @@ std::vector<TraceSpan> TraceRing::take() const {
   return all;
 }
 
+std::string fsdprt::displayName(const fsdprt_op &op) {
+  return op.unit[0] ? std::string(op.unit) + " " + op.name : op.name;
+}
+
 int64_t Trace::now() {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(
              std::chrono::steady_clock::now().time_since_epoch())

@@ -20,6 +20,9 @@
 
 namespace fsdprt {
 
+/// What traces and profilers call an operation: unit and name, as in the plan.
+std::string displayName(const fsdprt_op &op);
+
 /// One stretch of time on a stream.
 struct TraceSpan {
   enum class Kind : int32_t {

@@ -271,6 +271,7 @@ Status CudaDevice::enqueue(const Dispatch &operation) {
 Status CudaDevice::issue(const Dispatch &operation) {
   CudaWork &work = cudaWorkOf(operation);
   const fsdprt_op &op = *operation.op;
+  Ranges::Range range = ranges.of(op);
   markOperation(options.slot, operation.mark, OperationState::Issued);
   FSDPRT_RETURN_IF_ERROR(times.beforeWaits(operation));
   FSDPRT_RETURN_IF_ERROR(streams.waitForEvents(op));
@@ -287,15 +288,20 @@ Status CudaDevice::issue(const Dispatch &operation) {
   return Status();
 }
 
+Status CudaDevice::launchGraph() {
+  Ranges::Range range = ranges.of("graph");
+  return graphs.launch();
+}
+
 /// The end of a phase's operations: a graph of them is made, or runs.
 Status CudaDevice::join() {
   if (graphs.mode() == GraphRunner::Mode::Capture) {
     FSDPRT_RETURN_IF_ERROR(host.download());
     if (Status status = graphs.endCapture(); !status.ok())
       return replace(status);
-    FSDPRT_RETURN_IF_ERROR(graphs.launch());
+    FSDPRT_RETURN_IF_ERROR(launchGraph());
   } else if (graphs.mode() == GraphRunner::Mode::Replay) {
-    FSDPRT_RETURN_IF_ERROR(graphs.launch());
+    FSDPRT_RETURN_IF_ERROR(launchGraph());
     host.expectDownloads();
   }
   return drain();

@@ -10,6 +10,7 @@
 #include "cuda/LtProducts.h"
 #include "cuda/MemoryUse.h"
 #include "cuda/NcclGroup.h"
+#include "cuda/Ranges.h"
 #include "cuda/StagedCollective.h"
 #include "cuda/Timeline.h"
 #include "device/CommunicationThread.h"
@@ -78,6 +79,7 @@ private:
                    const Dispatch &operation);
   Status checkKernels();
   Status issue(const Dispatch &operation);
+  Status launchGraph();
   Status join();
   Status replace(const Status &problem);
   Status finishPhase();
@@ -85,6 +87,7 @@ private:
   const std::shared_ptr<Gpu> gpu;
   MemoryUse memoryUse;
   const Options options;
+  const Ranges ranges;
   StreamState talkState;
   CommunicationThread talk; // the ranks' own
   Communicator &communicator;

@@ -21,11 +21,6 @@ static const char *const streamNames[FSDPRT_NUM_STREAMS] = {"compute", "gather",
 // Events
 //===----------------------------------------------------------------------===//
 
-/// As the plan says it: "transformer.h.3 all_gather".
-static std::string nameOf(const fsdprt_op &op) {
-  return op.unit[0] ? std::string(op.unit) + " " + op.name : op.name;
-}
-
 static int64_t bytesOf(const fsdprt_op &op) {
   int64_t bytes = 0;
   for (int32_t i = 0; i < op.num_args; ++i)
@@ -87,7 +82,7 @@ private:
       args["scope"] = span.op->scope;
       args["bytes"] = bytesOf(*span.op);
       category = "dispatch";
-      name = nameOf(*span.op);
+      name = displayName(*span.op);
     }
     if (span.kind == TraceSpan::Kind::Wait) {
       category = "wait";
@@ -112,7 +107,7 @@ private:
           (!latest || latest->end < found->second->end))
         latest = found->second;
     }
-    return latest ? nameOf(*latest->op) : "all streams";
+    return latest ? displayName(*latest->op) : "all streams";
   }
 
   const std::vector<std::string> &phases;

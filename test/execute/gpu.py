@@ -32,6 +32,14 @@ class Gpu(ToolTest):
     def cpu_program(self, name, *flags):
         return self.program(name, *flags, model=GPT2, dims=DIMS)
 
+    def libraries(self, *names):
+        """A folder that holds only these of the simulator's libraries."""
+        folder = self.path("-".join(("lib", *names)))
+        os.makedirs(folder)
+        for name in names:
+            os.symlink(os.path.join(SIMULATOR, name), os.path.join(folder, name))
+        return folder
+
     def run_gpu(self, program, *flags, steps=3, **settings):
         return execute(RUN, program, "--data", TOKENS, "--steps", str(steps), *flags,
                        env=self.environment(**settings), timeout=240)
@@ -108,6 +116,23 @@ class Trains(Gpu):
         self.assertEqual({e["args"]["step"] for e in events}, {2})
         self.assertIsNotNone(lines_of(metrics)[0]["exposed_comm_ms"])
 
+    def test_ranges(self):
+        """What a profiler is told, where NVTX is: every operation as it is enqueued, under the plan's name, and then
+        graphs. Without NVTX the same bits."""
+        program, ranges = self.gpu_program("g.fsdp"), self.path("ranges")
+        _, bits = self.outcome(program, SIMCUDA_RANGES=ranges)
+        lines = content(ranges).decode().splitlines()
+        first = lines.index(" graph")  # one of three steps is run, one captured and launched within its join
+        self.assertEqual(lines[first - 1:first + 2], ["join", " graph", "graph"])
+        self.assertEqual(sum("graph" in line for line in lines), 2)
+        self.assertEqual(lines[:first].count("transformer.h.0 attention"), 2)
+        self.assertEqual(lines[first:].count("transformer.h.0 attention"), 0)
+        self.assertEqual(sum(line[0] == " " for line in lines), 1)
+        without = self.libraries("libcuda.so.1", "libcublasLt.so.13", "libnccl.so.2")
+        os.remove(ranges)
+        self.assertEqual(self.outcome(program, libraries=without, SIMCUDA_RANGES=ranges)[1], bits)
+        self.assertFalse(os.path.exists(ranges))
+
     def test_mfu(self):
         """Of the products that a step has by the model's shapes, in the time that it took; on CPUs as well. Told only
         where a peak is known."""
@@ -148,14 +173,6 @@ class SaysWhatIsWrong(Gpu):
 
     def refused(self, *words, program=None, flags=(), **settings):
         self.assertOneError(self.run_gpu(program or self.model, *flags, **settings), *words)
-
-    def libraries(self, *names):
-        """A folder that holds only these of the simulator's libraries."""
-        folder = self.path("-".join(("lib", *names)))
-        os.makedirs(folder)
-        for name in names:
-            os.symlink(os.path.join(SIMULATOR, name), os.path.join(folder, name))
-        return folder
 
     def test_no_driver_or_one_too_old(self):
         self.refused("the CUDA driver", "libcuda.so.1", "--target cpu", libraries=self.libraries())
