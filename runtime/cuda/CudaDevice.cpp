@@ -19,7 +19,7 @@ CudaDevice::CudaDevice(std::shared_ptr<Gpu> given, const Manifest &manifest,
       options(std::move(settings)), talk(communicator, talkState, options),
       communicator(communicator), streams(*gpu, options),
       times(*gpu, streams, options.trace), graphs(*gpu, streams),
-      host(*gpu, streams), words(*gpu) {}
+      host(*gpu, streams), words(*gpu), arenas(*gpu, options) {}
 
 /// What the CPU's device does and this one does not.
 static Status checkOptions(const Device::Options &options) {
@@ -69,22 +69,17 @@ CudaDevice::~CudaDevice() {
   // Nothing of it may be in use when memory goes; after a fault it is not.
   if (!failed())
     (void)streams.drainAll();
-  for (CUdeviceptr arena : arenas)
-    gpu->api().cuMemFree(arena);
+  if (nccl && !failed())
+    nccl->deregisterWindows();
 }
 
 Expected<DeviceAddress> CudaDevice::allocate(const ArenaSpec &arena) {
   if (arenas.empty())
     FSDPRT_RETURN_IF_ERROR(memoryUse.checkFits(talk));
-  CUdeviceptr address = 0;
-  CUresult result = gpu->api().cuMemAlloc(
-      &address, size_t(std::max<int64_t>(arena.bytes, 1)));
-  if (result != CUDA_SUCCESS)
-    return failure("cannot allocate ", arena.bytes, " bytes for arena '",
-                   arena.name, "' on the GPU (", gpu->name(),
-                   "): ", gpu->api().describe(result));
-  arenas.push_back(address);
-  return DeviceAddress(address);
+  auto address = arenas.allocate(arena, nccl.get(), talk);
+  if (!address.ok())
+    return address.status();
+  return DeviceAddress(*address);
 }
 
 //===----------------------------------------------------------------------===//

@@ -4,6 +4,7 @@
 #define FSDPRT_CUDA_CUDADEVICE_H
 
 #include "cuda/CudaWork.h"
+#include "cuda/GpuArenas.h"
 #include "cuda/GraphRunner.h"
 #include "cuda/HostMemory.h"
 #include "cuda/KernelImage.h"
@@ -99,7 +100,7 @@ private:
   std::optional<KernelImage> kernels;
   std::unique_ptr<LtProducts> products; // null: none were asked for
   std::unique_ptr<NcclGroup> nccl;      // null: one rank, or staged
-  std::vector<CUdeviceptr> arenas;
+  GpuArenas arenas;
   std::vector<const Dispatch *> launches; // of all phases
   Status problem;                         // the first that came late
 };

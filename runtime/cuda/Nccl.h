@@ -25,7 +25,8 @@ struct Nccl {
 
   /// Whether memory can be registered as a symmetric window (2.27).
   bool hasWindows() const {
-    return ncclCommWindowRegister && ncclCommWindowDeregister;
+    return version >= 22700 && ncclCommWindowRegister &&
+           ncclCommWindowDeregister;
   }
 
   /// A failure unless `result` is ncclSuccess or ncclInProgress:

@@ -42,20 +42,20 @@ Expected<std::unique_ptr<NcclGroup>> NcclGroup::create(Control &control,
   Expected<Nccl> nccl = Nccl::load();
   if (!nccl.ok())
     return nccl.status();
-  std::unique_ptr<NcclGroup> group(
-      new NcclGroup(std::move(*nccl), rank, control.numRanks()));
+  std::unique_ptr<NcclGroup> group(new NcclGroup(
+      std::move(*nccl), rank, control.numRanks(), timeoutSeconds));
   for (int i = 0; i < count; ++i) {
     ncclUniqueId id = {};
     if (rank == 0)
       FSDPRT_RETURN_IF_ERROR(group->nccl.check(
           "ncclGetUniqueId", group->nccl.ncclGetUniqueId(&id), nullptr));
     FSDPRT_RETURN_IF_ERROR(broadcast(control, rank, id));
-    FSDPRT_RETURN_IF_ERROR(group->add(id, timeoutSeconds));
+    FSDPRT_RETURN_IF_ERROR(group->add(id));
   }
   return group;
 }
 
-Status NcclGroup::add(const ncclUniqueId &id, double timeoutSeconds) {
+Status NcclGroup::add(const ncclUniqueId &id) {
   ncclConfig_t config;
   config.blocking = 0;
   ncclComm_t comm = nullptr;
@@ -63,12 +63,19 @@ Status NcclGroup::add(const ncclUniqueId &id, double timeoutSeconds) {
       nccl.ncclCommInitRankConfig(&comm, ranks, id, rank, &config);
   FSDPRT_RETURN_IF_ERROR(nccl.check("ncclCommInitRankConfig", result, comm));
   comms.push_back(comm);
+  return meet("ncclCommInitRankConfig", result, comm);
+}
+
+/// Until all ranks have made the call.
+Status NcclGroup::meet(const char *call, ncclResult_t result,
+                       ncclComm_t comm) const {
+  FSDPRT_RETURN_IF_ERROR(nccl.check(call, result, comm));
   auto start = std::chrono::steady_clock::now();
   while (result == ncclInProgress) {
     FSDPRT_RETURN_IF_ERROR(nccl.check("ncclCommGetAsyncError",
                                       nccl.ncclCommGetAsyncError(comm, &result),
                                       comm));
-    FSDPRT_RETURN_IF_ERROR(nccl.check("ncclCommInitRankConfig", result, comm));
+    FSDPRT_RETURN_IF_ERROR(nccl.check(call, result, comm));
     if (std::chrono::steady_clock::now() - start >
         std::chrono::duration<double>(timeoutSeconds))
       return failure("NCCL's ranks have not met within ", timeoutSeconds,
@@ -82,6 +89,8 @@ Status NcclGroup::add(const ncclUniqueId &id, double timeoutSeconds) {
 NcclGroup::~NcclGroup() {
   for (ncclComm_t comm : comms)
     nccl.ncclCommAbort(comm);
+  for (void *taken : memory)
+    nccl.ncclMemFree(taken);
 }
 
 Status NcclGroup::check() const {
@@ -104,6 +113,39 @@ Status NcclGroup::settle(const char *call, ncclResult_t result,
                                       nccl.ncclCommGetAsyncError(comm, &result),
                                       comm));
   return nccl.check(call, result, comm);
+}
+
+//===----------------------------------------------------------------------===//
+// Memory
+//===----------------------------------------------------------------------===//
+
+Expected<CUdeviceptr> NcclGroup::allocate(int64_t bytes) {
+  void *taken = nullptr;
+  FSDPRT_RETURN_IF_ERROR(nccl.check(
+      "ncclMemAlloc", nccl.ncclMemAlloc(&taken, size_t(bytes)), nullptr));
+  memory.push_back(taken);
+  return CUdeviceptr(reinterpret_cast<uint64_t>(taken));
+}
+
+Status NcclGroup::registerWindow(CUdeviceptr begin, int64_t bytes) {
+  for (ncclComm_t comm : comms) {
+    ncclWindow_t window = nullptr; // stays so where the GPUs' links cannot
+    ncclResult_t result = nccl.ncclCommWindowRegister(
+        comm, reinterpret_cast<void *>(begin), size_t(bytes), &window,
+        NCCL_WIN_COLL_SYMMETRIC);
+    FSDPRT_RETURN_IF_ERROR(meet("ncclCommWindowRegister", result, comm));
+    if (window)
+      windows.push_back({comm, window});
+  }
+  return Status();
+}
+
+/// Failures cannot be told any more.
+void NcclGroup::deregisterWindows() {
+  for (auto [comm, window] : windows)
+    (void)settle("ncclCommWindowDeregister",
+                 nccl.ncclCommWindowDeregister(comm, window), comm);
+  windows.clear();
 }
 
 //===----------------------------------------------------------------------===//

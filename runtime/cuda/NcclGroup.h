@@ -9,6 +9,7 @@
 #include "cuda/Nccl.h"
 
 #include <memory>
+#include <utility>
 #include <vector>
 
 namespace fsdprt::cuda {
@@ -21,8 +22,20 @@ public:
   /// `control`. In the calling thread's context.
   static Expected<std::unique_ptr<NcclGroup>>
   create(Control &control, int rank, int count, double timeoutSeconds);
-  /// Ends them without waiting for peers, which may be gone.
+  /// Ends them without waiting for peers, which may be gone, and takes back its
+  /// memory.
   ~NcclGroup();
+
+  /// Whether NCCL reads and writes its ranks' memory faster where that is
+  /// registered as a symmetric window.
+  bool hasWindows() const { return nccl.hasWindows(); }
+  /// Memory that can be a window.
+  Expected<CUdeviceptr> allocate(int64_t bytes);
+  /// Makes it a window of every communicator, on all ranks at once: the same
+  /// number of bytes, used at the same offsets.
+  Status registerWindow(CUdeviceptr memory, int64_t bytes);
+  /// Ends all windows, while NCCL is idle.
+  void deregisterWindows();
 
   /// Puts a collective, whose arguments are checked, on `stream`.
   Status run(CollectiveKind kind, const fsdprt_collective_desc &desc,
@@ -32,16 +45,21 @@ public:
   Status check() const;
 
 private:
-  NcclGroup(Nccl nccl, int rank, int ranks)
-      : nccl(std::move(nccl)), rank(rank), ranks(ranks) {}
-  Status add(const ncclUniqueId &id, double timeoutSeconds);
+  NcclGroup(Nccl nccl, int rank, int ranks, double timeoutSeconds)
+      : nccl(std::move(nccl)), rank(rank), ranks(ranks),
+        timeoutSeconds(timeoutSeconds) {}
+  Status add(const ncclUniqueId &id);
+  Status meet(const char *call, ncclResult_t result, ncclComm_t comm) const;
   Status settle(const char *call, ncclResult_t result, ncclComm_t comm) const;
   Status runSegments(CollectiveKind kind, const fsdprt_collective_desc &desc,
                      const uint64_t *args, CUstream stream);
 
   const Nccl nccl;
   const int rank, ranks;
+  const double timeoutSeconds;
   std::vector<ncclComm_t> comms; // by the program's number
+  std::vector<std::pair<ncclComm_t, ncclWindow_t>> windows;
+  std::vector<void *> memory; // of allocate()
 };
 
 } // namespace fsdprt::cuda

@@ -133,6 +133,24 @@ class Trains(Gpu):
         self.assertEqual(self.outcome(program, libraries=without, SIMCUDA_RANGES=ranges)[1], bits)
         self.assertFalse(os.path.exists(ranges))
 
+    def test_windows(self):
+        """Arenas as symmetric windows of NCCL, without (an older NCCL), and where a rank cannot: the same bits."""
+        program = self.gpu_program("g.fsdp", "--mesh", "shard=2")
+        _, bits = self.outcome(program)
+        self.assertEqual(self.outcome(program, SIMCUDA_NCCL_VERSION="22605")[1], bits)
+        save = self.path("s.st")
+        for rank, reason in (0, r"ncclCommWindowRegister failed: .*"), (1, "rank 1 failed"):
+            for number, arena in (1, "state"), (2, "work"):
+                with self.subTest(rank=rank, arena=arena):
+                    status, _, errors = self.run_gpu(program, "--save", save, SIMCUDA_FAIL_WINDOW=str(number),
+                                                     SIMCUDA_FAULT_RANK=str(rank))
+                    self.assertEqual(status, 0, errors)
+                    said = [line for line in errors.splitlines() if not line.startswith("simcuda: ")]
+                    self.assertEqual(len(said), 1, errors)
+                    self.assertRegex(said[0], rf"^fsdp-run: warning: arena '{arena}' cannot be a symmetric window of "
+                                              rf"NCCL \({reason}\); collectives go on without")
+                    self.assertEqual(content(save), bits)
+
     def test_mfu(self):
         """Of the products that a step has by the model's shapes, in the time that it took; on CPUs as well. Told only
         where a peak is known."""
@@ -208,7 +226,7 @@ class SaysWhatIsWrong(Gpu):
                                  r"0 B of .* left$")
         for number in range(1, 6):
             with self.subTest(allocation=number):
-                self.refused("CUDA_ERROR_OUT_OF_MEMORY", SIMCUDA_FAIL_ALLOCATION=str(number))
+                self.refused("out of memory", SIMCUDA_FAIL_ALLOCATION=str(number))
 
     def test_a_kernel_that_faults(self):
         """Named where operations are waited for one by one."""

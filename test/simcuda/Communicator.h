@@ -42,6 +42,9 @@ struct Communicator {
   const void *running = nullptr;
 
   std::vector<Range> windows; ///< registered; bytes 0 once it no longer is
+  /// Where the handle of the last one goes, of a communicator that does not
+  /// block.
+  fsdprt::cuda::ncclWindow_t *registering = nullptr;
 
   /// The first error stays.
   void fail(fsdprt::cuda::ncclResult_t result, const std::string &why);

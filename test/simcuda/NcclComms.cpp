@@ -172,11 +172,20 @@ static void flush(const CommunicatorRef &comm) {
     enqueueCall(comm, call);
 }
 
+/// Windows are numbered from 1 in the handle, which is not a pointer.
+static void finishWindow(Communicator &comm) {
+  *comm.registering = reinterpret_cast<ncclWindow_t>(comm.windows.size());
+  comm.registering = nullptr;
+  comm.state = ncclSuccess;
+}
+
 ncclResult_t ncclCommGetAsyncError(ncclComm_t comm, ncclResult_t *error) {
   std::lock_guard lock(mutex());
   if (!comm)
     return ncclInvalidArgument;
-  if (!comm->shared->queued.empty())
+  if (comm->shared->registering)
+    finishWindow(*comm->shared);
+  else if (!comm->shared->queued.empty())
     flush(comm->shared);
   else
     meet(*comm->shared);
@@ -255,7 +264,6 @@ ncclResult_t ncclMemFree(void *memory) {
   return ncclSuccess;
 }
 
-/// Windows are numbered from 1 in the handle, which is not a pointer.
 ncclResult_t ncclCommWindowRegister(ncclComm_t comm, void *memory, size_t bytes,
                                     ncclWindow_t *window, int flags) {
   std::lock_guard lock(mutex());
@@ -271,9 +279,18 @@ ncclResult_t ncclCommWindowRegister(ncclComm_t comm, void *memory, size_t bytes,
   const auto &own = simulator().ncclMemory;
   if (!a || std::find(own.begin(), own.end(), a->address) == own.end())
     return refuse(ncclInvalidArgument, call, "not memory of ncclMemAlloc");
+  const Settings &settings = simulator().settings;
+  bool isFaulty =
+      settings.faultRank < 0 || settings.faultRank == comm->shared->rank;
+  if (isFaulty &&
+      int64_t(comm->shared->windows.size()) + 1 == settings.failWindow)
+    return refuse(ncclUnhandledCudaError, call, "a failure on request");
   comm->shared->windows.push_back({address, bytes, 0});
-  *window = reinterpret_cast<ncclWindow_t>(comm->shared->windows.size());
-  return ncclSuccess;
+  comm->shared->registering = window;
+  comm->shared->state = ncclInProgress;
+  if (comm->shared->blocking)
+    finishWindow(*comm->shared);
+  return comm->shared->state;
 }
 
 ncclResult_t ncclCommWindowDeregister(ncclComm_t comm, ncclWindow_t window) {

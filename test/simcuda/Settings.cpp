@@ -55,6 +55,7 @@ Settings Settings::fromEnvironment() {
   read("SIMCUDA_FAIL_CAPTURE", s.failCapture, s.valid);
   read("SIMCUDA_FAIL_COLLECTIVE", s.failCollective, s.valid);
   read("SIMCUDA_LOSE_COLLECTIVE", s.loseCollective, s.valid);
+  read("SIMCUDA_FAIL_WINDOW", s.failWindow, s.valid);
   read("SIMCUDA_FAULT_RANK", s.faultRank, s.valid);
   const char *off = std::getenv("SIMCUDA_UNINITIALIZED");
   s.uninitialized = !off || std::strcmp(off, "off") != 0;

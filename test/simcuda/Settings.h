@@ -25,6 +25,7 @@ struct Settings {
   int64_t failCapture = 0;
   int64_t failCollective = 0;
   int64_t loseCollective = 0;
+  int64_t failWindow = 0;
   int64_t faultRank = -1;
 
   /// False if a variable is not a number: said, and cuInit fails.

@@ -1,0 +1,57 @@
+//===- GpuArenas.cpp - The arenas of a GPU --------------------------------===//
+
+#include "cuda/GpuArenas.h"
+
+#include <algorithm>
+
+using namespace fsdprt;
+using namespace fsdprt::cuda;
+
+GpuArenas::~GpuArenas() {
+  for (CUdeviceptr address : own)
+    gpu.api().cuMemFree(address);
+}
+
+static Expected<CUdeviceptr> allocatePlain(const Gpu &gpu, int64_t bytes) {
+  CUdeviceptr address = 0;
+  FSDPRT_CUDA(gpu, cuMemAlloc, &address, size_t(bytes));
+  return address;
+}
+
+Expected<CUdeviceptr> GpuArenas::allocate(const ArenaSpec &arena,
+                                          NcclGroup *nccl, Control &control) {
+  bool isWindow = nccl && nccl->hasWindows() && !hasFailed;
+  int64_t bytes = std::max<int64_t>(arena.bytes, 1);
+  auto address = isWindow ? nccl->allocate(bytes) : allocatePlain(gpu, bytes);
+  if (!address.ok())
+    return failure("cannot allocate ", arena.bytes, " bytes for arena '",
+                   arena.name, "' on the GPU (", gpu.name(),
+                   "): ", address.status().message());
+  ++numArenas;
+  if (!isWindow)
+    own.push_back(*address);
+  else
+    FSDPRT_RETURN_IF_ERROR(makeWindow(*address, arena, *nccl, control));
+  return address;
+}
+
+/// On all ranks or on none: memory that is a window of only some is none.
+Status GpuArenas::makeWindow(CUdeviceptr address, const ArenaSpec &arena,
+                             NcclGroup &nccl, Control &control) {
+  Status mine = nccl.registerWindow(address, std::max<int64_t>(arena.bytes, 1));
+  auto all = control.gatherValues(mine.ok());
+  if (!all.ok())
+    return all.status();
+  auto failed = std::find(all->begin(), all->end(), 0);
+  if (failed == all->end())
+    return Status();
+  hasFailed = true;
+  nccl.deregisterWindows();
+  if (onWarning)
+    onWarning(
+        "arena '" + arena.name + "' cannot be a symmetric window of NCCL (" +
+        (mine.ok() ? "rank " + std::to_string(failed - all->begin()) + " failed"
+                   : mine.message()) +
+        "); collectives go on without, which may be slower");
+  return Status();
+}
