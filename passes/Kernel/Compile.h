@@ -22,9 +22,9 @@ mlir::FailureOr<KernelTarget> getKernelTarget(llvm::StringRef cpu);
 /// Whether LLVM knows the target's CPU; it must know the triple's.
 bool knowsCpu(const KernelTarget &target);
 
-/// Registers in `context` how dialects of kernels become LLVM IR, if that is not
-/// done yet: each time would change the context, which MLIR 19 does not guard
-/// against other threads.
+/// Registers in `context` how dialects of kernels become LLVM IR, if that is
+/// not done yet: each time would change the context, which MLIR 19 does not
+/// guard against other threads.
 void registerTranslations(mlir::MLIRContext &context);
 
 /// Translates a kernel's module (LLVM dialect) to LLVM IR, with what the

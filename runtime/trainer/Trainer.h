@@ -5,8 +5,8 @@
 
 #include "comm/Communicator.h"
 #include "core/FlightRecord.h"
-#include "device/HostPlace.h"
 #include "core/Manifest.h"
+#include "device/HostPlace.h"
 #include "trainer/CommandLine.h"
 
 #include <functional>

@@ -312,6 +312,15 @@ def signed(proto, **parameters):
     return proto
 
 
+def nameless():
+    """A signature that calls a parameter nothing."""
+    return signed(
+        model([recorded(node("Add", ["x", "bias"], ["y"]), "y = add(%x, %p_bias)")],
+              [value("x", [4])], [value("y", [4])], [weight("bias", ramp(4))]),
+        p_bias="",
+    )
+
+
 def merged(op="Max", call="z = maximum(%y, %mul)", extent="4", twice=""):
     """y = x + bias, then a call that reads the initializer of the bias too."""
     dims = [int(extent)] if extent else []

@@ -174,6 +174,10 @@ LogicalResult fsdp::onnx::emitParameters(const Graph &graph,
   });
   llvm::StringSet<> names;
   for (const Parameter *parameter : ordered) {
+    if (parameter->name.empty())
+      return mlir::emitError(loc)
+             << "a parameter has no name: PyTorch's exporters write one for "
+                "each, export the model again";
     if (!names.insert(parameter->name).second)
       return mlir::emitError(loc)
              << "two parameters are called '" << parameter->name << "'";
