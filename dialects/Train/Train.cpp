@@ -120,3 +120,63 @@ LogicalResult AttentionGradOp::verify() {
              << type << " (attention_grad_c1)";
   return success();
 }
+
+/// (attention_rows_c1)
+template <typename Op> static LogicalResult verifyBlockTypes(Op op) {
+  auto scores = cast<RankedTensorType>(op.getScores().getType());
+  auto p = cast<RankedTensorType>(op.getP().getType());
+  Type row = RankedTensorType::get(
+      scores.getShape().drop_back(scores.getRank() ? 1 : 0),
+      scores.getElementType());
+  if (scores.getRank() != 4 || p.getShape() != scores.getShape() ||
+      fsdp::onnx::statisticsType(p.getElementType()) !=
+          scores.getElementType() ||
+      op.getMax().getType() != row || op.getSum().getType() != row)
+    return op.emitOpError("has scores of type ")
+           << scores << " for probabilities of type " << p
+           << " and rows of types " << op.getMax().getType() << " and "
+           << op.getSum().getType() << " (attention_rows_c1)";
+  return success();
+}
+
+template <typename Op> static LogicalResult verifyBlock(Op op) {
+  if (failed(verifyBlockTypes(op)))
+    return failure();
+  ArrayRef<int64_t> shape =
+      cast<RankedTensorType>(op.getScores().getType()).getShape();
+  int64_t height = op.getHeight(), width = op.getWidth(), first = op.getFirst();
+  int64_t columns = op.getCausal() ? first + shape[2] + width - height : width;
+  if (first < 0 || first + shape[2] > height || shape[3] != columns ||
+      (op.getCausal() && height > width)) // attention_rows_c2
+    return op.emitOpError("has rows from ")
+           << first << " on of " << height << " x " << width
+           << " scores of shape [" << shape << "], expected " << columns
+           << " columns (attention_rows_c2)";
+  if (!op.getMask())
+    return success();
+  auto mask = cast<RankedTensorType>(op.getMask().getType());
+  SmallVector<int64_t> all = {shape[0], shape[1], height, width};
+  auto joined = fsdp::onnx::broadcastShapes(all, mask.getShape());
+  auto elementOf = [](Value value) {
+    return cast<RankedTensorType>(value.getType()).getElementType();
+  };
+  Type element = mask.getElementType();
+  if (failed(joined) || *joined != all ||
+      (element != elementOf(op.getP()) &&
+       element != elementOf(op.getScores()))) // attention_rows_c3
+    return op.emitOpError("has a mask of type ")
+           << mask << ", expected one that broadcasts to [" << all
+           << "] (attention_rows_c3)";
+  return success();
+}
+
+LogicalResult AttentionRowsOp::verify() { return verifyBlock(*this); }
+
+LogicalResult AttentionRowsGradOp::verify() {
+  if (getDp().getType() != getScores().getType() ||
+      getDs().getType() != getP().getType())
+    return emitOpError("has dp of type ")
+           << getDp().getType() << " and ds of type " << getDs().getType()
+           << ", expected those of scores and p (attention_rows_c1)";
+  return verifyBlock(*this);
+}

@@ -7,6 +7,7 @@ include "mlir/IR/SymbolInterfaces.td"
 include "dialects/Train/TrainBase.td"
 include "dialects/Train/TrainAttrs.td"
 include "dialects/Train/TrainGradients.td"
+include "dialects/Train/TrainAttention.td"
 include "dialects/Train/TrainStep.td"
 include "dialects/Train/TrainKernels.td"
 

@@ -6,8 +6,8 @@
 // f32 between products, are rounded where they are factors.
 //
 //===----------------------------------------------------------------------===//
+#include "passes/Kernel/AttentionRows.h"
 #include "passes/Kernel/MathExpansion.h"
-#include "passes/Kernel/Tiles.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
@@ -147,19 +147,8 @@ Value Attention::scoreRow(const Tile &scores, const Block &at, Value i,
   Value row = line(e, scores, i, count);
   if (!mask)
     return row;
-  ArrayRef<int64_t> shape = cast<MemRefType>(mask.getType()).getShape();
-  Value places[] = {at.batch, at.head, addIndex(e, at.first, i)};
-  Value offset = e.index(0);
-  int64_t step = 1, last = 0;
-  for (size_t d = shape.size(); d-- > 0;) {
-    size_t full = d + 4 - shape.size();
-    if (full == 3)
-      last = shape[d] == 1 ? 0 : 1;
-    else if (shape[d] != 1)
-      offset = addIndex(e, offset, scaleIndex(e, places[full], step));
-    step *= shape[d];
-  }
-  Value added = e.strided(mask, offset, count, last);
+  Value added =
+      maskRow(e, mask, {at.batch, at.head, addIndex(e, at.first, i)}, count);
   e.map({row, added}, row,
         [](OpBuilder &b, Location loc, ValueRange args) -> Value {
           return b.create<arith::AddFOp>(loc, args[0], args[1]);
@@ -170,13 +159,8 @@ Value Attention::scoreRow(const Tile &scores, const Block &at, Value i,
 /// Zero in columns [from, to) of row `i`, which the row does not see.
 void clearRest(const Attention &a, const Tile &tile, Value i, Value from,
                Value to) {
-  if (!a.causal)
-    return;
-  Emitter &e = a.e;
-  Value offset = addIndex(
-      e, addIndex(e, tile.offset, scaleIndex(e, i, tile.stride)), from);
-  Value count = e.b.create<arith::SubIOp>(e.loc, to, from);
-  e.fill(e.strided(tile.memref, offset, count, 1), e.number(tile.element(), 0));
+  if (a.causal)
+    clearColumns(a.e, tile, i, from, to);
 }
 
 LogicalResult emit(Emitter &e, onnx::AttentionOp op) {

@@ -177,6 +177,7 @@ mlir::LogicalResult emitNorm(Emitter &e, mlir::Operation *op);
 mlir::LogicalResult emitLoss(Emitter &e, mlir::Operation *op);
 mlir::LogicalResult emitUpdate(Emitter &e, mlir::Operation *op);
 mlir::LogicalResult emitAttention(Emitter &e, mlir::Operation *op);
+mlir::LogicalResult emitAttentionRows(Emitter &e, mlir::Operation *op);
 
 /// Sets up what comes before and after `root`, the one op of `kernel` that is
 /// not elementwise; `ins` are those of the kernel. Returns the memrefs of the

@@ -30,6 +30,13 @@ Overwritables overwritable(Operation *op) {
         return Overwritables{
             {0, {number(o.getQMutable()), number(o.getDyMutable())}}};
       })
+      .Case([&](train::AttentionRowsOp o) {
+        return Overwritables{{0, {number(o.getScoresMutable())}}};
+      })
+      .Case([&](train::AttentionRowsGradOp o) {
+        return Overwritables{{0, {number(o.getScoresMutable())}},
+                             {1, {number(o.getDpMutable())}}};
+      })
       .Case([&](train::SoftmaxGradOp o) {
         return Overwritables{
             {0, {number(o.getDyMutable()), number(o.getYMutable())}}};

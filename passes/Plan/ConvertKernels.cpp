@@ -1,5 +1,6 @@
 //===- ConvertKernels.cpp - Kernels and matrix products -------------------===//
 #include "passes/Kernel/InPlace.h"
+#include "passes/Plan/ConvertAttention.h"
 #include "passes/Plan/PhaseConverter.h"
 #include "runtime/abi/fsdprt.h"
 
@@ -38,6 +39,33 @@ LogicalResult PhaseConverter::launch(train::KernelOp kernel,
   return success();
 }
 
+/// Launches a kernel over buffers that no tensor value stands for: the kernel
+/// is built on placeholders and erased again.
+LogicalResult PhaseConverter::launchBuilt(Operation *at, StringRef name,
+                                          StringRef unit, StringRef scope,
+                                          TypeRange inputs, BuildBody buildBody,
+                                          ArrayRef<Slice> ins,
+                                          ArrayRef<Slice> outs) {
+  OpBuilder builder(at);
+  auto operands = builder.create<UnrealizedConversionCastOp>(
+      at->getLoc(), inputs, ValueRange());
+  auto body = std::make_unique<Region>();
+  Block *entry = &body->emplaceBlock();
+  for (Type type : inputs)
+    entry->addArgument(type, at->getLoc());
+  builder.setInsertionPointToStart(entry);
+  ValueRange results = buildBody(builder, entry);
+  builder.create<train::YieldOp>(at->getLoc(), results);
+  builder.setInsertionPoint(at);
+  auto kernel = builder.create<train::KernelOp>(
+      at->getLoc(), results.getTypes(), name, operands.getResults(), scope);
+  kernel.getBody().takeBody(*body);
+  LogicalResult result = launch(kernel, ins, outs, unit);
+  kernel.erase();
+  operands.erase();
+  return result;
+}
+
 /// The buffer of an operand that `result` may be computed in place of: one of
 /// `allowed`, if nothing reads it afterwards.
 std::optional<Slice> PhaseConverter::takeOver(train::KernelOp op, Value result,
@@ -60,6 +88,8 @@ std::optional<Slice> PhaseConverter::takeOver(train::KernelOp op, Value result,
 }
 
 LogicalResult PhaseConverter::convert(train::KernelOp op) {
+  if (isSplitAttention(op, program.target))
+    return AttentionConverter(*this, op).run();
   StringRef unit = program.unitOfScope(onnx::getScope(op));
   SmallVector<Slice> ins, outs;
   for (Value input : op.getInputs())
@@ -76,6 +106,31 @@ LogicalResult PhaseConverter::convert(train::KernelOp op) {
   for (auto [result, slice] : llvm::zip(op.getOutputs(), outs))
     assign(result, slice);
   return launch(op, ins, outs, unit);
+}
+
+/// Dispatches a product with arguments `args`, and scratch after them.
+void PhaseConverter::multiply(const LibraryProduct &product,
+                              int64_t scratchBytes,
+                              SmallVectorImpl<Attribute> &args) {
+  if (scratchBytes)
+    args.push_back(phase.arg(rt::Access::Scratch,
+                             createWork("gemm scratch", rt::BufferKind::Scratch,
+                                        scratchBytes, product.unit)));
+  OpBuilder &b = phase.getBuilder();
+  auto unitIf = [&](bool holds) {
+    return holds ? b.getUnitAttr() : UnitAttr();
+  };
+  const GemmShape &gemm = product.shape;
+  phase.dispatch<rt::GemmOp>(
+      product.name, rt::Stream::Compute, args, product.unit, product.scope,
+      TypeAttr::get(product.operand), TypeAttr::get(product.result),
+      b.getBoolAttr(product.accumulates), b.getI64IntegerAttr(gemm.m),
+      b.getI64IntegerAttr(gemm.n), b.getI64IntegerAttr(gemm.k),
+      b.getDenseI64ArrayAttr(gemm.batch), b.getDenseI64ArrayAttr(gemm.a),
+      b.getDenseI64ArrayAttr(gemm.b), b.getDenseI64ArrayAttr(gemm.c),
+      unitIf(product.adds & FSDPRT_GEMM_BIAS),
+      unitIf(product.adds & FSDPRT_GEMM_RESIDUAL),
+      unitIf(product.operand.isF32() && program.target.allowsTf32()));
 }
 
 /// A product by the library, with what it adds.
@@ -107,23 +162,9 @@ LogicalResult PhaseConverter::convertProduct(Op op, ArrayRef<Value> added,
   if (!bytes->second)
     return op.emitOpError("is a product in ")
            << operand << " " << program.target.explainMissingProduct();
-  if (*bytes->second)
-    args.push_back(phase.arg(rt::Access::Scratch,
-                             createWork("gemm scratch", rt::BufferKind::Scratch,
-                                        *bytes->second, unit)));
-  OpBuilder &b = phase.getBuilder();
-  auto unitIf = [&](bool holds) {
-    return holds ? b.getUnitAttr() : UnitAttr();
-  };
-  phase.dispatch<rt::GemmOp>(
-      name, rt::Stream::Compute, args, unit, op.getScope(),
-      TypeAttr::get(operand), TypeAttr::get(getElementTypeOrSelf(op.getY())),
-      b.getBoolAttr(false), b.getI64IntegerAttr(gemm->m),
-      b.getI64IntegerAttr(gemm->n), b.getI64IntegerAttr(gemm->k),
-      b.getDenseI64ArrayAttr(gemm->batch), b.getDenseI64ArrayAttr(gemm->a),
-      b.getDenseI64ArrayAttr(gemm->b), b.getDenseI64ArrayAttr(gemm->c),
-      unitIf(adds & FSDPRT_GEMM_BIAS), unitIf(adds & FSDPRT_GEMM_RESIDUAL),
-      unitIf(operand.isF32() && program.target.allowsTf32()));
+  multiply({*gemm, operand, getElementTypeOrSelf(op.getY()), name, unit,
+            op.getScope(), adds},
+           *bytes->second, args);
   assign(op.getY(), result);
   return success();
 }

@@ -7,33 +7,6 @@ using namespace mlir;
 using namespace fsdp;
 using namespace fsdp::sharding;
 
-/// Launches a kernel over flat buffers that no tensor value stands for: the
-/// kernel is built on placeholders and erased again.
-LogicalResult PhaseConverter::launchFlat(
-    Operation *at, StringRef name, StringRef unit, TypeRange inputs,
-    llvm::function_ref<ValueRange(OpBuilder &, Block *)> buildBody,
-    ArrayRef<Slice> ins, ArrayRef<Slice> outs) {
-  OpBuilder builder(at);
-  auto operands = builder.create<UnrealizedConversionCastOp>(
-      at->getLoc(), inputs, ValueRange());
-  auto body = std::make_unique<Region>();
-  Block *entry = &body->emplaceBlock();
-  for (Type type : inputs)
-    entry->addArgument(type, at->getLoc());
-  builder.setInsertionPointToStart(entry);
-  ValueRange results = buildBody(builder, entry);
-  builder.create<train::YieldOp>(at->getLoc(), results);
-  builder.setInsertionPoint(at);
-  auto kernel =
-      builder.create<train::KernelOp>(at->getLoc(), results.getTypes(), name,
-                                      operands.getResults(), "optimizer");
-  kernel.getBody().takeBody(*body);
-  LogicalResult result = launch(kernel, ins, outs, unit);
-  kernel.erase();
-  operands.erase();
-  return result;
-}
-
 /// Into how many blocks the squares of these shards are summed: a few threads'
 /// work where they are large, one where they are small.
 static int64_t numSquareBlocks(ArrayRef<Type> shards) {

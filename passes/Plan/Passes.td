@@ -11,6 +11,8 @@ def ConvertFsdpToFsdpRt : Pass<"convert-fsdp-to-fsdprt", "::mlir::ModuleOp"> {
     operand afterwards. Kernels are kept, equal ones once, as the op of a function
     in a module of its own; how they are launched, and what scratch a dispatch
     takes, the target says that the module's `fsdprt.target` names (passes/Target).
+    Where it wants that, attention is products of the library and launches between
+    them (ConvertAttention.h).
     Collectives run on their own streams between events, each on a communicator
     for its purpose and axes.
     On one rank there are none: what is gathered is the shard, but where it is read

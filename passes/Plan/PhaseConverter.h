@@ -1,8 +1,8 @@
 //===- PhaseConverter.h - One function to one phase -------------*- C++ -*-===//
 //
 // The ops of a function by kind, a file each: ConvertKernels.cpp,
-// ConvertCollectives.cpp, ConvertOptimizer.cpp; where gradients lie in
-// PlaceGradients.cpp, the rest in PhaseConverter.cpp.
+// ConvertAttention.cpp, ConvertCollectives.cpp, ConvertOptimizer.cpp; where
+// gradients lie in PlaceGradients.cpp, the rest in PhaseConverter.cpp.
 //
 //===----------------------------------------------------------------------===//
 #ifndef FSDP_PASSES_PLAN_PHASECONVERTER_H
@@ -20,6 +20,16 @@ struct Pending {
   Slice buffer;
 };
 
+/// A product of the library: operands of one element type, in what form, and
+/// what its dispatch is called.
+struct LibraryProduct {
+  GemmShape shape;
+  mlir::Type operand, result;
+  llvm::StringRef name, unit, scope;
+  int32_t adds = 0; ///< FSDPRT_GEMM_...
+  bool accumulates = false;
+};
+
 class PhaseConverter {
 public:
   PhaseConverter(Program &program, mlir::OpBuilder &builder,
@@ -30,6 +40,8 @@ public:
   mlir::LogicalResult run();
 
 private:
+  friend class AttentionConverter; ///< ConvertAttention.cpp
+
   // Values and buffers.
   void findLastUses();
   mlir::LogicalResult checkLines();
@@ -51,6 +63,8 @@ private:
   template <typename Op>
   mlir::LogicalResult convertProduct(Op op, llvm::ArrayRef<mlir::Value> added,
                                      int32_t adds);
+  void multiply(const LibraryProduct &product, int64_t scratchBytes,
+                llvm::SmallVectorImpl<mlir::Attribute> &args);
   bool isUpdatedInUse(sharding::AllGatherStartOp op);
   mlir::IntegerAttr communicator(llvm::StringRef purpose,
                                  llvm::ArrayRef<mlir::StringAttr> axes,
@@ -76,12 +90,20 @@ private:
                                 llvm::ArrayRef<Slice> taken);
   mlir::LogicalResult launch(train::KernelOp kernel, llvm::ArrayRef<Slice> ins,
                              llvm::ArrayRef<Slice> outs, llvm::StringRef unit);
-  mlir::LogicalResult launchFlat(
-      mlir::Operation *at, llvm::StringRef name, llvm::StringRef unit,
-      mlir::TypeRange inputs,
-      llvm::function_ref<mlir::ValueRange(mlir::OpBuilder &, mlir::Block *)>
-          buildBody,
-      llvm::ArrayRef<Slice> ins, llvm::ArrayRef<Slice> outs);
+  using BuildBody =
+      llvm::function_ref<mlir::ValueRange(mlir::OpBuilder &, mlir::Block *)>;
+  mlir::LogicalResult launchBuilt(mlir::Operation *at, llvm::StringRef name,
+                                  llvm::StringRef unit, llvm::StringRef scope,
+                                  mlir::TypeRange inputs, BuildBody buildBody,
+                                  llvm::ArrayRef<Slice> ins,
+                                  llvm::ArrayRef<Slice> outs);
+  mlir::LogicalResult launchFlat(mlir::Operation *at, llvm::StringRef name,
+                                 llvm::StringRef unit, mlir::TypeRange inputs,
+                                 BuildBody buildBody, llvm::ArrayRef<Slice> ins,
+                                 llvm::ArrayRef<Slice> outs) {
+    return launchBuilt(at, name, unit, "optimizer", inputs, buildBody, ins,
+                       outs);
+  }
   void copy(Slice from, Slice to, llvm::StringRef name, llvm::StringRef unit);
   void fill(Slice slice, llvm::StringRef name, llvm::StringRef unit);
   void zeroGaps(const LineBuffers &line, Slice buffer);

@@ -16,12 +16,14 @@ struct GpuArch {
   const char *chip; ///< the newest up to it that LLVM 19 knows
   /// cuBLASLt's workspace, as its documentation recommends.
   int64_t workspaceBytes;
+  int64_t attentionBytes; ///< of scores at once
 };
 constexpr int64_t kMiB = 1024 * 1024;
-constexpr GpuArch kArchs[] = {{"sm_80", "sm_80", 4 * kMiB},
-                              {"sm_90", "sm_90", 32 * kMiB},
-                              {"sm_100", "sm_90", 32 * kMiB},
-                              {"simulated", "sm_90", kMiB}};
+// On the simulator even small models have several blocks of rows.
+constexpr GpuArch kArchs[] = {{"sm_80", "sm_80", 4 * kMiB, 256 * kMiB},
+                              {"sm_90", "sm_90", 32 * kMiB, 256 * kMiB},
+                              {"sm_100", "sm_90", 32 * kMiB, 256 * kMiB},
+                              {"simulated", "sm_90", kMiB, 1024}};
 
 /// Blocks that keep any of these chips busy, twice over; each takes several
 /// chunks of a larger loop.
@@ -61,6 +63,7 @@ public:
     return "that cuBLASLt does not have";
   }
   bool allowsTf32() const override { return tf32; }
+  int64_t getAttentionBytes() const override { return arch.attentionBytes; }
   int64_t getSumScratchBytes(int64_t) const override { return 0; }
   int64_t getAlignment() const override { return 256; }
 

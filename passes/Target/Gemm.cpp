@@ -79,6 +79,11 @@ void foldBatchIntoRows(GemmShape &gemm) {
 }
 } // namespace
 
+void fsdp::simplify(GemmShape &gemm) {
+  simplifyBatch(gemm);
+  foldBatchIntoRows(gemm);
+}
+
 template <typename Op> static FailureOr<GemmShape> shapeOfProduct(Op op) {
   auto a = cast<RankedTensorType>(op.getLhs().getType());
   auto b = cast<RankedTensorType>(op.getRhs().getType());
@@ -98,8 +103,7 @@ template <typename Op> static FailureOr<GemmShape> shapeOfProduct(Op op) {
   append(gemm.a, matrixStrides(a, op.getTransA()));
   append(gemm.b, matrixStrides(b, op.getTransB()));
   append(gemm.c, matrixStrides(c, false));
-  simplifyBatch(gemm);
-  foldBatchIntoRows(gemm);
+  simplify(gemm);
   if (gemm.batch.size() > FSDPRT_MAX_BATCH_DIMS)
     return op.emitOpError("has ")
            << gemm.batch.size()

@@ -20,6 +20,8 @@ struct GemmShape {
 mlir::FailureOr<GemmShape> getGemmShape(onnx::MatMulOp op);
 mlir::FailureOr<GemmShape> getGemmShape(train::LinearOp op);
 
+/// The same product with as few batch dimensions as possible.
+void simplify(GemmShape &gemm);
 } // namespace fsdp
 
 #endif // FSDP_PASSES_TARGET_GEMM_H

@@ -26,11 +26,11 @@ class Gpu(ToolTest):
         # One order a launch is enough: test/simcuda tries two of each kernel.
         return dict(os.environ, LD_LIBRARY_PATH=libraries, SIMCUDA_ORDERS="0", **settings)
 
-    def gpu_program(self, name, *flags):
-        return self.program(name, *CUDA, *flags, model=GPT2, dims=DIMS)
+    def gpu_program(self, name, *flags, model=GPT2):
+        return self.program(name, *CUDA, *flags, model=model, dims=DIMS)
 
-    def cpu_program(self, name, *flags):
-        return self.program(name, *flags, model=GPT2, dims=DIMS)
+    def cpu_program(self, name, *flags, model=GPT2):
+        return self.program(name, *flags, model=model, dims=DIMS)
 
     def libraries(self, *names):
         """A folder that holds only these of the simulator's libraries."""
@@ -81,6 +81,23 @@ class Trains(Gpu):
         flags = "--mesh", "shard=2", *BF16
         cpu, _ = self.outcome(self.cpu_program("c.fsdp", *flags))
         self.assertClose(self.outcome(self.gpu_program("g.fsdp", *flags))[0], cpu, 1e-3)
+
+    def test_attention_by_products(self):
+        """Blocks of rows, heads that share keys, the blocks' parts of dk and dv summed in f32."""
+        for name, tolerance, flags in (("llama", 1e-6, []), ("qwen3", 1e-6, ["--recompute", "model.layers.*"]),
+                                       ("gpt-neox", 1e-6, []), ("llama", 1e-3, BF16), ("qwen3", 1e-3, BF16)):
+            with self.subTest(model=name, flags=flags):
+                number = next(self.count)
+                model = os.path.join(FIXTURES, name, "dynamo18-dyn-raw.onnx")
+                cpu, _ = self.outcome(self.cpu_program(f"c{number}.fsdp", *flags, model=model))
+                ir = self.path(f"{number}.mlir")
+                program = self.gpu_program(f"g{number}.fsdp", "--emit-ir", ir, *flags, model=model)
+                self.assertClose(self.outcome(program)[0], cpu, tolerance)
+                with open(ir) as file:
+                    plan = file.read()
+                self.assertIn('fsdprt.gemm "attention_grad_keys"', plan)
+                self.assertNotIn('fsdprt.launch "attention" ', plan)
+                self.assertNotIn('fsdprt.launch "attention_grad" ', plan)
 
     def test_any_order_gives_the_same_bits(self):
         """Streams as late or as early as they may be, a step launched one by one or as one graph."""

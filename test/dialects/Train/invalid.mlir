@@ -122,3 +122,39 @@ func.func @linear_c3(%x: tensor<4x8xf32>, %w: tensor<8x5xf32>, %r: tensor<2x5xf3
   %y = train.linear %x, %w residual %r : (tensor<4x8xf32>, tensor<8x5xf32>, tensor<2x5xf32>) -> tensor<4x5xf32>
   return %y : tensor<4x5xf32>
 }
+
+// -----
+
+// Tests that a block's maxima are a row's each.
+func.func @attention_rows_c1(%s: tensor<1x2x3x4xf32>) {
+  // expected-error @+1 {{has scores of type 'tensor<1x2x3x4xf32>' for probabilities of type 'tensor<1x2x3x4xbf16>' and rows of types 'tensor<1x2xf32>' and 'tensor<1x2x3xf32>' (attention_rows_c1)}}
+  %p, %m, %t = train.attention_rows %s first 0 of 3 x 4 scale 1.0 : (tensor<1x2x3x4xf32>) -> (tensor<1x2x3x4xbf16>, tensor<1x2xf32>, tensor<1x2x3xf32>)
+  return
+}
+
+// -----
+
+// Tests that a causal block has the columns that its last row sees.
+func.func @attention_rows_c2(%s: tensor<1x2x3x4xf32>) {
+  // expected-error @+1 {{has rows from 0 on of 4 x 4 scores of shape [1, 2, 3, 4], expected 3 columns (attention_rows_c2)}}
+  %p, %m, %t = train.attention_rows %s first 0 of 4 x 4 scale 1.0 {causal} : (tensor<1x2x3x4xf32>) -> (tensor<1x2x3x4xf32>, tensor<1x2x3xf32>, tensor<1x2x3xf32>)
+  return
+}
+
+// -----
+
+// Tests that a mask is one of all rows.
+func.func @attention_rows_c3(%s: tensor<1x2x3x4xf32>, %m: tensor<3x4xf32>) {
+  // expected-error @+1 {{has a mask of type 'tensor<3x4xf32>', expected one that broadcasts to [1, 2, 6, 4] (attention_rows_c3)}}
+  %p, %x, %t = train.attention_rows %s mask %m first 0 of 6 x 4 scale 1.0 : (tensor<1x2x3x4xf32>, tensor<3x4xf32>) -> (tensor<1x2x3x4xf32>, tensor<1x2x3xf32>, tensor<1x2x3xf32>)
+  return
+}
+
+// -----
+
+// Tests that gradients of scores are of the scores' type.
+func.func @attention_rows_grad_c1(%s: tensor<1x2x3x4xf32>, %x: tensor<1x2x3xf32>, %d: tensor<1x2x3x4xbf16>) {
+  // expected-error @+1 {{has dp of type 'tensor<1x2x3x4xbf16>' and ds of type 'tensor<1x2x3x4xf32>', expected those of scores and p (attention_rows_c1)}}
+  %p, %e = train.attention_rows_grad %s saved %x, %x grad %d first 0 of 3 x 4 scale 1.0 : (tensor<1x2x3x4xf32>, tensor<1x2x3xf32>, tensor<1x2x3xf32>, tensor<1x2x3x4xbf16>) -> (tensor<1x2x3x4xf32>, tensor<1x2x3x4xf32>)
+  return
+}

@@ -32,6 +32,8 @@ MODELS = [
     (os.path.join(FIXTURES, "gpt2/dynamo18-dyn-raw.onnx"), ["--dim", "batch=2", "--dim", "seq=12"], {}),
     (os.path.join(FIXTURES, "gpt-neox/dynamo18-dyn-raw.onnx"), ["--dim", "batch=2", "--dim", "seq=12"], {}),
     (os.path.join(FIXTURES, "gpt2-eager/dynamo18-dyn-raw.onnx"), ["--dim", "batch=2", "--dim", "seq=12"], {}),
+    # Ops that planning makes for a GPU, as they are.
+    (os.path.join(ROOT, "test/passes/Kernel/attention-rows.mlir"), [], {}),
 ]
 CLEAN = ["--canonicalize", "--cse"]
 
@@ -91,7 +93,8 @@ def assemble(ptxas, chip, path):
 
 def lower(binary, model, flags, options, chip, folder):
     """Writes the model's kernels to `folder`; returns their paths, in order."""
-    command = [os.path.join(binary, "fsdp-opt"), model, *flags, *passes(options),
+    prepare = ["--kernel-form-groups"] if model.endswith(".mlir") else passes(options)
+    command = [os.path.join(binary, "fsdp-opt"), model, *flags, *prepare,
                f"--kernel-to-ptx=chip={chip} output={folder}", "-o", os.devnull]
     done = subprocess.run(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     if done.returncode:
