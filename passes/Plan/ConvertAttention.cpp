@@ -316,7 +316,8 @@ LogicalResult AttentionConverter::backward(train::AttentionGradOp grad) {
   }
   int64_t heads = H / Hk;
   Matrix dk = keys(sums[1], 1, wide), dv = keys(sums[2], 2, wide);
-  for (const Rows &at : llvm::reverse(blocks())) {
+  SmallVector<Rows> all = blocks();
+  for (const Rows &at : llvm::reverse(all)) {
     Type wideType = scoresType(wide, at), type = scoresType(stored, at);
     Type rowType = RankedTensorType::get({B, H, at.rows}, wide);
     Matrix rowsOfQ = queries(q, 0, at), rowsOfDy = queries(dy, 2, at);

@@ -93,10 +93,6 @@ public:
   /// Whether the library may round operands of f32 to TF32.
   virtual bool allowsTf32() const { return false; }
 
-  /// Bytes of scores, of all heads, that attention may hold at once between
-  /// products of the library; 0 where it is one kernel.
-  virtual int64_t getAttentionBytes() const { return 0; }
-
   /// Bytes of scratch for a sum over ranks, each of which has a part of
   /// `allBytes`; 0 where the library has memory of its own.
   virtual int64_t getSumScratchBytes(int64_t allBytes) const = 0;
@@ -110,6 +106,10 @@ public:
   virtual mlir::FailureOr<std::vector<CodeFile>>
   compileKernels(llvm::MutableArrayRef<ProgramKernel> kernels,
                  const CodeOptions &options) const = 0;
+
+  /// Bytes of scores, of all heads, that attention may hold at once between
+  /// products of the library; 0 where it is one kernel.
+  virtual int64_t getAttentionBytes() const { return 0; }
 };
 
 /// This host's CPUs.

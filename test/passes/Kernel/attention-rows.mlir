@@ -6,8 +6,8 @@
 // CHECK:     shfl.sync.bfly.b32
 // CHECK:     // k1 "attention_rows_grad": 512 blocks of 256 threads, 0 bytes of scratch each
 // CHECK:     shfl.sync.bfly.b32
-// CHECK:     // k2 "attention_rows": 512 blocks of 256 threads, 0 bytes of scratch each
-// CHECK:     // k3 "attention_rows_grad": 512 blocks of 256 threads, 0 bytes of scratch each
+// CHECK:     // k2 "attention_rows": 512 blocks of 128 threads, 0 bytes of scratch each
+// CHECK:     // k3 "attention_rows_grad": 512 blocks of 128 threads, 0 bytes of scratch each
 func.func @causal(%s: tensor<1x2x256x512xf32>, %d: tensor<1x2x256x512xf32>) -> (tensor<1x2x256x512xbf16>, tensor<1x2x256x512xbf16>, tensor<1x2x256x512xbf16>) {
   %p, %m, %t = train.attention_rows %s first 256 of 512 x 512 scale 0.125 {causal} : (tensor<1x2x256x512xf32>) -> (tensor<1x2x256x512xbf16>, tensor<1x2x256xf32>, tensor<1x2x256xf32>)
   %q, %e = train.attention_rows_grad %s saved %m, %t grad %d first 256 of 512 x 512 scale 0.125 {causal} : (tensor<1x2x256x512xf32>, tensor<1x2x256xf32>, tensor<1x2x256xf32>, tensor<1x2x256x512xf32>) -> (tensor<1x2x256x512xbf16>, tensor<1x2x256x512xbf16>)
