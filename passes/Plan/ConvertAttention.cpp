@@ -152,7 +152,8 @@ Slice AttentionConverter::createScores(StringRef name, Type element) {
 LogicalResult AttentionConverter::multiply(StringRef name,
                                            const Extents &extents,
                                            const Matrix &a, const Matrix &b,
-                                           const Matrix &c, bool accumulates) {
+                                           const Matrix &c, bool accumulates,
+                                           bool isAgain) {
   auto arg = [&](rt::Access access, const Matrix &matrix, int64_t rows,
                  int64_t columns) {
     int64_t counts[] = {B, Hk, extents.heads, rows, columns};
@@ -172,6 +173,8 @@ LogicalResult AttentionConverter::multiply(StringRef name,
                  a.strides, b.strides, c.strides};
   simplify(gemm);
   std::string full = (kernel.getName() + "_" + name).str();
+  if (isAgain) // as all that backward computes again is named
+    full = "recompute_" + full;
   LibraryProduct product{gemm, stored, c.element, full, unit, scope};
   product.accumulates = accumulates;
   const Target &target = converter.program.target;
@@ -322,7 +325,8 @@ LogicalResult AttentionConverter::backward(train::AttentionGradOp grad) {
     Type rowType = RankedTensorType::get({B, H, at.rows}, wide);
     Matrix rowsOfQ = queries(q, 0, at), rowsOfDy = queries(dy, 2, at);
     if (failed(multiply("scores", {at.rows, at.columns, width, heads}, rowsOfQ,
-                        keys(k, 1, stored).t(), scores(s, wide, at))) ||
+                        keys(k, 1, stored).t(), scores(s, wide, at),
+                        /*accumulates=*/false, /*isAgain=*/true)) ||
         failed(multiply("probabilities",
                         {at.rows, at.columns, valueWidth, heads}, rowsOfDy,
                         keys(v, 2, stored).t(), scores(dp, wide, at))) ||

@@ -68,7 +68,8 @@ private:
   Slice createScores(llvm::StringRef name, mlir::Type element);
   mlir::LogicalResult multiply(llvm::StringRef name, const Extents &extents,
                                const Matrix &a, const Matrix &b,
-                               const Matrix &c, bool accumulates = false);
+                               const Matrix &c, bool accumulates = false,
+                               bool isAgain = false);
   mlir::LogicalResult launch(const Rows &at, llvm::SmallVector<mlir::Type> ins,
                              llvm::SmallVector<Slice> inSlices,
                              mlir::Value mask, mlir::TypeRange results,

@@ -142,8 +142,8 @@ class Trains(Gpu):
         first = lines.index(" graph")  # one of three steps is run, one captured and launched within its join
         self.assertEqual(lines[first - 1:first + 2], ["join", " graph", "graph"])
         self.assertEqual(sum("graph" in line for line in lines), 2)
-        self.assertEqual(lines[:first].count("transformer.h.0 attention"), 2)
-        self.assertEqual(lines[first:].count("transformer.h.0 attention"), 0)
+        self.assertEqual(lines[:first].count("transformer.h.0 gelu"), 2)
+        self.assertEqual(lines[first:].count("transformer.h.0 gelu"), 0)
         self.assertEqual(sum(line[0] == " " for line in lines), 1)
         without = self.libraries("libcuda.so.1", "libcublasLt.so.13", "libnccl.so.2")
         os.remove(ranges)
@@ -175,11 +175,15 @@ class Trains(Gpu):
         weights = sum(math.prod(shape) for name, shape in shapes
                       if len(shape) == 2 and name not in ("transformer.wpe.weight", "lm_head.weight"))
         flops = 3 * 2 * (2 * 8) * weights  # forward, and a gradient of either operand
+        # Attention's, two forward and four backward, are the library's on GPUs alone, over the columns that are seen.
+        attention = 2 * 6 * 2 * (2 * 8 * 8) * 32
         flags = "--recompute", "transformer.h.*"
         for program in self.cpu_program("c.fsdp"), self.gpu_program("g.fsdp"), self.gpu_program("r.fsdp", *flags):
             lines, _ = self.outcome(program, "--peak-tflops", "0.5")
             for line in lines:
-                self.assertAlmostEqual(line["mfu"] * line["step_ms"] / 1000, flops / 0.5e12, delta=1e-6 * flops / 0.5e12)
+                counted = line["mfu"] * line["step_ms"] / 1000 * 0.5e12 - flops
+                least, most = (0, 0) if "c.fsdp" in program else (attention / 2, attention)
+                self.assertTrue(least - 1e-6 * flops <= counted <= most + 1e-6 * flops, (counted, least, most))
                 self.assertEqual("host_ms" in line, "c.fsdp" not in program)
                 self.assertTrue(0 < line.get("host_ms", line["step_ms"]) <= line["step_ms"])
         status, output, _ = self.run_gpu(program, "--peak-tflops", "0.5")

@@ -16,7 +16,7 @@
 // CHECK-NEXT: fsdprt.gemm "attention_scores" f32 to f32 accumulate false 2 x 8 x 3 batch [4, 2] {{.*}} on compute [#fsdprt.arg<read [[Q]][48 : 528]>, #fsdprt.arg<read [[K]][0 : 384]>, #fsdprt.arg<write [[S]][0 : 512]>
 // CHECK-NEXT: fsdprt.launch "attention_rows" [[SECOND:@k[0-9]+]] extent 16 {{.*}}#fsdprt.arg<write [[MAX]][128 : 64]>, #fsdprt.arg<write [[SUM]][128 : 64]>]
 // CHECK-NEXT: fsdprt.gemm "attention_values" {{.*}} 2 x 5 x 8 {{.*}}#fsdprt.arg<write [[Y]][80 : 880]>
-// CHECK-NEXT: fsdprt.gemm "attention_grad_scores" {{.*}} 2 x 8 x 3 {{.*}}#fsdprt.arg<write [[GS]][0 : 512]>
+// CHECK-NEXT: fsdprt.gemm "recompute_attention_grad_scores" {{.*}} 2 x 8 x 3 {{.*}}#fsdprt.arg<write [[GS]][0 : 512]>
 // CHECK-NEXT: fsdprt.gemm "attention_grad_probabilities" f32 to f32 accumulate false 2 x 8 x 5 {{.*}}#fsdprt.arg<write [[DP]][0 : 512]>
 // CHECK-NEXT: fsdprt.launch "attention_grad_rows" {{.*}} on compute [#fsdprt.arg<read [[GS]][0 : 512]>, #fsdprt.arg<read [[MAX]][128 : 64]>, #fsdprt.arg<read [[SUM]][128 : 64]>, #fsdprt.arg<read [[DP]][0 : 512]>, #fsdprt.arg<write [[GS]][0 : 512]>, #fsdprt.arg<write [[DP]][0 : 512]>]
 // CHECK-NEXT: fsdprt.gemm "attention_grad_values" f32 to f32 accumulate false 8 x 5 x 2 batch [4] strides [32, 1, 8] [60, 5, 1] [40, 5, 1] {{.*}}#fsdprt.arg<write [[DV:[0-9]+]][0 : 640]>
@@ -24,7 +24,7 @@
 // CHECK-NEXT: fsdprt.gemm "attention_grad_keys" f32 to f32 accumulate false 8 x 3 x 2
 // CHECK-NEXT: fsdprt.gemm "attention_grad_keys" f32 to f32 accumulate true 8 x 3 x 2
 // CHECK-NEXT: fsdprt.gemm "attention_grad_queries" f32 to f32 accumulate false 2 x 3 x 8
-// CHECK-NEXT: fsdprt.gemm "attention_grad_scores" {{.*}} 4 x 6 x 3
+// CHECK-NEXT: fsdprt.gemm "recompute_attention_grad_scores" {{.*}} 4 x 6 x 3
 // CHECK-NEXT: fsdprt.gemm "attention_grad_probabilities" {{.*}} 4 x 6 x 5
 // CHECK-NEXT: fsdprt.launch "attention_grad_rows"
 // CHECK-NEXT: fsdprt.gemm "attention_grad_values" f32 to f32 accumulate true 6 x 5 x 4 {{.*}}#fsdprt.arg<update [[DV]][0 : 600]>
