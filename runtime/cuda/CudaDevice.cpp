@@ -29,13 +29,30 @@ static Status checkOptions(const Device::Options &options) {
   return Status();
 }
 
+/// That no two ranks, which may each see one GPU only, have the same.
+static Status checkDistinct(const Gpu &gpu, Control &control, int rank) {
+  CUuuid mine = gpu.uuid();
+  std::vector<CUuuid> all(size_t(control.numRanks()));
+  std::vector<Transfer> transfers(all.size());
+  for (size_t peer = 0; peer < all.size(); ++peer)
+    transfers[peer] = {&mine, &all[peer], sizeof(CUuuid)};
+  FSDPRT_RETURN_IF_ERROR(control.exchange(std::move(transfers)));
+  for (int peer = 0; peer < control.numRanks(); ++peer)
+    if (peer != rank && std::memcmp(&all[peer], &mine, sizeof(mine)) == 0)
+      return failure("ranks ", std::min(peer, rank), " and ",
+                     std::max(peer, rank), " have the same GPU (", gpu.name(),
+                     "): give each its own, or let them share with --comm mpi, "
+                     "whose collectives go through the host");
+  return Status();
+}
+
 Expected<std::unique_ptr<Device>> CudaDevice::create(const Manifest &manifest,
                                                      HostPlace place,
                                                      Exchanges exchanges,
                                                      Communicator &communicator,
                                                      Options options) {
   FSDPRT_RETURN_IF_ERROR(checkOptions(options));
-  auto gpu = Gpu::open(place.rank, place.ranks, exchanges == Exchanges::Host);
+  auto gpu = Gpu::open(place, exchanges);
   if (!gpu.ok())
     return gpu.status();
   std::unique_ptr<CudaDevice> device(new CudaDevice(
@@ -51,6 +68,7 @@ Status CudaDevice::open(const Manifest &manifest, Exchanges exchanges) {
     return image.status();
   kernels.emplace(std::move(*image));
   if (communicator.size() > 1 && exchanges == Exchanges::Nccl) {
+    FSDPRT_RETURN_IF_ERROR(checkDistinct(*gpu, talk, communicator.rank()));
     auto group = NcclGroup::create(talk, communicator.rank(),
                                    int(manifest.communicators.size()),
                                    options.timeoutSeconds);
@@ -69,6 +87,8 @@ CudaDevice::~CudaDevice() {
   // Nothing of it may be in use when memory goes; after a fault it is not.
   if (!failed())
     (void)streams.drainAll();
+  // NCCL waits for graphs that hold its operations before it ends.
+  graphs.clear();
   if (nccl && !failed())
     nccl->deregisterWindows();
 }
@@ -259,7 +279,21 @@ Status CudaDevice::enqueue(const Dispatch &operation) {
     return work.endsPhase ? join() : Status();
   }
   graphs.add(operation, work.capturable);
-  return issue(operation);
+  if (graphs.mode() == GraphRunner::Mode::Eager)
+    return issue(operation);
+  return capture(operation);
+}
+
+/// Once one operation cannot be captured, the phase runs when all are known.
+Status CudaDevice::capture(const Dispatch &operation) {
+  if (cudaWorkOf(operation).endsPhase) {
+    Ranges::Range range = ranges.of(*operation.op);
+    return join();
+  }
+  if (graphs.mode() == GraphRunner::Mode::Capture)
+    if (Status status = issue(operation); !status.ok())
+      graphs.abandon(status);
+  return Status();
 }
 
 /// Puts an operation on its stream.
@@ -277,7 +311,7 @@ Status CudaDevice::issue(const Dispatch &operation) {
   FSDPRT_RETURN_IF_ERROR(streams.record(op, work.event));
   if (options.checked) { // so that the one that fails is known
     FSDPRT_RETURN_IF_ERROR(streams.drain(op.stream));
-    FSDPRT_RETURN_IF_ERROR(checkKernels());
+    FSDPRT_RETURN_IF_ERROR(checkKernel(operation));
   }
   markOperation(options.slot, operation.mark, OperationState::Ended);
   return Status();
@@ -290,16 +324,30 @@ Status CudaDevice::launchGraph() {
 
 /// The end of a phase's operations: a graph of them is made, or runs.
 Status CudaDevice::join() {
+  if (graphs.mode() == GraphRunner::Mode::Abandoned)
+    return replace(graphs.abandoned());
   if (graphs.mode() == GraphRunner::Mode::Capture) {
-    FSDPRT_RETURN_IF_ERROR(host.download());
-    if (Status status = graphs.endCapture(); !status.ok())
+    Status status = captureEnd();
+    if (status.ok())
+      status = launchGraph();
+    if (!status.ok()) {
+      graphs.abandon(status);
       return replace(status);
-    FSDPRT_RETURN_IF_ERROR(launchGraph());
+    }
   } else if (graphs.mode() == GraphRunner::Mode::Replay) {
     FSDPRT_RETURN_IF_ERROR(launchGraph());
-    host.expectDownloads();
+    host.expectDownloads(graphs.downloads());
   }
   return drain();
+}
+
+/// Behind all streams: results may come from any.
+Status CudaDevice::captureEnd() {
+  FSDPRT_RETURN_IF_ERROR(streams.joinStreams(FSDPRT_STREAM_COMPUTE));
+  Expected<size_t> downloads = host.download();
+  if (!downloads.ok())
+    return downloads.status();
+  return graphs.endCapture(*downloads);
 }
 
 /// Runs one by one what could not be captured.
@@ -318,16 +366,19 @@ Status CudaDevice::replace(const Status &problem) {
 }
 
 /// A kernel that failed has said so in its word.
+Status CudaDevice::checkKernel(const Dispatch &launch) {
+  const PinnedWords::Word &word = cudaWorkOf(launch).status;
+  if (!word.host || *word.host == 0)
+    return Status();
+  std::string unit = launch.op->unit;
+  return failure("operation ", launch.index(), " ('", launch.op->name, "'",
+                 unit.empty() ? "" : " of unit '" + unit + "'",
+                 "): the kernel failed with status ", *word.host);
+}
+
 Status CudaDevice::checkKernels() {
-  for (const Dispatch *launch : launches) {
-    int32_t status = *cudaWorkOf(*launch).status.host;
-    if (status == 0)
-      continue;
-    std::string unit = launch->op->unit;
-    return failure("operation ", launch->index(), " ('", launch->op->name, "'",
-                   unit.empty() ? "" : " of unit '" + unit + "'",
-                   "): the kernel failed with status ", status);
-  }
+  for (const Dispatch *launch : launches)
+    FSDPRT_RETURN_IF_ERROR(checkKernel(*launch));
   return Status();
 }
 

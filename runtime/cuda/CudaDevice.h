@@ -78,8 +78,11 @@ private:
   Bound bound(Enqueue enqueue, const Dispatch &operation);
   Bound bindStaged(CollectiveKind kind, const fsdprt_collective_desc &desc,
                    const Dispatch &operation);
+  static Status checkKernel(const Dispatch &launch);
   Status checkKernels();
   Status issue(const Dispatch &operation);
+  Status capture(const Dispatch &operation);
+  Status captureEnd();
   Status launchGraph();
   Status join();
   Status replace(const Status &problem);

@@ -5,7 +5,7 @@
 using namespace fsdprt;
 using namespace fsdprt::cuda;
 
-Expected<std::shared_ptr<Gpu>> Gpu::open(int local, int ranks, bool shared) {
+Expected<std::shared_ptr<Gpu>> Gpu::open(HostPlace place, Exchanges exchanges) {
   Expected<Driver> driver = Driver::load();
   if (!driver.ok())
     return driver.status();
@@ -20,13 +20,17 @@ Expected<std::shared_ptr<Gpu>> Gpu::open(int local, int ranks, bool shared) {
     return failure("this host has a CUDA driver, but no GPU that it may use; "
                    "see CUDA_VISIBLE_DEVICES, or compile the program for the "
                    "CPU (fsdp-compile --target cpu)");
-  if (ranks > count && !shared)
-    return failure("this host has ", ranks, " ranks and ", count,
+  // A launcher may show each process a GPU of its own.
+  bool seesOwn = count == 1 && !place.oneProcess;
+  bool mayShare = exchanges == Exchanges::Host && !place.oneProcess;
+  if (place.ranks > count && !seesOwn && !mayShare)
+    return failure("this host has ", place.ranks, " ranks and ", count,
                    count == 1 ? " GPU" : " GPUs",
                    ": start at most one a GPU, or let them share with --comm "
                    "mpi, whose collectives go through the host");
-  FSDPRT_CUDA(*gpu, cuDeviceGet, &gpu->device, local % count);
-  gpu->ranks = (ranks - local % count + count - 1) / count;
+  FSDPRT_CUDA(*gpu, cuDeviceGet, &gpu->device, place.rank % count);
+  if (mayShare)
+    gpu->ranks = (place.ranks - place.rank % count + count - 1) / count;
   FSDPRT_RETURN_IF_ERROR(gpu->describe());
   FSDPRT_CUDA(*gpu, cuDevicePrimaryCtxRetain, &gpu->context, gpu->device);
   FSDPRT_CUDA(*gpu, cuCtxSetCurrent, gpu->context);
@@ -38,6 +42,7 @@ Status Gpu::describe() {
   char buffer[256] = "";
   FSDPRT_CUDA(*this, cuDeviceGetName, buffer, int(sizeof(buffer)) - 1, device);
   text = buffer;
+  FSDPRT_CUDA(*this, cuDeviceGetUuid, &identity, device);
   int major = 0, minor = 0;
   FSDPRT_CUDA(*this, cuDeviceGetAttribute, &major,
               CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, device);

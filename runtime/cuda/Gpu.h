@@ -5,6 +5,7 @@
 
 #include "abi/fsdprt.h"
 #include "cuda/Driver.h"
+#include "device/HostPlace.h"
 
 #include <memory>
 #include <vector>
@@ -16,15 +17,20 @@ namespace fsdprt::cuda {
 /// outlives the device, as the events of bound operations.
 class Gpu : public std::enable_shared_from_this<Gpu> {
 public:
-  /// The host's GPU that its rank number `local` of `ranks` takes. `shared`:
-  /// ranks may have one together. Fails where there is none for it.
-  static Expected<std::shared_ptr<Gpu>> open(int local, int ranks, bool shared);
+  /// The host's GPU that the rank takes. Processes whose exchanges go through
+  /// the host may have one together; threads may not, whose streams are of one
+  /// context and would wait for each other. Fails where there is none for it.
+  static Expected<std::shared_ptr<Gpu>> open(HostPlace place,
+                                             Exchanges exchanges);
   ~Gpu();
 
   const Driver &api() const { return driver; }
   CUstream stream(int32_t number) const { return streams[number]; }
   int ordinal() const { return device; }
   const std::string &name() const { return text; }
+
+  /// The same for all processes that see this GPU.
+  const CUuuid &uuid() const { return identity; }
 
   /// Of the architecture: 90 is sm_90.
   int capability() const { return architecture; }
@@ -62,6 +68,7 @@ private:
   CUcontext context = nullptr; // null: not retained
   CUstream streams[FSDPRT_NUM_STREAMS] = {};
   std::string text;
+  CUuuid identity = {};
   int architecture = 0;
   int ranks = 1;
 };

@@ -86,15 +86,21 @@ Status GraphRunner::expect(const Dispatch &operation) {
   return Status();
 }
 
-Status GraphRunner::endCapture() {
+Status GraphRunner::endCapture(size_t downloads) {
   Phase &ended = phases[phase];
   auto graph = std::make_unique<Graph>(gpu.shared_from_this());
-  current = Mode::Eager;
-  Status joined = streams.joinStreams(FSDPRT_STREAM_COMPUTE);
-  Status created = graph->create();
-  ended.capturable = joined.ok() && created.ok();
-  if (!ended.capturable)
-    return joined.ok() ? created : joined;
+  FSDPRT_RETURN_IF_ERROR(graph->create());
   ended.graph = std::move(graph);
+  ended.downloads = downloads;
   return Status();
+}
+
+void GraphRunner::abandon(const Status &status) {
+  Phase &ended = phases[phase];
+  if (!ended.graph)
+    (void)Graph(gpu.shared_from_this()).create(); // ends the capture
+  ended.graph.reset();
+  ended.capturable = false;
+  current = Mode::Abandoned;
+  problem = status;
 }

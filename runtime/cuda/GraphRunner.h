@@ -33,9 +33,10 @@ private:
 class GraphRunner {
 public:
   enum class Mode {
-    Eager,   ///< operations are put on the streams
-    Capture, ///< the same, and the streams capture them
-    Replay   ///< nothing is: the join launches the graph
+    Eager,     ///< operations are put on the streams
+    Capture,   ///< the same, and the streams capture them
+    Abandoned, ///< one could not be captured: they are noted, and run later
+    Replay     ///< nothing is: the join launches the graph
   };
 
   GraphRunner(const Gpu &gpu, CudaStreams &streams)
@@ -55,9 +56,15 @@ public:
   /// The next operation of a replay: fails where it is not the captured one.
   Status expect(const Dispatch &operation);
 
-  /// At the join of a capture: makes the graph. Where that fails the phase is
-  /// never captured again.
-  Status endCapture();
+  /// At the end of a capture, whose streams are joined: makes the graph, which
+  /// copies the first `downloads` of the host's results.
+  Status endCapture(size_t downloads);
+  /// Ends a capture that failed; the phase is never captured again.
+  void abandon(const Status &status);
+  const Status &abandoned() const { return problem; }
+  size_t downloads() const { return phases[phase].downloads; }
+  /// Ends all graphs.
+  void clear() { phases.clear(); }
   Status launch() const { return phases[phase].graph->launch(); }
   /// What was captured, in order: to run it after all.
   const std::vector<const Dispatch *> &captured() const {
@@ -72,6 +79,7 @@ private:
     bool hasRun = false, capturable = true;
     std::vector<const Dispatch *> operations; // of its last eager run
     std::vector<DeviceRange> uploads;         // of its graph
+    size_t downloads = 0;                     // the same
     std::unique_ptr<Graph> graph;
   };
 
@@ -81,6 +89,7 @@ private:
   int phase = 0;
   size_t place = 0; // of a replay
   Mode current = Mode::Eager;
+  Status problem; // of the capture that was abandoned
 };
 
 } // namespace fsdprt::cuda

@@ -60,21 +60,22 @@ Status HostMemory::download(const DeviceRange &range) {
   return Status();
 }
 
-Status HostMemory::download() {
+Expected<size_t> HostMemory::download() {
   for (const DeviceRange &range : results)
     FSDPRT_RETURN_IF_ERROR(download(range));
-  hasDownloads = true;
-  return Status();
+  downloaded = results.size();
+  return downloaded;
 }
 
 Expected<const void *> HostMemory::read(const DeviceRange &range) {
-  bool isKnown = std::any_of(
-      results.begin(), results.end(), [&](const DeviceRange &known) {
-        return known.begin == range.begin && known.bytes == range.bytes;
+  auto known = std::find_if(
+      results.begin(), results.end(), [&](const DeviceRange &result) {
+        return result.begin == range.begin && result.bytes == range.bytes;
       });
-  if (!isKnown)
+  bool isHere = size_t(known - results.begin()) < downloaded;
+  if (known == results.end())
     results.push_back(range);
-  if (!isKnown || !hasDownloads) {
+  if (!isHere) {
     FSDPRT_RETURN_IF_ERROR(download(range));
     FSDPRT_RETURN_IF_ERROR(streams.drain(FSDPRT_STREAM_COMPUTE));
   }

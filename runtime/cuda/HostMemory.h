@@ -29,11 +29,11 @@ public:
   /// As Device::hostRead.
   Expected<const void *> read(const DeviceRange &range);
   /// Puts the copies of all that was ever read on the compute stream: until the
-  /// next phase, read() has them.
-  Status download();
-  /// A graph has made those copies.
-  void expectDownloads() { hasDownloads = true; }
-  void beginPhase() { hasDownloads = false; }
+  /// next phase, read() has them. How many these are.
+  Expected<size_t> download();
+  /// A graph has made the first `count` of those copies.
+  void expectDownloads(size_t count) { downloaded = count; }
+  void beginPhase() { downloaded = 0; }
 
   /// Runs `work` on staging memory for the arguments of `op`: downloads those
   /// that it reads, uploads those that it writes. Returns when that is done.
@@ -51,7 +51,7 @@ private:
   std::map<std::pair<uint64_t, int64_t>, PinnedMemory> mirrors; // by range
   std::vector<DeviceRange> written;
   std::vector<DeviceRange> results; // all that was read
-  bool hasDownloads = false;
+  size_t downloaded = 0;            // of these, in the phase that ended
   PinnedMemory staging;
   Status problem;         // of write()
   std::vector<char> lost; // what is written after it

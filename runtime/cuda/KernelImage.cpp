@@ -58,10 +58,13 @@ Expected<KernelImage> KernelImage::load(const Gpu &gpu,
       return failure("cannot load '", path, "': ", problem);
   }
   int chip = gpu.capability();
-  return failure(
-      "the program was compiled for ", manifest.arch, " and this GPU, ",
-      gpu.name(), " (sm_", chip, "), does not take it: ", problem,
-      "; compile it with --gpu-arch sm_", chip, ", or install a newer driver");
+  std::string known = chip >= 100 ? "sm_100" : chip >= 90 ? "sm_90" : "sm_80";
+  return failure("the program was compiled for ", manifest.arch,
+                 " and this GPU, ", gpu.name(), " (sm_", chip,
+                 "), does not take it: ", problem,
+                 chip >= 80 ? "; compile it with --gpu-arch " + known +
+                                  ", or install a newer driver"
+                            : "; it is older than what --gpu-arch knows");
 }
 
 KernelImage::~KernelImage() {

@@ -117,8 +117,7 @@ Status LtProduct::choose(int64_t mostBytes, uint32_t alignment) {
       prefer(CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, uint64_t(mostBytes)));
   FSDPRT_RETURN_IF_ERROR(
       prefer(CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK,
-             uint32_t(CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE |
-                      CUBLASLT_REDUCTION_SCHEME_OUTPUT_TYPE)));
+             uint32_t(CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE)));
   for (auto attribute : {CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES,
                          CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES,
                          CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES,

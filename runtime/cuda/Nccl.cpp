@@ -14,7 +14,7 @@ static std::string printVersion(int version) {
 }
 
 static Status checkVersion(Nccl &nccl, const SharedLibrary &library) {
-  constexpr int oldest = 21900;
+  constexpr int oldest = 22600;
   FSDPRT_RETURN_IF_ERROR(library.bind("ncclGetVersion", nccl.ncclGetVersion));
   if (ncclResult_t result = nccl.ncclGetVersion(&nccl.version))
     return failure("NCCL at ", nccl.path,

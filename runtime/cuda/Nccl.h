@@ -10,7 +10,8 @@
 
 namespace fsdprt::cuda {
 
-/// libnccl.so.2, version 2.19 or later.
+/// libnccl.so.2, version 2.26 or later: earlier ones let the collectives of two
+/// communicators wait for each other where a GPU runs both.
 struct Nccl {
 #define FSDPRT_NCCL_FUNCTION(NAME, RESULT, PARAMETERS)                         \
   RESULT(*NAME) PARAMETERS = nullptr;
@@ -19,7 +20,7 @@ struct Nccl {
   int version = 0; ///< as ncclGetVersion gives it: 22809 for 2.28.9
   std::string path;
 
-  /// Finds the library. Fails if there is none, it is older than 2.19 or lacks
+  /// Finds the library. Fails if there is none, it is older than 2.26 or lacks
   /// a function that is not optional.
   static Expected<Nccl> load();
 

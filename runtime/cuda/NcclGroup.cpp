@@ -63,27 +63,30 @@ Status NcclGroup::add(const ncclUniqueId &id) {
       nccl.ncclCommInitRankConfig(&comm, ranks, id, rank, &config);
   FSDPRT_RETURN_IF_ERROR(nccl.check("ncclCommInitRankConfig", result, comm));
   comms.push_back(comm);
-  return meet("ncclCommInitRankConfig", result, comm);
+  return settle("ncclCommInitRankConfig", result, comm);
 }
 
-/// Until all ranks have made the call.
-Status NcclGroup::meet(const char *call, ncclResult_t result,
-                       ncclComm_t comm) const {
-  FSDPRT_RETURN_IF_ERROR(nccl.check(call, result, comm));
+/// Until a call that goes on in the background has ended, which may need all
+/// ranks to make it: nothing else may be asked of the communicator before.
+Status NcclGroup::settle(const char *call, ncclResult_t result,
+                         ncclComm_t comm) const {
+  constexpr int spins = 200;
   auto start = std::chrono::steady_clock::now();
-  while (result == ncclInProgress) {
+  for (int attempt = 0; result == ncclInProgress; ++attempt) {
     FSDPRT_RETURN_IF_ERROR(nccl.check("ncclCommGetAsyncError",
                                       nccl.ncclCommGetAsyncError(comm, &result),
                                       comm));
-    FSDPRT_RETURN_IF_ERROR(nccl.check(call, result, comm));
+    if (attempt < spins)
+      continue;
     if (std::chrono::steady_clock::now() - start >
         std::chrono::duration<double>(timeoutSeconds))
-      return failure("NCCL's ranks have not met within ", timeoutSeconds,
-                     " s; NCCL_DEBUG=INFO shows what it tries, and --timeout "
-                     "gives it longer");
-    std::this_thread::sleep_for(std::chrono::microseconds(200));
+      return failure("NCCL's ranks have not met in ", call, " within ",
+                     timeoutSeconds,
+                     " s: one of them is late or gone; NCCL_DEBUG=INFO shows "
+                     "what it tries, and --timeout gives it longer");
+    std::this_thread::sleep_for(std::chrono::microseconds(100));
   }
-  return Status();
+  return nccl.check(call, result, comm);
 }
 
 NcclGroup::~NcclGroup() {
@@ -104,17 +107,6 @@ Status NcclGroup::check() const {
   return Status();
 }
 
-/// Until a call that goes on in the background has put its work on the stream:
-/// nothing else may be asked of the communicator before.
-Status NcclGroup::settle(const char *call, ncclResult_t result,
-                         ncclComm_t comm) const {
-  while (result == ncclInProgress)
-    FSDPRT_RETURN_IF_ERROR(nccl.check("ncclCommGetAsyncError",
-                                      nccl.ncclCommGetAsyncError(comm, &result),
-                                      comm));
-  return nccl.check(call, result, comm);
-}
-
 //===----------------------------------------------------------------------===//
 // Memory
 //===----------------------------------------------------------------------===//
@@ -129,13 +121,12 @@ Expected<CUdeviceptr> NcclGroup::allocate(int64_t bytes) {
 
 Status NcclGroup::registerWindow(CUdeviceptr begin, int64_t bytes) {
   for (ncclComm_t comm : comms) {
-    ncclWindow_t window = nullptr; // stays so where the GPUs' links cannot
+    // Written in the background; stays null where the GPUs' links cannot.
+    windows.push_back({comm, nullptr});
     ncclResult_t result = nccl.ncclCommWindowRegister(
-        comm, reinterpret_cast<void *>(begin), size_t(bytes), &window,
-        NCCL_WIN_COLL_SYMMETRIC);
-    FSDPRT_RETURN_IF_ERROR(meet("ncclCommWindowRegister", result, comm));
-    if (window)
-      windows.push_back({comm, window});
+        comm, reinterpret_cast<void *>(begin), size_t(bytes),
+        &windows.back().second, NCCL_WIN_COLL_SYMMETRIC);
+    FSDPRT_RETURN_IF_ERROR(settle("ncclCommWindowRegister", result, comm));
   }
   return Status();
 }
@@ -143,8 +134,9 @@ Status NcclGroup::registerWindow(CUdeviceptr begin, int64_t bytes) {
 /// Failures cannot be told any more.
 void NcclGroup::deregisterWindows() {
   for (auto [comm, window] : windows)
-    (void)settle("ncclCommWindowDeregister",
-                 nccl.ncclCommWindowDeregister(comm, window), comm);
+    if (window)
+      (void)settle("ncclCommWindowDeregister",
+                   nccl.ncclCommWindowDeregister(comm, window), comm);
   windows.clear();
 }
 

@@ -8,6 +8,7 @@
 #include "cuda/Gpu.h"
 #include "cuda/Nccl.h"
 
+#include <list>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -49,7 +50,6 @@ private:
       : nccl(std::move(nccl)), rank(rank), ranks(ranks),
         timeoutSeconds(timeoutSeconds) {}
   Status add(const ncclUniqueId &id);
-  Status meet(const char *call, ncclResult_t result, ncclComm_t comm) const;
   Status settle(const char *call, ncclResult_t result, ncclComm_t comm) const;
   Status runSegments(CollectiveKind kind, const fsdprt_collective_desc &desc,
                      const uint64_t *args, CUstream stream);
@@ -58,8 +58,8 @@ private:
   const int rank, ranks;
   const double timeoutSeconds;
   std::vector<ncclComm_t> comms; // by the program's number
-  std::vector<std::pair<ncclComm_t, ncclWindow_t>> windows;
-  std::vector<void *> memory; // of allocate()
+  std::list<std::pair<ncclComm_t, ncclWindow_t>> windows; // stay in place
+  std::vector<void *> memory;                             // of allocate()
 };
 
 } // namespace fsdprt::cuda

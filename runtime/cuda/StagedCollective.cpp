@@ -4,8 +4,6 @@
 
 #include "core/DType.h"
 
-#include <atomic>
-
 using namespace fsdprt;
 using namespace fsdprt::cuda;
 
@@ -105,9 +103,8 @@ Status StagedCollective::enqueue(CUstream stream) {
 
 Expected<bool> StagedCollective::test() {
   if (!isStarted) {
-    if (uint32_t(*isSent.host) != round)
+    if (uint32_t(__atomic_load_n(isSent.host, __ATOMIC_ACQUIRE)) != round)
       return false;
-    std::atomic_thread_fence(std::memory_order_acquire);
     isStarted = true;
     if (communicator.size() > 1)
       FSDPRT_RETURN_IF_ERROR(
@@ -120,7 +117,6 @@ Expected<bool> StagedCollective::test() {
 Status StagedCollective::finish() {
   isStarted = false;
   collective->finish();
-  std::atomic_thread_fence(std::memory_order_release);
-  *isReady.host = int32_t(round);
+  __atomic_store_n(isReady.host, int32_t(round), __ATOMIC_RELEASE);
   return Status();
 }

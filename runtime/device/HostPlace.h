@@ -8,6 +8,7 @@ namespace fsdprt {
 /// A rank's number among the ranks of its host, which share its GPUs.
 struct HostPlace {
   int rank = 0, ranks = 1;
+  bool oneProcess = false; ///< they are threads
 };
 
 /// Who moves what a program's collectives exchange.

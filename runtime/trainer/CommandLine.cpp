@@ -155,7 +155,8 @@ static void addMachineOptions(CLI::App &app, RunOptions &options) {
       ->group("Machine");
   app.add_option("--timeout", options.timeoutSeconds,
                  "seconds without any progress after which a rank counts as "
-                 "stuck (default 60; at least 20 for ranks to start)")
+                 "stuck (default 60; at least 20 for ranks to start); on GPUs "
+                 "also the longest that a step may take")
       ->type_name("S")
       ->group("Machine");
   app.add_option("--graph", options.graph,
@@ -178,7 +179,8 @@ static void addMachineOptions(CLI::App &app, RunOptions &options) {
       ->group("Machine");
   app.add_flag("--checked", options.checked,
                "guard pages around the arenas, NaN in what is not written yet "
-               "or used no more")
+               "or used no more; on GPUs: wait for each operation, so that the "
+               "one that fails is named")
       ->disable_flag_override()
       ->group("Machine");
 }

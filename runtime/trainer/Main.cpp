@@ -87,7 +87,7 @@ static void runThread(const RunOptions &options, const Manifest &manifest,
   RankSetup setup;
   setup.communicator = &communicator;
   setup.flight = flight;
-  setup.place = {rank, group->size()};
+  setup.place = {rank, group->size(), /*oneProcess=*/true};
   setup.exchanges = exchangesOf(options);
   setup.threads =
       threadsPerRank(ownCores(), ownCores(), group->size(), coreQuota());

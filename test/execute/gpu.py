@@ -219,7 +219,8 @@ class SaysWhatIsWrong(Gpu):
 
     def test_no_gpu_or_fewer_than_ranks(self):
         self.refused("no GPU", "CUDA_VISIBLE_DEVICES", SIMCUDA_DEVICES="0")
-        self.refused("2 ranks and 1 GPU", "--comm mpi", SIMCUDA_DEVICES="1")
+        self.refused("ranks 0 and 1 have the same GPU", "--comm mpi", SIMCUDA_DEVICES="1")
+        self.refused("2 ranks and 1 GPU", "--comm mpi", flags=["--comm", "thread"], SIMCUDA_DEVICES="1")
         status, _, errors = self.run_gpu(self.model, "--comm", "mpi", SIMCUDA_DEVICES="1")
         self.assertEqual((status, errors), (0, ""))
 

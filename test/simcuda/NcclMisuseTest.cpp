@@ -168,7 +168,7 @@ TEST_F(NcclTest, ALibraryThatIsTooOldIsRefused) {
   auto old = Nccl::load();
   ASSERT_FALSE(old.ok());
   EXPECT_THAT(old.status().message(),
-              HasSubstr("is version 2.18.5, and 2.19.0 or later is needed"));
+              HasSubstr("is version 2.18.5, and 2.26.0 or later is needed"));
 }
 
 TEST_F(NcclTest, ErrorsNameTheCall) {
