@@ -64,6 +64,10 @@ void parseCommunicators(Manifest &manifest, const Json &json) {
               where + " goes over axis '" + axis +
                   "', expected axes of the mesh, each once");
     }
+    for (const MeshAxis &axis : manifest.mesh) // as all who exchange here are
+      require(axis.size == 1 || seen.count(axis.axis),
+              where + " leaves out axis '" + axis.axis +
+                  "', expected a communicator of all ranks");
     manifest.communicators.push_back(std::move(spec));
   }
 }

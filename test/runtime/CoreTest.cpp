@@ -145,6 +145,11 @@ INSTANTIATE_TEST_SUITE_P(
         BadManifest{"/communicators/0/axes",
                     {"shard", "shard"},
                     "expected axes of the mesh, each once"},
+        BadManifest{
+            "/mesh",
+            {{{"axis", "shard"}, {"size", 1}}, {{"axis", "rows"}, {"size", 2}}},
+            "leaves out axis 'rows', expected a communicator of all "
+            "ranks"},
         BadManifest{"/arenas/0/bytes", -5, "invalid size"},
         BadManifest{"/phases/0/runs", "often", "expected once, step or save"},
         BadManifest{"/inputs/0/role", "colour", "unknown role 'colour'"},
