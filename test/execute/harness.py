@@ -45,6 +45,13 @@ def content(path):
         return file.read()
 
 
+def could_not_load(errors):
+    """Whether the system's loader ended a process before its main, for lack of memory."""
+    said = ("error while loading shared libraries", "Fatal glibc error", "cannot allocate TLS data structures",
+            "libgomp: Out of memory")
+    return any(text in errors for text in said)
+
+
 class ToolTest(unittest.TestCase):
     """A test with a folder of its own, in which nothing unfinished may stay."""
 

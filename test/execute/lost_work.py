@@ -7,7 +7,7 @@ import subprocess
 import time
 import unittest
 
-from harness import RUN, TOKENS, content, execute, lines_of
+from harness import RUN, TOKENS, content, could_not_load, execute, lines_of
 from preloads import (FEW_THREADS, HELD_RENAME, NO_LINK, NO_RENAME, NO_ROOM_FOR_JSON, NO_TMPFILE, OTHER_USER,
                       SLOW_DISK, PreloadTest)
 
@@ -214,7 +214,7 @@ class LostWork(PreloadTest):
             done = subprocess.run([RUN, self.model, "--data", TOKENS, "--steps", "1", "--comm", "thread"],
                                   capture_output=True, text=True, preexec_fn=limit, timeout=60)
             with self.subTest(kilobytes=kilobytes):
-                if "error while loading shared libraries" in done.stderr:
+                if could_not_load(done.stderr):
                     continue
                 trained += done.returncode == 0
                 if done.returncode:
