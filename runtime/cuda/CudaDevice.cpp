@@ -268,7 +268,11 @@ Status CudaDevice::beginPhase(int phase, int64_t) {
   bool isTraced = options.trace && options.trace->active();
   FSDPRT_RETURN_IF_ERROR(graphs.beginPhase(
       phase, options.graphs && !options.checked && !isTraced));
-  FSDPRT_RETURN_IF_ERROR(host.upload(graphs.toUpload(host.takeWritten())));
+  Status uploaded = host.upload(graphs.toUpload(host.takeWritten()));
+  if (graphs.mode() != GraphRunner::Mode::Capture)
+    FSDPRT_RETURN_IF_ERROR(uploaded);
+  else if (!uploaded.ok())
+    graphs.abandon(uploaded);
   return times.beginPhase(graphs.mode() == GraphRunner::Mode::Eager);
 }
 

@@ -196,14 +196,17 @@ class Trains(Gpu):
         self.assertNotIn("mfu", lines_of(metrics)[0])
 
     def test_where_capturing_fails(self):
-        """A warning, and the same training."""
+        """A warning, and the same training: at its end, at the first copy, at an operation within."""
         program = self.gpu_program("g.fsdp")
         save = self.path("s.st")
         _, expected = self.outcome(program)
-        status, _, errors = self.run_gpu(program, "--save", save, SIMCUDA_FAIL_CAPTURE="1")
-        self.assertEqual(status, 0, errors)
-        self.assertRegex(errors, r"^fsdp-run: warning: the GPU's operations cannot be made a graph \(.*\); .*--graph off\n$")
-        self.assertEqual(content(save), expected)
+        for place in "1", "2", "20":
+            with self.subTest(place=place):
+                status, _, errors = self.run_gpu(program, "--save", save, SIMCUDA_FAIL_CAPTURE=place)
+                self.assertEqual(status, 0, errors)
+                self.assertRegex(errors, r"^fsdp-run: warning: the GPU's operations cannot be made a graph \(.*\); "
+                                         r".*--graph off\n$")
+                self.assertEqual(content(save), expected)
 
 
 class SaysWhatIsWrong(Gpu):

@@ -32,6 +32,9 @@ CUresult simcuda::addNode(CUstream stream, std::shared_ptr<const Task> task) {
   Capture &capture = *stream->capture;
   if (!capture.valid)
     return CUDA_ERROR_STREAM_CAPTURE_INVALIDATED;
+  int64_t failing = simulator().settings.failCapture;
+  if (failing > 1 && int64_t(capture.graph.nodes.size()) + 1 >= failing)
+    return failCapture(capture);
   capture.graph.nodes.push_back(
       {std::move(task), std::move(stream->nodes), stream->chain});
   stream->nodes = {capture.graph.nodes.size() - 1};
@@ -130,7 +133,7 @@ static void end(Capture &capture) {
 }
 
 static CUresult finish(Capture &capture) {
-  if (simulator().settings.failCapture || !capture.valid)
+  if (simulator().settings.failCapture == 1 || !capture.valid)
     return CUDA_ERROR_STREAM_CAPTURE_INVALIDATED;
   if (!isJoined(capture))
     return CUDA_ERROR_STREAM_CAPTURE_UNJOINED;
