@@ -3,6 +3,7 @@
 #include "cuda/LtProducts.h"
 
 #include "core/DType.h"
+#include "device/GemmCheck.h"
 
 #include <algorithm>
 #include <cstddef>
@@ -215,10 +216,7 @@ Expected<const LtProduct *> LtProducts::find(const fsdprt_gemm_desc &desc) {
   Expected<LtProblem> problem = LtProblem::create(desc);
   if (!problem.ok())
     return problem.status();
-  int place = firstAdded + bool(desc.adds & FSDPRT_GEMM_BIAS) +
-              bool(desc.adds & FSDPRT_GEMM_RESIDUAL);
-  int64_t workspaceBytes =
-      desc.op.num_args > place ? desc.op.args[place].bytes : 0;
+  int64_t workspaceBytes = gemmScratchArgument(desc);
   uint32_t alignment = alignmentOf(desc, *problem);
   auto &product = products[keyOf(desc, workspaceBytes, alignment)];
   if (!product) {

@@ -37,7 +37,7 @@ Expected<std::unique_ptr<NcclGroup>> NcclGroup::create(Control &control,
   // collectives: whether the arenas still fit is asked in between.
   ::setenv("NCCL_RUNTIME_CONNECT", "0", /*overwrite=*/0);
   // Several communicators of one GPU are then launched in the order of the
-  // calls, which is the same on all ranks. Read when the library is loaded.
+  // calls, which is the same on all ranks. Read when NCCL is first called.
   ::setenv("NCCL_LAUNCH_ORDER_IMPLICIT", "1", /*overwrite=*/0);
   Expected<Nccl> nccl = Nccl::load();
   if (!nccl.ok())

@@ -150,7 +150,8 @@ static void addMachineOptions(CLI::App &app, RunOptions &options) {
       ->group("Machine");
   app.add_flag("--ignore-memory", options.ignoreMemory,
                "start although the plan does not fit into the memory that is "
-               "free now; what does not, swaps or is killed")
+               "free now; what does not, swaps or is killed (on CPUs: a GPU's "
+               "memory does not swap)")
       ->disable_flag_override()
       ->group("Machine");
   app.add_option("--timeout", options.timeoutSeconds,
