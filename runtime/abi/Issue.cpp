@@ -2,6 +2,8 @@
 
 #include "abi/Issue.h"
 
+#include "core/OperationName.h"
+
 using namespace fsdprt;
 
 static Status resolve(const fsdprt_context &context, const fsdprt_arg &arg,
@@ -42,13 +44,8 @@ fsdprt_status fsdprt::failOperation(fsdprt_context &context,
     context.error = context.device->status();
     return 1;
   }
-  std::ostringstream text;
-  text << "operation " << context.operations.index() << " ('" << op.name << "'";
-  if (op.unit[0])
-    text << " of unit '" << op.unit << "'";
-  text << ") of phase '" << context.phase << "'";
-  if (context.step >= 0)
-    text << ", step " << context.step + 1; // from 1, as the progress
-  context.error = failure(text.str(), ": ", status.message());
+  context.error =
+      failure(operationName(op, context.operations.index()),
+              phaseName(context.phase, context.step), ": ", status.message());
   return 1;
 }

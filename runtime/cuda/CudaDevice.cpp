@@ -2,8 +2,6 @@
 
 #include "cuda/CudaDevice.h"
 
-#include "device/GemmCheck.h"
-
 #include <cstring>
 
 using namespace fsdprt;
@@ -17,9 +15,11 @@ CudaDevice::CudaDevice(std::shared_ptr<Gpu> given, const Manifest &manifest,
                        Communicator &communicator, Options settings)
     : gpu(std::move(given)), memoryUse(*gpu, manifest.plannedPeakBytes),
       options(std::move(settings)), talk(communicator, talkState, options),
-      communicator(communicator), streams(*gpu, options),
+      communicator(communicator), patience(options),
+      streams(*gpu, patience, options.slot),
       times(*gpu, streams, options.trace), graphs(*gpu, streams),
-      host(*gpu, streams), words(*gpu), arenas(*gpu, options) {}
+      host(*gpu, streams), binder(*gpu, host, talk, communicator),
+      arenas(*gpu, options) {}
 
 /// What the CPU's device does and this one does not.
 static Status checkOptions(const Device::Options &options) {
@@ -63,20 +63,18 @@ Expected<std::unique_ptr<Device>> CudaDevice::create(const Manifest &manifest,
 
 Status CudaDevice::open(const Manifest &manifest, Exchanges exchanges) {
   FSDPRT_RETURN_IF_ERROR(memoryUse.begin(talk));
-  auto image = KernelImage::load(*gpu, manifest);
-  if (!image.ok())
-    return image.status();
-  kernels.emplace(std::move(*image));
+  FSDPRT_RETURN_IF_ERROR(binder.loadKernels(manifest));
   if (communicator.size() > 1 && exchanges == Exchanges::Nccl) {
     FSDPRT_RETURN_IF_ERROR(checkDistinct(*gpu, talk, communicator.rank()));
-    auto group = NcclGroup::create(talk, communicator.rank(),
-                                   int(manifest.communicators.size()),
-                                   options.timeoutSeconds);
+    auto group =
+        NcclGroup::create(talk, communicator.rank(),
+                          int(manifest.communicators.size()), patience);
     if (!group.ok())
       return group.status();
     nccl = std::move(*group);
+    binder.setNccl(nccl.get());
   }
-  streams.setCheck([this]() -> Status {
+  patience.setCheck([this]() -> Status {
     FSDPRT_RETURN_IF_ERROR(talkState.status());
     return nccl ? nccl->check() : Status();
   });
@@ -100,162 +98,6 @@ Expected<DeviceAddress> CudaDevice::allocate(const ArenaSpec &arena) {
   if (!address.ok())
     return address.status();
   return DeviceAddress(*address);
-}
-
-//===----------------------------------------------------------------------===//
-// Binding
-//===----------------------------------------------------------------------===//
-
-Device::Bound CudaDevice::bound(Enqueue enqueue, const Dispatch &operation) {
-  auto work = std::make_unique<CudaWork>(std::move(enqueue));
-  if (operation.op->record >= 0) {
-    Expected<Event> event = Event::create(*gpu);
-    if (!event.ok())
-      return event.status();
-    work->event = std::move(*event);
-  }
-  if (gpu->isSimulated())
-    for (int32_t i = 0; i < operation.op->num_args; ++i)
-      work->ranges.push_back({uint64_t(operation.args[i]),
-                              operation.op->args[i].bytes,
-                              operation.op->args[i].access, 0});
-  return std::unique_ptr<Work>(std::move(work));
-}
-
-Status CudaDevice::prepare(const fsdprt_gemm_desc &desc) {
-  if (!products) {
-    auto created = LtProducts::create();
-    if (!created.ok())
-      return created.status();
-    products = std::move(*created);
-  }
-  FSDPRT_RETURN_IF_ERROR(checkGemm(desc));
-  return products->find(desc).status();
-}
-
-static Status checkLaunch(const fsdprt_launch_desc &desc) {
-  if (!desc.symbol || desc.blocks < 1 || desc.threads < 1)
-    return failure("it has no grid: the program was compiled for a CPU");
-  if (desc.scratch_bytes == 0)
-    return Status();
-  int64_t needed = desc.scratch_bytes * desc.blocks;
-  if (desc.op.num_args < 1 || desc.op.args[desc.op.num_args - 1].bytes < needed)
-    return failure("the last argument does not hold ", needed,
-                   " bytes of scratch for ", desc.blocks, " blocks");
-  return Status();
-}
-
-Device::Bound CudaDevice::bindLaunch(const fsdprt_launch_desc &desc,
-                                     const Dispatch &operation) {
-  FSDPRT_RETURN_IF_ERROR(checkLaunch(desc));
-  Expected<CUfunction> function = kernels->find(desc.symbol, desc.threads);
-  if (!function.ok())
-    return function.status();
-  auto status = words.next();
-  if (!status.ok())
-    return status.status();
-  Bound work =
-      bound(launchOf(*gpu, *function, desc, operation, *status), operation);
-  if (work.ok()) {
-    static_cast<CudaWork &>(**work).status = *status;
-    launches.push_back(&operation);
-  }
-  return work;
-}
-
-Device::Bound CudaDevice::bindProduct(const fsdprt_gemm_desc &desc,
-                                      const Dispatch &operation) {
-  FSDPRT_RETURN_IF_ERROR(prepare(desc));
-  const LtProduct *product = *products->find(desc);
-  return bound(
-      [product, args = addressesOf(operation)](CUstream stream) {
-        return product->run(args.data(), stream);
-      },
-      operation);
-}
-
-Device::Bound CudaDevice::bindFill(const fsdprt_fill_desc &desc,
-                                   const Dispatch &operation) {
-  return bound(fillOf(*gpu, desc, operation), operation);
-}
-
-Device::Bound CudaDevice::bindCopy(const fsdprt_copy_desc &desc,
-                                   const Dispatch &operation) {
-  auto from = uint64_t(operation.args[0]), to = uint64_t(operation.args[1]);
-  auto bytes = uint64_t(desc.op.args[0].bytes);
-  if (from != to && from < to + bytes && to < from + bytes)
-    return failure("it copies ", bytes,
-                   " bytes to where some of them are read from");
-  const Gpu &device = *gpu;
-  return bound(
-      [&device, from, to, bytes](CUstream stream) {
-        return device.check("cuMemcpyDtoDAsync", device.api().cuMemcpyDtoDAsync(
-                                                     to, from, bytes, stream));
-      },
-      operation);
-}
-
-/// Through pinned memory, as the program's own is not.
-Device::Bound CudaDevice::bindConstant(const fsdprt_constant_desc &desc,
-                                       const Dispatch &operation) {
-  return bindHost(
-      [&desc](void *const *memory) {
-        std::memcpy(memory[0], desc.data, size_t(desc.op.args[0].bytes));
-        return Status();
-      },
-      operation);
-}
-
-Device::Bound CudaDevice::bindCollective(CollectiveKind kind,
-                                         const fsdprt_collective_desc &desc,
-                                         const Dispatch &operation) {
-  FSDPRT_RETURN_IF_ERROR(checkCollective(kind, desc, communicator.size(),
-                                         /*sumsNeedScratch=*/false));
-  if (!nccl)
-    return bindStaged(kind, desc, operation);
-  Enqueue zero = kind == CollectiveKind::ReduceScatter
-                     ? zeroGapsOf(*gpu, desc, operation)
-                     : nullptr;
-  return bound(
-      [this, kind, &desc, zero = std::move(zero),
-       args = addressesOf(operation)](CUstream stream) -> Status {
-        if (zero)
-          FSDPRT_RETURN_IF_ERROR(zero(stream));
-        return nccl->run(kind, desc, args.data(), stream);
-      },
-      operation);
-}
-
-/// What the host takes part in each time is in no graph.
-static Device::Bound byHost(Device::Bound work) {
-  if (work.ok())
-    static_cast<CudaWork &>(**work).capturable = false;
-  return work;
-}
-
-Device::Bound CudaDevice::bindStaged(CollectiveKind kind,
-                                     const fsdprt_collective_desc &desc,
-                                     const Dispatch &operation) {
-  auto staged = StagedCollective::create(*gpu, words, talk, communicator, kind,
-                                         desc, operation);
-  if (!staged.ok())
-    return staged.status();
-  return byHost(bound(
-      [staged = *staged](CUstream stream) { return staged->enqueue(stream); },
-      operation));
-}
-
-Device::Bound CudaDevice::bindHost(HostWork work, const Dispatch &operation) {
-  return byHost(bound([this, &operation, work = std::move(work)](
-                          CUstream) { return host.run(work, operation); },
-                      operation));
-}
-
-Device::Bound CudaDevice::bindJoin(const Dispatch &operation) {
-  Bound work = bound([this](CUstream) { return join(); }, operation);
-  if (work.ok())
-    static_cast<CudaWork &>(**work).endsPhase = true;
-  return work;
 }
 
 //===----------------------------------------------------------------------===//
@@ -369,26 +211,9 @@ Status CudaDevice::replace(const Status &problem) {
   return drain();
 }
 
-/// A kernel that failed has said so in its word.
-Status CudaDevice::checkKernel(const Dispatch &launch) {
-  const PinnedWords::Word &word = cudaWorkOf(launch).status;
-  if (!word.host || *word.host == 0)
-    return Status();
-  std::string unit = launch.op->unit;
-  return failure("operation ", launch.index(), " ('", launch.op->name, "'",
-                 unit.empty() ? "" : " of unit '" + unit + "'",
-                 "): the kernel failed with status ", *word.host);
-}
-
-Status CudaDevice::checkKernels() {
-  for (const Dispatch *launch : launches)
-    FSDPRT_RETURN_IF_ERROR(checkKernel(*launch));
-  return Status();
-}
-
 Status CudaDevice::finishPhase() {
   FSDPRT_RETURN_IF_ERROR(streams.drainAll());
-  FSDPRT_RETURN_IF_ERROR(checkKernels());
+  FSDPRT_RETURN_IF_ERROR(binder.checkKernels());
   return times.finishPhase();
 }
 

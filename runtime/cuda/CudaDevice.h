@@ -3,18 +3,12 @@
 #ifndef FSDPRT_CUDA_CUDADEVICE_H
 #define FSDPRT_CUDA_CUDADEVICE_H
 
-#include "cuda/CudaWork.h"
+#include "cuda/CudaBinder.h"
 #include "cuda/GpuArenas.h"
 #include "cuda/GraphRunner.h"
-#include "cuda/HostMemory.h"
-#include "cuda/KernelImage.h"
-#include "cuda/LtProducts.h"
 #include "cuda/MemoryUse.h"
-#include "cuda/NcclGroup.h"
 #include "cuda/Ranges.h"
-#include "cuda/StagedCollective.h"
 #include "cuda/Timeline.h"
-#include "device/CommunicationThread.h"
 #include "device/HostPlace.h"
 
 namespace fsdprt::cuda {
@@ -44,21 +38,39 @@ public:
     return host.read(range);
   }
 
-  Status prepare(const fsdprt_gemm_desc &desc) override;
+  Status prepare(const fsdprt_gemm_desc &desc) override {
+    return binder.prepare(desc);
+  }
   Bound bindLaunch(const fsdprt_launch_desc &desc,
-                   const Dispatch &operation) override;
+                   const Dispatch &operation) override {
+    return binder.launch(desc, operation);
+  }
   Bound bindProduct(const fsdprt_gemm_desc &desc,
-                    const Dispatch &operation) override;
+                    const Dispatch &operation) override {
+    return binder.product(desc, operation);
+  }
   Bound bindFill(const fsdprt_fill_desc &desc,
-                 const Dispatch &operation) override;
+                 const Dispatch &operation) override {
+    return binder.fill(desc, operation);
+  }
   Bound bindCopy(const fsdprt_copy_desc &desc,
-                 const Dispatch &operation) override;
+                 const Dispatch &operation) override {
+    return binder.copy(desc, operation);
+  }
   Bound bindConstant(const fsdprt_constant_desc &desc,
-                     const Dispatch &operation) override;
+                     const Dispatch &operation) override {
+    return binder.constant(desc, operation);
+  }
   Bound bindCollective(CollectiveKind kind, const fsdprt_collective_desc &desc,
-                       const Dispatch &operation) override;
-  Bound bindHost(HostWork work, const Dispatch &operation) override;
-  Bound bindJoin(const Dispatch &operation) override;
+                       const Dispatch &operation) override {
+    return binder.collective(kind, desc, operation);
+  }
+  Bound bindHost(HostWork work, const Dispatch &operation) override {
+    return binder.hostWork(std::move(work), operation);
+  }
+  Bound bindJoin(const Dispatch &operation) override {
+    return binder.join([this] { return join(); }, operation);
+  }
 
   Status beginPhase(int phase, int64_t step) override;
   Status enqueue(const Dispatch &operation) override;
@@ -75,11 +87,6 @@ private:
   CudaDevice(std::shared_ptr<Gpu> gpu, const Manifest &manifest,
              Communicator &communicator, Options options);
   Status open(const Manifest &manifest, Exchanges exchanges);
-  Bound bound(Enqueue enqueue, const Dispatch &operation);
-  Bound bindStaged(CollectiveKind kind, const fsdprt_collective_desc &desc,
-                   const Dispatch &operation);
-  static Status checkKernel(const Dispatch &launch);
-  Status checkKernels();
   Status issue(const Dispatch &operation);
   Status capture(const Dispatch &operation);
   Status captureEnd();
@@ -95,17 +102,15 @@ private:
   StreamState talkState;
   CommunicationThread talk; // the ranks' own
   Communicator &communicator;
+  Patience patience;
   CudaStreams streams;
   Timeline times;
   GraphRunner graphs;
   HostMemory host;
-  PinnedWords words;
-  std::optional<KernelImage> kernels;
-  std::unique_ptr<LtProducts> products; // null: none were asked for
-  std::unique_ptr<NcclGroup> nccl;      // null: one rank, or staged
+  CudaBinder binder;
+  std::unique_ptr<NcclGroup> nccl; // null: one rank, or staged
   GpuArenas arenas;
-  std::vector<const Dispatch *> launches; // of all phases
-  Status problem;                         // the first that came late
+  Status problem; // the first that came late
 };
 
 } // namespace fsdprt::cuda

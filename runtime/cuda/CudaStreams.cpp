@@ -2,7 +2,7 @@
 
 #include "cuda/CudaStreams.h"
 
-#include <thread>
+#include <chrono>
 
 using namespace fsdprt;
 using namespace fsdprt::cuda;
@@ -90,38 +90,15 @@ Status CudaStreams::joinStreams(int32_t into) {
 // Waiting
 //===----------------------------------------------------------------------===//
 
-/// Between two looks: short at first, since a step may end any moment.
-Status CudaStreams::idle(int attempt, Clock::time_point start) const {
-  if (check)
-    FSDPRT_RETURN_IF_ERROR(check());
-  if (Clock::now() - start > std::chrono::duration<double>(timeoutSeconds)) {
-    SignalSafeText culprit;
-    if (!flight || !describeCulprit(*flight, -1, true, culprit))
-      culprit << "the GPU does not come to an end";
-    return failure("no progress for ", timeoutSeconds, " s: ", culprit.data(),
-                   "; see --timeout if it only takes this long");
-  }
-  constexpr int spins = 200;
-  if (attempt >= spins)
-    std::this_thread::sleep_for(
-        std::chrono::microseconds(std::min(20 + attempt - spins, 500)));
-  return Status();
-}
-
-Status CudaStreams::wait(int32_t number, Clock::time_point start) const {
-  for (int attempt = 0;; ++attempt) {
-    CUresult result = gpu.api().cuStreamQuery(gpu.stream(number));
-    if (result == CUDA_SUCCESS)
-      return Status();
-    if (result != CUDA_ERROR_NOT_READY)
-      return gpu.check("an operation on the GPU", result);
-    FSDPRT_RETURN_IF_ERROR(idle(attempt, start));
-  }
-}
-
 Status CudaStreams::drain(int32_t number) {
   Clock::time_point start = Clock::now();
-  Status status = wait(number, start);
+  Status status = patience.until([&]() -> Expected<bool> {
+    CUresult result = gpu.api().cuStreamQuery(gpu.stream(number));
+    if (result == CUDA_ERROR_NOT_READY)
+      return false;
+    FSDPRT_RETURN_IF_ERROR(gpu.check("an operation on the GPU", result));
+    return true;
+  });
   waitedSeconds += std::chrono::duration<double>(Clock::now() - start).count();
   return status;
 }

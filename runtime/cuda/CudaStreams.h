@@ -4,10 +4,8 @@
 #define FSDPRT_CUDA_CUDASTREAMS_H
 
 #include "cuda/Gpu.h"
-#include "device/Device.h"
+#include "cuda/Patience.h"
 
-#include <chrono>
-#include <functional>
 #include <utility>
 #include <vector>
 
@@ -32,18 +30,11 @@ private:
 };
 
 /// The streams of a rank's GPU and the events of the phase that runs on them.
-/// The host never blocks in the driver: it asks, and looks meanwhile whether
-/// the other ranks are there.
 class CudaStreams {
 public:
-  /// What fails a wait before its time, such as a communicator's error.
-  using Check = std::function<Status()>;
+  CudaStreams(const Gpu &gpu, const Patience &patience, FlightSlot *slot)
+      : gpu(gpu), patience(patience), slot(slot) {}
 
-  CudaStreams(const Gpu &gpu, const Device::Options &options)
-      : gpu(gpu), slot(options.slot), flight(options.flight),
-        timeoutSeconds(options.timeoutSeconds) {}
-
-  void setCheck(Check given) { check = std::move(given); }
   void beginPhase() { ++phase; }
 
   /// Makes the operation's stream wait for the events that it waits for.
@@ -71,15 +62,10 @@ private:
     uint64_t phase = 0;
   };
   Status recordFence(int32_t stream);
-  Status wait(int32_t number,
-              std::chrono::steady_clock::time_point start) const;
-  Status idle(int attempt, std::chrono::steady_clock::time_point start) const;
 
   const Gpu &gpu;
+  const Patience &patience;
   FlightSlot *const slot;
-  FlightFile *const flight;
-  const double timeoutSeconds;
-  Check check;
   std::vector<Recorded> events; // by the plan's number
   uint64_t phase = 0;
   double waitedSeconds = 0;

@@ -22,9 +22,6 @@ static cudaDataType dataType(int32_t dtype) {
                                : CUDA_R_32F;
 }
 
-/// Number of the first argument behind C.
-static constexpr int firstAdded = 3;
-
 //===----------------------------------------------------------------------===//
 // One product
 //===----------------------------------------------------------------------===//
@@ -35,6 +32,7 @@ LtProduct::LtProduct(const BlasLt &library, cublasLtHandle_t handle,
       type(dataType(desc.dtype)), resultType(dataType(desc.c_dtype)),
       bytes(size_t(sizeOfDType(desc.dtype))),
       resultBytes(size_t(sizeOfDType(desc.c_dtype))), adds(desc.adds),
+      workspaceArgument(size_t(numGemmOperands(desc))),
       accumulates(desc.accumulate != 0), allowsTf32(desc.precision != 0) {}
 
 LtProduct::~LtProduct() {
@@ -149,11 +147,10 @@ Status LtProduct::choose(int64_t mostBytes, uint32_t alignment) {
 
 Status LtProduct::run(const uint64_t *args, CUstream stream) const {
   const float one = 1, zero = 0;
-  int added = firstAdded;
-  uint64_t bias = adds & FSDPRT_GEMM_BIAS ? args[added++] : 0;
+  uint64_t bias = adds & FSDPRT_GEMM_BIAS ? args[3] : 0;
   bool hasResidual = adds & FSDPRT_GEMM_RESIDUAL;
-  uint64_t before = hasResidual ? args[added++] : args[2];
-  uint64_t workspace = workspaceBytes ? args[added] : 0;
+  uint64_t before = args[hasResidual ? workspaceArgument - 1 : 2];
+  uint64_t workspace = workspaceBytes ? args[workspaceArgument] : 0;
   if (bias)
     FSDPRT_LT(library, cublasLtMatmulDescSetAttribute, matmul,
               CUBLASLT_MATMUL_DESC_BIAS_POINTER, &bias, sizeof(bias));

@@ -39,6 +39,7 @@ private:
   const cudaDataType type, resultType; // of A and B, and of C
   const size_t bytes, resultBytes;     // of an element
   const int32_t adds;
+  const size_t workspaceArgument; // behind all that is read or written
   const bool accumulates, allowsTf32;
   cublasLtMatmulDesc_t matmul = nullptr;
   cublasLtMatrixLayout_t first = nullptr, second = nullptr, result = nullptr;

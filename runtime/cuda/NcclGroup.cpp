@@ -4,10 +4,8 @@
 
 #include "core/DType.h"
 
-#include <chrono>
 #include <cstdlib>
 #include <cstring>
-#include <thread>
 
 using namespace fsdprt;
 using namespace fsdprt::cuda;
@@ -30,9 +28,9 @@ static Status broadcast(Control &control, int rank, T &value) {
   return Status();
 }
 
-Expected<std::unique_ptr<NcclGroup>> NcclGroup::create(Control &control,
-                                                       int rank, int count,
-                                                       double timeoutSeconds) {
+Expected<std::unique_ptr<NcclGroup>>
+NcclGroup::create(Control &control, int rank, int count,
+                  const Patience &patience) {
   // Connections and their buffers are made now and not by the first
   // collectives: whether the arenas still fit is asked in between.
   ::setenv("NCCL_RUNTIME_CONNECT", "0", /*overwrite=*/0);
@@ -42,8 +40,8 @@ Expected<std::unique_ptr<NcclGroup>> NcclGroup::create(Control &control,
   Expected<Nccl> nccl = Nccl::load();
   if (!nccl.ok())
     return nccl.status();
-  std::unique_ptr<NcclGroup> group(new NcclGroup(
-      std::move(*nccl), rank, control.numRanks(), timeoutSeconds));
+  std::unique_ptr<NcclGroup> group(
+      new NcclGroup(std::move(*nccl), rank, control.numRanks(), patience));
   for (int i = 0; i < count; ++i) {
     ncclUniqueId id = {};
     if (rank == 0)
@@ -70,22 +68,15 @@ Status NcclGroup::add(const ncclUniqueId &id) {
 /// ranks to make it: nothing else may be asked of the communicator before.
 Status NcclGroup::settle(const char *call, ncclResult_t result,
                          ncclComm_t comm) const {
-  constexpr int spins = 200;
-  auto start = std::chrono::steady_clock::now();
-  for (int attempt = 0; result == ncclInProgress; ++attempt) {
-    FSDPRT_RETURN_IF_ERROR(nccl.check("ncclCommGetAsyncError",
-                                      nccl.ncclCommGetAsyncError(comm, &result),
-                                      comm));
-    if (attempt < spins)
-      continue;
-    if (std::chrono::steady_clock::now() - start >
-        std::chrono::duration<double>(timeoutSeconds))
-      return failure("NCCL's ranks have not met in ", call, " within ",
-                     timeoutSeconds,
-                     " s: one of them is late or gone; NCCL_DEBUG=INFO shows "
-                     "what it tries, and --timeout gives it longer");
-    std::this_thread::sleep_for(std::chrono::microseconds(100));
-  }
+  FSDPRT_RETURN_IF_ERROR(patience.until(
+      [&]() -> Expected<bool> {
+        if (result == ncclInProgress)
+          FSDPRT_RETURN_IF_ERROR(
+              nccl.check("ncclCommGetAsyncError",
+                         nccl.ncclCommGetAsyncError(comm, &result), comm));
+        return result != ncclInProgress;
+      },
+      call));
   return nccl.check(call, result, comm);
 }
 

@@ -7,6 +7,7 @@
 #include "comm/Control.h"
 #include "cuda/Gpu.h"
 #include "cuda/Nccl.h"
+#include "cuda/Patience.h"
 
 #include <list>
 #include <memory>
@@ -20,9 +21,9 @@ namespace fsdprt::cuda {
 class NcclGroup {
 public:
   /// Makes `count` communicators; rank 0's names of them go to the others over
-  /// `control`. In the calling thread's context.
+  /// `control`. In the calling thread's context. `patience` outlives it.
   static Expected<std::unique_ptr<NcclGroup>>
-  create(Control &control, int rank, int count, double timeoutSeconds);
+  create(Control &control, int rank, int count, const Patience &patience);
   /// Ends them without waiting for peers, which may be gone, and takes back its
   /// memory.
   ~NcclGroup();
@@ -46,9 +47,8 @@ public:
   Status check() const;
 
 private:
-  NcclGroup(Nccl nccl, int rank, int ranks, double timeoutSeconds)
-      : nccl(std::move(nccl)), rank(rank), ranks(ranks),
-        timeoutSeconds(timeoutSeconds) {}
+  NcclGroup(Nccl nccl, int rank, int ranks, const Patience &patience)
+      : nccl(std::move(nccl)), rank(rank), ranks(ranks), patience(patience) {}
   Status add(const ncclUniqueId &id);
   Status settle(const char *call, ncclResult_t result, ncclComm_t comm) const;
   Status runSegments(CollectiveKind kind, const fsdprt_collective_desc &desc,
@@ -56,7 +56,7 @@ private:
 
   const Nccl nccl;
   const int rank, ranks;
-  const double timeoutSeconds;
+  const Patience &patience;
   std::vector<ncclComm_t> comms; // by the program's number
   std::list<std::pair<ncclComm_t, ncclWindow_t>> windows; // stay in place
   std::vector<void *> memory;                             // of allocate()

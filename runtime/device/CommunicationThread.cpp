@@ -3,6 +3,7 @@
 #include "device/CommunicationThread.h"
 
 #include "core/Exceptions.h"
+#include "core/OperationName.h"
 
 #include <cstring>
 
@@ -196,9 +197,11 @@ void CommunicationThread::trace(const Task &task, int64_t begin, int64_t end) {
 void CommunicationThread::fail(const Task &task, const Status &status) {
   if (!task.operation)
     return state.fail(status);
-  const fsdprt_op &op = *task.operation->op;
-  state.fail(failure("operation '", op.name, "' of unit '", op.unit,
-                     "': ", status.message()));
+  std::string phase =
+      options.slot ? phaseName(options.slot->phase, options.slot->step) : "";
+  state.fail(
+      failure(operationName(*task.operation->op, task.operation->index()),
+              phase, ": ", status.message()));
 }
 
 void CommunicationThread::complete(int index) {

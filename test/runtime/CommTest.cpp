@@ -422,8 +422,9 @@ TEST(Streams, AFailedOperationFailsWhatComesNext) {
     fsdprt_op op = {"broken",           "unit", "", nullptr, nullptr, 0, 0,
                     FSDPRT_STREAM_COPY, -1};
     streams.issue(op, [] { return failure("out of luck"); });
-    EXPECT_THAT(streams.drain().message(),
-                HasSubstr("operation 'broken' of unit 'unit': out of luck"));
+    EXPECT_THAT(
+        streams.drain().message(),
+        HasSubstr("operation 0 ('broken' of unit 'unit'): out of luck"));
     EXPECT_FALSE(streams.status().ok());
     EXPECT_FALSE(streams.waitFor(0).ok());
   });
