@@ -16,3 +16,7 @@ std::string fsdprt::phaseName(const std::string &phase, int64_t step) {
   std::string name = " of phase '" + phase + "'";
   return step < 0 ? name : name + ", step " + std::to_string(step + 1);
 }
+
+std::string fsdprt::phaseName(const FlightSlot *slot) {
+  return slot ? phaseName(slot->phase, slot->step) : "";
+}

@@ -3,9 +3,8 @@
 #ifndef FSDPRT_CORE_OPERATIONNAME_H
 #define FSDPRT_CORE_OPERATIONNAME_H
 
-#include "abi/fsdprt.h"
+#include "core/FlightRecord.h"
 
-#include <cstdint>
 #include <string>
 
 namespace fsdprt {
@@ -17,6 +16,8 @@ std::string operationName(const fsdprt_op &op, int64_t index);
 /// " of phase 'step', step 3": `step` counts from 0, the text from 1 as the
 /// progress does; below 0 there is none.
 std::string phaseName(const std::string &phase, int64_t step);
+/// Of the phase that the record says the rank is in; `slot` may be null.
+std::string phaseName(const FlightSlot *slot);
 
 } // namespace fsdprt
 

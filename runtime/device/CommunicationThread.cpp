@@ -197,11 +197,9 @@ void CommunicationThread::trace(const Task &task, int64_t begin, int64_t end) {
 void CommunicationThread::fail(const Task &task, const Status &status) {
   if (!task.operation)
     return state.fail(status);
-  std::string phase =
-      options.slot ? phaseName(options.slot->phase, options.slot->step) : "";
   state.fail(
       failure(operationName(*task.operation->op, task.operation->index()),
-              phase, ": ", status.message()));
+              phaseName(options.slot), ": ", status.message()));
 }
 
 void CommunicationThread::complete(int index) {

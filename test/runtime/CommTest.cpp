@@ -79,6 +79,7 @@ void onRanks(int world, Body body, double timeout = 20) {
       options.slot = flight->slotOfRank(rank);
       options.slot->pid = 1;
       options.slot->state = FlightState::Running;
+      enterPhase(options.slot, "step", 3);
       options.timeoutSeconds = timeout;
       Streams streams(communicator, options);
       body(rank, streams, communicator);
@@ -424,7 +425,8 @@ TEST(Streams, AFailedOperationFailsWhatComesNext) {
     streams.issue(op, [] { return failure("out of luck"); });
     EXPECT_THAT(
         streams.drain().message(),
-        HasSubstr("operation 0 ('broken' of unit 'unit'): out of luck"));
+        HasSubstr("operation 0 ('broken' of unit 'unit') of phase 'step', "
+                  "step 4: out of luck"));
     EXPECT_FALSE(streams.status().ok());
     EXPECT_FALSE(streams.waitFor(0).ok());
   });
