@@ -15,6 +15,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <cstring>
 #include <string>
 
 namespace fsdprt {
@@ -48,6 +49,13 @@ struct FlightOperation {
   std::atomic<OperationState> state;
   FlightMark mark;
 };
+
+/// As much of `from` as `to` holds, with its end.
+template <size_t N> void copyText(char (&to)[N], const char *from) {
+  size_t length = ::strnlen(from, N - 1);
+  std::memcpy(to, from, length);
+  to[length] = 0;
+}
 
 struct FlightSlot {
   std::atomic<FlightState> state;
