@@ -55,11 +55,16 @@ public:
   virtual Expected<bool> test(int channel) = 0;
 
   /// Returns when something may have changed, or after a while of at most
-  /// `longest`. `attempt` counts the calls since something last did.
-  virtual void idle(int attempt, std::chrono::microseconds longest) = 0;
+  /// `longest`. `attempt` counts the calls since something last did; where
+  /// nobody tells, sleeps 20 to 500 us: a blocking wait would take half of the
+  /// core that computes.
+  virtual void idle(int attempt, std::chrono::microseconds longest);
 
   /// Makes a concurrent idle() return soon.
   virtual void wake() {}
+
+  /// Bytes of the rank's GPU that it took when it was made.
+  virtual int64_t deviceBytes() const { return 0; }
 
   /// Lets the peers fail instead of waiting for this rank.
   virtual void abort() {}

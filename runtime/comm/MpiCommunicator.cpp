@@ -7,7 +7,6 @@
 #include <mpi.h>
 
 #include <algorithm>
-#include <ctime>
 #include <unistd.h>
 
 using namespace fsdprt;
@@ -34,7 +33,6 @@ public:
   const char *name() const override { return "mpi"; }
   Status start(int channel, const std::vector<Transfer> &transfers) override;
   Expected<bool> test(int channel) override;
-  void idle(int attempt, std::chrono::microseconds longest) override;
 
 private:
   int self = 0, numRanks = 1;
@@ -110,13 +108,6 @@ Expected<bool> MpiCommunicator::test(int channel) {
   if (done)
     pending.clear();
   return done != 0;
-}
-
-void MpiCommunicator::idle(int attempt, std::chrono::microseconds longest) {
-  long microseconds =
-      std::min({500L, 20L << std::min(attempt, 8), long(longest.count())});
-  struct timespec time = {0, microseconds * 1000};
-  ::nanosleep(&time, nullptr);
 }
 
 Expected<std::unique_ptr<Communicator>> fsdprt::createMpiCommunicator() {

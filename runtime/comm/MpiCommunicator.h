@@ -14,8 +14,7 @@ namespace fsdprt {
 bool hasMpi();
 
 /// Initialises MPI (once a process) and its communicators, one a channel.
-/// Non-blocking calls only, tested with growing sleeps: a blocking wait would
-/// take half of the core that computes.
+/// Non-blocking calls only, tested with growing sleeps.
 Expected<std::unique_ptr<Communicator>> createMpiCommunicator();
 
 /// Ranks on this host, and this rank's number among them. After creation.

@@ -39,48 +39,62 @@ Expected<FlightFile> FlightFile::createPrivate(int numSlots) {
   return file;
 }
 
+Status FlightFile::make(const std::string &name, int file, int firstRank,
+                        int numSlots) {
+  bytes = bytesFor(numSlots);
+  // posix_fallocate, not ftruncate: a full /dev/shm fails here, not by SIGBUS.
+  int error = ::posix_fallocate(file, 0, bytes);
+  void *memory = error ? MAP_FAILED
+                       : ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
+                                MAP_SHARED, file, 0);
+  if (!error && memory == MAP_FAILED)
+    error = errno;
+  if (error)
+    return failure("cannot map '/dev/shm", name, "': ", std::strerror(error));
+  mapped = initialise(memory, firstRank, numSlots);
+  return Status();
+}
+
+Status FlightFile::map(const std::string &name, int file) {
+  struct stat info;
+  void *memory = MAP_FAILED;
+  if (::fstat(file, &info) == 0 && info.st_size >= bytesFor(1))
+    memory = ::mmap(nullptr, info.st_size, PROT_READ | PROT_WRITE, MAP_SHARED,
+                    file, 0);
+  if (memory == MAP_FAILED)
+    return failure("cannot map '/dev/shm", name, "'");
+  mapped = static_cast<FlightHeader *>(memory);
+  bytes = info.st_size;
+  if (mapped->magic != flightMagic || bytesFor(mapped->numSlots) > bytes)
+    return failure("'/dev/shm", name, "' is not a flight record");
+  return Status();
+}
+
 Expected<FlightFile> FlightFile::createShared(const std::string &name,
                                               int firstRank, int numSlots) {
-  int fd = ::shm_open(name.c_str(), O_CREAT | O_EXCL | O_RDWR, 0600);
-  if (fd < 0)
+  int opened = ::shm_open(name.c_str(), O_CREAT | O_EXCL | O_RDWR, 0600);
+  if (opened < 0)
     return failure("cannot create '/dev/shm", name,
                    "': ", std::strerror(errno));
   FlightFile file;
-  file.bytes = bytesFor(numSlots);
-  // posix_fallocate, not ftruncate: a full /dev/shm fails here, not by SIGBUS.
-  int error = ::posix_fallocate(fd, 0, file.bytes);
-  void *memory = error ? MAP_FAILED
-                       : ::mmap(nullptr, file.bytes, PROT_READ | PROT_WRITE,
-                                MAP_SHARED, fd, 0);
-  if (!error && memory == MAP_FAILED)
-    error = errno;
-  ::close(fd);
-  if (error) {
+  Status status = file.make(name, opened, firstRank, numSlots);
+  ::close(opened);
+  if (!status.ok()) {
     unlink(name);
-    return failure("cannot map '/dev/shm", name, "': ", std::strerror(error));
+    return status;
   }
-  file.mapped = initialise(memory, firstRank, numSlots);
   return file;
 }
 
 Expected<FlightFile> FlightFile::open(const std::string &name) {
-  int fd = ::shm_open(name.c_str(), O_RDWR, 0600);
-  if (fd < 0)
+  int opened = ::shm_open(name.c_str(), O_RDWR, 0600);
+  if (opened < 0)
     return failure("cannot open '/dev/shm", name, "': ", std::strerror(errno));
-  struct stat info;
-  void *memory = MAP_FAILED;
-  if (::fstat(fd, &info) == 0 && info.st_size >= bytesFor(1))
-    memory = ::mmap(nullptr, info.st_size, PROT_READ | PROT_WRITE, MAP_SHARED,
-                    fd, 0);
-  ::close(fd);
-  if (memory == MAP_FAILED)
-    return failure("cannot map '/dev/shm", name, "'");
   FlightFile file;
-  file.mapped = static_cast<FlightHeader *>(memory);
-  file.bytes = info.st_size;
-  if (file.mapped->magic != flightMagic ||
-      bytesFor(file.mapped->numSlots) > file.bytes)
-    return failure("'/dev/shm", name, "' is not a flight record");
+  Status status = file.map(name, opened);
+  ::close(opened);
+  if (!status.ok())
+    return status;
   return file;
 }
 
@@ -93,12 +107,112 @@ FlightFile::FlightFile(FlightFile &&other) noexcept {
 FlightFile &FlightFile::operator=(FlightFile &&other) noexcept {
   std::swap(mapped, other.mapped);
   std::swap(bytes, other.bytes);
+  std::swap(fd, other.fd);
+  std::swap(joinedSlot, other.joinedSlot);
+  std::swap(path, other.path);
   return *this;
 }
 
 FlightFile::~FlightFile() {
   if (mapped)
     ::munmap(mapped, bytes);
+  if (fd >= 0)
+    ::close(fd);
+}
+
+//===----------------------------------------------------------------------===//
+// Joining
+//===----------------------------------------------------------------------===//
+//
+// A lock on a byte of the file ends with the process that has it, so what a
+// killed run has left says nothing. Byte 0 is held while one looks at the
+// others, byte 1 + i by the rank of slot i.
+
+static struct flock lockOf(off_t first, off_t count) {
+  struct flock lock = {};
+  lock.l_type = F_WRLCK;
+  lock.l_whence = SEEK_SET;
+  lock.l_start = first;
+  lock.l_len = count;
+  return lock;
+}
+
+/// `command` says whether it waits for who has it.
+static bool take(int fd, off_t byte, int command) {
+  struct flock lock = lockOf(byte, 1);
+  return ::fcntl(fd, command, &lock) == 0;
+}
+
+static void release(int fd, off_t byte) {
+  struct flock lock = lockOf(byte, 1);
+  lock.l_type = F_UNLCK;
+  ::fcntl(fd, F_OFD_SETLK, &lock);
+}
+
+/// Whether another rank has a slot.
+static bool isJoined(int fd) {
+  struct flock lock = lockOf(1, /*count: all*/ 0);
+  return ::fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+}
+
+/// Whether the path still leads to this file.
+bool FlightFile::isNamed() const {
+  struct stat own, named;
+  return ::fstat(fd, &own) == 0 && ::stat(path.c_str(), &named) == 0 &&
+         own.st_ino == named.st_ino && own.st_dev == named.st_dev;
+}
+
+Status FlightFile::takeSlot(const std::string &name, int firstRank,
+                            int numSlots, int index) {
+  if (!isJoined(fd))
+    FSDPRT_RETURN_IF_ERROR(make(name, fd, firstRank, numSlots));
+  else
+    FSDPRT_RETURN_IF_ERROR(map(name, fd));
+  if (mapped->firstRank != firstRank || mapped->numSlots != numSlots)
+    return failure("rank ", firstRank + index, " is one of the ", numSlots,
+                   " from rank ", firstRank,
+                   " on this host, and another one of the ", mapped->numSlots,
+                   " from rank ", mapped->firstRank,
+                   "; ranks of a host must be consecutive (srun "
+                   "--distribution=block)");
+  if (!take(fd, 1 + index, F_OFD_SETLK))
+    return failure("rank ", firstRank + index, " is there twice");
+  joinedSlot = index;
+  return Status();
+}
+
+Expected<FlightFile> FlightFile::join(const std::string &name, int firstRank,
+                                      int numSlots, int index) {
+  while (true) {
+    FlightFile file;
+    file.path = "/dev/shm" + name;
+    file.fd = ::shm_open(name.c_str(), O_CREAT | O_RDWR, 0600);
+    if (file.fd < 0 || !take(file.fd, 0, F_OFD_SETLKW))
+      return failure("cannot open '", file.path, "': ", std::strerror(errno));
+    if (!file.isNamed())
+      continue; // the last of those before has just taken the name away
+    Status status = file.takeSlot(name, firstRank, numSlots, index);
+    release(file.fd, 0);
+    if (!status.ok()) {
+      (void)file.claimReport(); // which is said by who tried
+      return status;
+    }
+    return file;
+  }
+}
+
+void FlightFile::removeName() const {
+  if (fd >= 0 && isNamed())
+    ::unlink(path.c_str());
+}
+
+void FlightFile::removeNameOfLast() const {
+  if (fd < 0 || !take(fd, 0, F_OFD_SETLKW))
+    return;
+  release(fd, 1 + joinedSlot); // who leaves at the same time does not see it
+  if (!isJoined(fd))
+    removeName();
+  release(fd, 0);
 }
 
 FlightSlot *FlightFile::slot(int index) const {

@@ -13,6 +13,14 @@ using namespace fsdprt;
 // Writing
 //===----------------------------------------------------------------------===//
 
+void fsdprt::comeUp(FlightSlot *slot) {
+  if (!slot)
+    return;
+  slot->pid = ::getpid();
+  enterPhase(slot, "start", -1);
+  slot->state = FlightState::Running;
+}
+
 void fsdprt::enterPhase(FlightSlot *slot, const char *phase, int64_t step) {
   if (!slot)
     return;
@@ -174,6 +182,17 @@ bool fsdprt::describeSaved(const FlightFile &file, SignalSafeText &text) {
     return false;
   text << "; the parameters are saved in '" << file.header()->savedIn << "'";
   return true;
+}
+
+std::string fsdprt::describeAbsent(const FlightFile &file) {
+  std::string absent;
+  for (int i = 0; i < file.numSlots(); ++i)
+    if (file.slot(i)->state == FlightState::Absent)
+      absent +=
+          (absent.empty() ? "" : ", ") + std::to_string(file.firstRank() + i);
+  if (absent.empty())
+    return "";
+  return (absent.find(',') == std::string::npos ? "rank " : "ranks ") + absent;
 }
 
 void fsdprt::killStoppedRanks(const FlightFile &file, int self) {

@@ -90,6 +90,12 @@ public:
                                            int firstRank, int numSlots);
   static Expected<FlightFile> open(const std::string &name);
   static void unlink(const std::string &name);
+  /// The record of ranks that have no launcher which makes one: the first that
+  /// is there makes it, under a name that all know; what a run before has left
+  /// of it is made anew. Fails where two take slot `index`, or ranks do not
+  /// agree on the others.
+  static Expected<FlightFile> join(const std::string &name, int firstRank,
+                                   int numSlots, int index);
 
   FlightFile() = default;
   FlightFile(FlightFile &&other) noexcept;
@@ -101,6 +107,12 @@ public:
   void setFirstRank(int rank) { mapped->firstRank = rank; }
   int firstRank() const { return mapped->firstRank; }
   FlightSlot *slot(int index) const;
+  /// Ends its name once all ranks have joined.
+  void removeName() const;
+  /// The same of a rank that gives up before, and ends now, if it is the last
+  /// one. Safe in a signal handler.
+  void removeNameOfLast() const;
+
   /// The slot of a rank of this host, null for others.
   FlightSlot *slotOfRank(int rank) const;
 
@@ -116,11 +128,23 @@ public:
   uint64_t progressOfOthers(int rank) const;
 
 private:
+  Status make(const std::string &name, int file, int firstRank, int numSlots);
+  Status map(const std::string &name, int file);
+  Status takeSlot(const std::string &name, int firstRank, int numSlots,
+                  int index);
+  bool isNamed() const;
+
   FlightHeader *mapped = nullptr;
   int64_t bytes = 0;
+  // Of a record that was joined.
+  int fd = -1; // holds the slot's lock
+  int joinedSlot = 0;
+  std::string path; // of its name
 };
 
-/// Called by a rank about itself; `slot` may be null.
+/// Called by a rank about itself; `slot` may be null. The first: from here on
+/// others see whether it lives.
+void comeUp(FlightSlot *slot);
 void enterPhase(FlightSlot *slot, const char *phase, int64_t step);
 void markOperation(FlightSlot *slot, const FlightMark &mark,
                    OperationState state);
@@ -154,6 +178,10 @@ bool describeTold(const FlightFile &file, SignalSafeText &text);
 /// Appends "; the parameters are saved in 'x'"; false if they are not, or this
 /// host does not know. Safe in a signal handler.
 bool describeSaved(const FlightFile &file, SignalSafeText &text);
+
+/// "rank 1" or "ranks 1, 2": those of the host that have not come up; "" where
+/// all have.
+std::string describeAbsent(const FlightFile &file);
 
 /// Kills the ranks of this host that a signal has stopped: they could not end
 /// by themselves, and would wake up between peers that are gone.

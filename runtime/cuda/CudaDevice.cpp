@@ -62,7 +62,7 @@ Expected<std::unique_ptr<Device>> CudaDevice::create(const Manifest &manifest,
 }
 
 Status CudaDevice::open(const Manifest &manifest, Exchanges exchanges) {
-  FSDPRT_RETURN_IF_ERROR(memoryUse.begin(talk));
+  FSDPRT_RETURN_IF_ERROR(memoryUse.begin(talk, communicator.deviceBytes()));
   FSDPRT_RETURN_IF_ERROR(binder.loadKernels(manifest));
   if (communicator.size() > 1 && exchanges == Exchanges::Nccl) {
     FSDPRT_RETURN_IF_ERROR(checkDistinct(*gpu, talk, communicator.rank()));

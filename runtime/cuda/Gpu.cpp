@@ -33,7 +33,7 @@ Expected<std::shared_ptr<Gpu>> Gpu::open(HostPlace place, Exchanges exchanges) {
     gpu->ranks = (place.ranks - place.rank % count + count - 1) / count;
   FSDPRT_RETURN_IF_ERROR(gpu->describe());
   FSDPRT_CUDA(*gpu, cuDevicePrimaryCtxRetain, &gpu->context, gpu->device);
-  FSDPRT_CUDA(*gpu, cuCtxSetCurrent, gpu->context);
+  FSDPRT_RETURN_IF_ERROR(gpu->use());
   FSDPRT_RETURN_IF_ERROR(gpu->createStreams());
   return gpu;
 }

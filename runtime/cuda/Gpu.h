@@ -13,8 +13,8 @@
 namespace fsdprt::cuda {
 
 /// A GPU with its primary context and the four streams of a rank. Everything
-/// that is called on it belongs to the thread that opened it. Shared by what
-/// outlives the device, as the events of bound operations.
+/// that is called on it belongs to the thread that opened it, or last used it.
+/// Shared by what outlives the device, as the events of bound operations.
 class Gpu : public std::enable_shared_from_this<Gpu> {
 public:
   /// The host's GPU that the rank takes. Processes whose exchanges go through
@@ -23,6 +23,11 @@ public:
   static Expected<std::shared_ptr<Gpu>> open(HostPlace place,
                                              Exchanges exchanges);
   ~Gpu();
+
+  /// Makes what the calling thread does be on it.
+  Status use() const {
+    return check("cuCtxSetCurrent", driver.cuCtxSetCurrent(context));
+  }
 
   const Driver &api() const { return driver; }
   CUstream stream(int32_t number) const { return streams[number]; }

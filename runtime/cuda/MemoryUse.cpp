@@ -18,10 +18,10 @@ static Expected<Gpu::Memory> lookTogether(const Gpu &gpu, Control &control) {
   return now;
 }
 
-Status MemoryUse::begin(Control &control) {
+Status MemoryUse::begin(Control &control, int64_t taken) {
   Expected<Gpu::Memory> now = lookTogether(gpu, control);
   if (now.ok())
-    freeAtBegin = now->free;
+    freeAtBegin = now->free + taken;
   return now.status();
 }
 

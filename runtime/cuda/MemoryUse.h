@@ -16,8 +16,9 @@ public:
   MemoryUse(const Gpu &gpu, int64_t plannedBytes)
       : gpu(gpu), plannedBytes(plannedBytes) {}
 
-  /// Before libraries are opened, on all ranks.
-  Status begin(Control &control);
+  /// Before libraries are opened, on all ranks, but for `taken` bytes that NCCL
+  /// has for the ranks' own talk.
+  Status begin(Control &control, int64_t taken);
 
   /// After that, on all ranks, and before anything is allocated: fails where
   /// the arenas of the GPU's ranks are more than it has free.

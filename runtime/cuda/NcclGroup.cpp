@@ -4,7 +4,6 @@
 
 #include "core/DType.h"
 
-#include <cstdlib>
 #include <cstring>
 
 using namespace fsdprt;
@@ -31,12 +30,6 @@ static Status broadcast(Control &control, int rank, T &value) {
 Expected<std::unique_ptr<NcclGroup>>
 NcclGroup::create(Control &control, int rank, int count,
                   const Patience &patience) {
-  // Connections and their buffers are made now and not by the first
-  // collectives: whether the arenas still fit is asked in between.
-  ::setenv("NCCL_RUNTIME_CONNECT", "0", /*overwrite=*/0);
-  // Several communicators of one GPU are then launched in the order of the
-  // calls, which is the same on all ranks. Read when NCCL is first called.
-  ::setenv("NCCL_LAUNCH_ORDER_IMPLICIT", "1", /*overwrite=*/0);
   Expected<Nccl> nccl = Nccl::load();
   if (!nccl.ok())
     return nccl.status();

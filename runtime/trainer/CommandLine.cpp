@@ -299,8 +299,10 @@ std::optional<RunOptions> fsdprt::parseCommandLine(int argc, char **argv,
   CLI::App app("Trains a program that fsdp-compile made.\n\n"
                "  fsdp-run -n 2 model.fsdp --data text.txt --tokenizer bytes "
                "--steps 200 --lr 3e-4\n\n"
-               "Starts the ranks by mpirun; under mpirun or srun it is one of "
-               "them.",
+               "Starts the ranks by mpirun; under mpirun, srun or torchrun it is "
+               "one of them. Ranks with a GPU each that MPI does not know meet "
+               "by NCCL, at NCCL_COMM_ID or the port after MASTER_PORT at "
+               "MASTER_ADDR.",
                "fsdp-run");
   RunOptions options;
   std::string shuffle = "on", traceSteps;

@@ -66,6 +66,8 @@ void onEndingSignal(int number) {
   if (isProcess && handlerFlight && handlerFlight->allFinished())
     ::_exit(0);
   removeUnfinishedFiles();
+  if (handlerFlight)
+    handlerFlight->removeNameOfLast();
   FlightSlot *slot =
       handlerFlight ? handlerFlight->slotOfRank(handlerRank) : nullptr;
   if (slot && slot->state == FlightState::Running) {
@@ -120,8 +122,10 @@ void describeAddress(const fsdprt_context &context, const void *address,
 
 /// Says it, unless another one has spoken, and exits.
 [[noreturn]] void endWith(SignalSafeText &text, int rank) {
-  if (handlerFlight)
+  if (handlerFlight) {
     describeSaved(*handlerFlight, text);
+    handlerFlight->removeNameOfLast();
+  }
   text << "\n";
   if (!handlerFlight || handlerFlight->claimReport())
     print(text);

@@ -101,8 +101,6 @@ private:
   void tellToEnd();
   void escalate();
 
-  /// Processes, MPI_Init and the check of the input, on a busy host.
-  static constexpr double leastStartSeconds = 20;
   /// What mpirun gets to end the ranks and itself.
   static constexpr std::chrono::seconds grace{5};
 
@@ -119,17 +117,13 @@ private:
 void Watch::checkStart() {
   if (allStarted || toldAt || Clock::now() - begin < startLimit)
     return;
-  std::string absent;
-  for (int i = 0; i < flight.numSlots(); ++i)
-    if (flight.slot(i)->state == FlightState::Absent)
-      absent += (absent.empty() ? "" : ", ") + std::to_string(i);
+  std::string absent = describeAbsent(flight);
   allStarted = absent.empty();
   if (allStarted)
     return;
   failedToStart = true;
   std::ostringstream message;
-  message << (absent.find(',') == std::string::npos ? "rank " : "ranks ")
-          << absent << " of " << flight.numSlots() << " did not start within "
+  message << absent << " of " << flight.numSlots() << " did not start within "
           << startLimit.count()
           << " s: a rank may have ended in MPI_Init, or memory or processes "
              "are limited; see --timeout if it only takes this long";

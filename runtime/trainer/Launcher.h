@@ -9,6 +9,10 @@ namespace fsdprt {
 constexpr const char *flightVariable = "FSDPRT_FLIGHT_RECORD";
 constexpr const char *terminalVariable = "FSDPRT_TERMINAL";
 
+/// What ranks get to start, however short --timeout is: processes, MPI_Init and
+/// the check of the input, on a busy host.
+constexpr double leastStartSeconds = 20;
+
 /// Starts this program again under mpirun, once a rank, and waits. If a rank
 /// was killed, names it from its flight record; ranks that did not come up
 /// within `timeoutSeconds` (at least 20) are named too, and ended. A signal

@@ -6,6 +6,7 @@
 
 #include "comm/MpiCommunicator.h"
 #include "core/Exceptions.h"
+#include "cuda/Nccl.h"
 #include "trainer/Failure.h"
 #include "trainer/Input.h"
 #include "trainer/Launcher.h"
@@ -18,9 +19,20 @@
 
 using namespace fsdprt;
 
-/// What moves data where the user has not said it.
-static std::string defaultComm(const Manifest &manifest) {
-  return manifest.target == "cuda" ? "nccl" : "mpi";
+/// What moves data where the user has not said it. Of a program that cannot be
+/// read that is a matter of how its ranks say so together.
+static std::string defaultComm(const Expected<Manifest> &manifest,
+                               const std::optional<RankEnvironment> &rank) {
+  bool isCuda = manifest.ok() ? manifest->target == "cuda"
+                              : rank && !(hasMpi() && rank->hasPmi);
+  return isCuda ? "nccl" : "mpi";
+}
+
+/// Whether ranks meet by NCCL: where MPI is missing, or nobody has told it of
+/// them.
+static bool meetsByNccl(const RunOptions &options,
+                        const std::optional<RankEnvironment> &rank) {
+  return rank && options.comm == "nccl" && !(hasMpi() && rank->hasPmi);
 }
 
 /// OpenMP reads this when it is loaded, which was before main. Spinning threads
@@ -40,6 +52,18 @@ static void openStandardFiles() {
     fd = ::open("/dev/null", O_RDWR);
   if (fd >= 0)
     ::close(fd);
+}
+
+static Status withoutMpi(const RunOptions &options, const Manifest &manifest) {
+  std::string other =
+      options.comm == "nccl"
+          ? "torchrun (torchrun --no-python --nproc-per-node " +
+                std::to_string(manifest.worldSize()) +
+                " fsdp-run ...) or srun start processes, which meet by NCCL"
+          : "build it with -DFSDPRT_MPI=ON for processes";
+  return failure("this fsdp-run was built without MPI: it runs ranks in one "
+                 "process, with --comm thread and no launcher; ",
+                 other);
 }
 
 static Status checkRun(const RunOptions &options,
@@ -62,11 +86,11 @@ static Status checkRun(const RunOptions &options,
     return failure("--comm thread runs all ranks in one process, but ",
                    environment->launcher, " started ", environment->world,
                    " of them: leave one of the two away");
+  if (meetsByNccl(options, environment))
+    return checkRanks(*manifest, environment->world, "started were");
   if (!hasMpi() && options.comm != "thread" &&
       (isOneOf || manifest->worldSize() > 1))
-    return failure("this fsdp-run was built without MPI: it runs ranks in one "
-                   "process, with --comm thread and no launcher; build it with "
-                   "-DFSDPRT_MPI=ON for processes");
+    return withoutMpi(options, *manifest);
   return Status();
 }
 
@@ -78,18 +102,22 @@ static int run(RunOptions options,
   try {
     manifest = loadManifest(options.program);
     if (options.comm.empty())
-      options.comm = manifest.ok() ? defaultComm(*manifest) : "mpi";
+      options.comm = defaultComm(manifest, environment);
     status = checkRun(options, environment, manifest);
   } catch (...) {
     status = describeException();
   }
-  bool isRank = environment && (options.comm != "thread" || !status.ok());
+  if (meetsByNccl(options, environment) && environment->world > 1)
+    return runNcclRank(options, manifest, *environment, status);
+  ::unsetenv("NCCL_COMM_ID"); // ranks tell each other where
+  bool isRank = environment && (options.comm != "thread" || !status.ok()) &&
+                !meetsByNccl(options, environment);
   if (isRank && hasMpi())
     return runMpiRank(options, manifest, *environment, status);
   if (status.ok())
     status = checkFits(options, *manifest, int(manifest->worldSize()));
   if (!status.ok()) // without MPI each believes to be alone
-    return isRank && environment->rank > 0 ? 1 : fail(status.message());
+    return failTogether(!isRank || environment->rank == 0, status.message());
   // One rank needs neither processes nor messages.
   if (options.comm == "thread" || manifest->worldSize() == 1)
     return runThreads(options, *manifest);
@@ -100,17 +128,22 @@ static int run(RunOptions options,
 int fsdprt_main(int argc, char **argv) {
   openStandardFiles();
   makeOpenMpPassive(argv);
+  cuda::Nccl::setEnvironment();
   // A reader of our output that has gone, and a file that may not grow, are
   // errors of the write; they must not end the training.
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGXFSZ, SIG_IGN);
-  auto environment =
-      detectRank([](const char *name) { return std::getenv(name); });
-  sayHowItEnds(/*isRank=*/environment.has_value());
+  auto get = [](const char *name) { return std::getenv(name); };
+  auto environment = detectRank(get);
+  sayHowItEnds(/*isRank=*/!environment.ok() || environment->has_value());
   try {
     int exitCode = 0;
     auto options = parseCommandLine(argc, argv, exitCode);
-    return options ? run(*options, environment, argc, argv) : exitCode;
+    if (!options)
+      return exitCode;
+    if (!environment.ok())
+      return failTogether(speaksForHost(get), environment.status().message());
+    return run(*options, *environment, argc, argv);
   } catch (...) {
     return fail(describeException().message());
   }

@@ -81,8 +81,8 @@ int fsdprt::runMpiRank(const RunOptions &options,
   int rank = (*communicator)->rank(), world = (*communicator)->size();
   if (Status status = checkLauncher(environment, **communicator);
       !status.ok()) // each believes to be alone: the first one speaks
-    return environment.rank == 0 ? fail((input.ok() ? status : input).message())
-                                 : 1;
+    return failTogether(environment.rank == 0,
+                        (input.ok() ? status : input).message());
   MpiEnd end = endUnder(environment);
   Expected<HostRanks> host = mpiHostRanks();
   if (!host.ok())

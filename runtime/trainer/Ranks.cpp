@@ -17,13 +17,22 @@ int fsdprt::fail(const std::string &message) {
   return 1;
 }
 
+int fsdprt::failTogether(bool speaks, const std::string &message) {
+  if (speaks)
+    return fail(message);
+  ::sleep(3);
+  return 1;
+}
+
 void fsdprt::leave(const FlightFile *flight, int rank, const Status &status,
                    MpiEnd end) {
   reportFailure(flight, rank, status.message());
   std::fflush(stdout);
   removeUnfinishedFiles();
-  if (flight)
+  if (flight) {
     killStoppedRanks(*flight, rank);
+    flight->removeNameOfLast();
+  }
   // Peers may never reach MPI_Finalize.
   if (end == MpiEnd::Abort)
     abortMpi();

@@ -21,6 +21,11 @@ enum class MpiEnd {
 /// Says what keeps a process from being a rank; its exit code.
 int fail(const std::string &message);
 
+/// The same where all ranks of a host find it, and know no better way to have
+/// it said once than that one `speaks`. The others stay a moment: a launcher
+/// ends all when one has left.
+int failTogether(bool speaks, const std::string &message);
+
 /// That there are as many as the program was compiled for; `origin` says who
 /// wants `ranks` of them.
 Status checkRanks(const Manifest &manifest, int ranks, const char *origin);
@@ -41,6 +46,10 @@ int runThreads(const RunOptions &options, const Manifest &manifest);
 /// peers whose input is right: those wait for this rank in MPI_Init.
 int runMpiRank(const RunOptions &options, const Expected<Manifest> &manifest,
                const RankEnvironment &environment, Status input);
+
+/// One rank that MPI knows nothing of: it meets the others by NCCL.
+int runNcclRank(const RunOptions &options, const Expected<Manifest> &manifest,
+                const RankEnvironment &environment, Status input);
 
 } // namespace fsdprt
 

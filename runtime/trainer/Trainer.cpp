@@ -376,11 +376,7 @@ Status Trainer::run() {
 void fsdprt::trainRank(const RunOptions &options, const Manifest &manifest,
                        const RankSetup &setup) {
   FlightSlot *slot = setup.flight->slotOfRank(setup.communicator->rank());
-  if (slot) {
-    slot->pid = ::getpid();
-    enterPhase(slot, "start", -1);
-    slot->state = FlightState::Running;
-  }
+  comeUp(slot);
   Trainer trainer(options, manifest, setup);
   Status status;
   try {

@@ -246,6 +246,7 @@ ncclResult_t simcuda::enqueueCall(const CommunicatorRef &comm,
   ++comm->device->issued[comm->id];
   Task task;
   task.name = nameOf(call.kind);
+  task.isCollective = true;
   task.ranges = {
       {call.send, sendBytes(call, comm->ranks), FSDPRT_ACCESS_READ},
       {call.receive, receiveBytes(call, comm->ranks), FSDPRT_ACCESS_WRITE}};

@@ -236,6 +236,14 @@ void Device::seen(const OperationRef &operation) {
     host.join(operation->identity->clock);
 }
 
+bool Device::hasCollectives() const {
+  return queuedCalls > 0 ||
+         std::any_of(pending.begin(), pending.end(),
+                     [](const OperationRef &operation) {
+                       return operation->task->isCollective;
+                     });
+}
+
 void Device::fail(CUresult result) {
   if (sticky == CUDA_SUCCESS)
     sticky = result;

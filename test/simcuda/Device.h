@@ -95,9 +95,13 @@ public:
   Races races;
   uint64_t used = 0; ///< bytes of memory
 
-  // Of collectives: the one thread that issues them, and how many it issued on
-  // each communicator.
+  /// Whether an operation that ranks do together is to be done yet.
+  bool hasCollectives() const;
+
+  // Of collectives: the one thread that issues them, until all are done; how
+  // many calls communicators have not enqueued yet, and how many each has had.
   std::optional<std::thread::id> issuer;
+  size_t queuedCalls = 0;
   std::map<uint64_t, uint64_t> issued;
 
 private:

@@ -19,9 +19,10 @@ thread_local Group group;
 
 bool simcuda::isInGroup() { return group.depth > 0; }
 
-/// The thread that issues a device's collectives: always one.
+/// The thread that issues a device's collectives: one, unless all that it has
+/// issued is done.
 static bool isIssuer(Device &device) {
-  if (!device.issuer)
+  if (!device.hasCollectives())
     device.issuer = std::this_thread::get_id();
   return device.issuer == std::this_thread::get_id();
 }
@@ -64,7 +65,8 @@ static ncclResult_t check(Communicator &comm, const Call &call) {
     return refuse(ncclInvalidArgument, name, "the buffers overlap");
   if (!isIssuer(*comm.device))
     return refuse(ncclInvalidUsage, name,
-                  "another thread issued the device's collectives before");
+                  "another thread has issued collectives of the device that are "
+                  "not done");
   if (comm.stream && comm.stream != call.stream)
     return refuse(ncclInvalidUsage, name,
                   "the communicator's operations before are on " +
@@ -85,6 +87,7 @@ issue(const std::vector<std::pair<ncclComm_t, Call>> &calls) {
       continue;
     }
     shared->queued.push_back(call);
+    ++shared->device->queuedCalls;
     shared->state = ncclInProgress;
     result = ncclInProgress;
   }

@@ -167,6 +167,7 @@ static void flush(const CommunicatorRef &comm) {
     return;
   std::vector<Call> calls = std::move(comm->queued);
   comm->queued.clear();
+  comm->device->queuedCalls -= calls.size();
   comm->state = ncclSuccess;
   for (const Call &call : calls)
     enqueueCall(comm, call);
@@ -232,6 +233,7 @@ ncclResult_t ncclCommAbort(ncclComm_t comm) {
   if (!comm)
     return ncclInvalidArgument;
   comm->shared->aborted = true;
+  comm->shared->device->queuedCalls -= comm->shared->queued.size();
   comm->shared->queued.clear();
   comm->shared->device->issued.erase(comm->shared->id);
   delete comm;

@@ -57,12 +57,24 @@ TEST_F(NcclTest, MisuseIsRefused) {
       return nccl.ncclAllGather(at(from), at(to), 2, ncclFloat32, comm, on);
     };
     EXPECT_EQ(gather(a, a + 4, s), ncclInvalidArgument); // overlap
+    CUdeviceptr address;
+    EXPECT_CUDA(d.cuMemHostGetDevicePointer(&address, status, 0));
+    EXPECT_CUDA(d.cuStreamWaitValue32(s, address, 1, CU_STREAM_WAIT_VALUE_GEQ));
     EXPECT_EQ(gather(a, a + 8, s), ncclSuccess);
     EXPECT_EQ(gather(a, a + 8, t), ncclInvalidUsage); // another stream
-    std::thread([&] {
-      useDevice(0);
-      EXPECT_EQ(gather(a, a + 8, s), ncclInvalidUsage); // another thread
-    }).join();
+    auto gatherElsewhere = [&] {
+      ncclResult_t result;
+      std::thread([&] {
+        useDevice(0);
+        result = gather(a, a + 8, s);
+      }).join();
+      return result;
+    };
+    EXPECT_EQ(gatherElsewhere(), ncclInvalidUsage); // another thread
+    *status = 1;
+    EXPECT_CUDA(d.cuStreamSynchronize(s));
+    EXPECT_EQ(gatherElsewhere(), ncclSuccess); // which may go on then
+    EXPECT_CUDA(d.cuStreamSynchronize(s));
     ncclWindow_t window;
     EXPECT_EQ(nccl.ncclCommWindowRegister(comm, at(a), 16, &window,
                                           NCCL_WIN_COLL_SYMMETRIC),

@@ -28,6 +28,7 @@ struct Task {
   /// Ends when the host says so: what comes after it may read what the host
   /// writes until then.
   bool waitsForHost = false;
+  bool isCollective = false;
   /// Called when its turn comes, with the task as it was announced.
   std::function<Work(const Task &, const IdentityRef &)> begin;
 };

@@ -1,0 +1,125 @@
+//===- NcclRanks.cpp - Ranks that meet by NCCL ----------------------------===//
+//
+// torchrun, and srun without PMI, start processes and tell each which rank it
+// is; that is all that they do. So NCCL finds the others, at an address that
+// all know, and the ranks of a host find their flight record by a name that
+// follows from what their launcher says.
+//
+//===----------------------------------------------------------------------===//
+
+#include "cuda/NcclCommunicator.h"
+#include "trainer/Failure.h"
+#include "trainer/Launcher.h"
+#include "trainer/Ranks.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <functional>
+#include <unistd.h>
+
+using namespace fsdprt;
+
+/// NCCL would make every communicator at NCCL_COMM_ID; the ranks' own is the
+/// only one there. The environment holds the text itself, so that the name can
+/// be made another one while NCCL's threads read others.
+static std::string &addressVariable() {
+  static std::string text;
+  return text;
+}
+
+static void setAddress(const std::string &address) {
+  addressVariable() = "NCCL_COMM_ID=" + address;
+  ::putenv(addressVariable().data());
+}
+
+static void forgetAddress() {
+  __atomic_store_n(addressVariable().data(), '_', __ATOMIC_RELAXED);
+}
+
+static Status checkHost(const RankEnvironment &environment) {
+  if (environment.local < environment.hostRanks)
+    return Status();
+  return failure(environment.launcher,
+                 " does not say which of how many ranks of this host rank ",
+                 environment.rank, " is; ranks that meet without MPI need ",
+                 environment.launcher == "srun"
+                     ? "SLURM_LOCALID, SLURM_NODEID and "
+                       "SLURM_STEP_TASKS_PER_NODE"
+                     : "LOCAL_RANK and LOCAL_WORLD_SIZE",
+                 " in the environment");
+}
+
+/// The record of this host's ranks.
+static Expected<FlightFile> joinFlight(const RankEnvironment &environment,
+                                       const std::string &address) {
+  int first = environment.rank - environment.local;
+  std::string run = environment.start + address + " " + std::to_string(first) +
+                    " " + std::to_string(::geteuid());
+  return FlightFile::join("/fsdprt-" +
+                              std::to_string(std::hash<std::string>()(run)),
+                          first, environment.hostRanks, environment.local);
+}
+
+/// Ranks that come a little later find that it has been said as long as the one
+/// which did is there.
+[[noreturn]] static void giveUp(const FlightFile *flight, int rank,
+                                const Status &status) {
+  constexpr int moments = 30;
+  reportFailure(flight, rank, status.message());
+  for (int i = 0; i < moments && !describeAbsent(*flight).empty(); ++i)
+    ::usleep(100000);
+  leave(flight, rank, status, MpiEnd::Exit);
+}
+
+static cuda::Meeting meetingOf(const RunOptions &options,
+                               const RankEnvironment &environment,
+                               const std::string &address,
+                               const FlightFile *flight) {
+  cuda::Meeting meeting;
+  meeting.address = address;
+  meeting.rank = environment.rank;
+  meeting.ranks = environment.world;
+  meeting.place = {environment.local, environment.hostRanks};
+  meeting.flight = flight;
+  meeting.timeoutSeconds = std::max(options.timeoutSeconds, leastStartSeconds);
+  return meeting;
+}
+
+int fsdprt::runNcclRank(const RunOptions &options,
+                        const Expected<Manifest> &manifest,
+                        const RankEnvironment &environment, Status input) {
+  auto address = meetingAddress([](const char *name) { return getenv(name); });
+  Status status = address.status();
+  if (status.ok())
+    status = checkHost(environment);
+  if (!status.ok())
+    return failTogether(environment.local == 0,
+                        (input.ok() ? status : input).message());
+  setAddress(*address);
+  auto joined = joinFlight(environment, *address);
+  if (!joined.ok())
+    return fail((input.ok() ? joined.status() : input).message());
+  int rank = environment.rank;
+  FlightFile *flight =
+      installSignalHandlers(std::move(*joined), rank, Speaker::Ranks);
+  comeUp(flight->slotOfRank(rank));
+  if (!input.ok())
+    giveUp(flight, rank, input);
+  cuda::Meeting meeting = meetingOf(options, environment, *address, flight);
+  auto communicator = cuda::NcclCommunicator::meet(meeting);
+  if (!communicator.ok())
+    giveUp(flight, rank, communicator.status());
+  forgetAddress();
+  flight->removeName(); // all have joined
+  RankSetup setup;
+  setup.communicator = communicator->get();
+  setup.flight = flight;
+  setup.place = meeting.place;
+  setup.exchanges = exchangesOf(options);
+  setup.terminal = ::isatty(STDOUT_FILENO);
+  setup.onFailure = [&](const Status &why) {
+    leave(flight, rank, why, MpiEnd::Exit);
+  };
+  trainRank(options, *manifest, setup);
+  return 0;
+}
