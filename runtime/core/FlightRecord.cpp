@@ -28,6 +28,7 @@ void fsdprt::enterPhase(FlightSlot *slot, const char *phase, int64_t step) {
   slot->step = step;
   for (FlightOperation &operation : slot->operations)
     operation.state = OperationState::None;
+  slot->position = ((slot->position >> 32) + 1) << 32;
   markProgress(slot);
 }
 
@@ -48,7 +49,20 @@ void fsdprt::markOperation(FlightSlot *slot, const FlightMark &mark,
     return;
   if (state != OperationState::Ended)
     operation.mark = mark;
+  else
+    slot->position.fetch_add(1, std::memory_order_relaxed);
   operation.state.store(state, std::memory_order_release);
+  markProgress(slot);
+}
+
+void fsdprt::markStream(FlightSlot *slot, const FlightMark &mark,
+                        OperationState state, int64_t ended) {
+  if (!slot)
+    return;
+  FlightOperation &operation = slot->operations[mark.stream];
+  operation.mark = mark;
+  operation.state.store(state, std::memory_order_release);
+  slot->position.fetch_add(uint64_t(ended), std::memory_order_relaxed);
   markProgress(slot);
 }
 
@@ -96,22 +110,38 @@ static const FlightOperation &currentOperation(const FlightSlot &slot) {
   return oldest ? *oldest : compute;
 }
 
-void fsdprt::describePosition(const FlightSlot &slot, SignalSafeText &text) {
-  const FlightOperation &operation = currentOperation(slot);
-  OperationState state = operation.state;
+static void describeOperation(const FlightOperation &operation,
+                              SignalSafeText &text) {
+  text << " operation '" << operation.mark.name << "'";
+  if (operation.mark.unit[0])
+    text << " of unit '" << operation.mark.unit << "'";
+}
+
+/// `all`: of every stream that is in an operation.
+static void describePosition(const FlightSlot &slot, bool all,
+                             SignalSafeText &text) {
+  const FlightOperation &current = currentOperation(slot);
+  OperationState state = current.state;
   if (state != OperationState::None) {
     text << (state == OperationState::Started  ? "in"
              : state == OperationState::Issued ? "before"
-                                               : "after")
-         << " operation '" << operation.mark.name << "'";
-    if (operation.mark.unit[0])
-      text << " of unit '" << operation.mark.unit << "'";
+                                               : "after");
+    describeOperation(current, text);
+    for (const FlightOperation &other : slot.operations)
+      if (all && &other != &current && other.state == OperationState::Started) {
+        text << " and";
+        describeOperation(other, text);
+      }
     text << " ";
   }
   text << "(phase '" << slot.phase << "'";
   if (slot.step >= 0)
     text << ", step " << slot.step + 1; // from 1, as the progress
   text << ")";
+}
+
+void fsdprt::describePosition(const FlightSlot &slot, SignalSafeText &text) {
+  ::describePosition(slot, /*all=*/false, text);
 }
 
 /// The state letter of /proc/<pid>/stat; 'X' when there is no such process.
@@ -131,9 +161,27 @@ static char processState(int32_t pid) {
   return 'X';
 }
 
+/// The slot of the rank that is furthest behind, -1: none runs. `others`: ranks
+/// that are as far.
+static int findLast(const FlightFile &file, int self, int &others) {
+  uint64_t least = UINT64_MAX;
+  int last = -1;
+  for (int i = 0; i < file.numSlots(); ++i) {
+    const FlightSlot &slot = *file.slot(i);
+    uint64_t position = slot.position;
+    if (file.firstRank() + i == self || slot.state != FlightState::Running ||
+        position > least)
+      continue;
+    others = position == least ? others + 1 : 0;
+    last = position == least ? last : i;
+    least = position;
+  }
+  return last;
+}
+
 bool fsdprt::describeCulprit(const FlightFile &file, int self,
                              bool includeStuck, SignalSafeText &text) {
-  int culprit = -1;
+  int culprit = -1, others = 0;
   const char *verb = nullptr;
   for (int i = 0; i < file.numSlots() && !verb; ++i) {
     const FlightSlot &slot = *file.slot(i);
@@ -146,22 +194,18 @@ bool fsdprt::describeCulprit(const FlightFile &file, int self,
       verb = " is stopped ";
     culprit = i;
   }
-  if (!verb && includeStuck) {
-    uint64_t least = UINT64_MAX;
-    for (int i = 0; i < file.numSlots(); ++i) {
-      const FlightSlot &slot = *file.slot(i);
-      if (file.firstRank() + i == self || slot.state != FlightState::Running ||
-          slot.progress >= least)
-        continue;
-      least = slot.progress;
-      culprit = i;
-      verb = " makes no progress ";
-    }
+  bool isStuck = !verb && includeStuck;
+  if (isStuck) {
+    culprit = findLast(file, self, others);
+    verb = culprit < 0 ? nullptr : " makes no progress ";
   }
   if (!verb)
     return false;
   text << "rank " << int64_t(file.firstRank() + culprit) << verb;
-  describePosition(*file.slot(culprit), text);
+  ::describePosition(*file.slot(culprit), isStuck, text);
+  if (others)
+    text << ", as " << int64_t(others)
+         << (others == 1 ? " other that is as far" : " others that are as far");
   return true;
 }
 

@@ -62,7 +62,10 @@ struct FlightSlot {
   std::atomic<int32_t> pid;
   std::atomic<int64_t> step;      // -1 before the first
   std::atomic<uint64_t> progress; // grows with whatever the rank does
-  char phase[24];                 // or "start", "data", "save"
+  /// Phases that were begun, times 2^32, and operations of the last one that
+  /// have ended: a rank with less is behind.
+  std::atomic<uint64_t> position;
+  char phase[24]; // or "start", "data", "save"
   FlightOperation operations[FSDPRT_NUM_STREAMS];
 };
 
@@ -148,6 +151,10 @@ void comeUp(FlightSlot *slot);
 void enterPhase(FlightSlot *slot, const char *phase, int64_t step);
 void markOperation(FlightSlot *slot, const FlightMark &mark,
                    OperationState state);
+/// The same where one thread knows all of the stream: this is what stands in
+/// front of it, and `ended` operations have ended since it was last called.
+void markStream(FlightSlot *slot, const FlightMark &mark, OperationState state,
+                int64_t ended);
 void markProgress(FlightSlot *slot);
 
 /// Text of fixed size that can be built in a signal handler.
@@ -165,7 +172,7 @@ private:
 
 /// Looks for the rank of this host that died (its process is gone while it was
 /// running) or, with `includeStuck`, that hangs: it is stopped, or it is the
-/// one furthest behind. Appends "rank 1 was killed in operation 'all_gather'
+/// one furthest behind, whose every operation at work is named. Appends "rank 1 was killed in operation 'all_gather'
 /// of unit 'blocks.0' (phase 'step', step 3)"; false when there is none.
 /// `self` is never blamed. Safe in a signal handler.
 bool describeCulprit(const FlightFile &file, int self, bool includeStuck,

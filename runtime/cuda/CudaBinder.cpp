@@ -2,10 +2,10 @@
 
 #include "cuda/CudaBinder.h"
 
-#include "core/OperationName.h"
 #include "cuda/StagedCollective.h"
 #include "device/GemmCheck.h"
 
+#include <algorithm>
 #include <cstring>
 
 using namespace fsdprt;
@@ -185,10 +185,9 @@ Status cuda::checkKernel(const Dispatch &launch) {
   return failure("the kernel failed with status ", *word.host);
 }
 
-Status CudaBinder::checkKernels() const {
-  for (const Dispatch *launch : launches)
-    if (Status status = checkKernel(*launch); !status.ok())
-      return failure(operationName(*launch->op, launch->index()), ": ",
-                     status.message());
-  return Status();
+const Dispatch *CudaBinder::findFailedKernel() const {
+  auto found = std::find_if(
+      launches.begin(), launches.end(),
+      [](const Dispatch *launch) { return !checkKernel(*launch).ok(); });
+  return found == launches.end() ? nullptr : *found;
 }

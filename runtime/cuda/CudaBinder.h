@@ -17,10 +17,10 @@ namespace fsdprt::cuda {
 class CudaBinder {
 public:
   /// All of them outlive it.
-  CudaBinder(const Gpu &gpu, HostMemory &host, CommunicationThread &thread,
-             Communicator &communicator)
-      : gpu(gpu), host(host), thread(thread), communicator(communicator),
-        words(gpu) {}
+  CudaBinder(const Gpu &gpu, HostMemory &host, PinnedWords &words,
+             CommunicationThread &thread, Communicator &communicator)
+      : gpu(gpu), host(host), words(words), thread(thread),
+        communicator(communicator) {}
 
   /// Loads the program's kernels.
   Status loadKernels(const Manifest &manifest);
@@ -45,8 +45,8 @@ public:
   /// `end` ends the phase; it is called in the join's place.
   Device::Bound join(std::function<Status()> end, const Dispatch &operation);
 
-  /// The first of all kernels that has failed, if one has; streams are idle.
-  Status checkKernels() const;
+  /// The first kernel that has failed; null: none has. Streams are idle.
+  const Dispatch *findFailedKernel() const;
 
 private:
   Device::Bound bound(Enqueue enqueue, const Dispatch &operation);
@@ -55,9 +55,9 @@ private:
 
   const Gpu &gpu;
   HostMemory &host;
+  PinnedWords &words;
   CommunicationThread &thread;
   Communicator &communicator;
-  PinnedWords words;
   std::optional<KernelImage> kernels;
   std::unique_ptr<LtProducts> products;   // null: none were asked for
   NcclGroup *nccl = nullptr;              // null: one rank, or staged

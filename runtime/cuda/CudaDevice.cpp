@@ -2,6 +2,8 @@
 
 #include "cuda/CudaDevice.h"
 
+#include "core/OperationName.h"
+
 #include <cstring>
 
 using namespace fsdprt;
@@ -15,11 +17,12 @@ CudaDevice::CudaDevice(std::shared_ptr<Gpu> given, const Manifest &manifest,
                        Communicator &communicator, Options settings)
     : gpu(std::move(given)), memoryUse(*gpu, manifest.plannedPeakBytes),
       options(std::move(settings)), talk(communicator, talkState, options),
-      communicator(communicator), patience(options),
-      streams(*gpu, patience, options.slot),
-      times(*gpu, streams, options.trace), graphs(*gpu, streams),
-      host(*gpu, streams), binder(*gpu, host, talk, communicator),
-      arenas(*gpu, options) {}
+      communicator(communicator), patience(options, communicator.rank()),
+      words(*gpu), progress(*gpu, words, options.slot),
+      streams(*gpu, patience, progress), times(*gpu, streams, options.trace),
+      graphs(*gpu, streams), host(*gpu, streams),
+      binder(*gpu, host, words, talk, communicator), arenas(*gpu, options),
+      communicators(manifest.communicators) {}
 
 /// What the CPU's device does and this one does not.
 static Status checkOptions(const Device::Options &options) {
@@ -62,6 +65,8 @@ Expected<std::unique_ptr<Device>> CudaDevice::create(const Manifest &manifest,
 }
 
 Status CudaDevice::open(const Manifest &manifest, Exchanges exchanges) {
+  patience.setCheck([this] { return checkOthers(); });
+  patience.setLook([this] { return progress.look(); });
   FSDPRT_RETURN_IF_ERROR(memoryUse.begin(talk, communicator.deviceBytes()));
   FSDPRT_RETURN_IF_ERROR(binder.loadKernels(manifest));
   if (communicator.size() > 1 && exchanges == Exchanges::Nccl) {
@@ -74,11 +79,20 @@ Status CudaDevice::open(const Manifest &manifest, Exchanges exchanges) {
     nccl = std::move(*group);
     binder.setNccl(nccl.get());
   }
-  patience.setCheck([this]() -> Status {
-    FSDPRT_RETURN_IF_ERROR(talkState.status());
-    return nccl ? nccl->check() : Status();
-  });
   return Status();
+}
+
+/// A peer that is gone, or NCCL's error in the background: of the operation in
+/// front of the communicator's stream.
+Status CudaDevice::checkOthers() {
+  FSDPRT_RETURN_IF_ERROR(talkState.status());
+  std::optional<NcclGroup::Error> error;
+  if (nccl)
+    error = nccl->error();
+  if (!error)
+    return Status();
+  return progress.blame(error->status,
+                        communicators[size_t(error->communicator)].stream);
 }
 
 CudaDevice::~CudaDevice() {
@@ -110,6 +124,8 @@ Status CudaDevice::beginPhase(int phase, int64_t) {
   bool isTraced = options.trace && options.trace->active();
   FSDPRT_RETURN_IF_ERROR(graphs.beginPhase(
       phase, options.graphs && !options.checked && !isTraced));
+  FSDPRT_RETURN_IF_ERROR(
+      progress.beginPhase(graphs.mode() == GraphRunner::Mode::Eager));
   Status uploaded = host.upload(graphs.toUpload(host.takeWritten()));
   if (graphs.mode() != GraphRunner::Mode::Capture)
     FSDPRT_RETURN_IF_ERROR(uploaded);
@@ -122,12 +138,13 @@ Status CudaDevice::enqueue(const Dispatch &operation) {
   CudaWork &work = cudaWorkOf(operation);
   if (graphs.mode() == GraphRunner::Mode::Replay) {
     FSDPRT_RETURN_IF_ERROR(graphs.expect(operation));
-    return work.endsPhase ? join() : Status();
+    return work.endsPhase ? join() : progress.add(operation, /*isPut=*/false);
   }
   graphs.add(operation, work.capturable);
-  if (graphs.mode() == GraphRunner::Mode::Eager)
-    return issue(operation);
-  return capture(operation);
+  if (graphs.mode() == GraphRunner::Mode::Capture ||
+      graphs.mode() == GraphRunner::Mode::Abandoned)
+    return capture(operation);
+  return issue(operation);
 }
 
 /// Once one operation cannot be captured, the phase runs when all are known.
@@ -137,17 +154,30 @@ Status CudaDevice::capture(const Dispatch &operation) {
     return join();
   }
   if (graphs.mode() == GraphRunner::Mode::Capture)
-    if (Status status = issue(operation); !status.ok())
+    if (Status status = put(operation); !status.ok())
       graphs.abandon(status);
   return Status();
 }
 
-/// Puts an operation on its stream.
+/// What fails while an operation is put on its stream may be one before it,
+/// which the GPU has come to meanwhile.
 Status CudaDevice::issue(const Dispatch &operation) {
+  Status status = put(operation);
+  if (status.ok() || failed())
+    return status;
+  Expected<bool> idle = streams.isIdle(operation.op->stream);
+  if (!idle.ok())
+    problem = idle.status();
+  return status;
+}
+
+/// Puts an operation on its stream.
+Status CudaDevice::put(const Dispatch &operation) {
   CudaWork &work = cudaWorkOf(operation);
   const fsdprt_op &op = *operation.op;
   Ranges::Range range = ranges.of(op);
-  markOperation(options.slot, operation.mark, OperationState::Issued);
+  if (!work.endsPhase)
+    FSDPRT_RETURN_IF_ERROR(progress.add(operation, /*isPut=*/true));
   FSDPRT_RETURN_IF_ERROR(times.beforeWaits(operation));
   FSDPRT_RETURN_IF_ERROR(streams.waitForEvents(op));
   FSDPRT_RETURN_IF_ERROR(times.beforeWork(operation));
@@ -155,12 +185,14 @@ Status CudaDevice::issue(const Dispatch &operation) {
   FSDPRT_RETURN_IF_ERROR(work.enqueue(gpu->stream(op.stream)));
   FSDPRT_RETURN_IF_ERROR(times.afterWork(operation));
   FSDPRT_RETURN_IF_ERROR(streams.record(op, work.event));
-  if (options.checked) { // so that the one that fails is known
-    FSDPRT_RETURN_IF_ERROR(streams.drain(op.stream));
-    FSDPRT_RETURN_IF_ERROR(checkKernel(operation));
-  }
-  markOperation(options.slot, operation.mark, OperationState::Ended);
-  return Status();
+  if (!work.endsPhase)
+    FSDPRT_RETURN_IF_ERROR(progress.markBehind(operation));
+  progress.look();
+  if (!options.checked)
+    return Status();
+  // So that the one that fails is known.
+  FSDPRT_RETURN_IF_ERROR(streams.drain(op.stream));
+  return checkKernel(operation);
 }
 
 Status CudaDevice::launchGraph() {
@@ -204,6 +236,7 @@ Status CudaDevice::replace(const Status &problem) {
                       "); they are launched one by one, as with --graph off");
   streams.beginPhase();
   host.beginPhase();
+  FSDPRT_RETURN_IF_ERROR(progress.beginPhase(/*marksAll=*/true));
   FSDPRT_RETURN_IF_ERROR(host.upload(graphs.capturedUploads()));
   for (const Dispatch *operation : graphs.captured())
     if (!cudaWorkOf(*operation).endsPhase) // which is where this is
@@ -213,7 +246,11 @@ Status CudaDevice::replace(const Status &problem) {
 
 Status CudaDevice::finishPhase() {
   FSDPRT_RETURN_IF_ERROR(streams.drainAll());
-  FSDPRT_RETURN_IF_ERROR(binder.checkKernels());
+  progress.endPhase();
+  if (const Dispatch *kernel = binder.findFailedKernel())
+    return failure(operationName(*kernel->op, kernel->index()),
+                   phaseName(options.slot), ": ",
+                   checkKernel(*kernel).message());
   return times.finishPhase();
 }
 
@@ -221,5 +258,5 @@ Status CudaDevice::finishPhase() {
 Status CudaDevice::drain() {
   if (!failed())
     problem = finishPhase();
-  return problem;
+  return status();
 }

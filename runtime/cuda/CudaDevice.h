@@ -75,8 +75,10 @@ public:
   Status beginPhase(int phase, int64_t step) override;
   Status enqueue(const Dispatch &operation) override;
   Status drain() override;
-  bool failed() const override { return !problem.ok(); }
-  Status status() const override { return problem; }
+  bool failed() const override { return !status().ok(); }
+  Status status() const override {
+    return patience.status().ok() ? problem : patience.status();
+  }
   double takeBlockedSeconds() override { return times.takeBlockedSeconds(); }
   std::optional<double> takeWaitedSeconds() override {
     return streams.takeWaitedSeconds();
@@ -87,7 +89,9 @@ private:
   CudaDevice(std::shared_ptr<Gpu> gpu, const Manifest &manifest,
              Communicator &communicator, Options options);
   Status open(const Manifest &manifest, Exchanges exchanges);
+  Status checkOthers();
   Status issue(const Dispatch &operation);
+  Status put(const Dispatch &operation);
   Status capture(const Dispatch &operation);
   Status captureEnd();
   Status launchGraph();
@@ -103,6 +107,8 @@ private:
   CommunicationThread talk; // the ranks' own
   Communicator &communicator;
   Patience patience;
+  PinnedWords words;
+  StreamProgress progress;
   CudaStreams streams;
   Timeline times;
   GraphRunner graphs;
@@ -110,7 +116,8 @@ private:
   CudaBinder binder;
   std::unique_ptr<NcclGroup> nccl; // null: one rank, or staged
   GpuArenas arenas;
-  Status problem; // the first that came late
+  const std::vector<CommunicatorSpec> &communicators; // of the program
+  Status problem; // the first that came late, but for those of waits
 };
 
 } // namespace fsdprt::cuda

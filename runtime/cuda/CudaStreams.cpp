@@ -90,15 +90,16 @@ Status CudaStreams::joinStreams(int32_t into) {
 // Waiting
 //===----------------------------------------------------------------------===//
 
+Expected<bool> CudaStreams::isIdle(int32_t number) {
+  CUresult result = gpu.api().cuStreamQuery(gpu.stream(number));
+  if (result == CUDA_SUCCESS || result == CUDA_ERROR_NOT_READY)
+    return result == CUDA_SUCCESS;
+  return progress.blame(gpu.check("an operation on the GPU", result));
+}
+
 Status CudaStreams::drain(int32_t number) {
   Clock::time_point start = Clock::now();
-  Status status = patience.until([&]() -> Expected<bool> {
-    CUresult result = gpu.api().cuStreamQuery(gpu.stream(number));
-    if (result == CUDA_ERROR_NOT_READY)
-      return false;
-    FSDPRT_RETURN_IF_ERROR(gpu.check("an operation on the GPU", result));
-    return true;
-  });
+  Status status = patience.until([&] { return isIdle(number); });
   waitedSeconds += std::chrono::duration<double>(Clock::now() - start).count();
   return status;
 }
@@ -106,6 +107,5 @@ Status CudaStreams::drain(int32_t number) {
 Status CudaStreams::drainAll() {
   for (int32_t i = 0; i < FSDPRT_NUM_STREAMS; ++i)
     FSDPRT_RETURN_IF_ERROR(drain(i));
-  markProgress(slot);
   return Status();
 }

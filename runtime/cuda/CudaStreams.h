@@ -5,6 +5,7 @@
 
 #include "cuda/Gpu.h"
 #include "cuda/Patience.h"
+#include "cuda/StreamProgress.h"
 
 #include <utility>
 #include <vector>
@@ -32,8 +33,8 @@ private:
 /// The streams of a rank's GPU and the events of the phase that runs on them.
 class CudaStreams {
 public:
-  CudaStreams(const Gpu &gpu, const Patience &patience, FlightSlot *slot)
-      : gpu(gpu), patience(patience), slot(slot) {}
+  CudaStreams(const Gpu &gpu, Patience &patience, StreamProgress &progress)
+      : gpu(gpu), patience(patience), progress(progress) {}
 
   void beginPhase() { ++phase; }
 
@@ -48,7 +49,10 @@ public:
   /// `into` waits for what every other stream has been given so far.
   Status joinStreams(int32_t into);
 
-  /// Returns once the stream has nothing left to do.
+  /// Whether the stream has nothing left to do. Fails where the GPU has
+  /// faulted, and names what it was in.
+  Expected<bool> isIdle(int32_t number);
+  /// Returns once it has.
   Status drain(int32_t number);
   Status drainAll();
 
@@ -64,8 +68,8 @@ private:
   Status recordFence(int32_t stream);
 
   const Gpu &gpu;
-  const Patience &patience;
-  FlightSlot *const slot;
+  Patience &patience;
+  StreamProgress &progress;
   std::vector<Recorded> events; // by the plan's number
   uint64_t phase = 0;
   double waitedSeconds = 0;

@@ -28,8 +28,7 @@ static Status broadcast(Control &control, int rank, T &value) {
 }
 
 Expected<std::unique_ptr<NcclGroup>>
-NcclGroup::create(Control &control, int rank, int count,
-                  const Patience &patience) {
+NcclGroup::create(Control &control, int rank, int count, Patience &patience) {
   Expected<Nccl> nccl = Nccl::load();
   if (!nccl.ok())
     return nccl.status();
@@ -80,15 +79,18 @@ NcclGroup::~NcclGroup() {
     nccl.ncclMemFree(taken);
 }
 
-Status NcclGroup::check() const {
-  for (ncclComm_t comm : comms) {
-    ncclResult_t error = ncclSuccess;
-    FSDPRT_RETURN_IF_ERROR(nccl.check("ncclCommGetAsyncError",
-                                      nccl.ncclCommGetAsyncError(comm, &error),
-                                      comm));
-    FSDPRT_RETURN_IF_ERROR(nccl.check("a collective", error, comm));
+std::optional<NcclGroup::Error> NcclGroup::error() const {
+  for (size_t i = 0; i < comms.size(); ++i) {
+    ncclResult_t result = ncclSuccess;
+    Status status =
+        nccl.check("ncclCommGetAsyncError",
+                   nccl.ncclCommGetAsyncError(comms[i], &result), comms[i]);
+    if (status.ok())
+      status = nccl.check("a collective", result, comms[i]);
+    if (!status.ok())
+      return Error{int(i), status};
   }
-  return Status();
+  return std::nullopt;
 }
 
 //===----------------------------------------------------------------------===//

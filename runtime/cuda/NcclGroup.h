@@ -11,6 +11,7 @@
 
 #include <list>
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -23,7 +24,7 @@ public:
   /// Makes `count` communicators; rank 0's names of them go to the others over
   /// `control`. In the calling thread's context. `patience` outlives it.
   static Expected<std::unique_ptr<NcclGroup>>
-  create(Control &control, int rank, int count, const Patience &patience);
+  create(Control &control, int rank, int count, Patience &patience);
   /// Ends them without waiting for peers, which may be gone, and takes back its
   /// memory.
   ~NcclGroup();
@@ -43,11 +44,16 @@ public:
   Status run(CollectiveKind kind, const fsdprt_collective_desc &desc,
              const uint64_t *args, CUstream stream);
 
-  /// The first error of any communicator.
-  Status check() const;
+  /// What a communicator failed with.
+  struct Error {
+    int communicator; // of the program
+    Status status;
+  };
+  /// The first of any.
+  std::optional<Error> error() const;
 
 private:
-  NcclGroup(Nccl nccl, int rank, int ranks, const Patience &patience)
+  NcclGroup(Nccl nccl, int rank, int ranks, Patience &patience)
       : nccl(std::move(nccl)), rank(rank), ranks(ranks), patience(patience) {}
   Status add(const ncclUniqueId &id);
   Status settle(const char *call, ncclResult_t result, ncclComm_t comm) const;
@@ -56,7 +62,7 @@ private:
 
   const Nccl nccl;
   const int rank, ranks;
-  const Patience &patience;
+  Patience &patience;
   std::vector<ncclComm_t> comms; // by the program's number
   std::list<std::pair<ncclComm_t, ncclWindow_t>> windows; // stay in place
   std::vector<void *> memory;                             // of allocate()

@@ -19,11 +19,21 @@ Status Patience::giveUp(const char *call) const {
                  culprit.data(), "; see --timeout if it only takes this long");
 }
 
+bool Patience::hasChanged(Wait &wait) const {
+  uint64_t others = flight ? flight->progressOfOthers(rank) : 0;
+  bool changed = others != wait.progressOfOthers;
+  wait.progressOfOthers = others;
+  return (look && look()) || changed;
+}
+
 /// Between two looks: short at first, since a step may end any moment.
-Status Patience::pause(Wait &wait, const char *call) const {
+Status Patience::pause(Wait &wait, const char *call) {
   if (check)
     FSDPRT_RETURN_IF_ERROR(check());
-  if (Clock::now() - wait.start > std::chrono::duration<double>(timeoutSeconds))
+  Clock::time_point now = Clock::now();
+  if (hasChanged(wait))
+    wait.lastChange = now;
+  if (now - wait.lastChange > std::chrono::duration<double>(timeoutSeconds))
     return giveUp(call);
   constexpr int spins = 200;
   if (int over = wait.looks++ - spins; over >= 0)

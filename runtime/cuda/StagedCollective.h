@@ -35,6 +35,7 @@ private:
     Expected<bool> test() override { return whole.test(); }
     Status finish() override { return whole.finish(); }
     bool isExchange() const override { return true; }
+    bool isToldOfElsewhere() const override { return true; }
 
     StagedCollective &whole;
   };

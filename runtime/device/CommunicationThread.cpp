@@ -177,7 +177,7 @@ void CommunicationThread::poisonWhenUnused(const DeviceRange &range) {
 //===----------------------------------------------------------------------===//
 
 void CommunicationThread::mark(const Task &task, OperationState state) {
-  if (task.operation)
+  if (task.operation && !task.work->isToldOfElsewhere())
     markOperation(options.slot, task.operation->mark, state);
 }
 

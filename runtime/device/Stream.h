@@ -34,6 +34,8 @@ public:
   /// Waits for other ranks: then the communication thread does it, whatever
   /// the stream.
   virtual bool isExchange() const { return false; }
+  /// Whoever enqueues it tells the flight record how far it is, not the thread.
+  virtual bool isToldOfElsewhere() const { return false; }
 };
 
 /// On the CPU the host sees all memory of the device.

@@ -156,8 +156,7 @@ static void addMachineOptions(CLI::App &app, RunOptions &options) {
       ->group("Machine");
   app.add_option("--timeout", options.timeoutSeconds,
                  "seconds without any progress after which a rank counts as "
-                 "stuck (default 60; at least 20 for ranks to start); on GPUs "
-                 "also the longest that a step may take")
+                 "stuck (default 60; at least 20 for ranks to start)")
       ->type_name("S")
       ->group("Machine");
   app.add_option("--graph", options.graph,

@@ -248,6 +248,37 @@ TEST(FlightRecord, NamesTheKilledRank) {
                             "unit 'blocks.3' (phase 'step', step 13)");
 }
 
+TEST(FlightRecord, NamesTheRankThatIsFurthestBehind) {
+  auto file = FlightFile::createPrivate(3);
+  ASSERT_TRUE(file.ok());
+  for (int rank = 0; rank < 3; ++rank) {
+    FlightSlot *slot = file->slotOfRank(rank);
+    slot->pid = ::getpid();
+    slot->state = FlightState::Running;
+    for (int i = 0; i < 10 * (3 - rank); ++i)
+      markProgress(slot); // as of loading: says nothing of the step
+    enterPhase(slot, "step", 0);
+    markOperation(slot, FlightMark(sampleOp, 0), OperationState::Started);
+    if (rank != 1)
+      markOperation(slot, FlightMark(sampleOp, 0), OperationState::Ended);
+  }
+  FlightMark computing(sampleOp, 1);
+  computing.stream = FSDPRT_STREAM_COMPUTE;
+  markStream(file->slotOfRank(1), computing, OperationState::Started, 0);
+  SignalSafeText text;
+  ASSERT_TRUE(describeCulprit(*file, -1, true, text));
+  EXPECT_STREQ(text.data(),
+               "rank 1 makes no progress in operation 'all_gather' of unit "
+               "'blocks.3' and operation 'all_gather' of unit 'blocks.3' "
+               "(phase 'step', step 1)");
+  markStream(file->slotOfRank(1), computing, OperationState::Ended, 1);
+  SignalSafeText equal;
+  ASSERT_TRUE(describeCulprit(*file, -1, true, equal));
+  EXPECT_STREQ(equal.data(),
+               "rank 0 makes no progress (phase 'step', step 1), as 2 others "
+               "that are as far");
+}
+
 TEST(FlightRecord, BlamesNobodyWhoLivesOrGaveUp) {
   auto file = FlightFile::createPrivate(2);
   ASSERT_TRUE(file.ok());

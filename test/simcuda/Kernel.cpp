@@ -195,6 +195,7 @@ CUresult simcuda::runKernel(Device &device, const Launch &launch,
                             const std::vector<Range> &ranges, bool declared,
                             const IdentityRef &who) {
   Simulator &s = simulator();
+  std::this_thread::sleep_for(std::chrono::milliseconds(s.settings.delay));
   if (++s.launches == s.settings.failKernel) {
     report("%s faults, as SIMCUDA_FAIL_KERNEL asks", who->print().c_str());
     return CUDA_ERROR_ILLEGAL_ADDRESS;

@@ -40,6 +40,11 @@ static void read(const char *name, int64_t &value, bool &valid) {
   valid = false;
 }
 
+static bool isOff(const char *name) {
+  const char *text = std::getenv(name);
+  return text && std::strcmp(text, "off") == 0;
+}
+
 Settings Settings::fromEnvironment() {
   Settings s;
   read("SIMCUDA_SEED", s.seed, s.valid);
@@ -47,6 +52,7 @@ Settings Settings::fromEnvironment() {
   read("SIMCUDA_MEMORY", s.memory, s.valid);
   read("SIMCUDA_LIBRARY_MEMORY", s.libraryMemory, s.valid);
   read("SIMCUDA_ORDERS", s.orders, s.valid);
+  read("SIMCUDA_DELAY", s.delay, s.valid);
   read("SIMCUDA_DRIVER_VERSION", s.driverVersion, s.valid);
   read("SIMCUDA_BLAS_VERSION", s.blasVersion, s.valid);
   read("SIMCUDA_NCCL_VERSION", s.ncclVersion, s.valid);
@@ -57,7 +63,7 @@ Settings Settings::fromEnvironment() {
   read("SIMCUDA_LOSE_COLLECTIVE", s.loseCollective, s.valid);
   read("SIMCUDA_FAIL_WINDOW", s.failWindow, s.valid);
   read("SIMCUDA_FAULT_RANK", s.faultRank, s.valid);
-  const char *off = std::getenv("SIMCUDA_UNINITIALIZED");
-  s.uninitialized = !off || std::strcmp(off, "off") != 0;
+  s.uninitialized = !isOff("SIMCUDA_UNINITIALIZED");
+  s.streamWrites = !isOff("SIMCUDA_STREAM_WRITES");
   return s;
 }

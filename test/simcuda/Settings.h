@@ -16,6 +16,8 @@ struct Settings {
   int64_t libraryMemory = 0;
   bool uninitialized = true;
   int64_t orders = 1;
+  int64_t delay = 0; ///< milliseconds
+  bool streamWrites = true;
 
   int64_t driverVersion = 13000;
   int64_t blasVersion = 130101;

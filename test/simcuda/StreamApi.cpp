@@ -125,6 +125,8 @@ SIMCUDA_API cuStreamWriteValue32_v2(CUstream stream, CUdeviceptr address,
   std::lock_guard lock(mutex());
   if (address % 4 || flags != CU_STREAM_WRITE_VALUE_DEFAULT)
     return CUDA_ERROR_INVALID_VALUE;
+  if (!simulator().settings.streamWrites)
+    return CUDA_ERROR_NOT_SUPPORTED;
   return enqueueWord("cuStreamWriteValue32", stream, address, /*waits=*/false,
                      [=](volatile uint32_t *word) {
                        *word = value;
