@@ -148,8 +148,8 @@ static Device::Bound byHost(Device::Bound work) {
 Device::Bound CudaBinder::staged(CollectiveKind kind,
                                  const fsdprt_collective_desc &desc,
                                  const Dispatch &operation) {
-  auto staged = StagedCollective::create(gpu, words, thread, communicator, kind,
-                                         desc, operation);
+  auto staged = StagedCollective::create(gpu, words, staging, thread,
+                                         communicator, kind, desc, operation);
   if (!staged.ok())
     return staged.status();
   return byHost(bound(

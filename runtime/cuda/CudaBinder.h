@@ -8,6 +8,7 @@
 #include "cuda/KernelImage.h"
 #include "cuda/LtProducts.h"
 #include "cuda/NcclGroup.h"
+#include "cuda/StagingMemory.h"
 #include "device/CommunicationThread.h"
 
 namespace fsdprt::cuda {
@@ -17,10 +18,11 @@ namespace fsdprt::cuda {
 class CudaBinder {
 public:
   /// All of them outlive it.
-  CudaBinder(const Gpu &gpu, HostMemory &host, PinnedWords &words,
-             CommunicationThread &thread, Communicator &communicator)
-      : gpu(gpu), host(host), words(words), thread(thread),
-        communicator(communicator) {}
+  CudaBinder(const Gpu &gpu, CudaStreams &streams, HostMemory &host,
+             PinnedWords &words, CommunicationThread &thread,
+             Communicator &communicator)
+      : gpu(gpu), host(host), words(words), staging(gpu, streams),
+        thread(thread), communicator(communicator) {}
 
   /// Loads the program's kernels.
   Status loadKernels(const Manifest &manifest);
@@ -45,6 +47,9 @@ public:
   /// `end` ends the phase; it is called in the join's place.
   Device::Bound join(std::function<Status()> end, const Dispatch &operation);
 
+  /// Of pinned memory that collectives go through.
+  int64_t stagingBytes() const { return staging.bytes(); }
+
   /// The first kernel that has failed; null: none has. Streams are idle.
   const Dispatch *findFailedKernel() const;
 
@@ -56,6 +61,7 @@ private:
   const Gpu &gpu;
   HostMemory &host;
   PinnedWords &words;
+  StagingMemory staging;
   CommunicationThread &thread;
   Communicator &communicator;
   std::optional<KernelImage> kernels;

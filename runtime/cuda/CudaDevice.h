@@ -29,7 +29,10 @@ public:
 
   Expected<DeviceAddress> allocate(const ArenaSpec &arena) override;
   std::optional<DeviceMemory> memory() const override {
-    return memoryUse.measured();
+    std::optional<DeviceMemory> memory = memoryUse.measured();
+    if (memory)
+      memory->staging = binder.stagingBytes();
+    return memory;
   }
   void *hostWrite(const DeviceRange &range) override {
     return host.write(range);

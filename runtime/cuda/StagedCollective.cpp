@@ -7,71 +7,77 @@
 using namespace fsdprt;
 using namespace fsdprt::cuda;
 
-Expected<std::shared_ptr<StagedCollective>> StagedCollective::create(
-    const Gpu &gpu, PinnedWords &words, CommunicationThread &thread,
-    Communicator &communicator, CollectiveKind kind,
-    const fsdprt_collective_desc &desc, const Dispatch &operation) {
+Expected<std::shared_ptr<StagedCollective>>
+StagedCollective::create(const Gpu &gpu, PinnedWords &words,
+                         StagingMemory &staging, CommunicationThread &thread,
+                         Communicator &communicator, CollectiveKind kind,
+                         const fsdprt_collective_desc &desc,
+                         const Dispatch &operation) {
   std::shared_ptr<StagedCollective> staged(
-      new StagedCollective(gpu, thread, communicator));
+      new StagedCollective(gpu, thread, communicator, kind, operation));
   for (PinnedWords::Word *word : {&staged->isSent, &staged->isReady}) {
     auto next = words.next();
     if (!next.ok())
       return next.status();
     *word = *next;
   }
-  FSDPRT_RETURN_IF_ERROR(staged->describe(desc, operation, kind));
+  auto memory = staging.reserve(desc.comm, staged->describe(desc));
+  if (!memory.ok())
+    return memory.status();
+  staged->memory = *memory;
+  FSDPRT_RETURN_IF_ERROR(staged->place());
   return staged;
 }
 
-/// The host's collective: the same arguments in pinned memory, and scratch for
-/// what is summed.
-Status StagedCollective::describe(const fsdprt_collective_desc &given,
-                                  const Dispatch &operation,
-                                  CollectiveKind kind) {
+/// The host's collective: the same arguments, and scratch for what is summed.
+/// Bytes of them all.
+int64_t StagedCollective::describe(const fsdprt_collective_desc &given) {
   desc = given;
   desc.op.args = args;
   desc.op.waits = nullptr;
   desc.op.num_waits = 0; // the stream has waited
   desc.op.record = -1;
   std::copy(given.op.args, given.op.args + given.op.num_args, args);
-  int64_t part = desc.count * sizeOfDType(desc.dtype);
   if (kind != CollectiveKind::AllGather) {
     fsdprt_arg &scratch = args[desc.op.num_args++];
     scratch.access = FSDPRT_ACCESS_SCRATCH;
-    scratch.bytes = part * communicator.size();
+    scratch.bytes = desc.count * sizeOfDType(desc.dtype) * communicator.size();
   }
+  task.op = &desc.op;
+  task.mark = operation.mark;
+  task.work = std::make_unique<HostPart>(*this);
   int64_t bytes = 0;
   for (int32_t i = 0; i < desc.op.num_args; ++i)
     bytes += args[i].bytes;
-  auto pinned = PinnedMemory::create(gpu, std::max<int64_t>(bytes, 1));
-  if (!pinned.ok())
-    return pinned.status();
-  memory = std::move(*pinned);
-  char *host[3] = {}, *next = memory.data();
+  return std::max<int64_t>(bytes, 1);
+}
+
+/// In pinned memory, one argument behind the other.
+Status StagedCollective::place() {
+  void *host[3] = {};
+  char *next = memory->data();
   for (int32_t i = 0; i < desc.op.num_args; ++i) {
     host[i] = next;
     next += args[i].bytes;
   }
-  void *pointers[] = {host[0], host[1], host[2]};
-  auto created = Collective::create(kind, desc, pointers, communicator.rank(),
+  auto created = Collective::create(kind, desc, host, communicator.rank(),
                                     communicator.size());
   if (!created.ok())
     return created.status();
   collective.emplace(std::move(*created));
-  planCopies(operation, kind, host);
-  task.op = &desc.op;
-  task.mark = operation.mark;
-  task.work = std::make_unique<HostPart>(*this);
+  char *places[] = {static_cast<char *>(host[0]), static_cast<char *>(host[1])};
+  planCopies(places);
+  placedAt = memory->data();
   return Status();
 }
 
 /// Of a gathered line only what the segments hold: the rest stays as it is.
-void StagedCollective::planCopies(const Dispatch &operation,
-                                  CollectiveKind kind, char *const *host) {
+void StagedCollective::planCopies(char *const *host) {
   auto whole = [&](int i) {
     return Copy{CUdeviceptr(operation.args[i]), host[i], size_t(args[i].bytes)};
   };
   sent = {whole(0)};
+  received.clear();
   if (kind == CollectiveKind::AllReduce)
     received = {whole(0)};
   else if (kind == CollectiveKind::ReduceScatter || desc.num_segments == 0)
@@ -87,6 +93,8 @@ void StagedCollective::planCopies(const Dispatch &operation,
 }
 
 Status StagedCollective::enqueue(CUstream stream) {
+  if (placedAt != memory->data()) // it has grown
+    FSDPRT_RETURN_IF_ERROR(place());
   ++round;
   for (const Copy &copy : sent)
     FSDPRT_CUDA(gpu, cuMemcpyDtoHAsync, copy.host, copy.device, copy.bytes,

@@ -11,18 +11,20 @@
 
 #include "comm/Collective.h"
 #include "cuda/CudaWork.h"
+#include "cuda/StagingMemory.h"
 #include "device/CommunicationThread.h"
 
 namespace fsdprt::cuda {
 
 class StagedCollective {
 public:
-  /// Of a collective whose arguments are checked. `gpu`, `thread` and
-  /// `communicator` outlive it; `words` gives it two numbers.
+  /// Of a collective whose arguments are checked. All that is passed outlives
+  /// it; `words` gives it two numbers, `staging` room for its arguments.
   static Expected<std::shared_ptr<StagedCollective>>
-  create(const Gpu &gpu, PinnedWords &words, CommunicationThread &thread,
-         Communicator &communicator, CollectiveKind kind,
-         const fsdprt_collective_desc &desc, const Dispatch &operation);
+  create(const Gpu &gpu, PinnedWords &words, StagingMemory &staging,
+         CommunicationThread &thread, Communicator &communicator,
+         CollectiveKind kind, const fsdprt_collective_desc &desc,
+         const Dispatch &operation);
 
   /// Puts it on the stream, and the exchange before the thread.
   Status enqueue(CUstream stream);
@@ -41,8 +43,10 @@ private:
   };
 
   StagedCollective(const Gpu &gpu, CommunicationThread &thread,
-                   Communicator &communicator)
-      : gpu(gpu), thread(thread), communicator(communicator) {}
+                   Communicator &communicator, CollectiveKind kind,
+                   const Dispatch &operation)
+      : gpu(gpu), thread(thread), communicator(communicator), kind(kind),
+        operation(operation) {}
 
   /// A piece of device memory and where it stands on the host.
   struct Copy {
@@ -52,18 +56,20 @@ private:
   };
   Expected<bool> test();
   Status finish();
-  Status describe(const fsdprt_collective_desc &given,
-                  const Dispatch &operation, CollectiveKind kind);
-  void planCopies(const Dispatch &operation, CollectiveKind kind,
-                  char *const *host);
+  int64_t describe(const fsdprt_collective_desc &given);
+  Status place();
+  void planCopies(char *const *host);
 
   const Gpu &gpu;
   CommunicationThread &thread;
   Communicator &communicator;
+  const CollectiveKind kind;
+  const Dispatch &operation;
   fsdprt_collective_desc desc = {}; // with scratch, as the CPU's have it
   fsdprt_arg args[3] = {};
-  Dispatch task; // what the thread is given
-  PinnedMemory memory;
+  Dispatch task;                        // what the thread is given
+  const PinnedMemory *memory = nullptr; // the communicator's
+  const char *placedAt = nullptr;       // where what follows points to
   std::optional<Collective> collective;
   std::vector<Copy> sent, received;
   PinnedWords::Word isSent, isReady; // numbers of rounds

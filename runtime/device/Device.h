@@ -51,6 +51,7 @@ struct DeviceMemory {
   int64_t libraries = 0; // taken meanwhile by those of all its ranks
   int64_t plan = 0;      // of each rank's arenas
   int ranks = 1;
+  int64_t staging = 0; // of the host's, pinned, that collectives go through
 
   /// What the driver had, and other programs.
   int64_t others() const { return total - free - libraries; }

@@ -61,6 +61,7 @@ Status MetricsFile::write(const StepMetrics &metrics) {
   if (metrics.deviceMemory) {
     json["library_bytes"] = metrics.deviceMemory->libraries;
     json["free_bytes"] = metrics.deviceMemory->left();
+    json["staging_bytes"] = metrics.deviceMemory->staging;
   }
   std::string line = json.dump() + "\n";
   ssize_t written = ::write(fd, line.data(), line.size());

@@ -116,6 +116,22 @@ class Trains(Gpu):
         for comm in "nccl", "thread":
             self.assertClose(self.outcome(program, "--comm", comm)[0], cpu, 1e-6)
 
+    def test_pinned_memory_of_collectives(self):
+        """As much as each communicator's largest takes, however many there are."""
+        program = self.gpu_program("g.fsdp", "--mesh", "shard=2")
+        manifest = json.loads(content(program + "/manifest.json"))
+        shard = max(line["shard"]["bytes"] for unit in manifest["units"] for line in unit["lines"])
+        _, bits = self.outcome(program)
+        for comm in "mpi", "thread":
+            lines, saved = self.outcome(program, "--comm", comm, SIMCUDA_PINNED=str(40 * shard))
+            self.assertEqual(saved, bits)
+            for line in lines:
+                # A shard and a line of two; a line, a shard and scratch; a number or two.
+                self.assertTrue((3 + 5) * shard < line["staging_bytes"] <= (3 + 5) * shard + 64, line)
+        self.assertEqual(self.outcome(program)[0][-1]["staging_bytes"], 0)
+        self.assertOneError(self.run_gpu(program, "--comm", "mpi", SIMCUDA_PINNED=str(8 * shard)), "cannot pin",
+                            "ulimit -l")
+
     def test_checked(self):
         program = self.gpu_program("g.fsdp")
         self.assertEqual(self.outcome(program, "--checked")[1], self.outcome(program)[1])

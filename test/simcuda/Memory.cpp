@@ -58,6 +58,14 @@ const Allocation *Memory::allocatePinned(uint64_t bytes) {
   return &allocations.emplace(a.address, a).first->second;
 }
 
+uint64_t Memory::pinnedBytes() const {
+  uint64_t sum = 0;
+  for (const auto &[address, allocation] : allocations)
+    if (allocation.device == Allocation::kPinned)
+      sum += allocation.bytes;
+  return sum;
+}
+
 /// A device's addresses stay reserved: whoever uses one later is told so.
 bool Memory::free(uint64_t address, bool pinned) {
   auto it = allocations.find(address);

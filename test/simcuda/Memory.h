@@ -36,6 +36,7 @@ public:
   /// Null if the operating system has none.
   const Allocation *allocate(int device, uint64_t bytes);
   const Allocation *allocatePinned(uint64_t bytes);
+  uint64_t pinnedBytes() const;
 
   /// False if nothing was allocated at `address` (of that kind).
   bool free(uint64_t address, bool pinned);

@@ -54,7 +54,8 @@ SIMCUDA_API cuMemHostAlloc(void **memory, size_t bytes, unsigned) {
     return wrong;
   Simulator &s = simulator();
   const Allocation *a = nullptr;
-  if (bytes && ++s.allocations != s.settings.failAllocation)
+  if (bytes && ++s.allocations != s.settings.failAllocation &&
+      s.memory.pinnedBytes() + bytes <= uint64_t(s.settings.pinned))
     a = s.memory.allocatePinned(bytes);
   *memory = a ? a->data : nullptr;
   return a ? CUDA_SUCCESS : CUDA_ERROR_OUT_OF_MEMORY;

@@ -50,6 +50,7 @@ Settings Settings::fromEnvironment() {
   read("SIMCUDA_SEED", s.seed, s.valid);
   read("SIMCUDA_DEVICES", s.devices, s.valid);
   read("SIMCUDA_MEMORY", s.memory, s.valid);
+  read("SIMCUDA_PINNED", s.pinned, s.valid);
   read("SIMCUDA_LIBRARY_MEMORY", s.libraryMemory, s.valid);
   read("SIMCUDA_ORDERS", s.orders, s.valid);
   read("SIMCUDA_DELAY", s.delay, s.valid);

@@ -14,6 +14,7 @@ struct Settings {
   int64_t devices = 8;
   int64_t memory = int64_t(16) << 30;
   int64_t libraryMemory = 0;
+  int64_t pinned = int64_t(16) << 30;
   bool uninitialized = true;
   int64_t orders = 1;
   int64_t delay = 0; ///< milliseconds
