@@ -1,0 +1,194 @@
+#!/usr/bin/env python3
+"""Breaks a plan in small ways and runs what comes of it on the simulated GPU.
+
+    check.py --bin build/bin --simulator build/test/simcuda [--schedules 50] [--arguments 20] [--seed 1]
+
+For each kind of mistake in kinds.py mutants of one plan are drawn until as many were rejected by the compiler's
+verifiers as --schedules (--arguments for those of a kernel's arguments) says; those that were accepted on the way are
+run too. Which dispatches race is found out by plan.py. Then
+- a mutant of which two dispatches touch the same bytes unordered must be reported as a race of two such dispatches,
+- one that announces less than a kernel touches must be reported as an access of that kernel,
+- of the rest, those in which everything reads what it did in the plan must end with the plan's bits; the others read
+  other bytes, but in order: they may end with any, or in another failure than a race,
+- the verifier accepts no mutant that races.
+Prints a table and every mutant that breaks a rule; exit status 1 if one does.
+"""
+import argparse
+import collections
+import itertools
+import json
+import os
+import random
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+import kinds
+from plan import Flow, Plan, races
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
+PARITY = os.path.join(ROOT, "test", "parity")
+MODEL = os.path.join(PARITY, "fixtures", "gpt2", "dynamo18-dyn-raw.onnx")
+FLAGS = ["--dim", "batch=1", "--dim", "seq=4", "--loss", "cross_entropy", "--clip-grad-norm", "1", "--mesh", "shard=2",
+         "--target", "cuda", "--gpu-arch", "simulated"]
+NAMED = r"'([^']*)'(?: of unit '([^']*)')?"
+RACE = re.compile(rf"simcuda: race on device \d+: {NAMED} on [^:]*? and {NAMED} on ")
+ACCESS = re.compile(rf"simcuda: kernel '[^']*' of {NAMED} on [^:]*: thread \d+ of block \d+ (?:loads|stores) ")
+COLUMNS = ("made", "rejected", "racing", "reported", "missed", "accesses reported", "missed ", "same bits",
+           "other bytes, in order", "wrong")
+
+
+def must(command, **rest):
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **rest)
+    if done.returncode:
+        sys.exit(f"{' '.join(command)}: {done.stderr}")
+    return done.stdout
+
+
+def label(match, first):
+    return match[first], match[first + 1] or ""
+
+
+class Runner:
+    """Lowers plans and runs them."""
+
+    def __init__(self, args, folder):
+        self.args, self.folder, self.runs = args, folder, 0
+        self.base = self.path("base.fsdp")
+        must([os.path.join(args.bin, "fsdp-compile"), MODEL, *FLAGS, "-o", self.base, "--emit-ir", self.path("p.mlir")])
+        with open(self.path("p.mlir")) as file:
+            self.plan = Plan(file.read())
+        self.flow = Flow(self.plan).found
+        status, self.errors, self.bits = self.run(self.base)
+        if status or races(self.plan):
+            sys.exit(f"the plan itself fails or races: {self.errors}")
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+    def lower(self, text):
+        """What the verifiers say of a plan, and its program."""
+        with open(self.path("mutant.mlir"), "w") as file:
+            file.write(text)
+        program = self.path("mutant.fsdp")
+        shutil.rmtree(program, ignore_errors=True)
+        return must([os.path.join(self.args.bin, "lower-unchecked"), self.path("mutant.mlir"), self.base,
+                     program]).strip(), program
+
+    def run(self, program):
+        """(exit status, what was said, losses and parameters)."""
+        self.runs += 1
+        save, metrics = self.path("s.safetensors"), self.path("m.jsonl")
+        for file in save, metrics:
+            if os.path.exists(file):
+                os.remove(file)
+        done = subprocess.run(
+            [os.path.join(self.args.bin, "fsdp-run"), program, "--data", os.path.join(PARITY, "tokens-131.u16"),
+             "--steps", "3", "--timeout", "20", "--save", save, "--metrics", metrics],
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, timeout=120,
+            env=dict(os.environ, LD_LIBRARY_PATH=os.path.abspath(self.args.simulator), SIMCUDA_ORDERS="0",
+                     SIMCUDA_SEED=str(1000 * self.args.seed + self.runs)))
+        if done.returncode:
+            return done.returncode, done.stderr, None
+        with open(save, "rb") as file, open(metrics) as lines:
+            steps = [json.loads(line) for line in lines]
+            return 0, done.stderr, (file.read(), [(one["loss"], one["grad_norm"]) for one in steps])
+
+
+class Verdict:
+    """What became of one mutant; `wrong` is "" where it is as it must be."""
+
+    def __init__(self, runner, mutant, is_argument):
+        self.rejected, program = runner.lower(mutant.text())
+        self.is_rejected = self.rejected != "accepted"
+        self.pairs = races(mutant)
+        self.status, self.errors, bits = runner.run(program)
+        race = RACE.search(self.errors)
+        self.reported = race and (label(race, 1), label(race, 3))
+        self.is_racing, self.is_argument = bool(self.pairs), is_argument
+        self.access = ACCESS.search(self.errors)
+        self.same_bits = bits == runner.bits
+        self.same_flow = not self.pairs and not is_argument and Flow(mutant).found == runner.flow
+        self.wrong = self.judge()
+
+    def judge(self):
+        if self.pairs and not self.is_rejected:
+            return "races and the verifier accepts it"
+        if self.is_argument and self.access:
+            return ""
+        if self.reported:
+            known = {frozenset((a.label, b.label)) for a, b in self.pairs}
+            return "" if frozenset(self.reported) in known else "is no race of these two"
+        if self.pairs or self.is_argument:
+            return "is not reported"
+        if self.same_flow and not self.same_bits:
+            return "does not end with the plan's bits"
+        return ""
+
+    def count(self, row):
+        row["made"] += 1
+        row["rejected"] += self.is_rejected
+        row["racing"] += self.is_racing
+        row["reported"] += bool(self.reported)
+        row["missed"] += self.is_racing and not self.reported and not self.access
+        row["accesses reported"] += bool(self.is_argument and self.access)
+        row["missed "] += bool(self.is_argument and not self.access and not self.reported)
+        row["same bits"] += self.same_bits
+        row["other bytes, in order"] += not (self.is_racing or self.is_argument or self.same_flow)
+        row["wrong"] += bool(self.wrong)
+
+
+def mutants(make, plan, draws):
+    """Distinct ones."""
+    seen = set()
+    while True:
+        made = make(plan, draws)
+        if made and made[:2] not in seen:
+            seen.add(made[:2])
+            line, text, description = made
+            yield description, Plan(plan.text(line, text))
+
+
+def check(runner, name, make, wanted, draws):
+    """A row of the table."""
+    row = collections.Counter({column: 0 for column in COLUMNS})
+    for description, mutant in itertools.islice(mutants(make, runner.plan, draws), 50 * wanted):
+        if row["rejected"] >= wanted:
+            break
+        verdict = Verdict(runner, mutant, make in kinds.ARGUMENTS.values())
+        verdict.count(row)
+        if verdict.wrong or runner.args.verbose:
+            pairs = ", ".join(f"{a} and {b}" for a, b in verdict.pairs[:3])
+            print(f"{'FAIL' if verdict.wrong else 'ok  '} {name}: {description}: {verdict.wrong}\n"
+                  f"  verifier: {verdict.rejected}\n  races: {pairs or 'none'}\n  exit status {verdict.status}, bits "
+                  f"{'same' if verdict.same_bits else 'other'}: {verdict.errors.strip()[:400]}", flush=True)
+    print("| " + " | ".join([name, *(str(row[column]) for column in COLUMNS)]) + " |", flush=True)
+    if row["rejected"] < wanted:
+        sys.exit(f"{name}: only {row['rejected']} mutants that the verifiers reject")
+    return row
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--bin", default="build/bin", help="folder of the tools and of lower-unchecked")
+    parser.add_argument("--simulator", default="build/test/simcuda", help="folder of the simulated libraries")
+    parser.add_argument("--schedules", type=int, default=50, help="rejected mutants of each kind of schedule")
+    parser.add_argument("--arguments", type=int, default=20, help="rejected mutants of each kind of argument")
+    parser.add_argument("--seed", type=int, default=1, help="of all that is random")
+    parser.add_argument("--verbose", action="store_true", help="a line of each mutant")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        runner = Runner(args, folder)
+        print("| mutants | " + " | ".join(column.strip() for column in COLUMNS) + " |")
+        rows = [check(runner, name, make, wanted, random.Random(f"{args.seed} {name}"))
+                for group, wanted in ((kinds.SCHEDULE, args.schedules), (kinds.ARGUMENTS, args.arguments))
+                for name, make in group.items() if wanted]
+    total = sum((row for row in rows), collections.Counter())
+    print("| all | " + " | ".join(str(total[column]) for column in COLUMNS) + " |")
+    return 1 if total["wrong"] or total["missed"] or total["missed "] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
