@@ -2,10 +2,13 @@
 """Trains exported models with fsdp-compile and fsdp-run and compares them with
 PyTorch's goldens.
 
-    check.py --bin build/bin [--worlds 1,2] [--kinds adamw,sgd] [FILE-PATTERN ...]
+    check.py --bin build/bin [--worlds 1,2] [--kinds adamw,sgd] [--device simcuda] [FILE-PATTERN ...]
 
 FILE-PATTERN selects entries of fixtures/MANIFEST.json by shell pattern
-("gpt2/*"). A model that is expected to be refused must be refused, with a
+("gpt2/*"). With --device simcuda programs are for GPUs, simulated ones, with
+NCCL's collectives; with --orders N the first N steps of each run are made again
+in other orders of streams, with graphs and without: every loss, gradient norm
+and parameter must have the same bits. A model that is expected to be refused must be refused, with a
 message that has every name and the option of the manifest. Prints one line a
 run and their number; exit status 1 when a run differs by more than the
 tolerance or fails, or when an AdamW golden is missing.
@@ -43,10 +46,14 @@ def load_safetensors(path):
     return tensors
 
 
-def run(command):
+# Orders of streams, and whether a step is a graph, in which a program is run again.
+ORDERS = [(2, "off"), (3, "on")]
+
+
+def run(command, **settings):
     """Runs a command; returns its exit status and everything it printed."""
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True,
-                          stderr=subprocess.STDOUT, timeout=300)
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, stderr=subprocess.STDOUT, timeout=600,
+                          env={**os.environ, **settings})
     return done.returncode, done.stdout
 
 
@@ -54,6 +61,13 @@ class Checker:
     def __init__(self, args, folder, models=os.path.join(HERE, "fixtures")):
         self.bin, self.comm, self.folder, self.models = args.bin, args.comm, folder, models
         self.compile_args = args.compile_args.split()
+        self.settings, self.orders = {}, args.orders
+        if args.device == "simcuda":
+            self.comm = "nccl"
+            self.compile_args += ["--target", "cuda", "--gpu-arch", "simulated"]
+            # test/simcuda tries two orders of threads of each kernel.
+            self.settings = {"LD_LIBRARY_PATH": os.path.abspath(os.path.join(args.bin, "../test/simcuda")),
+                             "SIMCUDA_ORDERS": "0", "SIMCUDA_SEED": "1"}
         self.failures = 0
         self.worst = {}  # largest relative differences of the run being checked
         self.checks = 0
@@ -103,12 +117,12 @@ class Checker:
                                    for x in ("--param", name)]
         return run(command)
 
-    def train(self, entry, golden, world, save):
+    def train(self, entry, golden, world, save, steps=None, metrics="metrics.jsonl", flags=()):
         command = [os.path.join(self.bin, "fsdp-run"), "-n", str(world), "--comm", self.comm,
                    os.path.join(self.folder, "program.fsdp"),
                    "--data", os.path.join(HERE, golden["data"]), "--shuffle", "off",
-                   "--steps", str(golden["steps"]), "--lr", str(golden["lr"]),
-                   "--metrics", os.path.join(self.folder, "metrics.jsonl"), "--check-plan"]
+                   "--steps", str(steps or golden["steps"]), "--lr", str(golden["lr"]),
+                   "--metrics", os.path.join(self.folder, metrics), "--check-plan", *flags]
         if golden.get("labels"):
             command += ["--labels", os.path.join(HERE, golden["labels"])]
         if "weights.safetensors" in entry["weights"] and not entry["weights"].startswith("external"):
@@ -116,7 +130,7 @@ class Checker:
         command += ["--save", save]
         if entry["prefix"]:
             command += ["--strip-prefix", entry["prefix"]]
-        return run(command)
+        return run(command, **self.settings)
 
     def check(self, entry, golden_path, world):
         what = f"{entry['file']} {os.path.basename(golden_path)[:-5]} on {world}"
@@ -139,10 +153,35 @@ class Checker:
         status, output = self.train(entry, golden, world, save)
         if status:
             return "fsdp-run: " + last_error(output), save
-        return self.compare_metrics(golden) or self.compare_names(entry, save), save
+        error = self.compare_metrics(golden) or self.compare_names(entry, save)
+        return error or self.compare_orders(entry, golden, world), save
+
+    def steps_of(self, metrics):
+        with open(os.path.join(self.folder, metrics)) as file:
+            return [json.loads(line) for line in file]
+
+    def compare_orders(self, entry, golden, world):
+        """The first steps in other orders of streams: the same bits."""
+        expected = [(step["loss"], step["grad_norm"]) for step in self.steps_of("metrics.jsonl")[:self.orders]]
+        parameters = None
+        for seed, graph in ORDERS if self.orders else ():
+            save, where = os.path.join(self.folder, "order.safetensors"), f"with seed {seed}, graph {graph}"
+            self.settings["SIMCUDA_SEED"] = str(seed)
+            status, output = self.train(entry, golden, world, save, self.orders, "order.jsonl", ["--graph", graph])
+            self.settings["SIMCUDA_SEED"] = "1"
+            if status:
+                return f"fsdp-run {where}: {last_error(output)}"
+            if [(step["loss"], step["grad_norm"]) for step in self.steps_of("order.jsonl")] != expected:
+                return f"{where} steps have other losses or gradient norms"
+            with open(save, "rb") as file:
+                saved = file.read()
+            if saved != (parameters or saved):
+                return f"{where} parameters have other bits"
+            parameters = saved
+        return ""
 
     def compare_metrics(self, golden):
-        steps = [json.loads(line) for line in open(os.path.join(self.folder, "metrics.jsonl"))]
+        steps = self.steps_of("metrics.jsonl")
         if len(steps) != golden["steps"]:
             return f"{len(steps)} steps, expected {golden['steps']}"
         error = (self.compare_bf16 if "param_dtype" in golden else self.compare_exact)(steps, golden)
@@ -245,6 +284,9 @@ def options(description, parents=()):
     parser.add_argument("--bin", default="build/bin", help="folder of fsdp-compile and fsdp-run")
     parser.add_argument("--comm", default="thread", help="fsdp-run's --comm")
     parser.add_argument("--compile-args", default="", help="further options of fsdp-compile")
+    parser.add_argument("--device", default="cpu", choices=["cpu", "simcuda"], help="what programs run on")
+    parser.add_argument("--orders", type=int, default=0, metavar="N",
+                        help="steps that are made again in other orders of streams, with --device simcuda")
     parser.add_argument("patterns", nargs="*", default=["*"], help="shell patterns of files")
     return parser
 
