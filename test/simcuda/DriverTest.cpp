@@ -5,7 +5,9 @@
 #include <cmath>
 
 using namespace simcuda::test;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsNan;
 
 namespace {
 class DriverTest : public SimulatedTest {};
@@ -87,6 +89,24 @@ TEST_F(DriverTest, WhatWasNeverWrittenIsNotRead) {
                         "written: byte 0 of 16"));
   restart({{"SIMCUDA_UNINITIALIZED", "off"}});
   EXPECT_EQ(download(device(16), 4), std::vector<float>(4));
+}
+
+/// What lies between a line's parts comes along, and is no number.
+TEST_F(DriverTest, CopiesMovePadding) {
+  CUdeviceptr a = device(12), b = device(12);
+  float *from = pinned(1), *to = pinned(3);
+  *from = 5;
+  CUstream s = stream();
+  EXPECT_CUDA(d.cuMemcpyHtoDAsync(a + 4, from, 4, s));
+  EXPECT_CUDA(d.cuMemcpyDtoDAsync(b, a, 12, s));
+  EXPECT_CUDA(d.cuMemcpyDtoHAsync(to, b, 12, s));
+  EXPECT_CUDA(d.cuStreamSynchronize(s));
+  EXPECT_THAT(std::vector<float>(to, to + 3), ElementsAre(IsNan(), 5, IsNan()));
+  EXPECT_THAT(stderrOf([&] {
+                d.cuMemcpyDtoHAsync(to, b + 8, 4, s);
+                EXPECT_EQ(d.cuStreamSynchronize(s), CUDA_ERROR_ILLEGAL_ADDRESS);
+              }),
+              HasSubstr("reads what was never written"));
 }
 
 /// What is not ordered with the wait is seen in either order, by some seed.

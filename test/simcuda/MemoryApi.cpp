@@ -4,6 +4,7 @@
 #include "test/simcuda/Api.h"
 
 #include <cstring>
+#include <utility>
 
 using namespace simcuda;
 using namespace fsdprt::cuda;
@@ -86,6 +87,32 @@ SIMCUDA_API cuMemHostGetDevicePointer_v2(CUdeviceptr *address, void *memory,
                                                : CUDA_ERROR_INVALID_VALUE;
 }
 
+/// Copies bytes, some of which may be padding: those that were never written
+/// arrive as no number. False, and said, where all are such.
+static bool move(char *target, const char *source, uint64_t to, uint64_t from,
+                 size_t bytes, const Identity &who) {
+  const Allocation *a = simulator().memory.find(from, bytes);
+  const uint8_t *flags =
+      a->written ? a->written + (from - a->address) : nullptr;
+  if (flags && !std::memchr(flags, 1, bytes) && !checkWritten(from, bytes, who))
+    return false;
+  std::memmove(target, source, bytes);
+  markWritten(to, bytes);
+  if (!flags || !simulator().settings.uninitialized)
+    return true;
+  const uint8_t *at = flags, *end = flags + bytes;
+  auto find = [&](int value) {
+    auto *found =
+        static_cast<const uint8_t *>(std::memchr(at, value, end - at));
+    return found ? found : end;
+  };
+  while ((at = find(0)) != end) {
+    const uint8_t *gap = std::exchange(at, find(1));
+    makeGarbage(to + (gap - flags), at - gap);
+  }
+  return true;
+}
+
 /// A copy between any two places that the stream's device may touch.
 static CUresult copy(const char *name, uint64_t to, uint64_t from, size_t bytes,
                      CUstream stream) {
@@ -99,10 +126,8 @@ static CUresult copy(const char *name, uint64_t to, uint64_t from, size_t bytes,
     return [=] {
       const char *source = translate(*stream->device, from, bytes, *who);
       char *target = translate(*stream->device, to, bytes, *who);
-      if (!source || !target || !checkWritten(from, bytes, *who))
+      if (!source || !target || !move(target, source, to, from, bytes, *who))
         return CUDA_ERROR_ILLEGAL_ADDRESS;
-      std::memmove(target, source, bytes);
-      markWritten(to, bytes);
       return CUDA_SUCCESS;
     };
   };
