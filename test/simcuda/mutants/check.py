@@ -3,9 +3,9 @@
 
     check.py --bin build/bin --simulator build/test/simcuda [--schedules 50] [--arguments 20] [--seed 1]
 
-For each kind of mistake in kinds.py mutants of one plan are drawn until as many were rejected by the compiler's
-verifiers as --schedules (--arguments for those of a kernel's arguments) says; those that were accepted on the way are
-run too. Which dispatches race is found out by plan.py. Then
+For each kind of mistake in kinds.py mutants of a few plans, in turn, are drawn until as many were rejected by the
+compiler's verifiers as --schedules (--arguments for those of a kernel's arguments) says; those that were accepted on
+the way are run too. Which dispatches race is found out by plan.py. Then
 - a mutant of which two dispatches touch the same bytes unordered must be reported as a race of two such dispatches,
 - one that announces less than a kernel touches must be reported as an access of that kernel,
 - of the rest, those in which everything reads what it did in the plan must end with the plan's bits; the others read
@@ -30,7 +30,8 @@ from plan import Flow, Plan, races
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 PARITY = os.path.join(ROOT, "test", "parity")
-MODEL = os.path.join(PARITY, "fixtures", "gpt2", "dynamo18-dyn-raw.onnx")
+PLANS = [("gpt2", []), ("llama", ["--param-dtype", "bfloat16"]), ("qwen3", ["--placement", "dim0"]),
+         ("gpt-neox", ["--reduce-in-flight", "2", "--recompute", "**.0"])]
 FLAGS = ["--dim", "batch=1", "--dim", "seq=4", "--loss", "cross_entropy", "--clip-grad-norm", "1", "--mesh", "shard=2",
          "--target", "cuda", "--gpu-arch", "simulated"]
 NAMED = r"'([^']*)'(?: of unit '([^']*)')?"
@@ -52,18 +53,21 @@ def label(match, first):
 
 
 class Runner:
-    """Lowers plans and runs them."""
+    """Lowers what becomes of a model's plan, and runs it."""
 
-    def __init__(self, args, folder):
-        self.args, self.folder, self.runs = args, folder, 0
+    def __init__(self, args, folder, name, flags):
+        self.args, self.folder, self.name, self.runs = args, os.path.join(folder, name), name, 0
+        os.mkdir(self.folder)
         self.base = self.path("base.fsdp")
-        must([os.path.join(args.bin, "fsdp-compile"), MODEL, *FLAGS, "-o", self.base, "--emit-ir", self.path("p.mlir")])
+        model = os.path.join(PARITY, "fixtures", name, "dynamo18-dyn-raw.onnx")
+        must([os.path.join(args.bin, "fsdp-compile"), model, *FLAGS, *flags, "-o", self.base, "--emit-ir",
+              self.path("p.mlir")])
         with open(self.path("p.mlir")) as file:
             self.plan = Plan(file.read())
         self.flow = Flow(self.plan).found
         status, self.errors, self.bits = self.run(self.base)
         if status or races(self.plan):
-            sys.exit(f"the plan itself fails or races: {self.errors}")
+            sys.exit(f"the plan of {name} itself fails or races: {self.errors}")
 
     def path(self, name):
         return os.path.join(self.folder, name)
@@ -140,26 +144,31 @@ class Verdict:
         row["wrong"] += bool(self.wrong)
 
 
-def mutants(make, plan, draws):
-    """Distinct ones."""
-    seen = set()
-    while True:
-        made = make(plan, draws)
-        if made and made[:2] not in seen:
-            seen.add(made[:2])
-            line, text, description = made
-            yield description, Plan(plan.text(line, text))
+def mutants(make, runners, draws):
+    """Distinct ones, of each plan in turn, until a hundred draws gave no new one."""
+    seen, vain = set(), 0
+    for runner in itertools.cycle(runners):
+        made = make(runner.plan, draws)
+        if not made or (runner.name, *made[:2]) in seen:
+            vain += 1
+            if vain == 100:
+                return
+            continue
+        vain = 0
+        line, text, description = made
+        seen.add((runner.name, line, text))
+        yield runner, f"{runner.name}: {description}", Plan(runner.plan.text(line, text))
 
 
-def check(runner, name, make, wanted, draws):
+def check(runners, name, make, wanted, draws, verbose):
     """A row of the table."""
     row = collections.Counter({column: 0 for column in COLUMNS})
-    for description, mutant in itertools.islice(mutants(make, runner.plan, draws), 50 * wanted):
+    for runner, description, mutant in mutants(make, runners, draws):
         if row["rejected"] >= wanted:
             break
         verdict = Verdict(runner, mutant, make in kinds.ARGUMENTS.values())
         verdict.count(row)
-        if verdict.wrong or runner.args.verbose:
+        if verdict.wrong or verbose:
             pairs = ", ".join(f"{a} and {b}" for a, b in verdict.pairs[:3])
             print(f"{'FAIL' if verdict.wrong else 'ok  '} {name}: {description}: {verdict.wrong}\n"
                   f"  verifier: {verdict.rejected}\n  races: {pairs or 'none'}\n  exit status {verdict.status}, bits "
@@ -180,9 +189,9 @@ def main():
     parser.add_argument("--verbose", action="store_true", help="a line of each mutant")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        runner = Runner(args, folder)
+        runners = [Runner(args, folder, name, flags) for name, flags in PLANS]
         print("| mutants | " + " | ".join(column.strip() for column in COLUMNS) + " |")
-        rows = [check(runner, name, make, wanted, random.Random(f"{args.seed} {name}"))
+        rows = [check(runners, name, make, wanted, random.Random(f"{args.seed} {name}"), args.verbose)
                 for group, wanted in ((kinds.SCHEDULE, args.schedules), (kinds.ARGUMENTS, args.arguments))
                 for name, make in group.items() if wanted]
     total = sum((row for row in rows), collections.Counter())
