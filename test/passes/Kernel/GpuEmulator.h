@@ -4,6 +4,7 @@
 
 #include "passes/Kernel/Gpu.h"
 #include "runtime/abi/simulated.h"
+#include "test/simcuda/Block.h"
 
 #include "llvm/ADT/SmallVector.h"
 
@@ -20,9 +21,6 @@ inline constexpr bool kCanEmulate = false;
 inline constexpr bool kCanEmulate = true;
 #endif
 
-/// How the threads of a block take turns: each runs until it waits for others.
-enum class ThreadOrder { Ascending, Descending };
-
 /// Compiles what emitGpuKernel made in `kernel` to an object with the exports
 /// of runtime/abi/simulated.h.
 mlir::LogicalResult compileForEmulator(mlir::ModuleOp kernel,
@@ -34,11 +32,10 @@ mlir::LogicalResult compileForEmulator(mlir::ModuleOp kernel,
 /// emulated; null if there is none.
 const fsdprt_simulated_kernel *findEmulatedKernel(void *library);
 
-/// Runs a grid of `blocks` blocks, one after the other, each thread a fiber.
-/// `args` are the kernel's parameters. Returns what went wrong, "" for nothing:
-/// threads that wait for different things would hang a GPU.
+/// Runs a grid of `blocks` blocks, as the simulator does (simcuda::runGrid).
+/// `args` are the kernel's parameters. Returns what went wrong, "" for nothing.
 std::string emulate(const fsdprt_simulated_kernel &kernel, int64_t blocks,
-                    ThreadOrder order, void *const *args);
+                    simcuda::Order order, void *const *args);
 } // namespace fsdp::test
 
 #endif // FSDP_TEST_PASSES_KERNEL_GPUEMULATOR_H

@@ -323,7 +323,7 @@ static bool agrees(const Tensor &a, const Tensor &b) {
 bool KernelExecutor::runGpu(train::KernelOp op, const Kernel &kernel,
                             ArrayRef<Tensor> ins, ArrayRef<Tensor> wanted) {
   auto launch = [&](ArrayRef<Tensor> ins, ArrayRef<Tensor> outs, int64_t blocks,
-                    ThreadOrder order) {
+                    simcuda::Order order) {
     std::vector<char> scratch(blocks * kernel.gpuInfo.scratchBytes, -1);
     int32_t status = 0;
     std::vector<void *> args;
@@ -342,8 +342,8 @@ bool KernelExecutor::runGpu(train::KernelOp op, const Kernel &kernel,
   };
   int64_t blocks = kernel.gpuInfo.blocks();
   std::vector<Tensor> outs = poisoned(op, 0xa5), few = poisoned(op, 0x5a);
-  if (!launch(ins, outs, blocks, ThreadOrder::Ascending) ||
-      !launch(ins, few, (blocks + 1) / 2, ThreadOrder::Descending))
+  if (!launch(ins, outs, blocks, simcuda::Order::Ascending) ||
+      !launch(ins, few, (blocks + 1) / 2, simcuda::Order::Descending))
     return false;
   if (!sameBits(outs, few))
     return fail("'" + op.getName() +
@@ -356,8 +356,8 @@ bool KernelExecutor::runGpu(train::KernelOp op, const Kernel &kernel,
   SmallVector<SmallVector<unsigned>> inPlace = inPlaceOperands(op);
   for (unsigned result = 0; result < outs.size(); ++result)
     for (unsigned operand : inPlace[result])
-      for (ThreadOrder order :
-           {ThreadOrder::Ascending, ThreadOrder::Descending}) {
+      for (simcuda::Order order :
+           {simcuda::Order::Ascending, simcuda::Order::Descending}) {
         std::vector<Tensor> own, shared = poisoned(op, 0x33);
         for (const Tensor &in : ins)
           own.push_back(in.copy());
