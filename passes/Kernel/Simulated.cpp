@@ -162,6 +162,25 @@ fsdp::translateForSimulator(ModuleOp kernel, StringRef symbol,
   return module;
 }
 
+/// The entry but unpacks the arguments, which it passes to the kernel's body.
+FailureOr<std::unique_ptr<llvm::Module>>
+fsdp::translateWatched(ModuleOp kernel, StringRef symbol,
+                       llvm::LLVMContext &context) {
+  auto module = translateKernel(kernel, context);
+  if (failed(module))
+    return failure();
+  for (llvm::Function &function : **module) {
+    if (function.getName() == symbol)
+      continue;
+    SmallVector<llvm::Instruction *> all;
+    for (llvm::Instruction &instruction : llvm::instructions(function))
+      all.push_back(&instruction);
+    llvm::for_each(all, watch);
+  }
+  addSimulatorTable(**module, {});
+  return module;
+}
+
 void fsdp::addSimulatorTable(llvm::Module &module,
                              ArrayRef<SimulatedKernel> kernels) {
   llvm::IRBuilder<> b(module.getContext());

@@ -29,6 +29,13 @@ mlir::FailureOr<std::unique_ptr<llvm::Module>>
 translateForSimulator(mlir::ModuleOp kernel, llvm::StringRef symbol,
                       llvm::LLVMContext &context);
 
+/// What emitKernel made in `kernel`, code for a CPU with the entry `symbol`, as
+/// LLVM IR that calls the hooks of loads and stores before each access to what
+/// its arguments point to. The hooks are defined in it, empty.
+mlir::FailureOr<std::unique_ptr<llvm::Module>>
+translateWatched(mlir::ModuleOp kernel, llvm::StringRef symbol,
+                 llvm::LLVMContext &context);
+
 /// Defines in `module` the hooks, empty, and the table of `kernels`.
 void addSimulatorTable(llvm::Module &module,
                        llvm::ArrayRef<SimulatedKernel> kernels);

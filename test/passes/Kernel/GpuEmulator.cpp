@@ -2,8 +2,6 @@
 #include "test/passes/Kernel/GpuEmulator.h"
 #include "passes/Kernel/Simulated.h"
 
-#include <dlfcn.h>
-
 using namespace mlir;
 using namespace fsdp;
 using namespace fsdp::test;
@@ -30,11 +28,12 @@ LogicalResult test::compileForEmulator(ModuleOp kernel, StringRef symbol,
   return compileToObject(**module, *target, object);
 }
 
-const fsdprt_simulated_kernel *test::findEmulatedKernel(void *library) {
+const fsdprt_simulated_kernel *
+test::findEmulatedKernel(const Library &library) {
   auto *hooks = static_cast<fsdprt_simulated_hooks *>(
-      dlsym(library, "fsdp_simulated_hooks"));
+      library.find("fsdp_simulated_hooks"));
   auto *kernels = static_cast<const fsdprt_simulated_kernel *>(
-      dlsym(library, "fsdp_simulated_kernels"));
+      library.find("fsdp_simulated_kernels"));
   if (!hooks || !kernels || !kernels->name)
     return nullptr;
   simcuda::fillThreadHooks(*hooks);

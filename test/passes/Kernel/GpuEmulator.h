@@ -4,6 +4,7 @@
 
 #include "passes/Kernel/Gpu.h"
 #include "runtime/abi/simulated.h"
+#include "test/passes/Kernel/Library.h"
 #include "test/simcuda/Block.h"
 
 #include "llvm/ADT/SmallVector.h"
@@ -30,7 +31,7 @@ mlir::LogicalResult compileForEmulator(mlir::ModuleOp kernel,
 
 /// The kernel of such an object that was linked and loaded, ready to be
 /// emulated; null if there is none.
-const fsdprt_simulated_kernel *findEmulatedKernel(void *library);
+const fsdprt_simulated_kernel *findEmulatedKernel(const Library &library);
 
 /// Runs a grid of `blocks` blocks, as the simulator does (simcuda::runGrid).
 /// `args` are the kernel's parameters. Returns what went wrong, "" for nothing.

@@ -3,7 +3,6 @@
 #include "passes/Kernel/Compile.h"
 #include "passes/Kernel/InPlace.h"
 #include "passes/Kernel/Passes.h"
-#include "runtime/abi/fsdprt.h"
 #include "test/passes/Kernel/GpuEmulator.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -14,150 +13,14 @@
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Pass/PassManager.h"
 #include "llvm/ADT/SmallSet.h"
-#include "llvm/ADT/bit.h"
-#include "llvm/Support/FileSystem.h"
-#include "llvm/Support/FileUtilities.h"
-#include "llvm/Support/Program.h"
 
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
-#include <dlfcn.h>
 
 using namespace mlir;
 using namespace fsdp;
 using namespace fsdp::test;
-
-//===----------------------------------------------------------------------===//
-// Tensor
-//===----------------------------------------------------------------------===//
-
-static size_t elementBytes(Type type) {
-  return (type.getIntOrFloatBitWidth() + 7) / 8;
-}
-
-size_t Tensor::bytes() const {
-  return size() * elementBytes(type.getElementType());
-}
-
-Tensor::Tensor(RankedTensorType type) : type(type) {
-  size_t padded = (bytes() + 127) / 64 * 64;
-  storage.reset(static_cast<char *>(std::aligned_alloc(64, padded)), std::free);
-  std::memset(storage.get(), 0, padded);
-}
-
-Tensor::Tensor(RankedTensorType type, ArrayRef<double> values) : Tensor(type) {
-  for (auto [i, value] : llvm::enumerate(values))
-    set(i, value);
-}
-
-Tensor Tensor::copy() const {
-  Tensor result(type);
-  std::memcpy(result.data(), data(), bytes());
-  return result;
-}
-
-Tensor Tensor::view(RankedTensorType other) const {
-  Tensor result = *this;
-  result.type = other;
-  return result;
-}
-
-double Tensor::get(int64_t i) const {
-  Type element = type.getElementType();
-  const char *at = storage.get() + i * elementBytes(element);
-  auto as = [&](auto zero) {
-    std::memcpy(&zero, at, sizeof(zero));
-    return double(zero);
-  };
-  if (element.isF64())
-    return as(double());
-  if (element.isF32())
-    return as(float());
-  if (element.isInteger(64))
-    return as(int64_t());
-  if (element.isInteger(32))
-    return as(int32_t());
-  if (auto half = dyn_cast<FloatType>(element)) {
-    uint16_t bits;
-    std::memcpy(&bits, at, 2);
-    return llvm::APFloat(half.getFloatSemantics(), llvm::APInt(16, bits))
-        .convertToDouble();
-  }
-  return as(int8_t());
-}
-
-void Tensor::set(int64_t i, double value) {
-  Type element = type.getElementType();
-  char *at = storage.get() + i * elementBytes(element);
-  auto put = [&](auto typed) { std::memcpy(at, &typed, sizeof(typed)); };
-  if (element.isF64())
-    return put(value);
-  if (element.isF32())
-    return put(float(value));
-  if (element.isInteger(64))
-    return put(int64_t(value));
-  if (element.isInteger(32))
-    return put(int32_t(value));
-  if (auto half = dyn_cast<FloatType>(element)) {
-    llvm::APFloat rounded(value);
-    bool loses;
-    rounded.convert(half.getFloatSemantics(),
-                    llvm::APFloat::rmNearestTiesToEven, &loses);
-    return put(uint16_t(rounded.bitcastToAPInt().getZExtValue()));
-  }
-  put(int8_t(value));
-}
-
-std::vector<double> Tensor::values() const {
-  std::vector<double> result(size());
-  for (int64_t i = 0; i < size(); ++i)
-    result[i] = get(i);
-  return result;
-}
-
-//===----------------------------------------------------------------------===//
-// What kernels call
-//===----------------------------------------------------------------------===//
-
-/// The formula in fsdprt.h, of operands that read(pointer, element) gives.
-template <typename T, typename Read>
-static fsdprt_status multiplyTiles(int32_t flags, int64_t m, int64_t n,
-                                   int64_t k, float alpha, const T *a,
-                                   int64_t lda, const T *b, int64_t ldb,
-                                   float *c, int64_t ldc, Read read) {
-  for (int64_t i = 0; i < m; ++i)
-    for (int64_t j = 0; j < n; ++j) {
-      double sum = 0;
-      for (int64_t l = 0; l < k; ++l)
-        sum +=
-            read(a[flags & FSDPRT_TILE_TRANS_A ? l * lda + i : i * lda + l]) *
-            read(b[flags & FSDPRT_TILE_TRANS_B ? j * ldb + l : l * ldb + j]);
-      float before = flags & FSDPRT_TILE_ADD ? c[i * ldc + j] : 0;
-      c[i * ldc + j] = float(before + alpha * sum);
-    }
-  return 0;
-}
-
-// The kernels find these in the test's executable.
-extern "C" fsdprt_status fsdprt_tile_gemm(int32_t flags, int64_t m, int64_t n,
-                                          int64_t k, float alpha,
-                                          const float *a, int64_t lda,
-                                          const float *b, int64_t ldb, float *c,
-                                          int64_t ldc) {
-  return multiplyTiles(flags, m, n, k, alpha, a, lda, b, ldb, c, ldc,
-                       [](float value) { return double(value); });
-}
-
-extern "C" fsdprt_status
-fsdprt_tile_gemm_bf16(int32_t flags, int64_t m, int64_t n, int64_t k,
-                      float alpha, const uint16_t *a, int64_t lda,
-                      const uint16_t *b, int64_t ldb, float *c, int64_t ldc) {
-  return multiplyTiles(
-      flags, m, n, k, alpha, a, lda, b, ldb, c, ldc, [](uint16_t value) {
-        return double(llvm::bit_cast<float>(uint32_t(value) << 16));
-      });
-}
 
 //===----------------------------------------------------------------------===//
 // Compilation
@@ -172,33 +35,12 @@ std::unique_ptr<MLIRContext> test::createContext() {
   return context;
 }
 
-KernelExecutor::~KernelExecutor() {
-  for (void *library : libraries)
-    dlclose(library);
-}
-
-void *KernelExecutor::load(StringRef object) {
-  SmallString<64> objectPath, libraryPath;
-  int descriptor;
-  auto linker = llvm::sys::findProgramByName("ld.lld-19");
-  if (!linker ||
-      llvm::sys::fs::createTemporaryFile("kernel", "o", descriptor,
-                                         objectPath) ||
-      llvm::sys::fs::createTemporaryFile("kernel", "so", libraryPath)) {
-    fail("no ld.lld-19 in PATH, or no temporary file");
+Library *KernelExecutor::load(StringRef object) {
+  std::unique_ptr<Library> library = Library::load(object, error);
+  if (!library)
     return nullptr;
-  }
-  llvm::FileRemover removeObject(objectPath), removeLibrary(libraryPath);
-  llvm::raw_fd_ostream(descriptor, /*shouldClose=*/true) << object;
-  StringRef arguments[] = {*linker, "-shared", "-o", libraryPath, objectPath};
-  void *library = nullptr;
-  if (llvm::sys::ExecuteAndWait(*linker, arguments) == 0)
-    library = dlopen(libraryPath.c_str(), RTLD_NOW | RTLD_LOCAL);
-  if (library)
-    libraries.push_back(library);
-  else
-    fail("cannot load a kernel: it needs what nothing defines");
-  return library;
+  libraries.push_back(std::move(library));
+  return libraries.back().get();
 }
 
 const KernelExecutor::Kernel *KernelExecutor::compile(train::KernelOp op) {
@@ -218,14 +60,14 @@ const KernelExecutor::Kernel *KernelExecutor::compile(train::KernelOp op) {
     fail("cannot compile '" + op.getName() + "'");
     return nullptr;
   }
-  void *library = load(StringRef(object.data(), object.size()));
+  Library *library = load(StringRef(object.data(), object.size()));
   if (!library)
     return nullptr;
   Kernel kernel;
   kernel.info = *info;
   if (checksGpu && kCanEmulate && !compileGpu(op, symbol, kernel))
     return nullptr;
-  kernel.function = reinterpret_cast<Function>(dlsym(library, symbol.c_str()));
+  kernel.function = reinterpret_cast<Function>(library->find(symbol));
   it->second = kernel;
   return &it->second;
 }
@@ -239,11 +81,11 @@ bool KernelExecutor::compileGpu(train::KernelOp op, StringRef symbol,
   SmallVector<char, 0> object;
   if (failed(info) || failed(compileForEmulator(*dest, symbol, *info, object)))
     return fail("cannot compile '" + op.getName() + "' for a GPU");
-  void *library = load(StringRef(object.data(), object.size()));
+  Library *library = load(StringRef(object.data(), object.size()));
   if (!library)
     return false;
   kernel.gpuInfo = *info;
-  kernel.gpuCall = findEmulatedKernel(library);
+  kernel.gpuCall = findEmulatedKernel(*library);
   return kernel.gpuCall || fail("no entry point in the GPU's kernel");
 }
 

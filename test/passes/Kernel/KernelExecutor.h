@@ -5,6 +5,8 @@
 #include "dialects/Train/Train.h"
 #include "passes/Kernel/Gpu.h"
 #include "runtime/abi/simulated.h"
+#include "test/passes/Kernel/Library.h"
+#include "test/passes/Kernel/Tensor.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "llvm/ADT/StringMap.h"
@@ -14,31 +16,6 @@
 #include <vector>
 
 namespace fsdp::test {
-/// A dense tensor in memory, 64-byte aligned, as kernels want it.
-class Tensor {
-public:
-  Tensor() = default;
-  explicit Tensor(mlir::RankedTensorType type);
-  Tensor(mlir::RankedTensorType type, llvm::ArrayRef<double> values);
-
-  mlir::RankedTensorType getType() const { return type; }
-  int64_t size() const { return type.getNumElements(); }
-  size_t bytes() const;
-  void *data() const { return storage.get(); }
-  Tensor copy() const;
-  /// The same bytes under another type.
-  Tensor view(mlir::RankedTensorType other) const;
-
-  /// Elements of any dtype through double (exact but for large i64).
-  double get(int64_t i) const;
-  void set(int64_t i, double value);
-  std::vector<double> values() const;
-
-private:
-  mlir::RankedTensorType type;
-  std::shared_ptr<char> storage;
-};
-
 /// Compiles and runs a function kernel by kernel, for tests. Every kernel is
 /// run three times, over its whole range, over the range in pieces, and with
 /// every result in the buffer of an operand that it may take over; different
@@ -60,8 +37,6 @@ public:
   /// To test that check: the form for GPUs has no barriers.
   bool dropsBarriers = false;
 
-  ~KernelExecutor();
-
   /// The results of `func` (a straight line) for `inputs`, or nothing and an
   /// error in `message()`.
   std::optional<std::vector<Tensor>> run(mlir::func::FuncOp func,
@@ -78,8 +53,8 @@ public:
   size_t getNumCompiled() const { return kernels.size(); }
 
 private:
-  /// Links an object file's bytes and loads the result; null after fail().
-  void *load(llvm::StringRef object);
+  /// The object, linked and loaded; null and an error in `message()`.
+  Library *load(llvm::StringRef object);
   bool runKernel(train::KernelOp op, llvm::DenseMap<mlir::Value, Tensor> &env);
   bool compileGpu(train::KernelOp op, llvm::StringRef symbol, Kernel &kernel);
   bool runGpu(train::KernelOp op, const Kernel &kernel,
@@ -94,7 +69,7 @@ private:
     return false;
   }
 
-  std::vector<void *> libraries; ///< of dlopen
+  std::vector<std::unique_ptr<Library>> libraries;
   llvm::StringMap<Kernel> kernels;
   std::string error;
 };

@@ -98,8 +98,10 @@ def short_result(plan, random):
 
 
 def operand_as_result(plan, random):
-    """A kernel reads an argument that is said to be written only."""
-    dispatch, place = random.choice(launch_arguments(plan, "read"))
+    """A kernel reads an argument that is said to be written only. The rank's number is not read by every update."""
+    read = [(one, place) for one, place in launch_arguments(plan, "read")
+            if plan.buffers[one.args[place].buffer].role != "rank"]
+    dispatch, place = random.choice(read)
     line = change_argument(plan, dispatch, place, access="write")
     return dispatch.line, line, f"argument {place} of {dispatch} is written only"
 

@@ -164,6 +164,7 @@ class Flow:
         for role in UPLOADED if self.plan.runs[name] == "step" else ():
             self.host(role)
         for number, dispatch in enumerate(phase):
+            self.found.append(self.shared(dispatch))
             for argument in dispatch.args:
                 if argument.reads and argument.bytes:
                     self.read(self.plan.place(argument))
@@ -174,6 +175,13 @@ class Flow:
         for buffer in self.plan.buffers.values():
             if buffer.role and buffer.role not in UPLOADED:
                 self.read((buffer.arena, buffer.offset, buffer.offset + buffer.bytes))
+
+    def shared(self, dispatch):
+        """Arguments on the same bytes, one written: what comes first is the dispatch's own affair."""
+        places = [(self.plan.place(argument), argument.writes) for argument in dispatch.args if argument.bytes]
+        return [(i, j) for j, ((arena, begin, end), writes) in enumerate(places)
+                for i, ((other, first, last), also) in enumerate(places[:j])
+                if (writes or also) and arena == other and begin < last and first < end]
 
     def read(self, place):
         arena, begin, end = place
