@@ -19,6 +19,15 @@ Status CudaBinder::loadKernels(const Manifest &manifest) {
   return Status();
 }
 
+/// What an operation touches, for the simulated GPU.
+static std::vector<fsdprt_simulated_range> rangesOf(const Dispatch &operation) {
+  std::vector<fsdprt_simulated_range> ranges;
+  for (int32_t i = 0; i < operation.op->num_args; ++i)
+    ranges.push_back({uint64_t(operation.args[i]), operation.op->args[i].bytes,
+                      operation.op->args[i].access, 0});
+  return ranges;
+}
+
 Device::Bound CudaBinder::bound(Enqueue enqueue, const Dispatch &operation) {
   auto work = std::make_unique<CudaWork>(std::move(enqueue));
   if (operation.op->record >= 0) {
@@ -28,10 +37,7 @@ Device::Bound CudaBinder::bound(Enqueue enqueue, const Dispatch &operation) {
     work->event = std::move(*event);
   }
   if (gpu.isSimulated())
-    for (int32_t i = 0; i < operation.op->num_args; ++i)
-      work->ranges.push_back({uint64_t(operation.args[i]),
-                              operation.op->args[i].bytes,
-                              operation.op->args[i].access, 0});
+    work->ranges = rangesOf(operation);
   return std::unique_ptr<Work>(std::move(work));
 }
 
@@ -129,10 +135,13 @@ Device::Bound CudaBinder::collective(CollectiveKind kind,
                      ? zeroGapsOf(gpu, desc, operation)
                      : nullptr;
   return bound(
-      [this, kind, &desc, zero = std::move(zero),
+      [this, kind, &desc, zero = std::move(zero), ranges = rangesOf(operation),
        args = addressesOf(operation)](CUstream stream) -> Status {
-        if (zero)
+        if (zero) {
           FSDPRT_RETURN_IF_ERROR(zero(stream));
+          // What zeroes a gap is the operation that was announced before.
+          gpu.announce(desc.op.name, desc.op.unit, ranges);
+        }
         return nccl->run(kind, desc, args.data(), stream);
       },
       operation);
