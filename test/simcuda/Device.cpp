@@ -65,11 +65,11 @@ static bool comesAfterHost(const Operation &operation) {
 /// that are not there yet: these become NaN. Pinned memory that operations
 /// before this one still touch is not looked at.
 void Device::watchHost(Operation &operation) const {
-  if (comesAfterHost(operation))
-    return;
   for (const Range &range : operation.task->ranges) {
     const Allocation *a = simulator().memory.find(range.address, range.bytes);
-    bool free = a && a->device == Allocation::kPinned;
+    if (!a || a->device != Allocation::kPinned)
+      continue; // most: what is asked next looks at all that is pending
+    bool free = !comesAfterHost(operation);
     for (const OperationRef &other : pending)
       for (const Range &touched : other->task->ranges)
         free &= !overlap(range, touched);
