@@ -167,6 +167,34 @@ class Trains(Gpu):
         self.assertEqual(self.outcome(program, libraries=without, SIMCUDA_RANGES=ranges)[1], bits)
         self.assertFalse(os.path.exists(ranges))
 
+    def calls(self, program, *flags, steps):
+        """What each rank calls of the libraries in a run, but for asking whether something has ended."""
+        file = self.path(f"calls{next(self.count)}")
+        self.outcome(program, *flags, steps=steps, SIMCUDA_CALLS=file)
+        ranks = {}
+        for line in content(file).decode().splitlines():
+            rank, function = line.split()
+            if function not in ("cuStreamQuery", "ncclCommGetAsyncError"):
+                ranks.setdefault(rank, []).append(function)
+        self.assertEqual(len(ranks), 2)
+        return list(ranks.values())
+
+    def test_calls_of_the_libraries(self):
+        """As a graph, from the third one on, a step is one call, however many operations it has; else two each."""
+        for name in "gpt2", "qwen3":
+            ir = self.path(f"{name}.mlir")
+            program = self.gpu_program(f"{name}.fsdp", "--mesh", "shard=2", "--clip-grad-norm", "1", "--emit-ir", ir,
+                                       model=os.path.join(FIXTURES, name, "dynamo18-dyn-raw.onnx"))
+            step = content(ir).decode().split("fsdprt.phase @step")[1].split("fsdprt.phase")[0]
+            operations = step.count("= fsdprt.")
+            self.assertGreater(operations, 100)
+            for rank in self.calls(program, steps=5):
+                launches = [place for place, function in enumerate(rank) if function == "cuGraphLaunch"]
+                self.assertEqual([b - a for a, b in zip(launches, launches[1:])], [1] * 3)
+            shorter, longer = (self.calls(program, "--graph", "off", steps=steps) for steps in (2, 3))
+            for few, many in zip(shorter, longer):
+                self.assertLess(len(many) - len(few), 2 * operations)
+
     def test_windows(self):
         """Arenas as symmetric windows of NCCL, without (an older NCCL), and where a rank cannot: the same bits."""
         program = self.gpu_program("g.fsdp", "--mesh", "shard=2")

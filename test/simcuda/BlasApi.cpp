@@ -8,7 +8,7 @@ using namespace simcuda;
 using namespace fsdprt::cuda;
 
 size_t cublasLtGetVersion() {
-  std::lock_guard lock(mutex());
+  auto lock = enter(__func__);
   return simulator().settings.blasVersion;
 }
 
@@ -23,7 +23,7 @@ const char *cublasLtGetStatusString(cublasStatus_t status) {
 }
 
 cublasStatus_t cublasLtCreate(cublasLtHandle_t *handle) {
-  std::lock_guard lock(mutex());
+  auto lock = enter(__func__);
   Device *device = currentDevice();
   if (!device)
     return CUBLAS_STATUS_NOT_INITIALIZED;

@@ -222,7 +222,7 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle,
                               cublasLtMatrixLayout_t d_layout,
                               const cublasLtMatmulAlgo_t *algo, void *workspace,
                               size_t workspace_bytes, CUstream stream) {
-  std::lock_guard lock(mutex());
+  auto lock = enter(__func__);
   Product p;
   if (!handle || !describe(p, desc, a_layout, b_layout, c_layout, d_layout))
     return takeAnnouncement(), CUBLAS_STATUS_INVALID_VALUE;

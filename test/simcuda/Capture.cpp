@@ -82,7 +82,7 @@ CUresult simcuda::waitCaptured(CUstream stream, CUevent event) {
 }
 
 SIMCUDA_API cuStreamBeginCapture_v2(CUstream stream, CUstreamCaptureMode mode) {
-  std::lock_guard lock(mutex());
+  auto lock = enter(__func__);
   if (!stream)
     return CUDA_ERROR_INVALID_HANDLE;
   if (CUresult wrong = stream->device->error())
@@ -141,7 +141,7 @@ static CUresult finish(Capture &capture) {
 }
 
 SIMCUDA_API cuStreamEndCapture(CUstream stream, CUgraph *graph) {
-  std::lock_guard lock(mutex());
+  auto lock = enter(__func__);
   *graph = nullptr;
   if (!stream || !stream->capture)
     return CUDA_ERROR_INVALID_VALUE;

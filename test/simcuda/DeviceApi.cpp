@@ -26,7 +26,7 @@ static bool isDevice(CUdevice device) {
 }
 
 SIMCUDA_API cuInit(unsigned) {
-  std::lock_guard lock(mutex());
+  auto lock = enter(__func__);
   Simulator &s = simulator();
   if (!s.settings.valid)
     return CUDA_ERROR_INVALID_VALUE;
@@ -39,32 +39,32 @@ SIMCUDA_API cuInit(unsigned) {
 }
 
 SIMCUDA_API cuDriverGetVersion(int *version) {
-  std::lock_guard lock(mutex());
+  auto lock = enter(__func__);
   *version = simulator().settings.driverVersion;
   return CUDA_SUCCESS;
 }
 
 SIMCUDA_API cuDeviceGetCount(int *count) {
-  std::lock_guard lock(mutex());
+  auto lock = enter(__func__);
   *count = simulator().devices.size();
   return *count ? CUDA_SUCCESS : CUDA_ERROR_NOT_INITIALIZED;
 }
 
 SIMCUDA_API cuDeviceGet(CUdevice *device, int ordinal) {
-  std::lock_guard lock(mutex());
+  auto lock = enter(__func__);
   *device = ordinal;
   return isDevice(ordinal) ? CUDA_SUCCESS : CUDA_ERROR_INVALID_DEVICE;
 }
 
 SIMCUDA_API cuDeviceGetName(char *name, int bytes, CUdevice device) {
-  std::lock_guard lock(mutex());
+  auto lock = enter(__func__);
   std::snprintf(name, bytes, "simulated GPU");
   return isDevice(device) ? CUDA_SUCCESS : CUDA_ERROR_INVALID_DEVICE;
 }
 
 SIMCUDA_API cuDeviceGetAttribute(int *value, CUdevice_attribute attribute,
                                  CUdevice device) {
-  std::lock_guard lock(mutex());
+  auto lock = enter(__func__);
   switch (attribute) {
   case CU_DEVICE_ATTRIBUTE_MAX_THREADS_PER_BLOCK:
     *value = 1024;
@@ -107,20 +107,20 @@ SIMCUDA_API cuDeviceGetAttribute(int *value, CUdevice_attribute attribute,
 }
 
 SIMCUDA_API cuDeviceTotalMem_v2(size_t *bytes, CUdevice device) {
-  std::lock_guard lock(mutex());
+  auto lock = enter(__func__);
   *bytes = simulator().settings.memory;
   return isDevice(device) ? CUDA_SUCCESS : CUDA_ERROR_INVALID_DEVICE;
 }
 
 SIMCUDA_API cuDeviceGetUuid_v2(CUuuid *uuid, CUdevice device) {
-  std::lock_guard lock(mutex());
+  auto lock = enter(__func__);
   std::memset(uuid->bytes, 0, sizeof uuid->bytes);
   uuid->bytes[15] = char(device);
   return isDevice(device) ? CUDA_SUCCESS : CUDA_ERROR_INVALID_DEVICE;
 }
 
 SIMCUDA_API cuDevicePrimaryCtxRetain(CUcontext *context, CUdevice device) {
-  std::lock_guard lock(mutex());
+  auto lock = enter(__func__);
   if (!isDevice(device))
     return CUDA_ERROR_INVALID_DEVICE;
   *context = &simulator().devices[device]->context;
@@ -128,7 +128,7 @@ SIMCUDA_API cuDevicePrimaryCtxRetain(CUcontext *context, CUdevice device) {
 }
 
 SIMCUDA_API cuDevicePrimaryCtxRelease_v2(CUdevice device) {
-  std::lock_guard lock(mutex());
+  auto lock = enter(__func__);
   return isDevice(device) ? CUDA_SUCCESS : CUDA_ERROR_INVALID_DEVICE;
 }
 

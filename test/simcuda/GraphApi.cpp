@@ -7,7 +7,7 @@ using namespace fsdprt::cuda;
 
 SIMCUDA_API cuGraphInstantiateWithFlags(CUgraphExec *exec, CUgraph graph,
                                         unsigned long long) {
-  std::lock_guard lock(mutex());
+  auto lock = enter(__func__);
   *exec = nullptr;
   Device *device;
   if (CUresult wrong = needDevice(device))
@@ -49,7 +49,7 @@ static OperationRef launch(CUgraphExec exec, const Node &node,
 }
 
 SIMCUDA_API cuGraphLaunch(CUgraphExec exec, CUstream stream) {
-  std::lock_guard lock(mutex());
+  auto lock = enter(__func__);
   if (!exec || !stream || stream->device != exec->device)
     return CUDA_ERROR_INVALID_HANDLE;
   if (stream->capture)
@@ -77,13 +77,13 @@ SIMCUDA_API cuGraphLaunch(CUgraphExec exec, CUstream stream) {
 }
 
 SIMCUDA_API cuGraphExecDestroy(CUgraphExec exec) {
-  std::lock_guard lock(mutex());
+  auto lock = enter(__func__);
   delete exec;
   return exec ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
 }
 
 SIMCUDA_API cuGraphDestroy(CUgraph graph) {
-  std::lock_guard lock(mutex());
+  auto lock = enter(__func__);
   delete graph;
   return graph ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
 }

@@ -10,7 +10,7 @@ using namespace simcuda;
 using namespace fsdprt::cuda;
 
 SIMCUDA_API cuMemGetInfo_v2(size_t *free, size_t *total) {
-  std::lock_guard lock(mutex());
+  auto lock = enter(__func__);
   Device *device;
   if (CUresult wrong = needDevice(device))
     return wrong;
@@ -20,7 +20,7 @@ SIMCUDA_API cuMemGetInfo_v2(size_t *free, size_t *total) {
 }
 
 SIMCUDA_API cuMemAlloc_v2(CUdeviceptr *address, size_t bytes) {
-  std::lock_guard lock(mutex());
+  auto lock = enter(__func__);
   Device *device;
   if (CUresult wrong = needDevice(device))
     return wrong;
@@ -33,7 +33,7 @@ SIMCUDA_API cuMemAlloc_v2(CUdeviceptr *address, size_t bytes) {
 }
 
 SIMCUDA_API cuMemFree_v2(CUdeviceptr address) {
-  std::unique_lock lock(mutex());
+  auto lock = enter(__func__);
   Device *device;
   if (CUresult wrong = needDevice(device))
     return wrong;
@@ -47,7 +47,7 @@ SIMCUDA_API cuMemFree_v2(CUdeviceptr address) {
 }
 
 SIMCUDA_API cuMemHostAlloc(void **memory, size_t bytes, unsigned) {
-  std::lock_guard lock(mutex());
+  auto lock = enter(__func__);
   Device *device;
   if (CUresult wrong = needDevice(device))
     return wrong;
@@ -63,7 +63,7 @@ SIMCUDA_API cuMemHostAlloc(void **memory, size_t bytes, unsigned) {
 }
 
 SIMCUDA_API cuMemFreeHost(void *memory) {
-  std::unique_lock lock(mutex());
+  auto lock = enter(__func__);
   Device *device;
   if (CUresult wrong = needDevice(device))
     return wrong;
@@ -80,7 +80,7 @@ SIMCUDA_API cuMemFreeHost(void *memory) {
 
 SIMCUDA_API cuMemHostGetDevicePointer_v2(CUdeviceptr *address, void *memory,
                                          unsigned) {
-  std::lock_guard lock(mutex());
+  auto lock = enter(__func__);
   *address = reinterpret_cast<uint64_t>(memory);
   const Allocation *a = simulator().memory.find(*address, 1);
   return a && a->device == Allocation::kPinned ? CUDA_SUCCESS
@@ -148,7 +148,7 @@ static bool isPinned(const char *name, const void *memory, size_t bytes) {
 
 SIMCUDA_API cuMemcpyHtoDAsync_v2(CUdeviceptr to, const void *from, size_t bytes,
                                  CUstream stream) {
-  std::lock_guard lock(mutex());
+  auto lock = enter(__func__);
   if (!isPinned("cuMemcpyHtoDAsync", from, bytes))
     return CUDA_ERROR_INVALID_VALUE;
   return copy("cuMemcpyHtoDAsync", to, reinterpret_cast<uint64_t>(from), bytes,
@@ -157,7 +157,7 @@ SIMCUDA_API cuMemcpyHtoDAsync_v2(CUdeviceptr to, const void *from, size_t bytes,
 
 SIMCUDA_API cuMemcpyDtoHAsync_v2(void *to, CUdeviceptr from, size_t bytes,
                                  CUstream stream) {
-  std::lock_guard lock(mutex());
+  auto lock = enter(__func__);
   if (!isPinned("cuMemcpyDtoHAsync", to, bytes))
     return CUDA_ERROR_INVALID_VALUE;
   return copy("cuMemcpyDtoHAsync", reinterpret_cast<uint64_t>(to), from, bytes,
@@ -166,13 +166,13 @@ SIMCUDA_API cuMemcpyDtoHAsync_v2(void *to, CUdeviceptr from, size_t bytes,
 
 SIMCUDA_API cuMemcpyDtoDAsync_v2(CUdeviceptr to, CUdeviceptr from, size_t bytes,
                                  CUstream stream) {
-  std::lock_guard lock(mutex());
+  auto lock = enter(__func__);
   return copy("cuMemcpyDtoDAsync", to, from, bytes, stream);
 }
 
 SIMCUDA_API cuMemsetD8Async(CUdeviceptr to, unsigned char byte, size_t bytes,
                             CUstream stream) {
-  std::lock_guard lock(mutex());
+  auto lock = enter(__func__);
   if (bytes == 0)
     return CUDA_SUCCESS;
   Task task;

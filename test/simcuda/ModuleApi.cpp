@@ -138,7 +138,7 @@ static CUresult load(const void *image, CUmod_st &module, std::string &why) {
 SIMCUDA_API cuModuleLoadDataEx(CUmodule *module, const void *image,
                                unsigned count, CUjit_option *options,
                                void **values) {
-  std::lock_guard lock(mutex());
+  auto lock = enter(__func__);
   *module = nullptr;
   Device *device;
   if (CUresult wrong = needDevice(device))
@@ -156,7 +156,7 @@ SIMCUDA_API cuModuleLoadDataEx(CUmodule *module, const void *image,
 }
 
 SIMCUDA_API cuModuleUnload(CUmodule module) {
-  std::lock_guard lock(mutex());
+  auto lock = enter(__func__);
   if (!module)
     return CUDA_ERROR_INVALID_HANDLE;
   delete module;
@@ -165,7 +165,7 @@ SIMCUDA_API cuModuleUnload(CUmodule module) {
 
 SIMCUDA_API cuModuleGetFunction(CUfunction *function, CUmodule module,
                                 const char *name) {
-  std::lock_guard lock(mutex());
+  auto lock = enter(__func__);
   *function = nullptr;
   if (!module)
     return CUDA_ERROR_INVALID_HANDLE;
@@ -177,7 +177,7 @@ SIMCUDA_API cuModuleGetFunction(CUfunction *function, CUmodule module,
 
 SIMCUDA_API cuFuncGetAttribute(int *value, CUfunction_attribute attribute,
                                CUfunction function) {
-  std::lock_guard lock(mutex());
+  auto lock = enter(__func__);
   if (!function)
     return CUDA_ERROR_INVALID_HANDLE;
   switch (attribute) {
@@ -208,7 +208,7 @@ SIMCUDA_API cuLaunchKernel(CUfunction function, unsigned grid_x,
                            unsigned grid_y, unsigned grid_z, unsigned block_x,
                            unsigned block_y, unsigned block_z, unsigned,
                            CUstream stream, void **parameters, void **extra) {
-  std::lock_guard lock(mutex());
+  auto lock = enter(__func__);
   if (!function)
     return CUDA_ERROR_INVALID_HANDLE;
   const fsdprt_simulated_kernel &kernel = *function->kernel;

@@ -95,7 +95,7 @@ issue(const std::vector<std::pair<ncclComm_t, Call>> &calls) {
 }
 
 static ncclResult_t callFor(ncclComm_t comm, Call call) {
-  std::lock_guard lock(mutex());
+  auto lock = enter(nameOf(call.kind));
   call.announcement = takeAnnouncement();
   if (!comm)
     return ncclInvalidArgument;
@@ -152,12 +152,13 @@ ncclResult_t ncclAllReduce(const void *send, void *receive, size_t count,
 }
 
 ncclResult_t ncclGroupStart() {
+  auto lock = enter(__func__);
   ++group.depth;
   return ncclSuccess;
 }
 
 ncclResult_t ncclGroupEnd() {
-  std::lock_guard lock(mutex());
+  auto lock = enter(__func__);
   if (group.depth == 0)
     return refuse(ncclInvalidUsage, "ncclGroupEnd", "without ncclGroupStart");
   if (--group.depth)

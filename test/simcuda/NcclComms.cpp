@@ -32,7 +32,7 @@ Placement Communicator::placement(uint64_t address, uint64_t bytes) const {
 }
 
 ncclResult_t ncclGetVersion(int *version) {
-  std::lock_guard lock(mutex());
+  auto lock = enter(__func__);
   *version = simulator().settings.ncclVersion;
   return ncclSuccess;
 }
@@ -60,7 +60,7 @@ const char *ncclGetErrorString(ncclResult_t result) {
 }
 
 const char *ncclGetLastError(ncclComm_t comm) {
-  std::lock_guard lock(mutex());
+  auto lock = enter(__func__);
   return comm && !comm->shared->lastError.empty()
              ? comm->shared->lastError.c_str()
              : lastError.c_str();
@@ -128,7 +128,7 @@ static std::string checkInit(const ncclUniqueId &id, int ranks, int rank,
 ncclResult_t ncclCommInitRankConfig(ncclComm_t *comm, int ranks,
                                     ncclUniqueId id, int rank,
                                     ncclConfig_t *config) {
-  std::unique_lock lock(mutex());
+  auto lock = enter(__func__);
   const char *call = "ncclCommInitRankConfig";
   *comm = nullptr;
   Device *device = currentDevice();
@@ -181,7 +181,7 @@ static void finishWindow(Communicator &comm) {
 }
 
 ncclResult_t ncclCommGetAsyncError(ncclComm_t comm, ncclResult_t *error) {
-  std::lock_guard lock(mutex());
+  auto lock = enter(__func__);
   if (!comm)
     return ncclInvalidArgument;
   if (comm->shared->registering)
@@ -202,7 +202,7 @@ static bool isIdle(const Communicator &comm) {
 }
 
 ncclResult_t ncclCommFinalize(ncclComm_t comm) {
-  std::unique_lock lock(mutex());
+  auto lock = enter(__func__);
   if (!comm)
     return ncclInvalidArgument;
   Communicator &shared = *comm->shared;
@@ -213,7 +213,7 @@ ncclResult_t ncclCommFinalize(ncclComm_t comm) {
 }
 
 ncclResult_t ncclCommDestroy(ncclComm_t comm) {
-  std::unique_lock lock(mutex());
+  auto lock = enter(__func__);
   if (!comm)
     return ncclInvalidArgument;
   CommunicatorRef shared = comm->shared;
@@ -229,7 +229,7 @@ ncclResult_t ncclCommDestroy(ncclComm_t comm) {
 
 /// Operations that are at work end as they are.
 ncclResult_t ncclCommAbort(ncclComm_t comm) {
-  std::lock_guard lock(mutex());
+  auto lock = enter(__func__);
   if (!comm)
     return ncclInvalidArgument;
   comm->shared->aborted = true;
@@ -241,7 +241,7 @@ ncclResult_t ncclCommAbort(ncclComm_t comm) {
 }
 
 ncclResult_t ncclMemAlloc(void **memory, size_t bytes) {
-  std::lock_guard lock(mutex());
+  auto lock = enter(__func__);
   *memory = nullptr;
   Device *device = currentDevice();
   uint64_t address = 0;
@@ -253,7 +253,7 @@ ncclResult_t ncclMemAlloc(void **memory, size_t bytes) {
 }
 
 ncclResult_t ncclMemFree(void *memory) {
-  std::lock_guard lock(mutex());
+  auto lock = enter(__func__);
   auto address = reinterpret_cast<uint64_t>(memory);
   auto &own = simulator().ncclMemory;
   auto found = std::find(own.begin(), own.end(), address);
@@ -268,7 +268,7 @@ ncclResult_t ncclMemFree(void *memory) {
 
 ncclResult_t ncclCommWindowRegister(ncclComm_t comm, void *memory, size_t bytes,
                                     ncclWindow_t *window, int flags) {
-  std::lock_guard lock(mutex());
+  auto lock = enter(__func__);
   const char *call = "ncclCommWindowRegister";
   auto address = reinterpret_cast<uint64_t>(memory);
   if (!comm || !window || (flags & ~NCCL_WIN_COLL_SYMMETRIC))
@@ -296,7 +296,7 @@ ncclResult_t ncclCommWindowRegister(ncclComm_t comm, void *memory, size_t bytes,
 }
 
 ncclResult_t ncclCommWindowDeregister(ncclComm_t comm, ncclWindow_t window) {
-  std::lock_guard lock(mutex());
+  auto lock = enter(__func__);
   auto number = reinterpret_cast<uintptr_t>(window);
   if (!comm || number < 1 || number > comm->shared->windows.size())
     return ncclInvalidArgument;

@@ -5,7 +5,10 @@
 #include "runtime/abi/simulated.h"
 #include "test/simcuda/Api.h"
 
+#include <cstdio>
+#include <cstdlib>
 #include <cstring>
+#include <fcntl.h>
 #include <unistd.h>
 
 using namespace simcuda;
@@ -23,6 +26,21 @@ std::recursive_mutex &simcuda::mutex() {
 }
 
 Simulator &simcuda::simulator() { return *instance(); }
+
+/// Where calls are written down; -1 for nowhere.
+static int openCalls() {
+  const char *path = std::getenv("SIMCUDA_CALLS");
+  return path ? ::open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644)
+              : -1;
+}
+
+std::unique_lock<std::recursive_mutex> simcuda::enter(const char *function) {
+  static const int calls = openCalls();
+  std::unique_lock lock(mutex());
+  if (calls >= 0)
+    ::dprintf(calls, "%d %s\n", int(::getpid()), function);
+  return lock;
+}
 
 static thread_local Announcement announcement;
 

@@ -27,6 +27,10 @@ struct Simulator {
 
 /// Held by every call: a process simulates one thing at a time.
 std::recursive_mutex &mutex();
+
+/// The mutex, for a call of this function; with SIMCUDA_CALLS=FILE it becomes a
+/// line of it, after the process' number.
+std::unique_lock<std::recursive_mutex> enter(const char *function);
 Simulator &simulator();
 
 /// The current context's device; null if the thread has none.

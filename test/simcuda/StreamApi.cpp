@@ -9,7 +9,7 @@ using namespace simcuda;
 using namespace fsdprt::cuda;
 
 SIMCUDA_API cuStreamCreateWithPriority(CUstream *stream, unsigned flags, int) {
-  std::lock_guard lock(mutex());
+  auto lock = enter(__func__);
   Device *device;
   if (CUresult wrong = needDevice(device))
     return wrong;
@@ -28,7 +28,7 @@ SIMCUDA_API cuStreamCreateWithPriority(CUstream *stream, unsigned flags, int) {
 
 /// The stream's operations still run, as the driver promises.
 SIMCUDA_API cuStreamDestroy_v2(CUstream stream) {
-  std::lock_guard lock(mutex());
+  auto lock = enter(__func__);
   if (!stream || stream->destroyed || stream->capture)
     return CUDA_ERROR_INVALID_HANDLE;
   stream->destroyed = true; // operations that are left still know it
@@ -36,7 +36,7 @@ SIMCUDA_API cuStreamDestroy_v2(CUstream stream) {
 }
 
 SIMCUDA_API cuStreamWaitEvent(CUstream stream, CUevent event, unsigned) {
-  std::lock_guard lock(mutex());
+  auto lock = enter(__func__);
   if (!stream || !event || stream->device != event->device)
     return CUDA_ERROR_INVALID_HANDLE;
   if (CUresult wrong = stream->device->error())
@@ -51,7 +51,7 @@ SIMCUDA_API cuStreamWaitEvent(CUstream stream, CUevent event, unsigned) {
 }
 
 SIMCUDA_API cuStreamQuery(CUstream stream) {
-  std::lock_guard lock(mutex());
+  auto lock = enter(__func__);
   if (!stream)
     return CUDA_ERROR_INVALID_HANDLE;
   if (stream->capture)
@@ -78,7 +78,7 @@ static CUresult synchronize(Device &device, const OperationRef &operation,
 }
 
 SIMCUDA_API cuStreamSynchronize(CUstream stream) {
-  std::unique_lock lock(mutex());
+  auto lock = enter(__func__);
   if (!stream)
     return CUDA_ERROR_INVALID_HANDLE;
   if (stream->capture)
@@ -108,7 +108,7 @@ enqueueWord(const char *name, CUstream stream, CUdeviceptr address, bool waits,
 
 SIMCUDA_API cuStreamWaitValue32_v2(CUstream stream, CUdeviceptr address,
                                    uint32_t value, unsigned flags) {
-  std::lock_guard lock(mutex());
+  auto lock = enter(__func__);
   if (address % 4 || flags > CU_STREAM_WAIT_VALUE_EQ)
     return CUDA_ERROR_INVALID_VALUE;
   return enqueueWord("cuStreamWaitValue32", stream, address, /*waits=*/true,
@@ -122,7 +122,7 @@ SIMCUDA_API cuStreamWaitValue32_v2(CUstream stream, CUdeviceptr address,
 
 SIMCUDA_API cuStreamWriteValue32_v2(CUstream stream, CUdeviceptr address,
                                     uint32_t value, unsigned flags) {
-  std::lock_guard lock(mutex());
+  auto lock = enter(__func__);
   if (address % 4 || flags != CU_STREAM_WRITE_VALUE_DEFAULT)
     return CUDA_ERROR_INVALID_VALUE;
   if (!simulator().settings.streamWrites)
@@ -136,7 +136,7 @@ SIMCUDA_API cuStreamWriteValue32_v2(CUstream stream, CUdeviceptr address,
 }
 
 SIMCUDA_API cuEventCreate(CUevent *event, unsigned flags) {
-  std::lock_guard lock(mutex());
+  auto lock = enter(__func__);
   Device *device;
   if (CUresult wrong = needDevice(device))
     return wrong;
@@ -148,7 +148,7 @@ SIMCUDA_API cuEventCreate(CUevent *event, unsigned flags) {
 }
 
 SIMCUDA_API cuEventDestroy_v2(CUevent event) {
-  std::lock_guard lock(mutex());
+  auto lock = enter(__func__);
   if (!event)
     return CUDA_ERROR_INVALID_HANDLE;
   event->device->events.remove_if(
@@ -157,7 +157,7 @@ SIMCUDA_API cuEventDestroy_v2(CUevent event) {
 }
 
 SIMCUDA_API cuEventRecord(CUevent event, CUstream stream) {
-  std::lock_guard lock(mutex());
+  auto lock = enter(__func__);
   if (!stream || !event || stream->device != event->device)
     return CUDA_ERROR_INVALID_HANDLE;
   if (CUresult wrong = stream->device->error())
@@ -179,7 +179,7 @@ SIMCUDA_API cuEventRecord(CUevent event, CUstream stream) {
 }
 
 SIMCUDA_API cuEventQuery(CUevent event) {
-  std::lock_guard lock(mutex());
+  auto lock = enter(__func__);
   if (!event)
     return CUDA_ERROR_INVALID_HANDLE;
   if (event->capture)
@@ -197,7 +197,7 @@ SIMCUDA_API cuEventQuery(CUevent event) {
 }
 
 SIMCUDA_API cuEventSynchronize(CUevent event) {
-  std::unique_lock lock(mutex());
+  auto lock = enter(__func__);
   if (!event)
     return CUDA_ERROR_INVALID_HANDLE;
   if (event->capture)
@@ -210,7 +210,7 @@ SIMCUDA_API cuEventSynchronize(CUevent event) {
 
 SIMCUDA_API cuEventElapsedTime(float *milliseconds, CUevent start,
                                CUevent end) {
-  std::lock_guard lock(mutex());
+  auto lock = enter(__func__);
   if (!start || !end || !start->timing || !end->timing || !start->marker ||
       !end->marker || start->capture || end->capture)
     return CUDA_ERROR_INVALID_HANDLE;
