@@ -266,6 +266,31 @@ class SaysWhatIsWrong(Gpu):
             self.refused("the CUDA driver", "libcuda.so.1", "--target cpu", libraries=self.libraries())
         self.refused("CUDA 11.4", "12.0 or later", SIMCUDA_DRIVER_VERSION="11040")
 
+    def test_libraries(self):
+        """Missing, too old, or without what is needed; NCCL only where it moves collectives."""
+        names = {"cuda": "libcuda.so.1", "nccl": "libnccl.so.2", "cublasLt": "libcublasLt.so.13"}
+        remedies = {"cuda": "install the NVIDIA driver", "nccl": "install libnccl2", "cublasLt": "install CUDA 12 or 13"}
+        for name, file in names.items():
+            with self.subTest(library=name):
+                without = self.libraries(*(other for other in names.values() if other != file))
+                if not ctypes.util.find_library(name):  # where there is one it is found
+                    self.refused(file, remedies[name], libraries=without)
+                os.symlink(os.path.join(SIMULATOR, "libnvtx3interop.so.1"), os.path.join(without, file))
+                self.refused(file, "has no function", remedies[name], libraries=without)
+                if name == "nccl":
+                    status, _, errors = self.run_gpu(self.model, "--comm", "mpi", libraries=without)
+                    self.assertEqual((status, errors), (0, ""))
+        self.refused("version 2.20.5", "2.26.0 or later", "install a newer libnccl2", SIMCUDA_NCCL_VERSION="22005")
+        self.refused("version 111103", "(12.0) or later", "a newer CUDA toolkit", SIMCUDA_BLAS_VERSION="111103")
+
+    def test_collectives_that_fail(self):
+        """An asynchronous error of NCCL, and a rank that never comes to one."""
+        for graph in "on", "off":
+            self.refused("a collective failed: remote process exited", flags=["--graph", graph],
+                         SIMCUDA_FAIL_COLLECTIVE="5", SIMCUDA_FAULT_RANK="1")
+            self.refused("no progress for 4 s", "--timeout", flags=["--graph", graph, "--timeout", "4"],
+                         SIMCUDA_LOSE_COLLECTIVE="5", SIMCUDA_FAULT_RANK="1")
+
     def test_no_gpu_or_fewer_than_ranks(self):
         self.refused("no GPU", "CUDA_VISIBLE_DEVICES", SIMCUDA_DEVICES="0")
         self.refused("ranks 0 and 1 have the same GPU", "--comm mpi", SIMCUDA_DEVICES="1")
@@ -279,6 +304,9 @@ class SaysWhatIsWrong(Gpu):
         cpu = self.cpu_program("c.fsdp", "--mesh", "shard=2")
         self.refused("--comm nccl", "--target cuda", program=cpu, flags=["--comm", "nccl"])
         kernels = os.path.join(self.model, "kernels.so")
+        with open(kernels, "w") as file:
+            file.write("no code of any GPU")
+        self.refused("does not take it", "--gpu-arch")
         os.remove(kernels)
         self.refused("cannot read", "kernels.so", "compile the program again")
 
