@@ -142,7 +142,10 @@ static void optimizeFor(llvm::Module &module, const KernelTarget &target,
   builder.registerFunctionAnalyses(functions);
   builder.registerLoopAnalyses(loops);
   builder.crossRegisterProxies(loops, functions, sccs, modules);
-  builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O3)
+  builder
+      .buildPerModuleDefaultPipeline(target.isQuick
+                                         ? llvm::OptimizationLevel::O1
+                                         : llvm::OptimizationLevel::O3)
       .run(module, modules);
 }
 

@@ -13,6 +13,7 @@ struct KernelTarget {
   std::string features; ///< LLVM's list: "+avx512f,-sse4a"
   /// Vector extensions that the code may use, as /proc/cpuinfo spells them.
   std::vector<std::string> featureNames;
+  bool isQuick = false; ///< -O1 in place of -O3, for code that seldom runs
 };
 
 /// The target of CPU `cpu`, "native" for this machine; fails when LLVM does not
@@ -32,7 +33,7 @@ void registerTranslations(mlir::MLIRContext &context);
 mlir::FailureOr<std::unique_ptr<llvm::Module>>
 translateKernel(mlir::ModuleOp kernel, llvm::LLVMContext &context);
 
-/// Optimises `module` (-O3) for `target`, which it becomes a module of.
+/// Optimises `module` for `target`, which it becomes a module of.
 mlir::LogicalResult optimize(llvm::Module &module, const KernelTarget &target);
 
 /// Appends the assembly of a module that was optimised for `target`.
@@ -40,7 +41,7 @@ mlir::LogicalResult printAssembly(llvm::Module &module,
                                   const KernelTarget &target,
                                   llvm::SmallVectorImpl<char> &text);
 
-/// Optimises `module` (-O3) for `target` and appends the object file to
+/// Optimises `module` for `target` and appends the object file to
 /// `object`.
 mlir::LogicalResult compileToObject(llvm::Module &module,
                                     const KernelTarget &target,

@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "passes/Lower/Descriptors.h"
+#include "passes/Support/DTypes.h"
 
 #include "mlir/IR/BuiltinAttributes.h"
 #include "runtime/abi/fsdprt.h"
@@ -25,26 +26,6 @@ static_assert(sizeof(fsdprt_segment) == 16, "collective mirrors it");
 static_assert(sizeof(fsdprt_fill_desc) == 56 + 8, "build mirrors it");
 static_assert(sizeof(fsdprt_constant_desc) == 56 + 8, "build mirrors it");
 static_assert(sizeof(fsdprt_unit_desc) == 56 + 8, "build mirrors it");
-
-int32_t fsdp::dtypeCode(Type type) {
-  if (type.isF32())
-    return FSDPRT_F32;
-  if (type.isF64())
-    return FSDPRT_F64;
-  if (type.isBF16())
-    return FSDPRT_BF16;
-  if (type.isF16())
-    return FSDPRT_F16;
-  if (type.isInteger(64))
-    return FSDPRT_I64;
-  if (type.isInteger(32))
-    return FSDPRT_I32;
-  if (type.isInteger(8))
-    return FSDPRT_I8;
-  if (type.isInteger(1))
-    return FSDPRT_BOOL;
-  llvm_unreachable("the verifiers of dispatches admit rt::isStoredType alone");
-}
 
 static llvm::Constant *structOf(ArrayRef<llvm::Constant *> fields) {
   return llvm::ConstantStruct::getAnon(fields);

@@ -53,9 +53,6 @@ private:
   llvm::DenseMap<mlir::Value, int32_t> events;
   llvm::SmallVector<llvm::Constant *> gemms;
 };
-
-/// FSDPRT_F32 and the like for an element type, which is rt::isStoredType.
-int32_t dtypeCode(mlir::Type type);
 } // namespace fsdp
 
 #endif // FSDP_PASSES_LOWER_DESCRIPTORS_H

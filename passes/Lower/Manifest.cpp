@@ -103,7 +103,10 @@ private:
     if (!target.arch.empty()) {
       Array kernels;
       for (const CodeFile &file : target.kernels)
-        kernels.push_back(Object{{"file", file.name}, {"form", file.form}});
+        if (file.form == "reference")
+          described["reference"] = file.name;
+        else
+          kernels.push_back(Object{{"file", file.name}, {"form", file.form}});
       described["arch"] = target.arch;
       described["kernels"] = std::move(kernels);
     }

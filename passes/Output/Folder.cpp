@@ -34,7 +34,7 @@ static volatile sig_atomic_t outputsAreKept = 0;
 static bool isStagedFile(StringRef name) {
   return is_contained(kProgramFiles, name) || name == "objects" ||
          name.ends_with(".o") || name.starts_with("program.so") ||
-         name.starts_with("kernels.so");
+         name.starts_with("kernels.so") || name.starts_with("reference.so");
 }
 
 /// Removes the files of a staged folder from it; how many.

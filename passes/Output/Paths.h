@@ -10,8 +10,8 @@
 namespace fsdp {
 /// The files that a program may consist of, the one that makes it one first.
 inline constexpr llvm::StringLiteral kProgramFiles[] = {
-    "manifest.json", "program.so", "kernels.cubin", "kernels.ptx",
-    "kernels.so"};
+    "manifest.json", "program.so", "kernels.cubin",
+    "kernels.ptx",   "kernels.so", "reference.so"};
 
 /// errno.
 std::error_code lastError();

@@ -1,4 +1,4 @@
-//===- DTypes.h - Element types by the names of flags -----------*- C++ -*-===//
+//===- DTypes.h - Element types by name and number --------------*- C++ -*-===//
 #ifndef FSDP_PASSES_SUPPORT_DTYPES_H
 #define FSDP_PASSES_SUPPORT_DTYPES_H
 
@@ -11,6 +11,9 @@ namespace fsdp {
 mlir::FailureOr<mlir::FloatType> parseTrainingType(mlir::Operation *op,
                                                    llvm::StringRef flag,
                                                    llvm::StringRef name);
+
+/// FSDPRT_F32 and the like for an element type, which is rt::isStoredType.
+int32_t dtypeCode(mlir::Type type);
 } // namespace fsdp
 
 #endif // FSDP_PASSES_SUPPORT_DTYPES_H

@@ -1,7 +1,6 @@
 //===- CpuTarget.cpp - CPUs, with oneDNN ----------------------------------===//
-#include "passes/Kernel/Compile.h"
-#include "passes/Kernel/Emit.h"
 #include "passes/Target/CompileInParallel.h"
+#include "passes/Target/CpuCode.h"
 #include "passes/Target/Target.h"
 
 #include "runtime/device/GemmProblem.h"
@@ -114,10 +113,9 @@ CpuTarget::compileKernels(MutableArrayRef<ProgramKernel> kernels,
   std::vector<SmallVector<char, 0>> objects(kernels.size());
   auto compileOne = [&](size_t i) -> LogicalResult {
     ProgramKernel &kernel = kernels[i];
-    OwningOpRef<ModuleOp> own = ModuleOp::create(kernel.op.getLoc());
     FailureOr<CompiledKernelInfo> info =
-        emitKernel(kernel.op, *own, kernel.symbol);
-    if (failed(info) || failed(compileKernel(*own, *target, objects[i])))
+        compileForCpu(kernel.op, kernel.symbol, *target, objects[i]);
+    if (failed(info))
       return failure();
     kernel.shape = shapeOf(*info);
     return success();

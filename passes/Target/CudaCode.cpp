@@ -56,8 +56,6 @@ FailureOr<std::vector<CodeFile>>
 fsdp::compileForGpu(MutableArrayRef<ProgramKernel> kernels,
                     const CodeOptions &options, EmitGpuKernel emit,
                     StringRef chip, StringRef arch) {
-  if (kernels.empty())
-    return std::vector<CodeFile>();
   std::vector<std::string> parts(kernels.size());
   auto compileOne = [&](size_t i) -> LogicalResult {
     OwningOpRef<ModuleOp> own = ModuleOp::create(kernels[i].op.getLoc());
@@ -96,8 +94,6 @@ fsdp::compileForGpu(MutableArrayRef<ProgramKernel> kernels,
 FailureOr<std::vector<CodeFile>>
 fsdp::compileForSimulator(MutableArrayRef<ProgramKernel> kernels,
                           const CodeOptions &options, EmitGpuKernel emit) {
-  if (kernels.empty())
-    return std::vector<CodeFile>();
   FailureOr<KernelTarget> target = getSimulatorTarget();
   if (failed(target))
     return emitError(kernels) << "LLVM does not know this host's CPU";

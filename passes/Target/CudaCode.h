@@ -9,8 +9,8 @@ namespace fsdp {
 using EmitGpuKernel =
     llvm::function_ref<mlir::LogicalResult(ProgramKernel &, mlir::ModuleOp)>;
 
-/// kernels.ptx, of all kernels, for LLVM's `chip`; before it kernels.cubin, for
-/// `arch`, where ptxas is installed.
+/// kernels.ptx, of all kernels, at least one, for LLVM's `chip`; before it
+/// kernels.cubin, for `arch`, where ptxas is installed.
 mlir::FailureOr<std::vector<CodeFile>>
 compileForGpu(llvm::MutableArrayRef<ProgramKernel> kernels,
               const CodeOptions &options, EmitGpuKernel emit,

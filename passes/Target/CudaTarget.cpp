@@ -1,6 +1,7 @@
 //===- CudaTarget.cpp - NVIDIA's GPUs, with cuBLASLt and NCCL -------------===//
 #include "passes/Kernel/Gpu.h"
 #include "passes/Target/CudaCode.h"
+#include "passes/Target/ReferenceCode.h"
 #include "passes/Target/Target.h"
 
 #include "llvm/TargetParser/Host.h"
@@ -70,16 +71,32 @@ public:
   FailureOr<std::vector<CodeFile>>
   compileKernels(MutableArrayRef<ProgramKernel> kernels,
                  const CodeOptions &options) const override {
-    auto emit = [](ProgramKernel &kernel, ModuleOp dest) -> LogicalResult {
+    if (kernels.empty())
+      return std::vector<CodeFile>();
+    FailureOr<KernelTarget> host = getKernelTarget(getHostCpu(options.cpu));
+    if (failed(host)) // whoever compiles has asked before
+      return failure();
+    host->isQuick = true; // the rest of the code is not kept waiting
+    ReferenceCode reference(kernels.size(), *host);
+    auto emit = [&](ProgramKernel &kernel, ModuleOp dest) -> LogicalResult {
       FailureOr<GpuKernelInfo> info =
           emitGpuKernel(kernel.op, dest, kernel.symbol);
-      if (succeeded(info))
-        kernel.shape = shapeOf(*info);
-      return info;
+      if (failed(info))
+        return failure();
+      kernel.shape = shapeOf(*info);
+      return reference.add(&kernel - kernels.data(), kernel);
     };
-    if (StringRef(arch.name) == "simulated")
-      return compileForSimulator(kernels, options, emit);
-    return compileForGpu(kernels, options, emit, arch.chip, arch.name);
+    FailureOr<std::vector<CodeFile>> files =
+        StringRef(arch.name) == "simulated"
+            ? compileForSimulator(kernels, options, emit)
+            : compileForGpu(kernels, options, emit, arch.chip, arch.name);
+    if (failed(files))
+      return failure();
+    FailureOr<CodeFile> cpuCode = reference.link(options);
+    if (failed(cpuCode))
+      return failure();
+    files->push_back(*cpuCode);
+    return files;
   }
 
 private:

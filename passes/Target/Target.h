@@ -42,7 +42,8 @@ struct ProgramKernel {
 };
 
 /// A file with code of a program's kernels. Those of form "object" are linked
-/// into the program and removed.
+/// into the program and removed; one of form "reference" is what GPUs are
+/// compared with.
 struct CodeFile {
   std::string name, form;
 };

@@ -129,6 +129,7 @@ struct Manifest {
   std::vector<std::string> features;
   std::string arch;                // cuda: of the GPUs
   std::vector<KernelFile> kernels; // cuda: best first
+  std::string reference; // cuda: file with the CPU's code of them; "": none
   std::vector<MeshAxis> mesh;
   std::vector<CommunicatorSpec> communicators; // by number
   std::vector<ArenaSpec> arenas;

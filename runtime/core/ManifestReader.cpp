@@ -16,6 +16,12 @@ using namespace fsdprt::fields;
 
 namespace {
 
+void requireProgramFile(const std::string &file, const std::string &where) {
+  require(!file.empty() && file[0] != '.' &&
+              file.find('/') == std::string::npos,
+          where + ": '" + file + "' is not a file of the program");
+}
+
 void parseTarget(Manifest &manifest, const Json &target) {
   manifest.target = get<std::string>(target, "kind", "target");
   require(manifest.target == "cpu" || manifest.target == "cuda",
@@ -31,15 +37,17 @@ void parseTarget(Manifest &manifest, const Json &target) {
   for (const Json &kernels : member(target, "kernels", "target")) {
     KernelFile spec{get<std::string>(kernels, "file", "kernels"),
                     get<std::string>(kernels, "form", "kernels")};
-    require(!spec.file.empty() && spec.file[0] != '.' &&
-                spec.file.find('/') == std::string::npos,
-            "kernels: '" + spec.file + "' is not a file of the program");
+    requireProgramFile(spec.file, "kernels");
     require(spec.form == "cubin" || spec.form == "ptx" ||
                 spec.form == "simulated",
             "kernels: '" + spec.file + "' has the unknown form '" + spec.form +
                 "'");
     manifest.kernels.push_back(spec);
   }
+  if (!target.contains("reference"))
+    return;
+  manifest.reference = get<std::string>(target, "reference", "target");
+  requireProgramFile(manifest.reference, "reference");
 }
 
 void parseCommunicators(Manifest &manifest, const Json &json) {
