@@ -47,7 +47,8 @@ typedef struct {
 typedef struct {
   uint64_t address;
   int64_t bytes;
-  int32_t access; /* FSDPRT_ACCESS_* */
+  /* FSDPRT_ACCESS_*; READ and SCRATCH: copied to the host, defined or not */
+  int32_t access;
   int32_t reserved;
 } fsdprt_simulated_range;
 typedef void (*fsdprt_simulated_operation)(const char *name, const char *unit,

@@ -63,6 +63,11 @@ private:
   uint64_t pieceBytes() const;
   uint64_t partBytes() const { return call.count * size; }
   CUresult end();
+  /// Whether faults on request are this rank's.
+  bool isMine() const {
+    int64_t rank = simulator().settings.faultRank;
+    return rank < 0 || rank == comm->rank;
+  }
 
   CommunicatorRef comm;
   Call call;
@@ -91,12 +96,11 @@ bool Collective::begin() {
     return false;
   const Settings &settings = simulator().settings;
   uint64_t number = comm->started + 1;
-  bool mine = settings.faultRank < 0 || settings.faultRank == comm->rank;
-  if (mine && int64_t(number) == settings.loseCollective)
+  if (isMine() && int64_t(number) == settings.loseCollective)
     return false; // this rank never comes
   comm->running = this;
   comm->started = number;
-  if (mine && int64_t(number) == settings.failCollective) {
+  if (isMine() && int64_t(number) == settings.failCollective) {
     comm->fail(ncclRemoteError, "as SIMCUDA_FAIL_COLLECTIVE asks");
     return false;
   }
@@ -218,6 +222,9 @@ CUresult Collective::end() {
     comm->running = nullptr;
   if (!comm->aborted)
     markWritten(call.receive, receiveBytes(call, comm->ranks));
+  if (target && isMine() &&
+      int64_t(comm->started) == simulator().settings.wrongCollective)
+    corrupt(target, receiveBytes(call, comm->ranks));
   return CUDA_SUCCESS;
 }
 

@@ -191,12 +191,20 @@ static bool raceFree(Device &device, const Access &access,
   return false;
 }
 
+/// As a kernel does that computes one element of its first result wrongly.
+static void corruptResult(const Access &access) {
+  for (const Window &window : access.all())
+    if (window.mayStore() && window.access != FSDPRT_ACCESS_SCRATCH)
+      return corrupt(window.begin, window.bytes);
+}
+
 CUresult simcuda::runKernel(Device &device, const Launch &launch,
                             const std::vector<Range> &ranges, bool declared,
                             const IdentityRef &who) {
   Simulator &s = simulator();
   std::this_thread::sleep_for(std::chrono::milliseconds(s.settings.delay));
-  if (++s.launches == s.settings.failKernel) {
+  const int64_t number = ++s.launches;
+  if (number == s.settings.failKernel) {
     report("%s faults, as SIMCUDA_FAIL_KERNEL asks", who->print().c_str());
     return CUDA_ERROR_ILLEGAL_ADDRESS;
   }
@@ -214,5 +222,7 @@ CUresult simcuda::runKernel(Device &device, const Launch &launch,
   if (!(again ? run.twice() : run.once(Order::Random)) ||
       (!declared && !raceFree(device, access, who)))
     return CUDA_ERROR_ILLEGAL_ADDRESS;
+  if (number == s.settings.wrongKernel)
+    corruptResult(access);
   return CUDA_SUCCESS;
 }

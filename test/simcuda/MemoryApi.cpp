@@ -87,14 +87,24 @@ SIMCUDA_API cuMemHostGetDevicePointer_v2(CUdeviceptr *address, void *memory,
                                                : CUDA_ERROR_INVALID_VALUE;
 }
 
+/// Whether the source was announced as bytes that may be undefined.
+static bool maySourceBeUndefined(const Task &task, uint64_t from) {
+  for (const Range &range : task.ranges)
+    if (range.access == (FSDPRT_ACCESS_READ | FSDPRT_ACCESS_SCRATCH) &&
+        range.address <= from && from < range.end())
+      return true;
+  return false;
+}
+
 /// Copies bytes, some of which may be padding: those that were never written
-/// arrive as no number. False, and said, where all are such.
+/// arrive as no number. False, and said, where all are such that may not.
 static bool move(char *target, const char *source, uint64_t to, uint64_t from,
-                 size_t bytes, const Identity &who) {
+                 size_t bytes, bool mayBeUndefined, const Identity &who) {
   const Allocation *a = simulator().memory.find(from, bytes);
   const uint8_t *flags =
       a->written ? a->written + (from - a->address) : nullptr;
-  if (flags && !std::memchr(flags, 1, bytes) && !checkWritten(from, bytes, who))
+  if (flags && !mayBeUndefined && !std::memchr(flags, 1, bytes) &&
+      !checkWritten(from, bytes, who))
     return false;
   std::memmove(target, source, bytes);
   markWritten(to, bytes);
@@ -122,11 +132,13 @@ static CUresult copy(const char *name, uint64_t to, uint64_t from, size_t bytes,
   task.name = name;
   task.ranges = {{from, bytes, FSDPRT_ACCESS_READ},
                  {to, bytes, FSDPRT_ACCESS_WRITE}};
-  task.begin = [=](const Task &, const IdentityRef &who) -> Work {
+  task.begin = [=](const Task &given, const IdentityRef &who) -> Work {
+    bool mayBeUndefined = maySourceBeUndefined(given, from);
     return [=] {
       const char *source = translate(*stream->device, from, bytes, *who);
       char *target = translate(*stream->device, to, bytes, *who);
-      if (!source || !target || !move(target, source, to, from, bytes, *who))
+      if (!source || !target ||
+          !move(target, source, to, from, bytes, mayBeUndefined, *who))
         return CUDA_ERROR_ILLEGAL_ADDRESS;
       return CUDA_SUCCESS;
     };

@@ -173,11 +173,12 @@ static std::vector<float> unpack(const Matrix &matrix, uint64_t rows,
   return values;
 }
 
-/// The sum over terms [begin, end), added up in their order.
+/// The sum over terms [begin, end), added up in their order; `rounds`: in
+/// bf16.
 static std::vector<float> partial(const std::vector<float> &a,
                                   const std::vector<float> &b, uint64_t m,
                                   uint64_t n, uint64_t k, uint64_t begin,
-                                  uint64_t end) {
+                                  uint64_t end, bool rounds) {
   std::vector<float> sums(m * n);
   for (uint64_t i = 0; i < m; ++i)
     for (uint64_t p = begin; p < end; ++p) {
@@ -186,6 +187,8 @@ static std::vector<float> partial(const std::vector<float> &a,
       float *sum = &sums[i * n];
       for (uint64_t j = 0; j < n; ++j)
         sum[j] += factor * row[j];
+      for (uint64_t j = 0; rounds && j < n; ++j)
+        sum[j] = fromBf16(toBf16(sum[j]));
     }
   return sums;
 }
@@ -201,8 +204,17 @@ static std::vector<uint32_t> orderOfParts(const Algorithm &algorithm,
   return order;
 }
 
+/// Half of what they should be, in the middle: a tile without half of the sum.
+static void spoilTile(std::vector<float> &sums, uint64_t m, uint64_t n) {
+  constexpr uint64_t tile = 16;
+  for (uint64_t i = m / 2; i < std::min(m, m / 2 + tile); ++i)
+    for (uint64_t j = n / 2; j < std::min(n, n / 2 + tile); ++j)
+      sums[i * n + j] /= 2;
+}
+
 static std::vector<float> multiply(const Product &p, Device &device,
                                    const Matrix &a, const Matrix &b) {
+  const Simulator &s = simulator();
   uint64_t m = p.d.rows, n = p.d.cols, k = p.k();
   bool tf32 = p.desc.compute == CUBLAS_COMPUTE_32F_FAST_TF32;
   std::vector<float> left = unpack(a, m, k, tf32),
@@ -210,11 +222,14 @@ static std::vector<float> multiply(const Product &p, Device &device,
   std::vector<float> sums(m * n);
   uint64_t splits = p.algorithm.splits;
   for (uint64_t part : orderOfParts(p.algorithm, device)) {
-    std::vector<float> more = partial(left, right, m, n, k, part * k / splits,
-                                      (part + 1) * k / splits);
+    std::vector<float> more =
+        partial(left, right, m, n, k, part * k / splits,
+                (part + 1) * k / splits, s.products == s.settings.roundProduct);
     for (uint64_t i = 0; i < more.size(); ++i)
       sums[i] += more[i];
   }
+  if (s.products == s.settings.wrongProduct)
+    spoilTile(sums, m, n);
   return sums;
 }
 
@@ -239,6 +254,7 @@ CUresult Product::run(Device &device, const Identity &who) const {
          !checkWritten(range.address, range.bytes, who)))
       return CUDA_ERROR_ILLEGAL_ADDRESS;
   }
+  ++simulator().products;
   char *atA = translate(device, aAt, 1, who);
   char *atB = translate(device, bAt, 1, who);
   char *atC = beta != 0 ? translate(device, cAt, 1, who) : nullptr;

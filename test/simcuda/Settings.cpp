@@ -63,6 +63,10 @@ Settings Settings::fromEnvironment() {
   read("SIMCUDA_FAIL_COLLECTIVE", s.failCollective, s.valid);
   read("SIMCUDA_LOSE_COLLECTIVE", s.loseCollective, s.valid);
   read("SIMCUDA_FAIL_WINDOW", s.failWindow, s.valid);
+  read("SIMCUDA_WRONG_KERNEL", s.wrongKernel, s.valid);
+  read("SIMCUDA_WRONG_PRODUCT", s.wrongProduct, s.valid);
+  read("SIMCUDA_ROUND_PRODUCT", s.roundProduct, s.valid);
+  read("SIMCUDA_WRONG_COLLECTIVE", s.wrongCollective, s.valid);
   read("SIMCUDA_FAULT_RANK", s.faultRank, s.valid);
   s.uninitialized = !isOff("SIMCUDA_UNINITIALIZED");
   s.streamWrites = !isOff("SIMCUDA_STREAM_WRITES");

@@ -29,6 +29,10 @@ struct Settings {
   int64_t failCollective = 0;
   int64_t loseCollective = 0;
   int64_t failWindow = 0;
+  int64_t wrongKernel = 0;
+  int64_t wrongProduct = 0;
+  int64_t roundProduct = 0;
+  int64_t wrongCollective = 0;
   int64_t faultRank = -1;
 
   /// False if a variable is not a number: said, and cuInit fails.

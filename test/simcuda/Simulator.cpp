@@ -78,8 +78,10 @@ void simcuda::setAnnouncement(Announcement one) {
 static bool allows(int announced, int access) {
   if (announced == FSDPRT_ACCESS_READ_WRITE || announced == access)
     return true;
-  // Scratch may be written, and read once it is.
-  return announced == FSDPRT_ACCESS_SCRATCH;
+  // Scratch may be written, and read once it is; what is announced to be read
+  // as scratch is, at once.
+  return announced == FSDPRT_ACCESS_SCRATCH ||
+         announced == (access | FSDPRT_ACCESS_SCRATCH);
 }
 
 /// Whether bytes of `range` are announced one by one; neighbours may be
@@ -225,6 +227,10 @@ void simcuda::makeGarbage(uint64_t address, uint64_t bytes) {
   std::memset(a->at(address), 0xff, bytes);
   if (a->written)
     std::memset(a->written + (address - a->address), 0, bytes);
+}
+
+void simcuda::corrupt(char *begin, uint64_t bytes) {
+  begin[bytes < 8 ? bytes - 1 : bytes / 16 * 8 + 7] ^= 0x40;
 }
 
 void simcuda::pause(std::unique_lock<std::recursive_mutex> &lock) {

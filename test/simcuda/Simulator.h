@@ -20,7 +20,8 @@ struct Simulator {
   Settings settings = Settings::fromEnvironment();
   std::vector<std::unique_ptr<Device>> devices; ///< empty until cuInit
   Memory memory;
-  int64_t allocations = 0, launches = 0; ///< for faults on request
+  /// For faults on request.
+  int64_t allocations = 0, launches = 0, products = 0;
   std::list<std::weak_ptr<Capture>> captures;
   std::vector<uint64_t> ncclMemory; ///< addresses that ncclMemAlloc gave
 };
@@ -73,6 +74,10 @@ void markWritten(uint64_t address, uint64_t bytes);
 
 /// Fills with what is no number, and forgets that anything was written.
 void makeGarbage(uint64_t address, uint64_t bytes);
+
+/// One wrong byte in the middle of a result, of an element's highest if these
+/// are floats or whole numbers of at most 8 bytes.
+void corrupt(char *begin, uint64_t bytes);
 
 /// Waits, with the mutex released, for what other threads and processes do.
 void pause(std::unique_lock<std::recursive_mutex> &lock);
