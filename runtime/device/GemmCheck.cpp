@@ -26,6 +26,16 @@ int64_t fsdprt::gemmScratchArgument(const fsdprt_gemm_desc &desc) {
   return desc.op.num_args > place ? desc.op.args[place].bytes : 0;
 }
 
+std::string fsdprt::shapeOfProduct(const fsdprt_gemm_desc &desc) {
+  std::ostringstream text;
+  for (int64_t d = 0; d < desc.num_batch_dims && d < FSDPRT_MAX_BATCH_DIMS; ++d)
+    text << desc.batch[d] << " x ";
+  const DTypeInfo *dtype = lookupDType(desc.dtype);
+  text << "[" << desc.m << " x " << desc.k << "] [" << desc.k << " x " << desc.n
+       << "] in " << (dtype ? dtype->name : "an unknown type");
+  return text.str();
+}
+
 Status fsdprt::checkGemm(const fsdprt_gemm_desc &desc) {
   int needed = numGemmOperands(desc);
   if (desc.op.num_args != needed && desc.op.num_args != needed + 1)

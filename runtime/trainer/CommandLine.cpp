@@ -111,6 +111,13 @@ static void addFileOptions(CLI::App &app, RunOptions &options,
                  "FILE.r")
       ->type_name("FILE")
       ->group("Reports");
+  app.add_flag("--self-test", options.selfTest,
+               "instead of training: run each kind of operation that the "
+               "program has, two steps of it, and compare what it computes "
+               "with the CPU; prints a table (--metrics: as JSON lines), and "
+               "fails if anything differs. Without --data tokens are random")
+      ->disable_flag_override()
+      ->group("Reports");
   app.add_option("--trace", options.trace,
                  "when each operation ran on which stream of which rank, for "
                  "ui.perfetto.dev and fsdp-compile --measured")

@@ -28,6 +28,7 @@ struct RunOptions {
   std::string metrics, records, trace;
   int64_t traceFirst = 0, traceEnd = 0; // steps [first, end) are traced
   bool checkPlan = false, checked = false, ignoreMemory = false;
+  bool selfTest = false;
   int threads = 0; // 0: cores divided by the ranks of the host
   double timeoutSeconds = 60;
   double commDelayMilliseconds = 0;

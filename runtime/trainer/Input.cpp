@@ -3,6 +3,7 @@
 #include "trainer/Input.h"
 
 #include "io/Checkpoint.h"
+#include "selftest/Reference.h"
 #include "trainer/OutputFiles.h"
 #include "trainer/Program.h"
 
@@ -42,7 +43,9 @@ Status fsdprt::checkInput(const RunOptions &options, const Manifest &manifest,
   ParameterLoader::Options asked = loaderOptions(options, rank);
   asked.checksValues = rank == 0;
   FSDPRT_RETURN_IF_ERROR(ParameterLoader::create(manifest, asked).status());
-  if (options.steps > 0)
+  if (options.selfTest && !manifest.kernels.empty())
+    FSDPRT_RETURN_IF_ERROR(selftest::referencePath(manifest).status());
+  if (options.steps > 0 || (options.selfTest && !options.data.empty()))
     FSDPRT_RETURN_IF_ERROR(openData(options, manifest, rank).status());
   if (!options.save.empty() && rank == 0)
     FSDPRT_RETURN_IF_ERROR(

@@ -154,7 +154,7 @@ static std::string checkHasWork(const RunOptions &options,
   if (!options.data.empty() && !options.save.empty() && !isGiven("--steps"))
     return "--data without --steps N would save parameters that are not "
            "trained: add it, or leave --data out";
-  if (options.steps > 0 || !options.save.empty())
+  if (options.steps > 0 || !options.save.empty() || options.selfTest)
     return "";
   return std::string("nothing to do: to train, add ") +
          (options.data.empty() ? "--data FILE and " : "") +
@@ -162,9 +162,26 @@ static std::string checkHasWork(const RunOptions &options,
          "first parameters, add --save FILE";
 }
 
+/// A self-test makes its own two steps and keeps nothing of them.
+static std::string checkSelfTest(const RunOptions &options,
+                                 const IsGiven &isGiven) {
+  if (!options.selfTest)
+    return "";
+  for (const char *option :
+       {"--steps", "--schedule", "--warmup", "--min-lr", "--save", "--records",
+        "--trace", "--check-plan", "--checked", "--graph", "--comm-delay",
+        "--peak-tflops"})
+    if (isGiven(option))
+      return std::string("--self-test makes two steps of its own, without ") +
+             option + ": leave one of the two away";
+  return "";
+}
+
 std::string fsdprt::checkTogether(const RunOptions &options,
                                   const IsGiven &isGiven) {
   if (std::string problem = checkNames(options, isGiven); !problem.empty())
+    return problem;
+  if (std::string problem = checkSelfTest(options, isGiven); !problem.empty())
     return problem;
   if (std::string problem = checkHasWork(options, isGiven); !problem.empty())
     return problem;

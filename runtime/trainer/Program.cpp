@@ -3,7 +3,7 @@
 #include "trainer/Program.h"
 
 #include "abi/Context.h"
-#include "core/DType.h"
+#include "device/GemmCheck.h"
 
 #include <dlfcn.h>
 #include <elf.h>
@@ -234,12 +234,7 @@ static std::string describeProduct(const fsdprt_gemm_desc &desc) {
     text << " of unit '" << desc.op.unit << "'";
   if (desc.op.scope[0])
     text << " in '" << desc.op.scope << "'";
-  text << " (";
-  for (int64_t d = 0; d < desc.num_batch_dims && d < FSDPRT_MAX_BATCH_DIMS; ++d)
-    text << desc.batch[d] << " x ";
-  const DTypeInfo *dtype = lookupDType(desc.dtype);
-  text << "[" << desc.m << " x " << desc.k << "] [" << desc.k << " x " << desc.n
-       << "] in " << (dtype ? dtype->name : "an unknown type") << ")";
+  text << " (" << shapeOfProduct(desc) << ")";
   return text.str();
 }
 

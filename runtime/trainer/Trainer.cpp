@@ -2,7 +2,6 @@
 
 #include "trainer/Trainer.h"
 
-#include "abi/Context.h"
 #include "core/Exceptions.h"
 #include "core/PlanCheck.h"
 #include "io/OutputFile.h"
@@ -10,13 +9,13 @@
 #include "trainer/Failure.h"
 #include "trainer/Heartbeat.h"
 #include "trainer/Input.h"
+#include "trainer/LoadedProgram.h"
 #include "trainer/MakeDevice.h"
 #include "trainer/Metrics.h"
 #include "trainer/OutputFiles.h"
 #include "trainer/PeakSpeed.h"
-#include "trainer/Program.h"
 #include "trainer/Resident.h"
-#include "trainer/SameProgram.h"
+#include "trainer/SelfTest.h"
 #include "trainer/TraceFile.h"
 
 #include <algorithm>
@@ -37,7 +36,8 @@ public:
           const RankSetup &setup)
       : options(options), manifest(manifest), setup(setup),
         rank(setup.communicator->rank()), world(setup.communicator->size()),
-        slot(setup.flight->slotOfRank(rank)) {}
+        slot(setup.flight->slotOfRank(rank)),
+        program(options, manifest, setup) {}
 
   Status run();
 
@@ -45,7 +45,6 @@ private:
   Status openFiles();
   Status loadProgram();
   void findPeak();
-  Status runPhases(const char *when, int64_t step);
   Status train();
   Status runStep(int64_t step, Progress &progress);
   Status readResults(StepMetrics &metrics);
@@ -62,11 +61,10 @@ private:
   const int rank, world;
   FlightSlot *slot;
 
-  std::optional<ParameterLoader> loader;
+  LoadedProgram program;
+  fsdprt_context *context = nullptr; // the program's
   std::optional<TokenData> data;
   std::optional<MetricsFile> metricsFile;
-  std::unique_ptr<Program> program;
-  std::unique_ptr<fsdprt_context> context;
   std::unique_ptr<Heartbeat> heartbeat; // where there is a disk to wait for
   std::optional<PeakSpeed> peak;        // of the device, where it is known
   std::vector<StepMetrics> history;
@@ -78,11 +76,7 @@ private:
 } // namespace
 
 Status Trainer::openFiles() {
-  auto opened = openLoader(options, manifest, rank,
-                           [slot = slot] { markProgress(slot); });
-  if (!opened.ok())
-    return opened.status();
-  loader = std::move(*opened);
+  FSDPRT_RETURN_IF_ERROR(program.openParameters());
   if (options.steps > 0) {
     auto tokens = openData(options, manifest, rank);
     if (!tokens.ok())
@@ -98,35 +92,15 @@ Status Trainer::loadProgram() {
   if (!setup.sharedProcess || isFirst())
     resetResidentHighWater();
   residentBefore = residentHighWater();
-  auto loaded = Program::load(manifest);
-  if (!loaded.ok())
-    return loaded.status();
-  program = std::move(*loaded);
-  fsdprt_context::Options contextOptions;
-  contextOptions.threads = options.threads ? options.threads : setup.threads;
-  contextOptions.checked = options.checked;
-  contextOptions.timeoutSeconds = options.timeoutSeconds;
-  contextOptions.traceFirst = options.traceFirst;
-  contextOptions.traceEnd = options.traceEnd;
-  contextOptions.commDelaySeconds = options.commDelayMilliseconds / 1000;
-  auto created = fsdprt_context::create(manifest, *setup.communicator,
-                                        setup.flight, contextOptions,
-                                        deviceOf(options, manifest, setup));
-  if (!created.ok())
-    return created.status();
-  context = std::move(*created);
-  context->loader = &*loader;
+  fsdprt_context::Options asked = program.contextOptions();
+  asked.traceFirst = options.traceFirst;
+  asked.traceEnd = options.traceEnd;
+  FSDPRT_RETURN_IF_ERROR(
+      program.load(asked, deviceOf(options, manifest, setup)));
+  context = &program.context();
   if (!options.save.empty() || !options.records.empty() ||
       !options.trace.empty())
     heartbeat = std::make_unique<Heartbeat>(slot);
-  if (!setup.sharedProcess && world > 1) // threads have loaded one
-    FSDPRT_RETURN_IF_ERROR(checkSameProgram(context->device->control(), rank,
-                                            setup.flight, options.program));
-  FSDPRT_RETURN_IF_ERROR(program->prepare(*context));
-  FSDPRT_RETURN_IF_ERROR(context->allocate());
-  if (std::optional<DeviceMemory> memory = context->device->memory();
-      memory && isFirst())
-    printDeviceMemory(*memory, manifest.arenas.size());
   return Status();
 }
 
@@ -139,15 +113,6 @@ void Trainer::findPeak() {
     std::printf("mfu is not told: the peak speed of '%s' is not known; give it "
                 "with --peak-tflops\n",
                 chip.c_str());
-}
-
-Status Trainer::runPhases(const char *when, int64_t step) {
-  for (const PhaseSpec &phase : manifest.phases)
-    if (phase.runs == when) {
-      context->writeScalar("rank", rank);
-      FSDPRT_RETURN_IF_ERROR(program->run(*context, phase, step));
-    }
-  return Status();
 }
 
 /// Of the step that has run. All ranks see the same loss, so all stop at the
@@ -189,7 +154,7 @@ Status Trainer::runStep(int64_t step, Progress &progress) {
   context->counts = StepCounts();
   context->device->takeBlockedSeconds();
   context->device->takeWaitedSeconds();
-  FSDPRT_RETURN_IF_ERROR(runPhases("step", step));
+  FSDPRT_RETURN_IF_ERROR(program.runPhases("step", step));
   FSDPRT_RETURN_IF_ERROR(readResults(metrics));
   std::chrono::duration<double> seconds =
       std::chrono::steady_clock::now() - start;
@@ -256,7 +221,7 @@ Status Trainer::save() {
       saver = std::move(*created);
     }
     context->saver = saver.get();
-    Status status = runPhases("save", -1);
+    Status status = program.runPhases("save", -1);
     context->saver = nullptr;
     FSDPRT_RETURN_IF_ERROR(status);
     enterPhase(slot, "save", -1);
@@ -365,7 +330,7 @@ Status Trainer::summarise() {
 Status Trainer::run() {
   FSDPRT_RETURN_IF_ERROR(openFiles());
   FSDPRT_RETURN_IF_ERROR(loadProgram());
-  FSDPRT_RETURN_IF_ERROR(runPhases("once", -1));
+  FSDPRT_RETURN_IF_ERROR(program.runPhases("once", -1));
   FSDPRT_RETURN_IF_ERROR(train());
   FSDPRT_RETURN_IF_ERROR(save());
   Status status = report();
@@ -377,10 +342,11 @@ void fsdprt::trainRank(const RunOptions &options, const Manifest &manifest,
                        const RankSetup &setup) {
   FlightSlot *slot = setup.flight->slotOfRank(setup.communicator->rank());
   comeUp(slot);
-  Trainer trainer(options, manifest, setup);
   Status status;
+  Trainer trainer(options, manifest, setup);
+  SelfTest selfTest(options, manifest, setup);
   try {
-    status = trainer.run();
+    status = options.selfTest ? selfTest.run() : trainer.run();
   } catch (...) {
     status = describeException();
   }

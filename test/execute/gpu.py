@@ -11,13 +11,11 @@ import subprocess
 import time
 import unittest
 
-from harness import BIN, FIXTURES, RUN, TOKENS, ToolTest, content, entry, execute, lines_of
+from harness import FIXTURES, RUN, TOKENS, ToolTest, content, entry, execute, lines_of
+from simulated import BF16, CUDA, SIMULATOR
 
-SIMULATOR = os.path.join(os.path.dirname(BIN), "test", "simcuda")
 GPT2 = os.path.join(FIXTURES, "gpt2", "dynamo18-dyn-raw.onnx")
 DIMS = ["--dim", "batch=2", "--dim", "seq=8"]
-CUDA = ["--target", "cuda", "--gpu-arch", "simulated"]
-BF16 = ["--param-dtype", "bfloat16", "--reduce-dtype", "float32", "--output-dtype", "float32"]
 
 
 class Gpu(ToolTest):

@@ -1,0 +1,66 @@
+//===- LoadedProgram.cpp - A program on one rank, ready to run ------------===//
+
+#include "trainer/LoadedProgram.h"
+
+#include "trainer/Input.h"
+#include "trainer/Metrics.h"
+#include "trainer/SameProgram.h"
+
+using namespace fsdprt;
+
+LoadedProgram::LoadedProgram(const RunOptions &options,
+                             const Manifest &manifest, const RankSetup &setup)
+    : options(options), manifest(manifest), setup(setup),
+      rank(setup.communicator->rank()) {}
+
+Status LoadedProgram::openParameters() {
+  FlightSlot *slot = setup.flight->slotOfRank(rank);
+  auto opened =
+      openLoader(options, manifest, rank, [slot] { markProgress(slot); });
+  if (!opened.ok())
+    return opened.status();
+  loader = std::move(*opened);
+  return Status();
+}
+
+fsdprt_context::Options LoadedProgram::contextOptions() const {
+  fsdprt_context::Options asked;
+  asked.threads = options.threads ? options.threads : setup.threads;
+  asked.checked = options.checked;
+  asked.timeoutSeconds = options.timeoutSeconds;
+  asked.commDelaySeconds = options.commDelayMilliseconds / 1000;
+  return asked;
+}
+
+Status LoadedProgram::load(fsdprt_context::Options asked,
+                           const fsdprt_context::MakeDevice &makeDevice) {
+  auto loaded = Program::load(manifest);
+  if (!loaded.ok())
+    return loaded.status();
+  program = std::move(*loaded);
+  auto created = fsdprt_context::create(manifest, *setup.communicator,
+                                        setup.flight, asked, makeDevice);
+  if (!created.ok())
+    return created.status();
+  made = std::move(*created);
+  made->loader = &*loader;
+  // Ranks that are threads have loaded one.
+  if (!setup.sharedProcess && setup.communicator->size() > 1)
+    FSDPRT_RETURN_IF_ERROR(checkSameProgram(made->device->control(), rank,
+                                            setup.flight, options.program));
+  FSDPRT_RETURN_IF_ERROR(program->prepare(*made));
+  FSDPRT_RETURN_IF_ERROR(made->allocate());
+  if (std::optional<DeviceMemory> memory = made->device->memory();
+      memory && rank == 0)
+    printDeviceMemory(*memory, manifest.arenas.size());
+  return Status();
+}
+
+Status LoadedProgram::runPhases(const char *when, int64_t step) {
+  for (const PhaseSpec &phase : manifest.phases)
+    if (phase.runs == when) {
+      made->writeScalar("rank", rank);
+      FSDPRT_RETURN_IF_ERROR(program->run(*made, phase, step));
+    }
+  return Status();
+}
