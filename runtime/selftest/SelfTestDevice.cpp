@@ -3,6 +3,7 @@
 #include "selftest/SelfTestDevice.h"
 
 #include "core/DType.h"
+#include "core/OperationName.h"
 #include "device/GemmCheck.h"
 
 #include <algorithm>
@@ -248,10 +249,7 @@ Status SelfTestDevice::enqueue(const Dispatch &operation) {
 }
 
 std::string SelfTestDevice::placeOf(const Dispatch &operation) const {
-  std::string unit = operation.op->unit;
-  return "operation " + std::to_string(operation.index()) + " ('" +
-         operation.op->name + "'" +
-         (unit.empty() ? "" : " of unit '" + unit + "'") + ") " +
+  return operationName(*operation.op, operation.index()) + " " +
          (step < 0 ? "before the first step"
                    : "in step " + std::to_string(step + 1));
 }
