@@ -194,6 +194,15 @@ Status cuda::checkKernel(const Dispatch &launch) {
   return failure("the kernel failed with status ", *word.host);
 }
 
+std::map<std::string, int64_t> CudaBinder::versions() const {
+  std::map<std::string, int64_t> found = {{"driver", gpu.api().version}};
+  if (products)
+    found["cublaslt"] = products->version();
+  if (nccl)
+    found["nccl"] = nccl->version();
+  return found;
+}
+
 const Dispatch *CudaBinder::findFailedKernel() const {
   auto found = std::find_if(
       launches.begin(), launches.end(),

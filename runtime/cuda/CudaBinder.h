@@ -47,6 +47,9 @@ public:
   /// `end` ends the phase; it is called in the join's place.
   Device::Bound join(std::function<Status()> end, const Dispatch &operation);
 
+  /// As Device::versions.
+  std::map<std::string, int64_t> versions() const;
+
   /// Of pinned memory that collectives go through.
   int64_t stagingBytes() const { return staging.bytes(); }
 

@@ -26,6 +26,9 @@ public:
 
   const char *name() const override { return "cuda"; }
   std::string chip() const override { return gpu->name(); }
+  std::map<std::string, int64_t> versions() const override {
+    return binder.versions();
+  }
 
   Expected<DeviceAddress> allocate(const ArenaSpec &arena) override;
   std::optional<DeviceMemory> memory() const override {

@@ -58,6 +58,9 @@ public:
   /// library has none. It lives as long as this.
   Expected<const LtProduct *> find(const fsdprt_gemm_desc &desc);
 
+  /// The library's.
+  int64_t version() const { return int64_t(library.version); }
+
 private:
   explicit LtProducts(BlasLt library) : library(std::move(library)) {}
 

@@ -29,6 +29,8 @@ public:
   /// memory.
   ~NcclGroup();
 
+  /// NCCL's.
+  int version() const { return nccl.version; }
   /// Whether NCCL reads and writes its ranks' memory faster where that is
   /// registered as a symmetric window.
   bool hasWindows() const { return nccl.hasWindows(); }

@@ -25,6 +25,7 @@
 #include "core/Trace.h"
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -105,6 +106,8 @@ public:
   virtual const char *name() const = 0; // "cpu"
   /// As its maker calls it; "" for the CPU.
   virtual std::string chip() const { return ""; }
+  /// Of the libraries that it calls, by name, as they say it themselves.
+  virtual std::map<std::string, int64_t> versions() const { return {}; }
 
   //===--- Memory ---------------------------------------------------------===//
 

@@ -22,7 +22,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "selftest/Checks.h"
-#include "selftest/Numbers.h"
+#include "selftest/Matrix.h"
 
 #include <algorithm>
 #include <cmath>
@@ -36,79 +36,6 @@ static constexpr int64_t kBlock = 1024;
 static constexpr int64_t kSamples = 4096;
 static constexpr int kRounds = 2;
 static constexpr double kDeviations = 7;
-
-//===----------------------------------------------------------------------===//
-// Matrices
-//===----------------------------------------------------------------------===//
-
-namespace {
-/// A matrix where it lies; a row stride of 0 repeats one row.
-struct Matrix {
-  int32_t dtype;
-  const char *at;
-  int64_t rows, cols, rowStride, colStride;
-
-  double get(int64_t i, int64_t j) const {
-    double value;
-    toDoubles(dtype, at, i * rowStride + j * colStride, 1, &value);
-    return value;
-  }
-  Matrix transposed() const {
-    return {dtype, at, cols, rows, colStride, rowStride};
-  }
-  Matrix columns(int64_t first, int64_t count) const {
-    return {dtype,     at + first * colStride * sizeOfDType(dtype),
-            rows,      count,
-            rowStride, colStride};
-  }
-};
-
-using Vector = std::vector<double>;
-} // namespace
-
-/// Calls `visit(i, j, value)` for each element, along memory.
-template <typename Visit> static void forEach(const Matrix &m, Visit visit) {
-  withLoad(m.dtype, [&](auto load, int64_t size) {
-    bool alongRows = m.colStride <= m.rowStride || m.rowStride == 0;
-    int64_t outer = alongRows ? m.rows : m.cols,
-            inner = alongRows ? m.cols : m.rows,
-            outerStride = size * (alongRows ? m.rowStride : m.colStride),
-            innerStride = size * (alongRows ? m.colStride : m.rowStride);
-    for (int64_t o = 0; o < outer; ++o)
-      for (int64_t i = 0; i < inner; ++i) {
-        double value = load(m.at + o * outerStride + i * innerStride);
-        alongRows ? visit(o, i, value) : visit(i, o, value);
-      }
-  });
-}
-
-/// M x.
-static Vector times(const Matrix &m, const Vector &x) {
-  Vector y(size_t(m.rows));
-  forEach(m, [&](int64_t i, int64_t j, double value) { y[i] += value * x[j]; });
-  return y;
-}
-
-/// Of each row, the sum of squares.
-static Vector squares(const Matrix &m) {
-  Vector sums(size_t(m.rows));
-  forEach(m, [&](int64_t i, int64_t, double v) { sums[i] += v * v; });
-  return sums;
-}
-
-static double sumOf(const Vector &values) {
-  double sum = 0;
-  for (double value : values)
-    sum += value;
-  return sum;
-}
-
-static Vector signs(int64_t count, uint64_t seed) {
-  Vector x(static_cast<size_t>(count));
-  for (int64_t i = 0; i < count; ++i)
-    x[i] = isOdd(seed + uint64_t(i)) ? 1 : -1;
-  return x;
-}
 
 //===----------------------------------------------------------------------===//
 // One product of the batch
@@ -167,8 +94,9 @@ double Product::expected(int64_t i, int64_t j, double &allowed,
                          double &square) const {
   double sum = 0, magnitude = 0;
   square = 0;
-  for (int64_t p = 0; p < a.cols; ++p) {
-    double term = a.get(i, p) * b.get(p, j);
+  const Vector left = rowOf(a, i), right = rowOf(b.transposed(), j);
+  for (size_t p = 0; p < left.size(); ++p) {
+    double term = left[p] * right[p];
     sum += term;
     magnitude += std::fabs(term);
     square += term * term;

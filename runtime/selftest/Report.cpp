@@ -137,28 +137,41 @@ void selftest::printResult(const Result &result) {
   std::fflush(stdout);
 }
 
-std::string selftest::resultAsJson(const Result &result) {
+using Json = nlohmann::ordered_json;
+
+/// JSON has no infinity; what is not known is null, too.
+static Json knownOrNull(double value, bool isKnown = true) {
+  return isKnown && std::isfinite(value) ? Json(value) : Json(nullptr);
+}
+
+static Json rowAsJson(const Row &row, double copySpeed) {
+  const Kind &kind = *row.kind;
+  bool isTimed = row.seconds > 0;
+  return {{"class", nameOf(kind.operationClass)},
+          {"name", kind.name},
+          {"what", kind.what},
+          {"unit", kind.unit},
+          {"count", kind.count},
+          {"error", knownOrNull(row.ratio)},
+          {"allowed", 1},
+          {"us", knownOrNull(row.seconds * 1e6, isTimed)},
+          {"bytes", kind.bytes},
+          {"copy_share", knownOrNull(bytesPerSecond(row) / copySpeed,
+                                     isTimed && copySpeed > 0)},
+          {"tflops", knownOrNull(operationsPerSecond(row) * 1e-12,
+                                 isTimed && kind.operations > 0)},
+          {"ok", row.ratio <= 1}};
+}
+
+std::string selftest::resultAsJson(const Result &result, const Device &device) {
   std::string lines;
-  for (const Row &row : result.rows) {
-    const Kind &kind = *row.kind;
-    nlohmann::ordered_json json = {{"class", nameOf(kind.operationClass)},
-                                   {"name", kind.name},
-                                   {"what", kind.what},
-                                   {"unit", kind.unit},
-                                   {"count", kind.count},
-                                   {"agrees", row.ratio <= 1},
-                                   {"error", nullptr},
-                                   {"bytes", kind.bytes},
-                                   {"operations", kind.operations},
-                                   {"us", nullptr},
-                                   {"copy_share", nullptr}};
-    if (std::isfinite(row.ratio))
-      json["error"] = row.ratio;
-    if (row.seconds >= 0)
-      json["us"] = row.seconds * 1e6;
-    if (result.copySpeed > 0 && row.seconds > 0)
-      json["copy_share"] = bytesPerSecond(row) / result.copySpeed;
-    lines += json.dump() + "\n";
-  }
-  return lines;
+  for (const Row &row : result.rows)
+    lines += rowAsJson(row, result.copySpeed).dump() + "\n";
+  Json last = {{"class", "device"},
+               {"name", device.chip().empty() ? device.name() : device.chip()},
+               {"copy_gb_s",
+                knownOrNull(result.copySpeed * 1e-9, result.copySpeed > 0)}};
+  for (const auto &[library, version] : device.versions())
+    last[library] = version;
+  return lines + last.dump() + "\n";
 }

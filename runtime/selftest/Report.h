@@ -28,8 +28,8 @@ Expected<Result> gatherResult(SelfTestDevice &device, int rank);
 /// The table, on standard output.
 void printResult(const Result &result);
 
-/// A JSON object a row, one a line.
-std::string resultAsJson(const Result &result);
+/// A JSON object a row, one a line, and at the end one of the device.
+std::string resultAsJson(const Result &result, const Device &device);
 
 /// "operation 17 ('layer_norm' of unit 'h.0') in step 1 differs from the CPU:
 /// ...", of this rank's worst operation.

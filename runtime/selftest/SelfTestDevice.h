@@ -54,6 +54,9 @@ public:
 
   const char *name() const override { return inner->name(); }
   std::string chip() const override { return inner->chip(); }
+  std::map<std::string, int64_t> versions() const override {
+    return inner->versions();
+  }
   Expected<DeviceAddress> allocate(const ArenaSpec &arena) override;
   std::optional<DeviceMemory> memory() const override {
     return inner->memory();

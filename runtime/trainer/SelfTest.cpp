@@ -94,7 +94,8 @@ Status SelfTest::tell(const selftest::Result &result) const {
   Expected<std::unique_ptr<OutputFile>> file =
       OutputFile::create(options.metrics);
   FSDPRT_RETURN_IF_ERROR(file.status());
-  FSDPRT_RETURN_IF_ERROR((*file)->append(selftest::resultAsJson(result)));
+  FSDPRT_RETURN_IF_ERROR(
+      (*file)->append(selftest::resultAsJson(result, *device)));
   return (*file)->finish();
 }
 
