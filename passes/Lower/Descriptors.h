@@ -41,7 +41,11 @@ private:
   llvm::Constant *i64(int64_t value);
   llvm::Constant *null();
   llvm::Constant *i64Array(llvm::ArrayRef<int64_t> values, size_t size);
-  llvm::SmallVector<llvm::Constant *> launchFields(rt::LaunchOp launch);
+  llvm::Constant *buildLaunch(rt::LaunchOp op);
+  llvm::Constant *buildFill(rt::FillOp op);
+  llvm::Constant *buildConstant(rt::ConstantOp op);
+  template <typename Op> llvm::Constant *buildUnit(Op op);
+  llvm::Constant *buildPlain(mlir::Operation *op);
   Call buildGemm(rt::GemmOp op);
   Call collective(mlir::Operation *op, llvm::StringRef function,
                   mlir::Type dtype, int64_t count, int64_t payload,

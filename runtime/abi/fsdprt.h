@@ -9,8 +9,8 @@
 |*
 |* The header is plain C and has no dependency, so that the compiler (which
 |* lays the descriptors out as LLVM constants) and the runtime read the same
-|* text. Field order is the ABI: passes/Lower/Descriptors.cpp mirrors it and
-|* static_asserts in both places pin the sizes.
+|* text. Field order is the ABI, which passes/Lower/Descriptors.cpp takes from
+|* here by the fields' names.
 |*
 \*===----------------------------------------------------------------------===*/
 #ifndef FSDPRT_ABI_FSDPRT_H
