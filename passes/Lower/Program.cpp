@@ -68,6 +68,7 @@ LogicalResult emitKernels(ModuleOp module, const ProgramOptions &options,
   CodeOptions code;
   code.folder = folder.path();
   code.cpu = options.cpu;
+  code.ptxas = options.ptxas;
   code.onKernel = options.onKernel;
   code.write = [&](StringRef name, StringRef content) {
     return writeFile(module, folder, name, content);

@@ -7,6 +7,7 @@
 namespace fsdp {
 struct ProgramOptions {
   std::string cpu = "native"; ///< LLVM's name of the CPU, for a CPU's program
+  std::string ptxas;          ///< for a GPU's: as CodeOptions has it
   /// Called when a part of the work begins: "kernels", then "host code".
   std::function<void(llvm::StringRef part)> onPart;
   /// Called with (done, all) while kernels are compiled.

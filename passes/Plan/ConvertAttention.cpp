@@ -39,13 +39,14 @@ AttentionConverter::AttentionConverter(PhaseConverter &converter,
 }
 
 SmallVector<AttentionConverter::Rows> AttentionConverter::blocks() const {
-  constexpr int64_t kRows = 256, kBlocks = 16, kTile = 32;
+  // Whole tiles, or at least whole accesses to the statistics of a block.
+  constexpr int64_t kRows = 256, kBlocks = 16, kTile = 32, kAccess = 4;
   int64_t bytes = B * H * T * wide.getIntOrFloatBitWidth() / 8;
   int64_t most = std::max(kRows, int64_t(llvm::divideCeil(S, kBlocks)));
   int64_t rows = converter.program.target.getAttentionBytes() / bytes;
-  rows = std::clamp<int64_t>(rows, 1, std::min(most, S));
-  if (rows > kTile && rows < S)
-    rows -= rows % kTile;
+  rows = std::clamp<int64_t>(rows, std::min(kAccess, S), std::min(most, S));
+  if (rows < S)
+    rows -= rows % (rows > kTile ? kTile : kAccess);
   SmallVector<Rows> all;
   for (int64_t first = 0; first < S; first += rows) {
     int64_t count = std::min(rows, S - first);

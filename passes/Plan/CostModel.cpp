@@ -21,9 +21,8 @@ constexpr NamedNumber kNumbers[] = {
     {"latency", &CostModel::latency}, {"launch", &CostModel::launch}};
 } // namespace
 
-FailureOr<CostModel> fsdp::parseCostModel(StringRef text,
+FailureOr<CostModel> fsdp::parseCostModel(StringRef text, CostModel model,
                                           std::string &problem) {
-  CostModel model;
   SmallVector<StringRef> parts;
   text.split(parts, ',', -1, /*KeepEmpty=*/false);
   for (StringRef part : parts) {
@@ -84,7 +83,9 @@ static double gemmSeconds(const CostModel &model, rt::GemmOp op) {
   double operations = 2.0 * op.getM() * op.getN() * op.getK();
   for (int64_t extent : op.getBatch())
     operations *= extent;
-  double rate = op.getDtype().isBF16() ? model.gemmBf16 : model.gemm;
+  double rate = op.getDtype().isF32() ? model.gemm : model.gemmBf16;
+  if (op.getTf32())
+    rate = model.gemmBf16 / 2;
   return std::max(operations / rate, trafficBytes(*op) / model.memory);
 }
 

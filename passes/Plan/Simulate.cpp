@@ -8,7 +8,7 @@ using namespace mlir;
 using namespace fsdp;
 
 SmallVector<SimulatedDispatch>
-fsdp::simulate(rt::PhaseOp phase,
+fsdp::simulate(rt::PhaseOp phase, bool computesAtIssue,
                llvm::function_ref<double(Operation &)> seconds) {
   SmallVector<SimulatedDispatch> times;
   llvm::DenseMap<Operation *, double> ends;
@@ -24,7 +24,7 @@ fsdp::simulate(rt::PhaseOp phase,
       end = std::max(end, *llvm::max_element(streams));
     times.push_back({host, start, end});
     ends[&op] = streams[stream] = end;
-    if (stream == size_t(rt::Stream::Compute))
+    if (computesAtIssue && stream == size_t(rt::Stream::Compute))
       host = end;
   }
   return times;

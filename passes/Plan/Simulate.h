@@ -13,14 +13,15 @@ struct SimulatedDispatch {
 };
 
 /// Runs `phase` in the order of the runtime (runtime/device/ComputeStream.h,
-/// CommunicationThread.h): the issuing thread runs compute as it comes and
-/// sleeps until its events are recorded; any other dispatch starts after its
-/// issue, after the one before it on its stream and after its events. `seconds`
-/// is the time of each dispatch once it runs. What one communication thread
-/// does for several streams at once (sums, copies of a rank's own part) counts
-/// as if there were one thread a stream.
+/// CommunicationThread.h): with `computesAtIssue` the issuing thread runs
+/// compute as it comes and sleeps until its events are recorded, else (a GPU,
+/// whose host is ahead) it is a stream like others; any other dispatch starts
+/// after its issue, after the one before it on its stream and after its events.
+/// `seconds` is the time of each dispatch once it runs. What one communication
+/// thread does for several streams at once (sums, copies of a rank's own part)
+/// counts as if there were one thread a stream.
 llvm::SmallVector<SimulatedDispatch>
-simulate(rt::PhaseOp phase,
+simulate(rt::PhaseOp phase, bool computesAtIssue,
          llvm::function_ref<double(mlir::Operation &)> seconds);
 } // namespace fsdp
 

@@ -15,8 +15,8 @@ using llvm::json::Object;
 namespace {
 class ReportBuilder {
 public:
-  ReportBuilder(ModuleOp module, const CostModel &cost)
-      : module(module), cost(cost) {}
+  ReportBuilder(ModuleOp module, const Target &target, const CostModel &cost)
+      : module(module), target(target), cost(cost) {}
 
   FailureOr<Object> build() {
     FailureOr<DenseMap<int64_t, Lifetime>> computed = computeLifetimes(module);
@@ -134,8 +134,10 @@ private:
   }
 
   void addDispatches(rt::PhaseOp phase, Object &object) {
-    SmallVector<SimulatedDispatch> times = simulate(
-        phase, [&](Operation &op) { return estimateSeconds(cost, op, world); });
+    SmallVector<SimulatedDispatch> times =
+        simulate(phase, target.computesAtIssue(), [&](Operation &op) {
+          return estimateSeconds(cost, op, world);
+        });
     DenseMap<Operation *, int64_t> places;
     Array dispatches;
     int64_t gathered = 0, reduced = 0;
@@ -206,6 +208,7 @@ private:
   }
 
   ModuleOp module;
+  const Target &target;
   const CostModel &cost;
   int64_t world = 1;
   Object report;
@@ -213,7 +216,7 @@ private:
 };
 } // namespace
 
-FailureOr<Object> fsdp::buildReportData(ModuleOp module,
+FailureOr<Object> fsdp::buildReportData(ModuleOp module, const Target &target,
                                         const CostModel &cost) {
-  return ReportBuilder(module, cost).build();
+  return ReportBuilder(module, target, cost).build();
 }

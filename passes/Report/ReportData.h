@@ -3,6 +3,7 @@
 #define FSDP_PASSES_REPORT_REPORTDATA_H
 
 #include "passes/Plan/CostModel.h"
+#include "passes/Target/Target.h"
 #include "llvm/Support/JSON.h"
 
 namespace fsdp {
@@ -21,6 +22,7 @@ namespace fsdp {
 ///     optimizer_bytes}]
 /// Bytes are a rank's. Fails with an error when the plan cannot be read.
 mlir::FailureOr<llvm::json::Object> buildReportData(mlir::ModuleOp module,
+                                                    const Target &target,
                                                     const CostModel &cost);
 } // namespace fsdp
 

@@ -37,11 +37,18 @@ LogicalResult fsdp::writeReport(ModuleOp module, const ReportOptions &options) {
   auto fail = [&](const llvm::Twine &message) {
     return emitError(UnknownLoc::get(module.getContext())) << message;
   };
-  FailureOr<Object> data = buildReportData(module, options.cost);
+  FailureOr<std::unique_ptr<Target>> target = getTarget(module);
+  if (failed(target))
+    return failure();
+  std::string problem;
+  FailureOr<CostModel> cost =
+      parseCostModel(options.cost, (*target)->getCostModel(), problem);
+  if (failed(cost))
+    return fail(problem);
+  FailureOr<Object> data = buildReportData(module, **target, *cost);
   if (failed(data))
     return failure();
   if (!options.measured.empty()) {
-    std::string problem;
     FailureOr<Object> measured = readMeasured(options.measured, *data, problem);
     if (failed(measured))
       return fail(problem);

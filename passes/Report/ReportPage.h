@@ -8,7 +8,7 @@ namespace fsdp {
 struct ReportOptions {
   std::string path;     ///< the page to write
   std::string measured; ///< a trace to lay over the plan; "": none
-  CostModel cost;
+  std::string cost;     ///< numbers in place of the target's (parseCostModel)
 };
 
 /// Writes report.html, with its style, its script and the plan's data inside:

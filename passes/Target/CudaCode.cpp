@@ -79,8 +79,8 @@ fsdp::compileForGpu(MutableArrayRef<ProgramKernel> kernels,
   if (failed(options.write("kernels.ptx", *ptx)))
     return failure();
   std::vector<CodeFile> files = {{"kernels.ptx", "ptx"}};
-  std::string ptxas = findPtxas();
-  if (ptxas.empty())
+  std::string ptxas = options.ptxas.empty() ? findPtxas() : options.ptxas;
+  if (ptxas.empty() || ptxas == kNoPtxas)
     return files;
   if (std::string problem = assemble(ptxas, arch, options.folder);
       !problem.empty())

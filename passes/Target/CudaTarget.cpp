@@ -4,6 +4,7 @@
 #include "passes/Target/ReferenceCode.h"
 #include "passes/Target/Target.h"
 
+#include "llvm/Support/MathExtras.h"
 #include "llvm/TargetParser/Host.h"
 #include "llvm/TargetParser/Triple.h"
 
@@ -18,13 +19,31 @@ struct GpuArch {
   /// cuBLASLt's workspace, as its documentation recommends.
   int64_t workspaceBytes;
   int64_t attentionBytes; ///< of scores at once
+  int64_t foldElements;   ///< of a large reduction, by one block
+  CostModel cost;
 };
 constexpr int64_t kMiB = 1024 * 1024;
-// On the simulator even small models have several blocks of rows.
-constexpr GpuArch kArchs[] = {{"sm_80", "sm_80", 4 * kMiB, 256 * kMiB},
-                              {"sm_90", "sm_90", 32 * kMiB, 256 * kMiB},
-                              {"sm_100", "sm_90", 32 * kMiB, 256 * kMiB},
-                              {"simulated", "sm_90", kMiB, 1024}};
+// On the simulator even small models have several blocks of rows, and sums.
+//
+// Costs are those of A100 80GB, H100 and B200, SXM each, by NVIDIA's data
+// sheets: dense products, memory, and one direction of a GPU's NVLinks; 20 us a
+// collective within a host, as NCCL's tests show on eight H100.
+constexpr CostModel kH100 = {66.9e12, 989.4e12, 3.35e12, 450e9, 2e-5, 2e-6};
+constexpr GpuArch kArchs[] = {
+    {"sm_80",
+     "sm_80",
+     4 * kMiB,
+     256 * kMiB,
+     8192,
+     {19.5e12, 312e12, 2.039e12, 300e9, 2e-5, 2e-6}},
+    {"sm_90", "sm_90", 32 * kMiB, 256 * kMiB, 8192, kH100},
+    {"sm_100",
+     "sm_90",
+     32 * kMiB,
+     256 * kMiB,
+     8192,
+     {75e12, 2250e12, 8e12, 900e9, 2e-5, 2e-6}},
+    {"simulated", "sm_90", kMiB, 1024, 64, kH100}};
 
 /// Blocks that keep any of these chips busy, twice over; each takes several
 /// chunks of a larger loop.
@@ -32,6 +51,10 @@ constexpr int64_t kMaxBlocks = 2048;
 /// Fewer share a loop whose blocks take scratch, so that all of it stays small.
 constexpr int64_t kMaxScratchBytes = 64 * kMiB;
 constexpr int64_t kMinScratchBlocks = 8;
+
+/// What the library has workspace for is the parts of a result whose sums are
+/// split over multiprocessors. One of so many tiles occupies them all.
+constexpr int64_t kTile = 128, kManyTiles = 1024, kSmallWorkspace = 4 * kMiB;
 
 class CudaTarget : public Target {
 public:
@@ -56,17 +79,26 @@ public:
   bool hasProductsOf(Type type, StringRef) const override {
     return type.isF32() || type.isBF16();
   }
-  std::optional<int64_t> getProductScratchBytes(const GemmShape &, Type, Type,
-                                                int32_t) const override {
-    return arch.workspaceBytes;
+  std::optional<int64_t> getProductScratchBytes(const GemmShape &gemm, Type,
+                                                Type, int32_t) const override {
+    int64_t tiles =
+        llvm::divideCeil(gemm.m, kTile) * llvm::divideCeil(gemm.n, kTile);
+    for (int64_t extent : gemm.batch)
+      tiles *= extent;
+    return tiles < kManyTiles ? arch.workspaceBytes
+                              : std::min(arch.workspaceBytes, kSmallWorkspace);
   }
   std::string explainMissingProduct() const override {
     return "that cuBLASLt does not have";
   }
   bool allowsTf32() const override { return tf32; }
   int64_t getAttentionBytes() const override { return arch.attentionBytes; }
+  int64_t getFoldElements() const override { return arch.foldElements; }
+  CostModel getCostModel() const override { return arch.cost; }
+  bool computesAtIssue() const override { return false; }
   int64_t getSumScratchBytes(int64_t) const override { return 0; }
   int64_t getAlignment() const override { return 256; }
+  int64_t getArgumentAlignment() const override { return kWideBytes; }
 
   FailureOr<std::vector<CodeFile>>
   compileKernels(MutableArrayRef<ProgramKernel> kernels,

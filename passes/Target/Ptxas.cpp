@@ -3,6 +3,7 @@
 
 #include "llvm/ADT/SmallString.h"
 #include "llvm/Support/FileSystem.h"
+#include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/Process.h"
 #include "llvm/Support/Program.h"
@@ -57,4 +58,40 @@ std::string fsdp::findPtxas() {
   if (auto python = llvm::sys::findProgramByName("python3"))
     return findInPython(path::parent_path(path::parent_path(*python)).str());
   return "";
+}
+
+/// What `ptxas --version` says of itself; "" where it cannot be run.
+static std::string versionOf(const std::string &ptxas) {
+  llvm::SmallString<128> said;
+  if (llvm::sys::fs::createTemporaryFile("ptxas", "txt", said))
+    return "";
+  constexpr unsigned kSeconds = 20;
+  llvm::StringRef none = "";
+  llvm::sys::ExecuteAndWait(ptxas, {ptxas, "--version"}, std::nullopt,
+                            {none, llvm::StringRef(said), none}, kSeconds);
+  auto text = llvm::MemoryBuffer::getFile(said);
+  llvm::sys::fs::remove(said);
+  return text ? (*text)->getBuffer().str() : "";
+}
+
+std::string fsdp::resolvePtxas(llvm::StringRef name, std::string &problem) {
+  problem.clear();
+  if (name == kNoPtxas)
+    return name.str();
+  llvm::SmallString<128> found;
+  if (name.contains('/'))
+    found = name;
+  else if (auto inPath = llvm::sys::findProgramByName(name))
+    found = *inPath;
+  bool isFile = !found.empty() && !llvm::sys::fs::is_directory(found) &&
+                llvm::sys::fs::can_execute(found);
+  if (!isFile) {
+    problem = "'" + name.str() + "' is no program that can be run";
+    return "";
+  }
+  llvm::sys::fs::make_absolute(found); // it runs in the program's folder
+  if (!llvm::StringRef(versionOf(found.str().str())).contains("ptxas:"))
+    problem = "'" + name.str() +
+              "' is not NVIDIA's ptxas: its --version does not say so";
+  return found.str().str();
 }

@@ -9,6 +9,7 @@
 #define FSDP_PASSES_TARGET_TARGET_H
 
 #include "dialects/Train/Train.h"
+#include "passes/Target/CostModel.h"
 #include "passes/Target/Gemm.h"
 
 #include "mlir/IR/BuiltinOps.h"
@@ -51,6 +52,8 @@ struct CodeFile {
 struct CodeOptions {
   std::string folder;         ///< where the files are
   std::string cpu = "native"; ///< LLVM's name of the host's CPU
+  /// The path of ptxas; "none": none; "": where findPtxas finds it.
+  std::string ptxas;
   /// Writes a file there, or fails with an error.
   std::function<mlir::LogicalResult(llvm::StringRef name,
                                     llvm::StringRef content)>
@@ -101,12 +104,25 @@ public:
   /// Of buffers, in bytes.
   virtual int64_t getAlignment() const = 0;
 
+  /// Of a launch's arguments, which may begin within a buffer, in bytes.
+  virtual int64_t getArgumentAlignment() const { return 1; }
+
   /// Makes code of `kernels`, several at once, in files of options.folder, and
   /// says in each how it is launched. Equal kernels give equal files, in
   /// whatever order they are done. Fails with an error.
   virtual mlir::FailureOr<std::vector<CodeFile>>
   compileKernels(llvm::MutableArrayRef<ProgramKernel> kernels,
                  const CodeOptions &options) const = 0;
+
+  /// Elements that an iteration of a large reduction folds at least, where
+  /// there would otherwise be too few iterations; 0: any number are enough.
+  virtual int64_t getFoldElements() const { return 0; }
+
+  /// What predicted times are made from: the data sheet's numbers.
+  virtual CostModel getCostModel() const { return CostModel(); }
+
+  /// Whether the thread that issues the dispatches is the one that computes.
+  virtual bool computesAtIssue() const { return true; }
 
   /// Bytes of scores, of all heads, that attention may hold at once between
   /// products of the library; 0 where it is one kernel.

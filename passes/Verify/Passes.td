@@ -97,6 +97,7 @@ def ProgramVerify : Pass<"program-verify", "::mlir::ModuleOp"> {
       ranks add where the target sums there, and none where it does not.
     - (program_v8) communicators go over axes of the mesh.
     - (program_v9) the arguments of a launch have the bytes and uses of its
-      kernel's operands and results.
+      kernel's operands and results, and on a GPU begin at multiples of 16
+      bytes.
   }];
 }

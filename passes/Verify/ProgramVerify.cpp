@@ -20,7 +20,8 @@ namespace {
 struct ProgramVerify : public fsdp::impl::ProgramVerifyBase<ProgramVerify> {
   void runOnOperation() override {
     if (failed(verifyPhases()) || failed(verifyRoles()) ||
-        failed(verifyKernels()) || failed(verifyLines()) ||
+        failed(verifyKernels()) || failed(verifyAlignment()) ||
+        failed(verifyLines()) ||
         failed(verifyArenas()) || failed(verifyParameters()) ||
         failed(verifyCommunicators()) || failed(verifyScratch()))
       signalPassFailure();
@@ -223,6 +224,33 @@ struct ProgramVerify : public fsdp::impl::ProgramVerifyBase<ProgramVerify> {
                << ", expected its bytes and use (program_v9)";
     }
     return success();
+  }
+
+  /// Kernels of a GPU move several elements at once from where an argument
+  /// begins.
+  LogicalResult verifyAlignment() {
+    FailureOr<std::unique_ptr<Target>> target = getTarget(getOperation());
+    if (failed(target))
+      return failure();
+    int64_t wanted = (*target)->getArgumentAlignment();
+    DenseMap<int64_t, int64_t> offsets;
+    for (auto buffer : getOperation().getOps<rt::BufferOp>())
+      offsets[buffer.getId()] = buffer.getOffset();
+    WalkResult result = getOperation().walk([&](rt::LaunchOp launch) {
+      for (auto [i, arg] :
+           llvm::enumerate(launch.getArgs().getAsRange<rt::ArgAttr>())) {
+        int64_t begin = offsets.lookup(arg.getBuffer()) + arg.getBegin();
+        if (begin % wanted == 0)
+          continue;
+        launch.emitOpError("argument ")
+            << i << ", " << arg << ", begins at byte " << begin
+            << " of its arena, expected a multiple of " << wanted
+            << " (program_v9)";
+        return WalkResult::interrupt();
+      }
+      return WalkResult::advance();
+    });
+    return failure(result.wasInterrupted());
   }
 
   /// The runtime finds a line's shard by what loads it.

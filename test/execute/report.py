@@ -146,6 +146,27 @@ class Report(ToolTest):
         for gather in gathers:  # half a line goes over the network, and is half of the line
             self.assertGreater(gather["end"] - gather["start"], gather["payload"] / 2 / 1e6)
 
+    def test_a_gpus_predictions(self):
+        """The chip's numbers, but for those given; a host that is ahead of all streams."""
+        def page(*flags):
+            path = self.path("gpu.html")
+            result = execute(COMPILE, NANOGPT, *DIMS, *LOSS, "--mesh", "shard=2", "--report", path, *flags)
+            self.assertEqual(result[0], 0, result[2])
+            data = embedded(path)
+            return data, next(p for p in data["phases"] if p["runs"] == "step")
+
+        speeds = {}
+        for arch, memory in ("sm_80", 2.039e12), ("sm_90", 3.35e12), ("sm_100", 8e12):
+            data, step = page("--target", "cuda", "--gpu-arch", arch, "--cost-model", "network=5e10")
+            self.assertEqual((data["cost"]["memory"], data["cost"]["network"]), (memory, 5e10))
+            self.assertEqual({d["issued"] for d in step["dispatches"]}, {0})
+            speeds[arch] = data["cost"]["gemm-bf16"], step["compute_seconds"]
+        self.assertEqual([speed for speed, _ in speeds.values()], [312e12, 989.4e12, 2250e12])
+        data, step = page()
+        self.assertEqual(data["cost"]["memory"], 8e9)
+        self.assertGreater(len({d["issued"] for d in step["dispatches"]}), 10)
+        self.assertGreater(step["compute_seconds"], 2 * speeds["sm_80"][1])
+
     def test_only_a_report_is_written(self):
         result = execute(COMPILE, NANOGPT, *DIMS, *LOSS, "--report", self.path("plan.html"))
         self.assertEqual(result[0], 0, result[2])

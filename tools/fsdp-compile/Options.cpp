@@ -4,6 +4,7 @@
 #include "passes/Kernel/Compile.h"
 #include "passes/Plan/Bytes.h"
 #include "passes/Support/FlagText.h"
+#include "passes/Target/Ptxas.h"
 #include "passes/Target/Target.h"
 #include "tools/ImportFlags.h"
 #include "tools/Tool.h"
@@ -137,6 +138,11 @@ cl::opt<std::string> matmulPrecision(
     cl::desc("Products of float32 on GPUs: highest (default), or high, which "
              "lets them round operands to TF32"),
     cl::value_desc("name"), cl::init("highest"), cl::cat(targetOptions));
+cl::opt<std::string>
+    ptxas("ptxas",
+          cl::desc("NVIDIA's assembler, or none: the driver compiles the "
+                   "kernels (default: where it is found)"),
+          cl::value_desc("path"), cl::cat(targetOptions));
 cl::opt<std::string> targetCpu("target-cpu",
                                cl::desc("CPU to compile for (default native)"),
                                cl::init("native"), cl::cat(targetOptions));
@@ -165,7 +171,9 @@ cl::opt<std::string>
               cl::desc("What the report predicts times from, in units a "
                        "second and seconds (default "
                        "gemm=1e11,gemm-bf16=4e11,memory=8e9,network=2e9,"
-                       "latency=5e-5,launch=2e-6)"),
+                       "latency=5e-5,launch=2e-6; for GPUs their data sheet's, "
+                       "over one host's NVLink: network=5e10 is InfiniBand of "
+                       "400 Gb/s)"),
               cl::value_desc("NAME=X,..."), cl::cat(outputOptions));
 
 std::nullopt_t fail(const llvm::Twine &message) {
@@ -249,6 +257,9 @@ std::string checkTarget() {
   for (auto *option : {&gpuArch, &matmulPrecision})
     if (target != "cuda" && option->getNumOccurrences())
       return ("--" + option->ArgStr + " is for --target cuda").str();
+  bool isPlan = llvm::StringRef(modelPath).ends_with(".mlir");
+  if (ptxas.getNumOccurrences() && !isPlan && target != "cuda")
+    return "--ptxas is for --target cuda";
   if (failed(getKernelTarget(targetCpu)))
     return llvm::formatv("unknown --target-cpu '{0}', expected native or a CPU "
                          "of this machine's architecture ({1})",
@@ -301,10 +312,9 @@ std::string readReportOptions(ReportOptions &options) {
   if (report.empty() && costModel.getNumOccurrences())
     return "--cost-model is for --report";
   std::string problem;
-  FailureOr<CostModel> cost = parseCostModel(costModel, problem);
-  if (failed(cost))
+  if (failed(parseCostModel(costModel, CostModel(), problem)))
     return "--cost-model: " + problem;
-  options = {report, measured, *cost};
+  options = {report, measured, costModel};
   return "";
 }
 
@@ -346,7 +356,8 @@ const cl::Option *optionOfEarlierStage(cl::OptionCategory &importOptions) {
           llvm::is_contained(
               {&importOptions, &trainOptions, &shardOptions, &targetOptions},
               category) &&
-          option != &targetCpu) // the plan says for which target, not CPU
+          // The plan says for which target, not CPU nor with what.
+          option != &targetCpu && option != &ptxas)
         return option;
   return nullptr;
 }
@@ -382,6 +393,12 @@ std::optional<CompileOptions> fsdp::parseCommandLine(int argc, char **argv) {
   options.output = output;
   options.emitIr = emitIr;
   options.program.cpu = targetCpu;
+  if (ptxas.getNumOccurrences()) {
+    std::string problem;
+    options.program.ptxas = resolvePtxas(ptxas, problem);
+    if (!problem.empty())
+      return fail("--ptxas: " + problem);
+  }
   if (target == "cuda")
     options.gpuArch = gpuArch;
   options.allowsTf32 = matmulPrecision == "high";

@@ -58,7 +58,9 @@ static LogicalResult compileKernels(ModuleOp module) {
 
 static LogicalResult lower(ModuleOp module, bool kernelsToo) {
   llvm::LLVMContext llvmContext;
-  if (failed(buildReportData(module, CostModel())) ||
+  FailureOr<std::unique_ptr<Target>> target = getTarget(module);
+  if (failed(target) ||
+      failed(buildReportData(module, **target, CostModel())) ||
       failed(translatePhases(module, llvmContext)) ||
       failed(buildManifest(module, ProgramTarget())) ||
       (kernelsToo && failed(compileKernels(module))))

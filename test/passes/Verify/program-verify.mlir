@@ -511,3 +511,37 @@ fsdprt.phase @step runs "step" {
   %2 = fsdprt.join "join" on compute [] unit "" scope ""
 }
 }
+
+// -----
+
+// Tests that program_v9 rejects this on a GPU, whose kernels move 16 bytes at
+// once: an argument begins in their middle.
+#mesh = #fsdp.mesh<"shard" = 2>
+#line = #fsdp.line<layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>, parameters = ["w"], trainable = true, decay_elements = 0>
+module attributes {fsdprt.target = #fsdprt.cuda<"sm_90">} {
+  onnx.parameter @w : tensor<4xf32>
+  fsdp.unit @"(root)" root lines [#line]
+  fsdprt.buffer 0 "p" shard unit "(root)" phase "" bytes 64 arena 0 at 0
+  fsdprt.buffer 1 "ids" input unit "" phase "" bytes 64 arena 0 at 64 {role = "tokens", type = tensor<2x4xi64>}
+  fsdprt.buffer 2 "y" activation unit "" phase "step" bytes 64 arena 0 at 128
+  fsdprt.phase @init runs "once" {
+    %0 = fsdprt.load "load" 0 line 0 on compute [#fsdprt.arg<write 0 [0 : 64]>] unit "(root)" scope ""
+    %1 = fsdprt.join "join" on compute [] unit "" scope ""
+  }
+  fsdprt.phase @step runs "step" {
+    %0 = fsdprt.launch "neg" @k0 extent 4 scratch 0 grid 1 x 32 on compute [#fsdprt.arg<read 0 [16 : 16]>, #fsdprt.arg<write 2 [16 : 16]>] unit "" scope ""
+    // expected-error @+1 {{argument 1, #fsdprt.arg<write 2[8 : 16]>, begins at byte 136 of its arena, expected a multiple of 16 (program_v9)}}
+    %1 = fsdprt.launch "neg" @k0 extent 4 scratch 0 grid 1 x 32 on compute [#fsdprt.arg<read 0 [16 : 16]>, #fsdprt.arg<write 2 [8 : 16]>] unit "" scope ""
+    %2 = fsdprt.join "join" on compute [] unit "" scope ""
+  }
+  module @k0 {
+    func.func @k0(%x: tensor<4xf32>) -> tensor<4xf32> {
+      %0 = train.kernel "neg"(%x) : (tensor<4xf32>) -> tensor<4xf32> {
+      ^bb0(%a: tensor<4xf32>):
+        %y = onnx.neg %a : tensor<4xf32> -> tensor<4xf32>
+        train.yield %y : tensor<4xf32>
+      }
+      return %0 : tensor<4xf32>
+    }
+  }
+}
