@@ -3,6 +3,7 @@
 
 #include "mlir/IR/DialectImplementation.h"
 #include "llvm/ADT/TypeSwitch.h"
+#include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 using namespace fsdp::train;
@@ -179,4 +180,77 @@ LogicalResult AttentionRowsGradOp::verify() {
            << getDp().getType() << " and ds of type " << getDs().getType()
            << ", expected those of scores and p (attention_rows_c1)";
   return verifyBlock(*this);
+}
+
+LogicalResult SumOfSquaresOp::verify() {
+  if (!getBlock())
+    return success();
+  int64_t elements = 0;
+  for (Type type : getXs().getTypes())
+    elements += cast<RankedTensorType>(type).getNumElements();
+  int64_t blocks = getSum().getType().getNumElements();
+  if (*getBlock() < 1 || elements > blocks * *getBlock())
+    return emitOpError("has ")
+           << blocks << " blocks of " << *getBlock() << " elements for "
+           << elements << " (sum_of_squares_c1)";
+  return success();
+}
+
+LogicalResult ReducePartsOp::verify() {
+  auto x = cast<RankedTensorType>(getX().getType());
+  auto y = cast<RankedTensorType>(getY().getType());
+  ArrayRef<int64_t> axes = getAxes();
+  for (auto [i, axis] : llvm::enumerate(axes))
+    if (axis != axes.front() + int64_t(i) || axis < 0 || axis >= x.getRank())
+      return emitOpError("reduces axes ")
+             << axes << " of " << x
+             << ", expected neighbours in order (reduce_parts_c1)";
+  if (axes.empty() || getSize() < 1 || getDivisor() < 1)
+    return emitOpError("has no axis, or a size or divisor below 1 "
+                       "(reduce_parts_c1, reduce_parts_c2)");
+  int64_t reduced = 1, kept = 1;
+  for (int64_t i = 0; i < x.getRank(); ++i)
+    (llvm::is_contained(axes, i) ? reduced : kept) *= x.getDimSize(i);
+  int64_t parts = llvm::divideCeil(reduced, getSize());
+  bool isAlone = parts == 1 && y.getNumElements() == kept;
+  if (!isAlone && (y.getRank() == 0 || y.getDimSize(0) != parts ||
+                   y.getNumElements() != parts * kept))
+    return emitOpError("has the result ")
+           << y << ", expected " << parts << " parts of " << kept
+           << " elements (reduce_parts_c2)";
+  Type from = x.getElementType(), to = y.getElementType();
+  if (from != to && !(isa<FloatType>(from) && isa<FloatType>(to)))
+    return emitOpError("is of ")
+           << from << " to " << to
+           << ", expected floats or one type (reduce_parts_c3)";
+  return success();
+}
+
+/// (order_indices_c1)
+static LogicalResult verifyOrder(Operation *op, Value order, Value sorted,
+                                 int64_t count) {
+  auto type = cast<RankedTensorType>(order.getType());
+  if (type != sorted.getType() || type.getRank() != 1 ||
+      type.getDimSize(0) != count)
+    return op->emitOpError("has order ")
+           << type << " and sorted " << sorted.getType() << ", expected "
+           << count << " elements each of one type (order_indices_c1)";
+  return success();
+}
+
+LogicalResult OrderIndicesOp::verify() {
+  auto indices = cast<RankedTensorType>(getIndices().getType());
+  return verifyOrder(*this, getOrder(), getSorted(), indices.getNumElements());
+}
+
+LogicalResult GatherGradOrderedOp::verify() {
+  auto table = cast<RankedTensorType>(getDtable().getType());
+  int64_t width = table.getRank() && table.getNumElements()
+                      ? table.getNumElements() / table.getDimSize(0)
+                      : 0;
+  int64_t elements = cast<RankedTensorType>(getDy().getType()).getNumElements();
+  if (width == 0 || elements % width != 0)
+    return emitOpError("has dy of ") << elements << " elements for rows of "
+                                     << width << " (order_indices_c1)";
+  return verifyOrder(*this, getOrder(), getSorted(), elements / width);
 }

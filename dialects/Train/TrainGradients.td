@@ -140,10 +140,51 @@ def Train_GatherGradOp : Train_PureOp<"gather_grad"> {
       "$indices `,` $dy attr-dict `:` type($indices) `,` type($dy) `->` type($dtable)";
 }
 
+def Train_OrderIndicesOp : Train_PureOp<"order_indices"> {
+  let summary = "the places of indices, in the order of what they are";
+  let description = [{
+    `order` is the permutation that sorts the N `indices`, equal ones in the
+    order of their places, and `sorted` has them in that order: sorted[j] =
+    indices[order[j]]. An index outside of [0, rows) is a failure of the kernel.
+    With it a table's row finds what is added to it without a look at all the
+    indices. Made by `--kernel-order-gathers`.
+  }];
+  let args = (ins Onnx_IntTensor:$indices, I64Attr:$rows);
+  let results = (outs Onnx_IntTensor:$order, Onnx_IntTensor:$sorted);
+  let assemblyFormat = [{
+    $indices `rows` $rows attr-dict `:` functional-type(operands, results)
+  }];
+  let hasVerifier = 1;
+}
+
+def Train_GatherGradOrderedOp : Train_PureOp<"gather_grad_ordered"> {
+  let summary = "gradient of a gather whose indices are sorted";
+  let description = [{
+    The result of `train.gather_grad`, to the bit, of indices that
+    `train.order_indices` has sorted: row r of the table is the sum of the rows
+    order[j] of dy for which sorted[j] is r, in the order of j.
+
+    **Constraints**
+    - (order_indices_c1) indices, order and sorted have N elements, order and
+      sorted shape [N] and one type; here dy has N rows like dtable's.
+  }];
+  let args = (ins Onnx_IntTensor:$order, Onnx_IntTensor:$sorted,
+                  Onnx_FloatTensor:$dy, OptionalAttr<I64Attr>:$padding_idx);
+  let results = (outs Onnx_FloatTensor:$dtable);
+  let assemblyFormat = [{
+    $order `,` $sorted `,` $dy attr-dict `:` functional-type(operands, results)
+  }];
+  let hasVerifier = 1;
+}
+
 def Train_CountValidOp : Train_PureOp<"count_valid"> {
   let summary = "how many labels are not ignored, on this rank";
+  let description = [{
+    A result of P elements has the counts of P blocks of ceil(N / P) labels, one
+    after the other.
+  }];
   let args = (ins Onnx_IntTensor:$labels, I64Attr:$ignore_index);
-  let results = (outs Train_Scalar:$count);
+  let results = (outs AnyTypeOf<[Train_Scalar, 1DTensorOf<[F32, F64]>]>:$count);
   let assemblyFormat =
       "$labels `ignore` $ignore_index attr-dict `:` type($labels) `->` type($count)";
 }

@@ -99,10 +99,46 @@ def Train_SumOfSquaresOp : Train_PureOp<"sum_of_squares"> {
   let summary = "sum of the squares of all elements, in f64";
   let description = [{
     A result of P elements has the sums over P blocks: the elements of `xs`, one
-    tensor after the other, are cut into blocks of ceil(N / P), N their number.
-    A scalar is the sum of all.
+    tensor after the other, are cut into blocks of `block` elements, by default
+    ceil(N / P), N their number. A scalar is the sum of all.
+
+    **Constraints**
+    - (sum_of_squares_c1) P blocks hold all elements: N <= P block.
   }];
-  let args = (ins Variadic<Onnx_FloatTensor>:$xs);
+  let args = (ins Variadic<Onnx_FloatTensor>:$xs, OptionalAttr<I64Attr>:$block);
   let results = (outs StaticShapeTensorOf<[F64]>:$sum);
   let assemblyFormat = "$xs attr-dict `:` type($xs) `->` type($sum)";
+  let hasVerifier = 1;
+}
+
+def Train_ReducePartsOp : Train_PureOp<"reduce_parts"> {
+  let summary = "a sum or maximum, in parts that may be computed apart";
+  let description = [{
+    The N elements of x that make one result, in row-major order over `axes`, are
+    cut into parts of `size`; y[p, ...] is the sum of part p (with `max`, the
+    maximum), divided by `divisor`. So two of them are an `onnx.reduce_sum`, mean
+    or max with as many iterations as the parts, in an order that depends on
+    shapes alone: the second adds the parts of the first, along axis 0, as one
+    part. Sums of floats are taken in f64 over rows and rounded once to y's type.
+    Made by `--kernel-split-reductions`.
+
+    ```mlir
+    %p = train.reduce_parts %x [0, 1] size 64 : tensor<8x512x768xbf16> -> tensor<64x768xf64>
+    %y = train.reduce_parts %p [0] size 64 : tensor<64x768xf64> -> tensor<1x768xbf16>
+    ```
+
+    **Constraints**
+    - (reduce_parts_c1) axes are at least one, neighbours, in order.
+    - (reduce_parts_c2) y has ceil(N / size) parts in its first dimension, each
+      of as many elements as x keeps; a single part needs no dimension. size and
+      divisor are at least 1.
+    - (reduce_parts_c3) x and y are both of floats, or of one element type.
+  }];
+  let args = (ins Onnx_Tensor:$x, DenseI64ArrayAttr:$axes, I64Attr:$size,
+                  DefaultValuedAttr<I64Attr, "1">:$divisor, UnitAttr:$max);
+  let results = (outs Onnx_Tensor:$y);
+  let assemblyFormat = [{
+    $x $axes `size` $size attr-dict `:` type($x) `->` type($y)
+  }];
+  let hasVerifier = 1;
 }

@@ -52,8 +52,8 @@ bool isReducedChain(train::KernelOp kernel) {
 
 LogicalResult emitOp(Emitter &e, Operation *op) {
   return llvm::TypeSwitch<Operation *, LogicalResult>(op)
-      .Case<onnx::ReduceSumOp, onnx::ReduceMeanOp, onnx::ReduceMaxOp>(
-          [&](auto) { return emitReduction(e, op); })
+      .Case<onnx::ReduceSumOp, onnx::ReduceMeanOp, onnx::ReduceMaxOp,
+            train::ReducePartsOp>([&](auto) { return emitReduction(e, op); })
       .Case([&](onnx::MatMulOp) { return emitProduct(e, op); })
       .Case<onnx::SoftmaxOp, train::SoftmaxGradOp>(
           [&](auto) { return emitRows(e, op); })
@@ -71,6 +71,8 @@ LogicalResult emitOp(Emitter &e, Operation *op) {
           [&](auto) { return emitAttentionRows(e, op); })
       .Case<onnx::GatherOp, onnx::ScatterOp, train::GatherGradOp>(
           [&](auto) { return emitIndex(e, op); })
+      .Case<train::OrderIndicesOp, train::GatherGradOrderedOp>(
+          [&](auto) { return emitOrderedIndex(e, op); })
       .Case<onnx::TopKOp, onnx::CumSumOp>(
           [&](auto) { return emitOrder(e, op); })
       .Default([&](Operation *) { return emitMove(e, op); });

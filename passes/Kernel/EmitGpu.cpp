@@ -259,6 +259,13 @@ emitGpuBody(train::KernelOp kernel, ModuleOp dest, StringRef symbol) {
   if (failed(emitted))
     return failure();
   func::FuncOp function = emitted->function;
+  size_t pointers = function.getNumArguments() - 2 + 1; // no range, a status
+  if (pointers > kMaxParameters)
+    return kernel.emitOpError("'")
+           << kernel.getName() << "' takes " << pointers
+           << " pointers, its status among them, expected at most "
+           << kMaxParameters << ": a launch on a GPU has " << 8 * kMaxParameters
+           << " bytes of parameters";
   if (failed(prepare(function)))
     return kernel.emitOpError("cannot be lowered");
   GpuKernelInfo info;

@@ -8,6 +8,7 @@
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "llvm/ADT/TypeSwitch.h"
+#include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 using namespace fsdp;
@@ -207,19 +208,34 @@ LogicalResult emit(Emitter &e, train::CrossEntropyGradOp op) {
 }
 
 LogicalResult emit(Emitter &e, train::CountValidOp op) {
-  auto type = cast<MemRefType>(e.ins[0].getType());
-  Value labels = e.view(e.ins[0], {type.getNumElements()});
+  int64_t all = cast<MemRefType>(e.ins[0].getType()).getNumElements();
+  auto result = cast<MemRefType>(e.outs[0].getType());
+  Value labels = e.view(e.ins[0], {all});
   Type i64 = e.b.getI64Type();
-  Value count = e.sum(
-      {labels}, i64, [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
-        Value ignore = b.create<arith::ConstantOp>(
-            loc, b.getIntegerAttr(args[0].getType(), op.getIgnoreIndex()));
-        Value counts = b.create<arith::CmpIOp>(loc, arith::CmpIPredicate::ne,
-                                               args[0], ignore);
-        return b.create<arith::ExtUIOp>(loc, i64, counts);
-      });
-  Type result = cast<MemRefType>(e.outs[0].getType()).getElementType();
-  e.store(e.b.create<arith::SIToFPOp>(e.loc, result, count), e.outs[0]);
+  auto countIn = [&](Value part) -> Value {
+    Value count = e.sum(
+        {part}, i64, [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
+          Value ignore = b.create<arith::ConstantOp>(
+              loc, b.getIntegerAttr(args[0].getType(), op.getIgnoreIndex()));
+          Value counts = b.create<arith::CmpIOp>(loc, arith::CmpIPredicate::ne,
+                                                 args[0], ignore);
+          return b.create<arith::ExtUIOp>(loc, i64, counts);
+        });
+    return e.b.create<arith::SIToFPOp>(e.loc, result.getElementType(), count);
+  };
+  if (result.getRank() == 0) {
+    e.store(countIn(labels), e.outs[0]);
+    return success();
+  }
+  e.extent = result.getNumElements();
+  Value size = e.index(llvm::divideCeil(all, e.extent)), end = e.index(all);
+  e.loop(e.begin, e.end, [&](Value block) {
+    Value begin = e.b.create<arith::MulIOp>(e.loc, block, size);
+    Value from = e.b.create<arith::MinSIOp>(e.loc, begin, end);
+    Value left = e.b.create<arith::SubIOp>(e.loc, end, from);
+    Value count = e.b.create<arith::MinSIOp>(e.loc, left, size);
+    e.store(countIn(e.slice(labels, from, count)), e.outs[0], block);
+  });
   return success();
 }
 } // namespace

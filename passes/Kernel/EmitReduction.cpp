@@ -26,6 +26,10 @@ struct Source {
   Emitter &e;
   Space space; ///< marked: reduced
   SmallVector<Value> operands;
+  /// Entries of the one reduced dimension that a part has; 0: there is one.
+  int64_t size = 0;
+  Value low, high;       ///< of the part at hand; null: all
+  bool isDirect = false; ///< a chain's values are folded as they are made
 
   Source(Emitter &e, ArrayRef<int64_t> shape, ArrayRef<int64_t> axes) : e(e) {
     SmallVector<bool> reduced;
@@ -45,13 +49,55 @@ struct Source {
   int64_t extent(size_t dim) const { return space.extents[dim]; }
   bool isReduced(size_t dim) const { return space.marked[dim]; }
 
-  /// The kept dimensions before the last one.
+  /// Cuts the one reduced dimension into parts of `entries`.
+  void cut(int64_t entries) {
+    isDirect = true;
+    for (size_t i = 0; i < rank(); ++i)
+      if (isReduced(i) && entries < extent(i))
+        size = entries;
+  }
+
+  /// The parts, where there are any, and kept dimensions before the last one.
   SmallVector<int64_t> outerExtents() const {
     SmallVector<int64_t> kept;
+    for (size_t i = 0; size && i < rank(); ++i)
+      if (isReduced(i))
+        kept.push_back(llvm::divideCeil(extent(i), size));
     for (size_t i = 0; i + 1 < rank(); ++i)
       if (!isReduced(i))
         kept.push_back(extent(i));
     return kept;
+  }
+
+  /// Result `number` in the space of outerExtents(): its part of the source,
+  /// and the indices of what is kept.
+  std::pair<Source, SmallVector<Value>> at(Value number) const {
+    SmallVector<Value> place = e.delinearize(number, outerExtents());
+    Source own = *this;
+    if (!size)
+      return {own, place};
+    int64_t reduced = 1;
+    for (size_t i = 0; i < rank(); ++i)
+      reduced *= isReduced(i) ? extent(i) : 1;
+    own.low = e.b.create<arith::MulIOp>(e.loc, place.front(), e.index(size));
+    own.high = e.b.create<arith::MinSIOp>(
+        e.loc, e.b.create<arith::AddIOp>(e.loc, own.low, e.index(size)),
+        e.index(reduced));
+    place.erase(place.begin());
+    return {own, place};
+  }
+
+  /// Of a reduced dimension: the entries that are folded.
+  std::pair<Value, Value> range(size_t dim) const {
+    return low ? std::pair(low, high)
+               : std::pair(e.index(0), e.index(extent(dim)));
+  }
+
+  /// What is folded of rows of the last dimension, if that is reduced.
+  SmallVector<Value> ownOf(ArrayRef<Value> rows) const {
+    if (!low || !isReduced(rank() - 1))
+      return SmallVector<Value>(rows);
+    return slices(rows, {low, e.b.create<arith::SubIOp>(e.loc, high, low)});
   }
 
   /// Entry `i` of dimension `dim` of `parts`, which begin there.
@@ -130,11 +176,12 @@ void forRows(Emitter &e, const Source &x, ArrayRef<Value> parts,
              ArrayRef<Value> kept,
              llvm::function_ref<void(ArrayRef<Value>)> body, size_t dim = 0) {
   if (dim + 1 >= x.rank())
-    return body(parts);
+    return body(x.ownOf(parts));
   if (!x.isReduced(dim))
     return forRows(e, x, x.entry(parts, dim, kept.front()), kept.drop_front(),
                    body, dim + 1);
-  e.loop(e.index(0), e.index(x.extent(dim)), [&](Value i) {
+  auto [from, to] = x.range(dim);
+  e.loop(from, to, [&](Value i) {
     forRows(e, x, x.entry(parts, dim, i), kept, body, dim + 1);
   });
 }
@@ -153,13 +200,16 @@ void forRowGroups(Emitter &e, const Source &x, ArrayRef<Value> parts,
     return e.loop(e.index(0), e.index(x.extent(dim)), [&](Value i) {
       forRowGroups(e, x, x.entry(parts, dim, i), kept, body, dim + 1);
     });
-  e.groups(x.extent(dim), [&](Value first, int64_t count) {
+  auto addGroup = [&](Value first, int64_t count) {
     SmallVector<SmallVector<Value>> rows;
     for (int64_t r = 0; r < count; ++r)
       rows.push_back(x.entry(
           parts, dim, e.b.create<arith::AddIOp>(e.loc, first, e.index(r))));
     body(rows);
-  });
+  };
+  if (x.low)
+    return e.groups(x.low, x.high, kRowGroup, addGroup);
+  e.groups(x.extent(dim), addGroup);
 }
 
 /// The type in which a sum of many rows is kept: f32 would lose digits.
@@ -170,7 +220,7 @@ Type longSumType(Emitter &e, const Fold &fold, Type element) {
 /// Each result is folded from rows: within a row in the element's own precision
 /// (in f64 when it is all there is), over the rows in f64.
 void foldRows(Emitter &e, const Fold &fold, const Source &x, Value y,
-              Type element) {
+              Type element, Type result) {
   SmallVector<int64_t> outer = x.outerExtents();
   e.extent = 1;
   for (int64_t extent : outer)
@@ -181,19 +231,23 @@ void foldRows(Emitter &e, const Fold &fold, const Source &x, Value y,
   Type withinRow = x.rank() == 1 ? total : element;
   // A chain's values go through the first cache, to a loop that is the same
   // without a chain: so its order, and no bit, depends on what is fused.
-  Value tile = e.chain ? e.stack(stored, {x.extent(x.rank() - 1)}) : Value();
+  Value tile = e.chain && !x.isDirect
+                   ? e.stack(stored, {x.extent(x.rank() - 1)})
+                   : Value();
   e.loop(e.begin, e.end, [&](Value o) {
     Value cell = e.stack(total);
     e.store(fold.init(total), cell);
     auto addRow = [&](ArrayRef<Value> row) {
-      Value own = row.front();
-      if (e.chain) {
-        own = tile;
+      SmallVector<Value> own(row);
+      if (tile) {
+        own = {tile};
         e.map(row, tile, e.chain);
       }
-      Value part = e.reduce({own}, fold.init(withinRow),
+      Value part = e.reduce(own, fold.init(withinRow),
                             [&](OpBuilder &b, Location loc, ValueRange args) {
                               Value value = args[1];
+                              if (!tile)
+                                value = x.value(b, loc, args.drop_front());
                               if (isa<FloatType>(withinRow))
                                 value =
                                     Emitter::convert(b, loc, value, withinRow);
@@ -203,17 +257,18 @@ void foldRows(Emitter &e, const Fold &fold, const Source &x, Value y,
         part = Emitter::convert(e.b, e.loc, part, total);
       e.store(fold.apply(e.b, e.loc, e.load(cell), part), cell);
     };
-    forRows(e, x, x.operands, e.delinearize(o, outer), addRow);
-    Value result = fold.finish(e.b, e.loc, e.load(cell));
+    auto [source, kept] = x.at(o);
+    forRows(e, source, x.operands, kept, addRow);
+    Value folded = fold.finish(e.b, e.loc, e.load(cell));
     if (isa<FloatType>(total))
-      result = Emitter::convert(e.b, e.loc, result, element);
-    e.store(result, y, o);
+      folded = Emitter::convert(e.b, e.loc, folded, result);
+    e.store(folded, y, o);
   });
 }
 
 /// The last dimension is kept: rows are added to a tile of its columns.
 void foldColumns(Emitter &e, const Fold &fold, const Source &x, Value y,
-                 Type element) {
+                 Type element, Type result) {
   SmallVector<int64_t> outer = x.outerExtents();
   int64_t width = x.extent(x.rank() - 1), count = 1;
   for (int64_t extent : outer)
@@ -245,15 +300,25 @@ void foldColumns(Emitter &e, const Fold &fold, const Source &x, Value y,
         return fold.applyInOrder(b, loc, args[0], value);
       });
     };
-    forRowGroups(e, x, x.operands, e.delinearize(place[0], outer), addGroup);
+    auto [source, kept] = x.at(place[0]);
+    forRowGroups(e, source, x.operands, kept, addGroup);
     e.map({sums}, e.slice(e.row(y, place[0]), columns),
           [&](OpBuilder &b, Location loc, ValueRange args) {
-            Value result = fold.finish(b, loc, args[0]);
+            Value folded = fold.finish(b, loc, args[0]);
             return isa<FloatType>(total)
-                       ? Emitter::convert(b, loc, result, element)
-                       : result;
+                       ? Emitter::convert(b, loc, folded, result)
+                       : folded;
           });
   });
+}
+
+LogicalResult emitFold(Emitter &e, Type x, const Fold &fold,
+                       const Source &source) {
+  Type element = e.computeType(getElementTypeOrSelf(x));
+  Type result = e.computeType(getElementTypeOrSelf(e.outs[0]));
+  auto foldThem = source.space.marked.back() ? foldRows : foldColumns;
+  foldThem(e, fold, source, e.outs[0], element, result);
+  return success();
 }
 
 template <typename Op> LogicalResult emitFold(Emitter &e, Op op, bool isMax) {
@@ -262,14 +327,19 @@ template <typename Op> LogicalResult emitFold(Emitter &e, Op op, bool isMax) {
   for (int64_t axis : op.getAxes())
     count *= type.getDimSize(axis);
   bool isMean = isa<onnx::ReduceMeanOp>(op);
-  Fold fold{e, isMax, isMean ? count : 1};
-  Source source(e, type.getShape(), op.getAxes());
-  Type element = e.computeType(type.getElementType());
-  auto foldThem = source.space.marked.back() ? foldRows : foldColumns;
-  foldThem(e, fold, source, e.outs[0], element);
-  return success();
+  return emitFold(e, type, {e, isMax, isMean ? count : 1},
+                  Source(e, type.getShape(), op.getAxes()));
 }
 
+LogicalResult emitParts(Emitter &e, train::ReducePartsOp op) {
+  auto type = cast<RankedTensorType>(op.getX().getType());
+  Source source(e, type.getShape(), op.getAxes());
+  if (llvm::count(source.space.marked, true) > 1)
+    return op.emitOpError(
+        "has an operand that is broadcast over some of the axes");
+  source.cut(op.getSize());
+  return emitFold(e, type, {e, op.getMax(), int64_t(op.getDivisor())}, source);
+}
 } // namespace
 
 LogicalResult fsdp::emitReduction(Emitter &e, Operation *op) {
@@ -279,6 +349,7 @@ LogicalResult fsdp::emitReduction(Emitter &e, Operation *op) {
       .Case([&](onnx::ReduceMaxOp most) {
         return emitFold(e, most, /*isMax=*/true);
       })
+      .Case([&](train::ReducePartsOp parts) { return emitParts(e, parts); })
       .Default(
           [](Operation *other) { return other->emitOpError("has no kernel"); });
 }

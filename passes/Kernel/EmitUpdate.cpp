@@ -44,13 +44,14 @@ Value placeWithin(Emitter &e, Value place, int64_t offset, int64_t count) {
 
 /// One iteration is a block of the line of all elements, of which it takes from
 /// each tensor the part that lies there.
-LogicalResult emit(Emitter &e, train::SumOfSquaresOp) {
+LogicalResult emit(Emitter &e, train::SumOfSquaresOp op) {
   int64_t total = 0;
   for (Value x : e.ins)
     total += cast<MemRefType>(x.getType()).getNumElements();
   e.extent = cast<MemRefType>(e.outs[0].getType()).getNumElements();
   Value sums = e.view(e.outs[0], {e.extent});
-  Value size = e.index(llvm::divideCeil(total, e.extent));
+  Value size =
+      e.index(op.getBlock().value_or(llvm::divideCeil(total, e.extent)));
   e.loop(e.begin, e.end, [&](Value block) {
     Value first = e.b.create<arith::MulIOp>(e.loc, block, size);
     Value last = e.b.create<arith::AddIOp>(e.loc, first, size);

@@ -190,6 +190,19 @@ void Emitter::groups(int64_t count,
     body(index(whole * kRowGroup), rest);
 }
 
+void Emitter::groups(Value from, Value to, int64_t size,
+                     llvm::function_ref<void(Value, int64_t)> body) {
+  Value count = b.create<arith::SubIOp>(loc, to, from);
+  Value whole = b.create<arith::DivUIOp>(loc, count, index(size));
+  loop(index(0), whole, [&](Value group) {
+    Value place = b.create<arith::MulIOp>(loc, group, index(size));
+    body(b.create<arith::AddIOp>(loc, from, place), size);
+  });
+  Value rest = b.create<arith::MulIOp>(loc, whole, index(size));
+  loop(b.create<arith::AddIOp>(loc, from, rest), to,
+       [&](Value row) { body(row, 1); });
+}
+
 /// Where a loop over i reads `operands`: at i, or a scalar.
 static SmallVector<AffineMap> rowMaps(OpBuilder &b, ArrayRef<Value> operands) {
   SmallVector<AffineMap> maps;

@@ -128,6 +128,9 @@ public:
   /// rows of this group).
   void groups(int64_t count,
               llvm::function_ref<void(mlir::Value, int64_t)> body);
+  /// Rows [from, to) in groups of `size`, then one by one.
+  void groups(mlir::Value from, mlir::Value to, int64_t size,
+              llvm::function_ref<void(mlir::Value, int64_t)> body);
   /// rowOuts[i] = body(row elements...)[i]; the body reads what the outs hold
   /// after the elements of `rowIns`.
   void mapAll(llvm::ArrayRef<mlir::Value> rowIns,
@@ -168,6 +171,7 @@ mlir::Value emitElementwiseOp(Emitter &e, mlir::OpBuilder &b,
                               mlir::ValueRange operands);
 mlir::LogicalResult emitElementwise(Emitter &e, train::KernelOp kernel);
 mlir::LogicalResult emitIndex(Emitter &e, mlir::Operation *op);
+mlir::LogicalResult emitOrderedIndex(Emitter &e, mlir::Operation *op);
 mlir::LogicalResult emitMove(Emitter &e, mlir::Operation *op);
 mlir::LogicalResult emitOrder(Emitter &e, mlir::Operation *op);
 mlir::LogicalResult emitReduction(Emitter &e, mlir::Operation *op);

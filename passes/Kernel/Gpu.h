@@ -20,6 +20,10 @@ inline constexpr int kMaxThreads = 256; ///< of a block
 /// without memory asked for at launch.
 inline constexpr uint64_t kMaxSharedBytes = 48 * 1024;
 
+/// Pointers that a kernel may take, its status among them: the 4,352 bytes of
+/// parameters that a launch has.
+inline constexpr size_t kMaxParameters = 4352 / 8;
+
 /// How a kernel is launched: `blocks()` blocks, or fewer, of `threads` threads.
 struct GpuKernelInfo {
   int64_t extent = 1;        ///< iterations of the outer parallel loop
@@ -35,7 +39,8 @@ struct GpuKernelInfo {
 /// Block b of n takes the chunks b, b + n, ... of `grain` iterations and
 /// scratch from b * scratchBytes on. `status` is an int32_t that is overwritten
 /// when the kernel fails (see emitKernel). Bits depend on shapes alone: neither
-/// on the number of blocks nor on the order in which threads run.
+/// on the number of blocks nor on the order in which threads run. Fails, with
+/// an error on the op, where that are more than kMaxParameters.
 mlir::FailureOr<GpuKernelInfo> emitGpuKernel(train::KernelOp kernel,
                                              mlir::ModuleOp dest,
                                              llvm::StringRef symbol);

@@ -36,11 +36,11 @@ inline bool isFusibleRowOp(mlir::Operation &op) {
   return isNorm(&op) || isNormGrad(&op);
 }
 
-/// A sum, mean or maximum, whose kernel may compute the elementwise ops that
-/// make its operand alone.
+/// A sum, mean or maximum, or its parts, whose kernel may compute the
+/// elementwise ops that make its operand alone.
 inline bool isReduction(mlir::Operation *op) {
   return mlir::isa_and_nonnull<onnx::ReduceSumOp, onnx::ReduceMeanOp,
-                               onnx::ReduceMaxOp>(op);
+                               onnx::ReduceMaxOp, train::ReducePartsOp>(op);
 }
 
 /// Whether all that `kernel` holds is elementwise, or a constant.

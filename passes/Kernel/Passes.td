@@ -56,6 +56,38 @@ def KernelFormGroups : Pass<"kernel-form-groups", "::mlir::ModuleOp"> {
   let dependentDialects = ["::fsdp::train::TrainDialect"];
 }
 
+def KernelSplitReductions : Pass<"kernel-split-reductions", "::mlir::ModuleOp"> {
+  let summary = "cuts large reductions of few results in two";
+  let description = [{
+    A kernel that sums, averages or maximises many elements to few results has
+    few iterations, where a GPU wants hundreds of blocks. It becomes two: the
+    first folds parts of at least `least` elements each, the second the parts.
+    The elementwise ops that the kernel computes before stay in the first. Left
+    alone: what has enough iterations or too few elements, and reductions over
+    dimensions that are no neighbours. Counts of valid labels likewise.
+  }];
+  let options = [
+    Option<"least", "least", "int64_t", "8192",
+           "elements that a part has at least, or 16 rows of a sum over rows">];
+  let statistics = [Statistic<"numSplit", "split", "kernels cut in two">];
+  let dependentDialects = ["::fsdp::train::TrainDialect"];
+}
+
+def KernelOrderGathers : Pass<"kernel-order-gathers", "::mlir::ModuleOp"> {
+  let summary = "sorts the indices of a gather for its gradient";
+  let description = [{
+    The gradient of a gather (of an embedding) with one iteration for many rows
+    of the table, each of which looks at all indices, becomes a kernel that sorts
+    the indices and one with an iteration for each row of the table, which adds
+    its own in the same order. Left alone: gathers with batch dimensions, and those of more than
+    `most` indices, which are compared each with each.
+  }];
+  let options = [
+    Option<"most", "most", "int64_t", "262144", "indices that are sorted">];
+  let statistics = [Statistic<"numOrdered", "ordered", "gradients split">];
+  let dependentDialects = ["::fsdp::train::TrainDialect"];
+}
+
 def KernelToAssembly : Pass<"kernel-to-assembly", "::mlir::ModuleOp"> {
   let summary = "prints the host's assembly of every kernel";
   let description = [{

@@ -115,6 +115,10 @@ void fsdp::buildPipeline(OpPassManager &manager,
   manager.addPass(createKernelSinkCasts());
   manager.addPass(createKernelFoldAdds({options.libraryBf16}));
   manager.addPass(createKernelFormGroups({options.libraryBf16}));
+  if (options.foldElements) {
+    manager.addPass(createKernelSplitReductions({options.foldElements}));
+    manager.addPass(createKernelOrderGathers());
+  }
   manager.addPass(createConvertFsdpToFsdpRt());
   manager.addPass(createPlanAssignOffsets());
   PlanCheckMemoryOptions memory;

@@ -21,6 +21,9 @@ struct PipelineOptions {
   /// As torch names dtypes; empty: those of the model.
   std::string paramDtype, reduceDtype, outputDtype;
   bool libraryBf16 = true; ///< the host's GEMM library has products in bf16
+  /// Of kernels, as Target has it: where a reduction has enough iterations by
+  /// itself, so has the gradient of a gather.
+  int64_t foldElements = 0;
   std::string loss, logits, labelsShift, lossMean = "global";
   std::string optimizer = "adamw";
   double beta1 = 0.9, beta2 = 0.999, eps = 1e-8;

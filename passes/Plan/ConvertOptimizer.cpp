@@ -7,14 +7,66 @@ using namespace mlir;
 using namespace fsdp;
 using namespace fsdp::sharding;
 
+static int64_t elementsOf(ArrayRef<Type> shards) {
+  int64_t total = 0;
+  for (Type shard : shards)
+    total += cast<RankedTensorType>(shard).getNumElements();
+  return total;
+}
+
 /// Into how many blocks the squares of these shards are summed: a few threads'
 /// work where they are large, one where they are small.
 static int64_t numSquareBlocks(ArrayRef<Type> shards) {
   constexpr int64_t kElements = 1 << 16;
-  int64_t total = 0;
-  for (Type shard : shards)
-    total += cast<RankedTensorType>(shard).getNumElements();
-  return std::max<int64_t>(1, llvm::divideCeil(total, kElements));
+  return std::max<int64_t>(1, llvm::divideCeil(elementsOf(shards), kElements));
+}
+
+/// Elements of a block where each shard is cut by itself: `least`, but no more
+/// blocks of all shards than one iteration adds in a few microseconds.
+static int64_t squareBlock(ArrayRef<Type> shards, int64_t least) {
+  constexpr int64_t kBlocks = 1 << 14, kAligned = 64;
+  int64_t elements = llvm::divideCeil(elementsOf(shards), kBlocks);
+  return std::max<int64_t>(least, llvm::alignTo(elements, kAligned));
+}
+
+/// An even number, that the sums of the next shard are aligned too.
+static int64_t numBlocks(Type shard, int64_t block) {
+  return llvm::alignTo(llvm::divideCeil(elementsOf(shard), block), 2);
+}
+
+/// result = the squares of `ins`, of `types`, in blocks of `block` elements of
+/// one after the other; 0: as many as the result has.
+LogicalResult PhaseConverter::sumSquares(SumOfSquaresOp op,
+                                         ArrayRef<Type> types,
+                                         ArrayRef<Slice> ins, int64_t block,
+                                         Type type, Slice result) {
+  return launchFlat(
+      op, "sum_of_squares", "", types,
+      [&](OpBuilder &b, Block *body) -> ValueRange {
+        return b
+            .create<train::SumOfSquaresOp>(
+                op.getLoc(), type, body->getArguments(),
+                block ? b.getI64IntegerAttr(block) : IntegerAttr(), "optimizer")
+            ->getResults();
+      },
+      ins, {result});
+}
+
+/// The sums of blocks of `block` elements, of each shard by itself: the same
+/// kernel for lines that are alike, and as many lines as there are.
+LogicalResult PhaseConverter::sumSquaresOfEach(SumOfSquaresOp op,
+                                               ArrayRef<Type> types,
+                                               ArrayRef<Slice> ins,
+                                               int64_t block, Slice partial) {
+  Type f64 = Float64Type::get(op.getContext());
+  for (auto [type, in] : llvm::zip_equal(types, ins)) {
+    Type sums = RankedTensorType::get({numBlocks(type, block)}, f64);
+    partial.bytes = byteSize(sums);
+    if (failed(sumSquares(op, type, in, block, sums, partial)))
+      return failure();
+    partial.begin += partial.bytes;
+  }
+  return success();
 }
 
 LogicalResult PhaseConverter::convert(SumOfSquaresOp op) {
@@ -32,26 +84,22 @@ LogicalResult PhaseConverter::convert(SumOfSquaresOp op) {
   }
   Slice result = resultSlice(op.getSum(), "sum_of_squares", "");
   assign(op.getSum(), result);
-  auto squares = [&](Type type, Slice out) {
-    return launchFlat(op, "sum_of_squares", "", types,
-                      [&](OpBuilder &b, Block *body) -> ValueRange {
-                        return b
-                            .create<train::SumOfSquaresOp>(op.getLoc(), type,
-                                                           body->getArguments(),
-                                                           "optimizer")
-                            ->getResults();
-                      },
-                      ins, {out});
-  };
-  int64_t blocks = numSquareBlocks(types);
-  if (blocks == 1)
-    return squares(op.getSum().getType(), result);
+  int64_t blocks = numSquareBlocks(types), block = 0;
+  if (int64_t least = program.target.getFoldElements()) {
+    block = squareBlock(types, least);
+    blocks = 0;
+    for (Type type : types)
+      blocks += numBlocks(type, block);
+  } else if (blocks == 1) {
+    return sumSquares(op, types, ins, block, op.getSum().getType(), result);
+  }
   // Blocks for the threads, then their sum: the same bits however many.
   Type parts =
       RankedTensorType::get({blocks}, Float64Type::get(op.getContext()));
   Slice partial = createWork("sums_of_squares", rt::BufferKind::Activation,
                              byteSize(parts), "");
-  if (failed(squares(parts, partial)))
+  if (failed(block ? sumSquaresOfEach(op, types, ins, block, partial)
+                   : sumSquares(op, types, ins, block, parts, partial)))
     return failure();
   return launchFlat(op, "sum_of_parts", "", parts,
                     [&](OpBuilder &b, Block *body) -> ValueRange {

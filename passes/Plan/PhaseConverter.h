@@ -76,6 +76,14 @@ private:
   void convert(sharding::ReduceScatterStartOp op);
   void convert(sharding::WaitOp op);
   void convert(sharding::AllReduceOp op);
+  mlir::LogicalResult sumSquares(sharding::SumOfSquaresOp op,
+                                 llvm::ArrayRef<mlir::Type> types,
+                                 llvm::ArrayRef<Slice> ins, int64_t block,
+                                 mlir::Type type, Slice result);
+  mlir::LogicalResult sumSquaresOfEach(sharding::SumOfSquaresOp op,
+                                       llvm::ArrayRef<mlir::Type> types,
+                                       llvm::ArrayRef<Slice> ins, int64_t block,
+                                       Slice partial);
   mlir::LogicalResult convert(sharding::SumOfSquaresOp op);
   mlir::LogicalResult convert(sharding::UpdateOp op);
   mlir::LogicalResult convert(sharding::LoadOp op);

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """How long fsdp-compile takes for Llama in its published sizes, and in how much memory.
 
-    compile_time.py BIN_FOLDER MODEL_FOLDER
+    compile_time.py BIN_FOLDER MODEL_FOLDER [FLAG...]
 
-MODEL_FOLDER is what export_llama.py wrote. Prints one line a model: wall time, peak
+MODEL_FOLDER is what export_llama.py wrote; flags are fsdp-compile's, such as
+--target cuda. Prints one line a model: wall time, peak
 resident memory of fsdp-compile and its linker, and the times of its stages. Ends with
 an error where a limit is exceeded, or the number of kernels depends on that of layers.
 """
@@ -45,10 +46,10 @@ def measure(command):
     return (*map(float, head.split()), text)
 
 
-def compile_model(tools, models, folder, name, ranks):
+def compile_model(tools, models, folder, name, ranks, flags):
     command = [f"{tools}/fsdp-compile", f"{models}/{name}.onnx", "--init", "--dim", "batch=1",
                "--dim", "seq=4096", "--loss", "cross_entropy", "--clip-grad-norm", "1.0",
-               "--mesh", f"shard={ranks}", "-o", f"{folder}/{name}.fsdp"]
+               "--mesh", f"shard={ranks}", *flags, "-o", f"{folder}/{name}.fsdp"]
     wall, peak, text = measure(command)
     found = {stage: (float(time), count) for stage, time, count in STAGE.findall(text)}
     return wall, peak, {s: found[s][0] for s in STAGES}, int(found["kernels"][1])
@@ -60,13 +61,13 @@ def exceeded(name, *pairs):
 
 
 def main():
-    tools, models = sys.argv[1:]
+    tools, models, *flags = sys.argv[1:]
     problems, kernels_of = [], {}
     print(f"{'model':16}{'shard':>6}{'wall s':>8}{'GiB':>6}" + "".join(f"{s:>11}" for s in STAGES)
           + f"{'kernels':>9}")
     with tempfile.TemporaryDirectory() as folder:
         for name, ranks, seconds, gigabytes, host in RUNS:
-            wall, peak, stages, kernels = compile_model(tools, models, folder, name, ranks)
+            wall, peak, stages, kernels = compile_model(tools, models, folder, name, ranks, flags)
             print(f"{name:16}{ranks:6}{wall:8.1f}{peak:6.2f}"
                   + "".join(f"{stages[s]:11.1f}" for s in STAGES) + f"{kernels:9}", flush=True)
             problems += exceeded(name, (wall, seconds, "s"), (peak, gigabytes, "GiB"),

@@ -8,14 +8,38 @@ import math
 import os
 import signal
 import subprocess
+import sys
 import time
 import unittest
 
-from harness import FIXTURES, RUN, TOKENS, ToolTest, content, entry, execute, lines_of
+import numpy as np
+from onnx import save
+
+from harness import FIXTURES, ROOT, RUN, TOKENS, ToolTest, content, entry, execute, lines_of
 from simulated import BF16, CUDA, SIMULATOR
+
+sys.path.insert(0, os.path.join(ROOT, "test", "import"))
+from make_model import INT64, model as make_model, node, signed, value, weight  # noqa: E402
 
 GPT2 = os.path.join(FIXTURES, "gpt2", "dynamo18-dyn-raw.onnx")
 DIMS = ["--dim", "batch=2", "--dim", "seq=8"]
+
+
+def scales(layers, width=4, tokens=256):
+    """A model of as many units, each of which has one row of numbers."""
+    numbers = np.random.default_rng(3)
+    parameters = {"wte.weight": numbers.normal(size=(tokens, width)), "head.weight": numbers.normal(size=(width, tokens))}
+    nodes = [node("Gather", ["wte.weight", "input_ids"], ["x0"], "wte")]
+    for i in range(layers):
+        parameters[f"layers.{i}.weight"] = numbers.uniform(0.99, 1.01, width)
+        nodes.append(node("Mul", [f"x{i}", f"layers.{i}.weight"], [f"x{i + 1}"], f"layers.{i}"))
+    nodes.append(node("MatMul", [f"x{layers}", "head.weight"], ["logits"], "head"))
+    proto = make_model(nodes, [value("input_ids", ["batch", "seq"], INT64)],
+                       [value("logits", ["batch", "seq", tokens])],
+                       [weight(name, array.astype(np.float32)) for name, array in parameters.items()])
+    proto.producer_name = "pytorch"
+    signed(proto, **{"p_" + name.replace(".", "_"): name for name in parameters})
+    return proto
 
 
 class Gpu(ToolTest):
@@ -97,6 +121,31 @@ class Trains(Gpu):
                 self.assertIn('fsdprt.gemm "attention_grad_keys"', plan)
                 self.assertNotIn('fsdprt.launch "attention" ', plan)
                 self.assertNotIn('fsdprt.launch "attention_grad" ', plan)
+
+    def test_sums_in_parts(self):
+        """Reductions of few results, for which a GPU has two kernels, and gradients of gathers by sorted indices."""
+        flags = "--mesh", "shard=2", "--clip-grad-norm", "1"
+        dims = ["--dim", "batch=4", "--dim", "seq=128"]
+        for tolerance, dtypes in (1e-6, []), (1e-3, BF16):
+            with self.subTest(dtypes=dtypes):
+                number = next(self.count)
+                cpu = self.program(f"c{number}.fsdp", *flags, *dtypes, model=GPT2, dims=dims)
+                ir = self.path(f"{number}.mlir")
+                gpu = self.program(f"g{number}.fsdp", *CUDA, "--emit-ir", ir, *flags, *dtypes, model=GPT2, dims=dims)
+                self.assertClose(self.outcome(gpu, steps=2)[0], self.outcome(cpu, steps=2)[0], tolerance)
+                with open(ir) as file:
+                    plan = file.read()
+                for kernel in "reduce_sum_parts", "count_valid_parts", "sum_of_parts", "order_indices":
+                    self.assertIn(f'fsdprt.launch "{kernel}"', plan)
+
+    def test_more_lines_than_parameters_of_a_launch(self):
+        model = self.path("lines.onnx")
+        save(scales(600), model)
+        flags = "--clip-grad-norm", "1"
+        dims = ["--dim", "batch=2", "--dim", "seq=8"]
+        cpu = self.program("c.fsdp", *flags, model=model, dims=dims)
+        gpu = self.program("g.fsdp", *CUDA, *flags, model=model, dims=dims)
+        self.assertClose(self.outcome(gpu, steps=2)[0], self.outcome(cpu, steps=2)[0], 1e-6)
 
     def test_any_order_gives_the_same_bits(self):
         """Streams as late or as early as they may be, a step launched one by one or as one graph."""

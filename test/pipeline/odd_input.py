@@ -15,7 +15,7 @@ PASSES = [
     "fsdp-assign-units", "fsdp-assign-units=placement=dim0", "fsdp-insert-gathers", "fsdp-insert-reductions", "fsdp-build-phases", "fsdp-prefetch",
     "fsdp-sink-gradients", "fsdp-overlap-reductions", "fsdp-hoist-updates", "fsdp-verify",
     "kernel-sink-casts", "kernel-fold-adds", "kernel-form-groups", "kernel-form-groups=library-bf16=false",
-    "kernel-to-assembly", "kernel-to-ptx",
+    "kernel-split-reductions", "kernel-split-reductions=least=1", "kernel-order-gathers", "kernel-to-assembly", "kernel-to-ptx",
     "convert-fsdp-to-fsdprt", "plan-assign-offsets", "plan-check-memory=limit=1B", "fsdprt-verify", "fsdprt-verify-copies",
     "program-verify", "train-fold-empty", "train-form-norms", "train-form-gelu",
 ]

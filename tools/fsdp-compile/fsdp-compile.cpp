@@ -54,12 +54,13 @@ private:
   std::chrono::steady_clock::time_point begin;
 };
 
-/// Asks the target whether its library has products in bf16, and says what it
-/// costs where it has not.
-LogicalResult askLibrary(ModuleOp module, CompileOptions &options) {
+/// Asks the target how large reductions are cut, and whether its library has
+/// products in bf16; says what it costs where it has not.
+LogicalResult askTarget(ModuleOp module, CompileOptions &options) {
   FailureOr<std::unique_ptr<Target>> target = getTarget(module);
   if (failed(target))
     return failure();
+  options.pipeline.foldElements = (*target)->getFoldElements();
   options.pipeline.libraryBf16 = (*target)->hasProductsOf(
       BFloat16Type::get(module.getContext()), options.program.cpu);
   if (!options.pipeline.libraryBf16 &&
@@ -84,7 +85,7 @@ OwningOpRef<ModuleOp> plan(MLIRContext &context, CompileOptions &options) {
   if (!options.gpuArch.empty())
     (*module)->setAttr(rt::kTarget, rt::CudaAttr::get(&context, options.gpuArch,
                                                       options.allowsTf32));
-  if (failed(askLibrary(*module, options)))
+  if (failed(askTarget(*module, options)))
     return nullptr;
   if (std::string problem = checkKeepsData(options, *module);
       !problem.empty()) {
@@ -121,13 +122,19 @@ OwningOpRef<ModuleOp> readPlan(MLIRContext &context, llvm::StringRef path) {
   return module;
 }
 
-/// A plan for GPUs is for no CPU.
-LogicalResult checkCpu(ModuleOp module, const CompileOptions &options) {
-  if (!module->hasAttr(rt::kTarget) || options.program.cpu == "native")
+/// A plan for GPUs is for no CPU, and none for the CPU or the simulator is
+/// assembled.
+LogicalResult checkTools(ModuleOp module, const CompileOptions &options) {
+  auto cuda = module->getAttrOfType<rt::CudaAttr>(rt::kTarget);
+  auto loc = UnknownLoc::get(module.getContext());
+  if (cuda && options.program.cpu != "native")
+    return emitError(loc) << "--target-cpu has no effect on '" << options.input
+                          << "', which is planned for GPUs";
+  if (options.program.ptxas.empty() || (cuda && cuda.getArch() != "simulated"))
     return success();
-  return emitError(UnknownLoc::get(module.getContext()))
-         << "--target-cpu has no effect on '" << options.input
-         << "', which is planned for GPUs";
+  return emitError(loc) << "--ptxas has no effect on '" << options.input
+                        << "', which is planned for "
+                        << (cuda ? "the simulator" : "CPUs");
 }
 
 LogicalResult writeIr(ModuleOp module, llvm::StringRef path) {
@@ -159,7 +166,7 @@ LogicalResult compile(MLIRContext &context, CompileOptions &options) {
   OwningOpRef<ModuleOp> module = options.isPlanned()
                                      ? readPlan(context, options.input)
                                      : plan(context, options);
-  if (!module || failed(checkCpu(*module, options)) ||
+  if (!module || failed(checkTools(*module, options)) ||
       (!options.emitIr.empty() && failed(writeIr(*module, options.emitIr))))
     return failure();
   if (!options.report.path.empty() &&

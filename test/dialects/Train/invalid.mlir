@@ -158,3 +158,66 @@ func.func @attention_rows_grad_c1(%s: tensor<1x2x3x4xf32>, %x: tensor<1x2x3xf32>
   %p, %e = train.attention_rows_grad %s saved %x, %x grad %d first 0 of 3 x 4 scale 1.0 : (tensor<1x2x3x4xf32>, tensor<1x2x3xf32>, tensor<1x2x3xf32>, tensor<1x2x3x4xbf16>) -> (tensor<1x2x3x4xf32>, tensor<1x2x3x4xf32>)
   return
 }
+
+// -----
+
+// Tests that reduce_parts_c1 rejects axes that are no neighbours.
+func.func @reduce_parts_axes(%x: tensor<3x4x2xf32>) {
+  // expected-error @+1 {{reduces axes 0, 2 of 'tensor<3x4x2xf32>', expected neighbours in order (reduce_parts_c1)}}
+  %y = train.reduce_parts %x [0, 2] size 3 : tensor<3x4x2xf32> -> tensor<2x4xf64>
+  return
+}
+
+// -----
+
+// Tests that reduce_parts_c1 rejects no axis.
+func.func @reduce_parts_none(%x: tensor<3x4x2xf32>) {
+  // expected-error @+1 {{has no axis, or a size or divisor below 1 (reduce_parts_c1, reduce_parts_c2)}}
+  %y = train.reduce_parts %x [] size 3 : tensor<3x4x2xf32> -> tensor<3x4x2xf64>
+  return
+}
+
+// -----
+
+// Tests that reduce_parts_c2 rejects fewer parts than there are.
+func.func @reduce_parts_shape(%x: tensor<3x4x2xf32>) {
+  // expected-error @+1 {{has the result 'tensor<2x2xf64>', expected 3 parts of 2 elements (reduce_parts_c2)}}
+  %y = train.reduce_parts %x [0, 1] size 5 : tensor<3x4x2xf32> -> tensor<2x2xf64>
+  return
+}
+
+// -----
+
+// Tests that reduce_parts_c3 rejects integers of floats.
+func.func @reduce_parts_type(%x: tensor<3x4xf32>) {
+  // expected-error @+1 {{is of 'f32' to 'i64', expected floats or one type (reduce_parts_c3)}}
+  %y = train.reduce_parts %x [0] size 3 : tensor<3x4xf32> -> tensor<4xi64>
+  return
+}
+
+// -----
+
+// Tests that sum_of_squares_c1 rejects blocks that do not hold all.
+func.func @sum_of_squares_blocks(%x: tensor<9xf32>) {
+  // expected-error @+1 {{has 2 blocks of 4 elements for 9 (sum_of_squares_c1)}}
+  %y = train.sum_of_squares %x {block = 4 : i64} : tensor<9xf32> -> tensor<2xf64>
+  return
+}
+
+// -----
+
+// Tests that order_indices_c1 rejects another number of places.
+func.func @order_indices_count(%i: tensor<2x3xi64>) {
+  // expected-error @+1 {{has order 'tensor<5xi32>' and sorted 'tensor<5xi32>', expected 6 elements each of one type (order_indices_c1)}}
+  %o, %s = train.order_indices %i rows 8 : (tensor<2x3xi64>) -> (tensor<5xi32>, tensor<5xi32>)
+  return
+}
+
+// -----
+
+// Tests that order_indices_c1 rejects rows of another width.
+func.func @gather_grad_ordered_rows(%o: tensor<6xi32>, %dy: tensor<6x3xf32>) {
+  // expected-error @+1 {{has dy of 18 elements for rows of 4 (order_indices_c1)}}
+  %d = train.gather_grad_ordered %o, %o, %dy : (tensor<6xi32>, tensor<6xi32>, tensor<6x3xf32>) -> tensor<8x4xf32>
+  return
+}

@@ -81,3 +81,27 @@ func.func @attention_rows(%s: tensor<1x2x2x5xf32>, %m: tensor<6xf32>) {
   %q, %e = train.attention_rows_grad %s saved %x, %t grad %s first 1 of 4 x 6 scale 1.0 {causal} : (tensor<1x2x2x5xf32>, tensor<1x2x2xf32>, tensor<1x2x2xf32>, tensor<1x2x2x5xf32>) -> (tensor<1x2x2x5xbf16>, tensor<1x2x2x5xbf16>)
   return
 }
+
+// CHECK-LABEL: func.func @parts
+// CHECK: train.reduce_parts %{{.*}} [0, 1] size 5 : tensor<3x4x2xbf16> -> tensor<3x2xf64>
+// CHECK: train.reduce_parts %{{.*}} [0] size 3 {divisor = 12 : i64} : tensor<3x2xf64> -> tensor<2xbf16>
+// CHECK: train.reduce_parts %{{.*}} [1] size 2 {max} : tensor<3x4x2xbf16> -> tensor<2x3x2xbf16>
+// CHECK: train.sum_of_squares %{{.*}} {block = 5 : i64} : tensor<3x4x2xbf16> -> tensor<5xf64>
+// CHECK: train.count_valid %{{.*}} ignore -1 : tensor<2xi64> -> tensor<2xf32>
+func.func @parts(%x: tensor<3x4x2xbf16>, %l: tensor<2xi64>) {
+  %p = train.reduce_parts %x [0, 1] size 5 : tensor<3x4x2xbf16> -> tensor<3x2xf64>
+  %y = train.reduce_parts %p [0] size 3 {divisor = 12 : i64} : tensor<3x2xf64> -> tensor<2xbf16>
+  %m = train.reduce_parts %x [1] size 2 {max} : tensor<3x4x2xbf16> -> tensor<2x3x2xbf16>
+  %s = train.sum_of_squares %x {block = 5 : i64} : tensor<3x4x2xbf16> -> tensor<5xf64>
+  %n = train.count_valid %l ignore -1 : tensor<2xi64> -> tensor<2xf32>
+  return
+}
+
+// CHECK-LABEL: func.func @ordered
+// CHECK: train.order_indices %{{.*}} rows 8 : (tensor<2x3xi64>) -> (tensor<6xi32>, tensor<6xi32>)
+// CHECK: train.gather_grad_ordered %{{.*}}, %{{.*}}, %{{.*}} {padding_idx = 1 : i64} : (tensor<6xi32>, tensor<6xi32>, tensor<2x3x4xf32>) -> tensor<8x4xf32>
+func.func @ordered(%i: tensor<2x3xi64>, %dy: tensor<2x3x4xf32>) {
+  %o, %s = train.order_indices %i rows 8 : (tensor<2x3xi64>) -> (tensor<6xi32>, tensor<6xi32>)
+  %d = train.gather_grad_ordered %o, %s, %dy {padding_idx = 1 : i64} : (tensor<6xi32>, tensor<6xi32>, tensor<2x3x4xf32>) -> tensor<8x4xf32>
+  return
+}

@@ -63,6 +63,56 @@ TEST_P(Gathers, GatherAndItsGradient) {
   expectNear(results[2], padded, 0);
 }
 
+/// Tests that sums by sorted indices have the bits of those in the order of the
+/// indices, in f32 and bf16, with values that round.
+TEST_P(Gathers, SumsByOrderAreTheSame) {
+  auto [rows, width, lookups] = GetParam();
+  for (const char *dtype : {"f32", "bf16"}) {
+    Values dy = halves(lookups * width, -3, 4), indices(lookups);
+    for (int64_t i = 0; i < lookups; ++i)
+      indices[i] = (i * i + 1) % rows;
+    std::string t = type({rows, width}, dtype), ints = type({lookups}, "i64"),
+                y = type({lookups, width}, dtype),
+                order = type({lookups}, "i32");
+    auto results = run(
+        "(%i: " + ints + ", %g: " + y + ") -> (" + t + ", " + t + ", " + t +
+            ", " + t + ", " + order + ", " + order + ")",
+        "%a = train.gather_grad %i, %g : " + ints + ", " + y + " -> " + t +
+            "\n%b = train.gather_grad %i, %g {padding_idx = 1 : i64} : " +
+            ints + ", " + y + " -> " + t +
+            "\n%o, %s = train.order_indices %i rows " + std::to_string(rows) +
+            " : (" + ints + ") -> (" + order + ", " + order +
+            ")\n%c = train.gather_grad_ordered %o, %s, %g : (" + order + ", " +
+            order + ", " + y + ") -> " + t +
+            "\n%d = train.gather_grad_ordered %o, %s, %g {padding_idx = 1 : "
+            "i64} : (" +
+            order + ", " + order + ", " + y + ") -> " + t,
+        "%a, %b, %c, %d, %o, %s : " + t + ", " + t + ", " + t + ", " + t +
+            ", " + order + ", " + order,
+        {indices, dy});
+    EXPECT_EQ(results[0].values(), results[2].values());
+    EXPECT_EQ(results[1].values(), results[3].values());
+    Values places(lookups), sorted;
+    std::iota(places.begin(), places.end(), 0);
+    std::stable_sort(places.begin(), places.end(), [&](double a, double b) {
+      return indices[size_t(a)] < indices[size_t(b)];
+    });
+    for (double place : places)
+      sorted.push_back(indices[size_t(place)]);
+    EXPECT_EQ(results[4].values(), places);
+    EXPECT_EQ(results[5].values(), sorted);
+  }
+}
+
+TEST_F(Index, OrderOutOfRangeIsStatus2) {
+  for (double bad : {4.0, -1.0, 1e12})
+    EXPECT_EQ(status("(%i: tensor<3xi64>) -> (tensor<3xi32>, tensor<3xi32>)",
+                     "%o, %s = train.order_indices %i rows 4 : (tensor<3xi64>) "
+                     "-> (tensor<3xi32>, tensor<3xi32>)",
+                     "%o, %s : tensor<3xi32>, tensor<3xi32>", {{1, bad, 3}}),
+              2);
+}
+
 INSTANTIATE_TEST_SUITE_P(Tables, Gathers,
                          ::testing::Values(Table{11, 40, 25},
                                            Table{5000, 64, 9}, Table{3, 1, 100},

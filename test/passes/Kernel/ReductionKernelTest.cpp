@@ -199,6 +199,90 @@ INSTANTIATE_TEST_SUITE_P(All, ReducedIntegers,
                                            WholeNumbers{"i1", false, 0, 2}),
                          [](const auto &info) { return info.param.dtype; });
 
+/// Sums, means and maxima in parts: [outer, reduced, inner] extents, of which
+/// the parts take `size` of the middle ones.
+struct Cut {
+  int64_t outer, reduced, inner, size;
+};
+
+class ReducedInParts : public KernelTest,
+                       public ::testing::WithParamInterface<Cut> {
+protected:
+  /// The result of a fold of a * b in parts, and of the parts.
+  Tensor fold(const char *dtype, const char *kept, bool isMax,
+              int64_t divisor) {
+    auto [outer, reduced, inner, size] = GetParam();
+    int64_t parts = (reduced + size - 1) / size;
+    std::string whole = type({outer, reduced, inner}, dtype);
+    std::string cut = type({parts, outer, inner}, kept);
+    std::string to = type({outer, inner}, dtype), max = isMax ? ", max" : "";
+    return run(
+        "(%a: " + whole + ", %b: " + whole + ") -> " + to,
+        "%p = train.kernel \"mul_parts\"(%a, %b) : (" + whole + ", " + whole +
+            ") -> " + cut + " {\n^bb0(%x: " + whole + ", %y: " + whole +
+            "):\n%m = onnx.mul %x, %y : " + whole + ", " + whole + " -> " +
+            whole + "\n%q = train.reduce_parts %m [1] size " +
+            std::to_string(size) + " {divisor = 1 : i64" + max +
+            "} : " + whole + " -> " + cut + "\ntrain.yield %q : " + cut +
+            "\n}\n%r = train.reduce_parts %p [0] size " +
+            std::to_string(parts) + " {divisor = " + std::to_string(divisor) +
+            " : i64" + max + "} : " + cut + " -> " + to,
+        "%r : " + to, {a, b})[0];
+  }
+
+  Values wanted(bool isMax, double divisor) const {
+    auto [outer, reduced, inner, size] = GetParam();
+    Values result(outer * inner, isMax ? -INFINITY : 0);
+    for (int64_t i = 0; i < outer * reduced * inner; ++i) {
+      double &to = result[i / (reduced * inner) * inner + i % inner];
+      to = isMax ? std::max(to, a[i] * b[i]) : to + a[i] * b[i];
+    }
+    for (double &value : result)
+      value /= divisor;
+    return result;
+  }
+
+  int64_t count = GetParam().outer * GetParam().reduced * GetParam().inner;
+  Values a = halves(count, -2, 3), b = Values(count, 0.5);
+};
+
+TEST_P(ReducedInParts, MatchesDouble) {
+  double reduced = double(GetParam().reduced);
+  expectNear(fold("f32", "f64", false, 1), wanted(false, 1), 2e-6);
+  expectNear(fold("f32", "f64", false, GetParam().reduced),
+             wanted(false, reduced), 2e-6);
+  expectNear(fold("f32", "f32", true, 1), wanted(true, 1), 0);
+  expectRounded(fold("bf16", "f64", false, 1), wanted(false, 1), 2e-6);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Shapes, ReducedInParts,
+    ::testing::Values(Cut{1, 1000, 1, 64}, Cut{3, 130, 1, 64},
+                      Cut{1, 64, 1, 64}, Cut{1, 40, 7, 16}, Cut{2, 37, 300, 16},
+                      Cut{1, 70, 513, 5}, Cut{1, 20, 3, 40}),
+    [](const auto &info) {
+      return std::to_string(info.param.outer) + "x" +
+             std::to_string(info.param.reduced) + "x" +
+             std::to_string(info.param.inner) + "by" +
+             std::to_string(info.param.size);
+    });
+
+/// Counts in blocks, the last of which is shorter or empty.
+TEST_F(KernelTest, LabelsAreCountedInBlocks) {
+  Values labels = {7, -1, 3, -1, -1, 0, 2, 9, -1, 4};
+  for (int64_t blocks : {1, 3, 4, 7}) {
+    std::string to = type({blocks}, "f32");
+    Tensor got =
+        run("(%x: tensor<10xi64>) -> " + to,
+            "%c = train.count_valid %x ignore -1 : tensor<10xi64> -> " + to,
+            "%c : " + to, {labels})[0];
+    Values wanted(blocks);
+    for (size_t i = 0; i < labels.size(); ++i)
+      wanted[i / ((labels.size() + blocks - 1) / blocks)] += labels[i] != -1;
+    expectNear(got, wanted, 0);
+  }
+}
+
 /// The least of all numbers may be the largest.
 TEST_F(KernelTest, MaximumOfTheLeastInteger) {
   auto got = run("(%x: tensor<3xi64>) -> tensor<i64>",

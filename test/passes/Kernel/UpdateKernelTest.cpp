@@ -114,6 +114,19 @@ TEST_F(Update, SgdWithMomentumMatchesTorchsFormula) {
   expectNear(results[1], buffer, 3e-7);
 }
 
+/// Tests blocks of a given size, of which the last have nothing.
+TEST_F(Update, SquaresAreSummedInBlocksOfASize) {
+  Values x = random(size, -1, 1), wanted(18);
+  for (int64_t i = 0; i < size; ++i)
+    wanted[i / 64] += x[i] * x[i];
+  Tensor sums =
+      run("(%x: " + flat + ") -> tensor<18xf64>",
+          "%s = train.sum_of_squares %x {block = 64 : i64} : " + flat +
+              " -> tensor<18xf64>",
+          "%s : tensor<18xf64>", {x})[0];
+  expectNear(sums, wanted, 1e-14);
+}
+
 /// Tests blocks that end inside a tensor, span two, and are empty.
 TEST_F(Update, SquaresAreSummedInBlocksOfAllTensors) {
   Values x = random(size, -1, 1), y = random(10, -1, 1), all = x;
