@@ -71,12 +71,15 @@ public:
   /// Where next() looked: the issue order.
   int64_t index() const { return int64_t(place) - 1; }
 
-  /// Keeps an operation there.
+  /// Keeps an operation there. The one whose place it takes stays as well: the
+  /// device may have noted it.
   Operation *keep(std::unique_ptr<Operation> operation) {
     Phase &phase = phases[current];
     if (phase.size() < place)
       phase.resize(place);
-    phase[place - 1] = std::move(operation);
+    std::swap(phase[place - 1], operation);
+    if (operation)
+      replaced.push_back(std::move(operation));
     return phase[place - 1].get();
   }
 
@@ -84,6 +87,7 @@ private:
   using Phase = std::vector<std::unique_ptr<Operation>>;
 
   std::vector<Phase> phases;
+  Phase replaced;
   size_t current = 0, place = 0;
 };
 

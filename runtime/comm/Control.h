@@ -5,6 +5,8 @@
 
 #include "comm/Communicator.h"
 
+#include <string>
+
 namespace fsdprt {
 
 /// What the runtime itself exchanges with the other ranks, outside of the
@@ -20,6 +22,10 @@ public:
 
   /// Every rank's `value`, by rank.
   Expected<std::vector<int64_t>> gatherValues(int64_t value);
+
+  /// "" where all ranks have come as far without a failure, else the first
+  /// one's, the same on all ranks: "rank 1: out of memory".
+  Expected<std::string> firstFailure(const Status &mine);
 };
 
 } // namespace fsdprt

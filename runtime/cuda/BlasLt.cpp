@@ -18,11 +18,20 @@ static Status checkVersion(const BlasLt &blas) {
                  "CUDA toolkit's lib64 on LD_LIBRARY_PATH");
 }
 
-Expected<BlasLt> BlasLt::load() {
+/// Those that the driver can run, which are of its own CUDA and of earlier
+/// ones.
+static std::vector<std::string> namesFor(int driverVersion) {
+  std::vector<std::string> names = {"libcublasLt.so.12"};
+  if (driverVersion >= 13000)
+    names.insert(names.begin(), "libcublasLt.so.13");
+  return names;
+}
+
+Expected<BlasLt> BlasLt::load(int driverVersion) {
   auto library = SharedLibrary::open(
-      "cublasLt", {"libcublasLt.so.13", "libcublasLt.so.12"},
-      "install CUDA 12 or 13, or put the folder of its libraries on "
-      "LD_LIBRARY_PATH");
+      "cublasLt", namesFor(driverVersion),
+      "install the CUDA toolkit of the driver's version, or put the folder of "
+      "its libraries on LD_LIBRARY_PATH");
   if (!library.ok())
     return library.status();
   BlasLt blas;

@@ -19,9 +19,9 @@ struct BlasLt {
   size_t version = 0; ///< as cublasLtGetVersion gives it: 130101 for 13.1.1
   std::string path;
 
-  /// Finds the library. Fails if there is none, it is older than 12.0 or lacks
-  /// a function.
-  static Expected<BlasLt> load();
+  /// Finds the newest library that a driver of this version (13000 for 13.0)
+  /// runs. Fails if there is none, it is older than 12.0 or lacks a function.
+  static Expected<BlasLt> load(int driverVersion);
 
   /// A failure unless `status` is CUBLAS_STATUS_SUCCESS: "cublasLtMatmul
   /// failed: " and the library's name of it.

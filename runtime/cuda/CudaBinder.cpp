@@ -43,7 +43,7 @@ Device::Bound CudaBinder::bound(Enqueue enqueue, const Dispatch &operation) {
 
 Status CudaBinder::prepare(const fsdprt_gemm_desc &desc) {
   if (!products) {
-    auto created = LtProducts::create();
+    auto created = LtProducts::create(gpu.api().version);
     if (!created.ok())
       return created.status();
     products = std::move(*created);

@@ -197,26 +197,44 @@ Status CudaDevice::put(const Dispatch &operation) {
 
 Status CudaDevice::launchGraph() {
   Ranges::Range range = ranges.of("graph");
-  return graphs.launch();
+  Status status = graphs.launch();
+  return status.ok() ? status
+                     : failure("the phase's graph cannot be launched: ",
+                               status.message(), "; run with --graph off");
 }
 
 /// The end of a phase's operations: a graph of them is made, or runs.
 Status CudaDevice::join() {
-  if (graphs.mode() == GraphRunner::Mode::Abandoned)
-    return replace(graphs.abandoned());
-  if (graphs.mode() == GraphRunner::Mode::Capture) {
-    Status status = captureEnd();
-    if (status.ok())
-      status = launchGraph();
-    if (!status.ok()) {
+  if (graphs.mode() == GraphRunner::Mode::Capture)
+    if (Status status = captureEnd(); !status.ok())
       graphs.abandon(status);
-      return replace(status);
-    }
-  } else if (graphs.mode() == GraphRunner::Mode::Replay) {
+  if (graphs.mode() == GraphRunner::Mode::Capture ||
+      graphs.mode() == GraphRunner::Mode::Abandoned)
+    FSDPRT_RETURN_IF_ERROR(agreeOnGraph());
+  if (graphs.mode() == GraphRunner::Mode::Abandoned)
+    return replace();
+  if (graphs.mode() != GraphRunner::Mode::Eager)
     FSDPRT_RETURN_IF_ERROR(launchGraph());
+  if (graphs.mode() == GraphRunner::Mode::Replay)
     host.expectDownloads(graphs.downloads());
-  }
   return drain();
+}
+
+/// NCCL wants a collective captured by all ranks or by none.
+Status CudaDevice::agreeOnGraph() {
+  Status mine;
+  if (graphs.mode() == GraphRunner::Mode::Abandoned)
+    mine = graphs.abandoned();
+  Expected<std::string> failed = talk.firstFailure(mine);
+  if (!failed.ok() || failed->empty())
+    return failed.status();
+  if (mine.ok())
+    graphs.abandon(failure(*failed));
+  if (options.onWarning)
+    options.onWarning("the GPU's operations cannot be made a graph (" +
+                      *failed +
+                      "); they are launched one by one, as with --graph off");
+  return Status();
 }
 
 /// Behind all streams: results may come from any.
@@ -229,11 +247,7 @@ Status CudaDevice::captureEnd() {
 }
 
 /// Runs one by one what could not be captured.
-Status CudaDevice::replace(const Status &problem) {
-  if (options.onWarning)
-    options.onWarning("the GPU's operations cannot be made a graph (" +
-                      problem.message() +
-                      "); they are launched one by one, as with --graph off");
+Status CudaDevice::replace() {
   streams.beginPhase();
   host.beginPhase();
   FSDPRT_RETURN_IF_ERROR(progress.beginPhase(/*marksAll=*/true));

@@ -102,7 +102,8 @@ private:
   Status captureEnd();
   Status launchGraph();
   Status join();
-  Status replace(const Status &problem);
+  Status agreeOnGraph();
+  Status replace();
   Status finishPhase();
 
   const std::shared_ptr<Gpu> gpu;

@@ -31,7 +31,6 @@ public:
 
   const Driver &api() const { return driver; }
   CUstream stream(int32_t number) const { return streams[number]; }
-  int ordinal() const { return device; }
   const std::string &name() const { return text; }
 
   /// The same for all processes that see this GPU.

@@ -39,19 +39,14 @@ Expected<CUdeviceptr> GpuArenas::allocate(const ArenaSpec &arena,
 Status GpuArenas::makeWindow(CUdeviceptr address, const ArenaSpec &arena,
                              NcclGroup &nccl, Control &control) {
   Status mine = nccl.registerWindow(address, std::max<int64_t>(arena.bytes, 1));
-  auto all = control.gatherValues(mine.ok());
-  if (!all.ok())
-    return all.status();
-  auto failed = std::find(all->begin(), all->end(), 0);
-  if (failed == all->end())
-    return Status();
+  Expected<std::string> failed = control.firstFailure(mine);
+  if (!failed.ok() || failed->empty())
+    return failed.status();
   hasFailed = true;
   nccl.deregisterWindows();
   if (onWarning)
-    onWarning(
-        "arena '" + arena.name + "' cannot be a symmetric window of NCCL (" +
-        (mine.ok() ? "rank " + std::to_string(failed - all->begin()) + " failed"
-                   : mine.message()) +
-        "); collectives go on without, which may be slower");
+    onWarning("arena '" + arena.name +
+              "' cannot be a symmetric window of NCCL (" + *failed +
+              "); collectives go on without, which may be slower");
   return Status();
 }

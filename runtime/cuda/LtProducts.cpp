@@ -171,8 +171,8 @@ Status LtProduct::run(const uint64_t *args, CUstream stream) const {
 // All of them
 //===----------------------------------------------------------------------===//
 
-Expected<std::unique_ptr<LtProducts>> LtProducts::create() {
-  Expected<BlasLt> library = BlasLt::load();
+Expected<std::unique_ptr<LtProducts>> LtProducts::create(int driverVersion) {
+  Expected<BlasLt> library = BlasLt::load(driverVersion);
   if (!library.ok())
     return library.status();
   std::unique_ptr<LtProducts> products(new LtProducts(std::move(*library)));

@@ -50,8 +50,9 @@ private:
 /// All products of a program; equal problems are one.
 class LtProducts {
 public:
-  /// Finds the library and makes a handle in the calling thread's context.
-  static Expected<std::unique_ptr<LtProducts>> create();
+  /// Finds the driver's library and makes a handle in the calling thread's
+  /// context.
+  static Expected<std::unique_ptr<LtProducts>> create(int driverVersion);
   ~LtProducts();
 
   /// The product of a descriptor, whose arguments are checked; fails where the

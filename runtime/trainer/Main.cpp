@@ -45,6 +45,17 @@ static void makeOpenMpPassive(char **argv) {
   ::execv("/proc/self/exe", argv); // goes on as it is should this fail
 }
 
+/// NCCL reads this when it is first called; by then other threads may read the
+/// environment.
+static void prepareNccl() {
+  // Connections and their buffers are made with communicators and not by the
+  // first collectives: whether the arenas still fit is asked in between.
+  ::setenv("NCCL_RUNTIME_CONNECT", "0", /*overwrite=*/0);
+  // Several communicators of one GPU are then launched in the order of the
+  // calls, which is the same on all ranks.
+  ::setenv("NCCL_LAUNCH_ORDER_IMPLICIT", "1", /*overwrite=*/0);
+}
+
 /// A file that is opened as descriptor 1 or 2 would get what is printed.
 static void openStandardFiles() {
   int fd = ::open("/dev/null", O_RDWR);
@@ -127,6 +138,7 @@ static int run(RunOptions options,
 
 int fsdprt_main(int argc, char **argv) {
   openStandardFiles();
+  prepareNccl();
   makeOpenMpPassive(argv);
   cuda::Nccl::setEnvironment();
   // A reader of our output that has gone, and a file that may not grow, are

@@ -30,7 +30,7 @@ protected:
     ASSERT_TRUE(
         ::dlopen(SIMCUDA_FOLDER "/libcublasLt.so.13", RTLD_NOW | RTLD_LOCAL))
         << ::dlerror();
-    auto table = BlasLt::load();
+    auto table = BlasLt::load(13000);
     ASSERT_TRUE(table.ok()) << table.status().message();
     blas = *table;
   }
@@ -358,7 +358,7 @@ TEST_F(BlasLtTest, ProductsRaceAndAreAnnounced) {
 
 TEST_F(BlasLtTest, ALibraryThatIsTooOldIsRefused) {
   restart({{"SIMCUDA_BLAS_VERSION", "111103"}});
-  auto old = BlasLt::load();
+  auto old = BlasLt::load(13000);
   ASSERT_FALSE(old.ok());
   EXPECT_THAT(old.status().message(),
               HasSubstr("says version 111103, and 120000 (12.0) or later"));

@@ -28,11 +28,19 @@ CUresult simcuda::checkNotCaptured() {
   return result;
 }
 
+/// SIMCUDA_FAIL_CAPTURE, 0 on a device that it is not about.
+static int64_t failingCall(const Device &device) {
+  const Settings &settings = simulator().settings;
+  bool isMeant =
+      settings.faultRank < 0 || settings.faultRank == device.number();
+  return isMeant ? settings.failCapture : 0;
+}
+
 CUresult simcuda::addNode(CUstream stream, std::shared_ptr<const Task> task) {
   Capture &capture = *stream->capture;
   if (!capture.valid)
     return CUDA_ERROR_STREAM_CAPTURE_INVALIDATED;
-  int64_t failing = simulator().settings.failCapture;
+  int64_t failing = failingCall(*stream->device);
   if (failing > 1 && int64_t(capture.graph.nodes.size()) + 1 >= failing)
     return failCapture(capture);
   capture.graph.nodes.push_back(
@@ -92,6 +100,7 @@ SIMCUDA_API cuStreamBeginCapture_v2(CUstream stream, CUstreamCaptureMode mode) {
   auto capture = std::make_shared<Capture>();
   capture->origin = stream;
   capture->mode = mode;
+  capture->issued = stream->device->issued;
   capture->thread = std::this_thread::get_id();
   join(stream, capture);
   simulator().captures.push_back(capture);
@@ -133,7 +142,7 @@ static void end(Capture &capture) {
 }
 
 static CUresult finish(Capture &capture) {
-  if (simulator().settings.failCapture == 1 || !capture.valid)
+  if (failingCall(*capture.origin->device) == 1 || !capture.valid)
     return CUDA_ERROR_STREAM_CAPTURE_INVALIDATED;
   if (!isJoined(capture))
     return CUDA_ERROR_STREAM_CAPTURE_UNJOINED;

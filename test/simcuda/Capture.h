@@ -39,6 +39,8 @@ struct Capture {
   bool valid = true;
   fsdprt::cuda::CUgraph_st graph;
   std::vector<CUstream> streams; ///< origin and those that joined
+  /// As Device::issued, with what is captured: none of it has been issued.
+  std::map<uint64_t, uint64_t> issued;
 };
 
 CUresult addNode(CUstream stream, std::shared_ptr<const Task> task);

@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "runtime/abi/fsdprt.h"
+#include "test/simcuda/Capture.h"
 #include "test/simcuda/Communicator.h"
 #include "test/simcuda/Sum.h"
 
@@ -248,9 +249,11 @@ CUresult Collective::progress() {
 
 ncclResult_t simcuda::enqueueCall(const CommunicatorRef &comm,
                                   const Call &call) {
-  Issued others = comm->device->issued;
+  Issued &issued = call.stream->capture ? call.stream->capture->issued
+                                        : comm->device->issued;
+  Issued others = issued;
   others.erase(comm->id);
-  ++comm->device->issued[comm->id];
+  ++issued[comm->id];
   Task task;
   task.name = nameOf(call.kind);
   task.isCollective = true;
