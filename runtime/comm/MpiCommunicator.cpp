@@ -4,6 +4,9 @@
 
 #include "core/Affinity.h"
 
+// The C++ bindings, which some compilers refer to though nothing uses them.
+#define MPICH_SKIP_MPICXX 1
+#define OMPI_SKIP_MPICXX 1
 #include <mpi.h>
 
 #include <algorithm>

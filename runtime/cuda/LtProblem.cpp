@@ -51,7 +51,7 @@ static int64_t innerBatch(const fsdprt_gemm_desc &desc) {
 /// Adds the calls for the batch dimensions from `dim` on, but for `inner`.
 static void addCalls(const fsdprt_gemm_desc &desc, int64_t inner, int64_t dim,
                      LtOffsets at, std::vector<LtOffsets> &calls) {
-  if (dim == desc.num_batch_dims) {
+  if (dim == desc.num_batch_dims || dim >= FSDPRT_MAX_BATCH_DIMS) {
     calls.push_back(at);
     return;
   }

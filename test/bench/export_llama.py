@@ -41,14 +41,25 @@ SHAPES = {
         rms_norm_eps=1e-5,
         rope_parameters=dict(rope_type="default", rope_theta=500000.0),
     ),
+    "llama3.2-1b": dict(
+        vocab_size=128256,
+        hidden_size=2048,
+        intermediate_size=8192,
+        num_hidden_layers=16,
+        num_attention_heads=32,
+        num_key_value_heads=8,
+        max_position_embeddings=8192,
+        rms_norm_eps=1e-5,
+        rope_parameters=dict(rope_type="default", rope_theta=500000.0),
+        tie_word_embeddings=True,
+    ),
 }
 DEFAULT = ["llama2-7b:4", "llama2-7b:32", "llama3-70b:4", "llama3-70b:80"]
 
 
 def configure(shape, layers):
     return transformers.LlamaConfig(
-        **{**SHAPES[shape], "num_hidden_layers": layers},
-        tie_word_embeddings=False,
+        **{"tie_word_embeddings": False, **SHAPES[shape], "num_hidden_layers": layers},
         use_cache=False,
         attn_implementation="sdpa",
     )

@@ -1,0 +1,74 @@
+"""What is on this machine, and how packed programs are run on it."""
+
+import glob
+import os
+import subprocess
+import sys
+import threading
+import time
+
+
+def library_folders():
+    """Folders of cuBLASLt and NCCL where the loader does not look: of PyPI's wheels, of the toolkit."""
+    places = [os.path.join(path, "nvidia", "*", "lib") for path in sys.path] + ["/usr/local/cuda/lib64"]
+    found = [folder for place in places for folder in sorted(glob.glob(place))]
+    return [folder for folder in found if any(glob.glob(f"{folder}/{name}.so*") for name in ("libcublasLt", "libnccl"))]
+
+
+class Machine:
+    """Runs programs of an unpacked folder, none longer than `minutes` from now on."""
+
+    def __init__(self, pack, minutes):
+        self.pack, self.end = pack, time.monotonic() + 60 * minutes
+        self.bin = os.path.join(pack, "bin")
+        libraries = [os.path.join(pack, "lib"), *library_folders(), os.environ.get("LD_LIBRARY_PATH", "")]
+        self.environment = dict(os.environ, OPAL_PREFIX=os.path.join(pack, "usr"),
+                                PATH=self.bin + ":" + os.environ["PATH"],
+                                LD_LIBRARY_PATH=":".join(filter(None, libraries)))
+
+    def left(self):
+        return self.end - time.monotonic()
+
+    def run(self, *command, own=True):
+        """(exit status, output, seconds) of a command; `own`: one of the pack's."""
+        begin = time.monotonic()
+        try:
+            done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                                  errors="replace", timeout=max(self.left(), 1),
+                                  env=self.environment if own else None)
+        except subprocess.TimeoutExpired:
+            return 124, "stopped, there was no time left", time.monotonic() - begin
+        return done.returncode, done.stdout, time.monotonic() - begin
+
+
+def describe():
+    """GPU and driver, "" where nobody can say."""
+    try:
+        done = subprocess.run(["nvidia-smi", "--query-gpu=name,driver_version,memory.total", "--format=csv,noheader"],
+                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    except FileNotFoundError:
+        return ""
+    return done.stdout.strip()
+
+
+class MemoryWatch:
+    """Most memory of the GPU in use, by all, while this is open; bytes, None where nobody can say."""
+
+    def __enter__(self):
+        self.most, self.done = None, threading.Event()
+        self.thread = threading.Thread(target=self.watch)
+        self.thread.start()
+        return self
+
+    def watch(self):
+        while not self.done.wait(0.2):
+            try:
+                used = subprocess.run(["nvidia-smi", "--query-gpu=memory.used", "--format=csv,noheader,nounits"],
+                                      stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout.split()
+                self.most = max(self.most or 0, int(used[0]) * 2**20)
+            except (FileNotFoundError, IndexError, ValueError):
+                return
+
+    def __exit__(self, *_):
+        self.done.set()
+        self.thread.join()
