@@ -76,8 +76,10 @@ def read_lines(path):
         return [json.loads(line) for line in file]
 
 
-def last_line(output):
-    return (output.strip().splitlines() or ["no output"])[-1]
+def problem(output):
+    """The first line that says so: what comes after it follows from it."""
+    lines = output.strip().splitlines() or ["no output"]
+    return next((line for line in lines if "error:" in line), lines[-1])
 
 
 def packed(machine):
@@ -101,7 +103,7 @@ def self_tests(machine, tables):
         status, output, lines = case.self_test()
         state = "right"
         if status or not lines:
-            state = tables.fail(f"self-test of {case.name}", last_line(output))
+            state = tables.fail(f"self-test of {case.name}", problem(output))
         cells = []
         for name in CLASSES:
             found = of_class(lines, name)
@@ -124,7 +126,7 @@ def bandwidths(machine, tables, case, program):
     metrics = program + ".self-test.jsonl"
     status, output, _ = machine.run("fsdp-run", program, "--self-test", "--metrics", metrics)
     if status:
-        yield [tables.fail(f"self-test of {case.name}", last_line(output))]
+        yield [tables.fail(f"self-test of {case.name}", problem(output))]
     for line in read_lines(metrics):
         if line["class"] == "device" or line.get("us") is None:
             continue
@@ -150,7 +152,7 @@ def sanitized(machine, tables):
             if status == 124:
                 yield [name, check, "no time left"]
                 continue
-            state = "nothing found" if status == 0 else tables.fail(f"{check} of {name}", last_line(output))
+            state = "nothing found" if status == 0 else tables.fail(f"{check} of {name}", problem(output))
             yield [name, check, f"{state}, {seconds:.0f} s"]
 
 

@@ -21,10 +21,11 @@ class Machine:
     def __init__(self, pack, minutes):
         self.pack, self.end = pack, time.monotonic() + 60 * minutes
         self.bin = os.path.join(pack, "bin")
-        libraries = [os.path.join(pack, "lib"), *library_folders(), os.environ.get("LD_LIBRARY_PATH", "")]
-        self.environment = dict(os.environ, OPAL_PREFIX=os.path.join(pack, "usr"),
-                                PATH=self.bin + ":" + os.environ["PATH"],
+        libraries = [os.path.join(pack, "lib"), os.environ.get("LD_LIBRARY_PATH", ""), *library_folders()]
+        self.environment = dict(os.environ, PATH=self.bin + ":" + os.environ["PATH"],
                                 LD_LIBRARY_PATH=":".join(filter(None, libraries)))
+        if os.path.isdir(os.path.join(pack, "usr")):  # Open MPI, which is not where it was made for
+            self.environment["OPAL_PREFIX"] = os.path.join(pack, "usr")
 
     def left(self):
         return self.end - time.monotonic()

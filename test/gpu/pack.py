@@ -70,16 +70,25 @@ def linked(file):
     return [path for path in found if not re.match(r"(libc|libm|ld-linux.*|libgcc_s|libstdc\+\+)\.", os.path.basename(path))]
 
 
-def pack_runtime(folder, build):
-    """fsdp-run and libfsdprt in bin and lib, Open MPI beside them."""
-    run("cmake", "-S", os.path.join(ROOT, "runtime"), "-B", build, "-G", "Ninja", "-DFSDPRT_ONEDNN=OFF")
+def build_runtime(build):
+    """fsdp-run and libfsdprt, as they are needed where nothing runs on the CPU."""
+    launcher = ["-DCMAKE_CXX_COMPILER_LAUNCHER=ccache"] if shutil.which("ccache") else []
+    run("cmake", "-S", os.path.join(ROOT, "runtime"), "-B", build, "-G", "Ninja", "-DFSDPRT_ONEDNN=OFF", *launcher)
     run("ninja", "-C", build, "fsdp-run")
+    return os.path.join(build, "fsdp-run", "fsdp-run"), os.path.join(build, "libfsdprt.so")
+
+
+def pack_runtime(folder, files):
+    """`files`, fsdp-run and libfsdprt, in bin and lib, without symbols."""
+    for file, name in zip(files, ("bin", "lib")):
+        place = os.path.join(folder, name)
+        os.makedirs(place)
+        run("strip", shutil.copy(file, place))
+
+
+def pack_mpi(folder, libfsdprt):
+    """Open MPI, and what it and `libfsdprt` link to."""
     libraries, programs = os.path.join(folder, "lib"), os.path.join(folder, "bin")
-    os.makedirs(libraries)
-    os.makedirs(programs)
-    runner = shutil.copy(os.path.join(build, "fsdp-run", "fsdp-run"), programs)
-    shutil.copy(os.path.join(build, "libfsdprt.so"), libraries)
-    run("strip", runner, os.path.join(libraries, "libfsdprt.so"))
     plugins = os.path.join(folder, "usr", "lib", "x86_64-linux-gnu", "openmpi")
     shutil.copytree(MPI, plugins, ignore=shutil.ignore_patterns("include", "fortran", "*.a", "*.la", "*java*", "*.mod"))
     shutil.copytree("/usr/share/openmpi", os.path.join(folder, "usr", "share", "openmpi"))
@@ -88,7 +97,7 @@ def pack_runtime(folder, build):
         shutil.copy(os.path.join("/usr/bin", program), programs)
     os.symlink("orterun", os.path.join(programs, "mpirun"))
     needed = [os.path.join(root, file) for root, _, files in os.walk(MPI) for file in files if ".so" in file]
-    for file in [os.path.join(build, "libfsdprt.so"), "/usr/bin/orterun", "/usr/bin/orted", *needed]:
+    for file in [libfsdprt, "/usr/bin/orterun", "/usr/bin/orted", *needed]:
         for library in linked(file):
             shutil.copy(library, libraries)
 
@@ -98,6 +107,8 @@ def main():
     parser.add_argument("--bin", default=os.path.join(ROOT, "build", "bin"), help="folder of fsdp-compile and fsdp-run")
     parser.add_argument("--arch", default="sm_90", help="fsdp-compile's --gpu-arch")
     parser.add_argument("--torch-python", help="a Python with torch and transformers")
+    parser.add_argument("--runtime", metavar="BUILD", help="a build to take fsdp-run from, with this machine's MPI and "
+                        "libraries: to try the pack here")
     parser.add_argument("-o", "--output", default=os.path.join(ROOT, "build", "gpu.tar.xz"))
     parser.add_argument("patterns", nargs="*", default=["*"], help="shell patterns of programs' names")
     args = parser.parse_args()
@@ -122,7 +133,13 @@ def main():
             pack_speed(args, folder, case)
         if not os.path.exists(folder):
             sys.exit("pack: no program has such a name")
-        pack_runtime(folder, os.path.join(work, "build"))
+        if args.runtime:
+            pack_runtime(folder, [os.path.join(args.runtime, "bin", "fsdp-run"),
+                                  os.path.join(args.runtime, "lib", "libfsdprt.so")])
+        else:
+            files = build_runtime(os.path.join(work, "build"))
+            pack_runtime(folder, files)
+            pack_mpi(folder, files[1])
         partial = args.output + ".partial"
         run("tar", "-cJf", partial, "-C", work, "gpu", env=dict(os.environ, XZ_OPT="-T0 -6"))
         os.replace(partial, args.output)

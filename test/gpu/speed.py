@@ -39,7 +39,7 @@ def run_own(machine, case, program, tokens):
 
 
 def run_torch(machine, case, mode, tokens):
-    settings = dict(model=case.torch, batch=case.batch, seq=case.seq, steps=STEPS, tokens=tokens)
+    settings = dict(model=case.torch, batch=case.batch, seq=case.seq, steps=STEPS, tokens=tokens, device="cuda")
     with MemoryWatch() as memory:
         status, output, _ = machine.run(sys.executable, os.path.join(HERE, "torch_side.py"), mode, json.dumps(settings),
                                         own=False)

@@ -1,9 +1,10 @@
 """PyTorch's side: FSDP2 on one GPU, as users set it up for speed.
 
-    torch_side.py eager|compiled '{"model": "gpt2", "batch", "seq", "steps", "tokens"}'
+    torch_side.py eager|compiled '{"model": "gpt2", "batch", "seq", "steps", "tokens", "device"}'
 
 bf16 (parameters bf16, reduction fp32, the root's output fp32), SDPA, fused AdamW,
-clip 1.0. Prints one JSON line: times a step, losses, the most memory that tensors had.
+clip 1.0. Prints one JSON line: times a step, losses, the most memory that tensors
+had. The device "cpu" is for trying this where there is no GPU.
 """
 
 import json
@@ -18,9 +19,9 @@ from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
 from torch.nn import functional as F
 
 
-def build(name, seq):
+def build(name, seq, device):
     """(model, its blocks)."""
-    with torch.device("cuda"):
+    with torch.device(device):
         if name == "gpt2":
             config = transformers.GPT2Config(resid_pdrop=0.0, embd_pdrop=0.0, attn_pdrop=0.0, use_cache=False,
                                              attn_implementation="sdpa")
@@ -46,19 +47,21 @@ def shard(model, blocks, compiled):
 def main():
     mode, settings = sys.argv[1], json.loads(sys.argv[2])
     torch.manual_seed(0)
-    torch.cuda.set_device(0)
-    dist.init_process_group("nccl", store=dist.HashStore(), rank=0, world_size=1)
-    model, blocks = build(settings["model"], settings["seq"])
+    device = settings["device"]
+    is_gpu = device == "cuda"
+    dist.init_process_group("nccl" if is_gpu else "gloo", store=dist.HashStore(), rank=0, world_size=1)
+    model, blocks = build(settings["model"], settings["seq"], device)
     shard(model, blocks, mode == "compiled")
     loss_of = torch.compile(F.cross_entropy) if mode == "compiled" else F.cross_entropy
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, weight_decay=0.1, fused=True)
     kind = np.uint32 if settings["tokens"].endswith("32") else np.uint16
-    tokens = torch.from_numpy(np.fromfile(settings["tokens"], kind).astype(np.int64)).cuda()
+    tokens = torch.from_numpy(np.fromfile(settings["tokens"], kind).astype(np.int64)).to(device)
     rows = settings["batch"] * settings["seq"]
     result = {"ms": [], "host_ms": [], "loss": []}
     for step in range(settings["steps"]):
         at = step * rows % (len(tokens) - rows)
-        torch.cuda.synchronize()
+        if is_gpu:
+            torch.cuda.synchronize()
         begin = time.perf_counter()
         x = tokens[at : at + rows].view(settings["batch"], -1)
         y = tokens[at + 1 : at + rows + 1]
@@ -68,10 +71,11 @@ def main():
         optimizer.step()
         optimizer.zero_grad()
         result["host_ms"].append((time.perf_counter() - begin) * 1e3)
-        torch.cuda.synchronize()
+        if is_gpu:
+            torch.cuda.synchronize()
         result["ms"].append((time.perf_counter() - begin) * 1e3)
         result["loss"].append(loss.item())
-    result["allocated"] = torch.cuda.max_memory_allocated()
+    result["allocated"] = torch.cuda.max_memory_allocated() if is_gpu else 0
     print(json.dumps(result), flush=True)
     dist.destroy_process_group()
 
