@@ -113,6 +113,18 @@ def self_tests(machine, tables):
         yield [case.name, *cells, state]
 
 
+def nccl_alone(machine, tables):
+    """NCCL's collectives of one rank, which programs on one GPU have not."""
+    status, output, _ = machine.run("nccl-alone")
+    lines = [json.loads(line) for line in output.splitlines() if line.startswith("{")]
+    for line in lines:
+        if line["problem"]:
+            tables.fail(line["name"], line["problem"])
+    if status and not any(line["problem"] for line in lines):
+        tables.fail("NCCL with one rank", problem(output))
+    yield [len(lines), sum(bool(line["problem"]) for line in lines), "**failed**" if status else "right"]
+
+
 def with_goldens(machine, tables):
     for case in packed(machine):
         case.worst, case.runs = {}, 0
@@ -160,6 +172,8 @@ def check_all(machine, tables, output):
     tables.say(f"# {describe() or 'A GPU that nvidia-smi does not know'}")
     tables.table("Every kind of operation against the CPU: kinds, worst error in parts of the allowed one",
                  ["program", *CLASSES, ""], self_tests(machine, tables))
+    tables.table("Collectives of NCCL with one rank, on a stream and in a graph", ["kinds", "wrong", ""],
+                 nccl_alone(machine, tables))
     tables.table("Largest relative difference from PyTorch's goldens", ["program", "differences", ""],
                  with_goldens(machine, tables))
     sizes = [(case, os.path.join(machine.pack, "programs", case.name, "program.fsdp")) for case in speed_cases("")]

@@ -71,19 +71,21 @@ def linked(file):
 
 
 def build_runtime(build):
-    """fsdp-run and libfsdprt, as they are needed where nothing runs on the CPU."""
+    """libfsdprt, and what is run of it, for where nothing is computed on the CPU."""
     launcher = ["-DCMAKE_CXX_COMPILER_LAUNCHER=ccache"] if shutil.which("ccache") else []
     run("cmake", "-S", os.path.join(ROOT, "runtime"), "-B", build, "-G", "Ninja", "-DFSDPRT_ONEDNN=OFF", *launcher)
-    run("ninja", "-C", build, "fsdp-run")
-    return os.path.join(build, "fsdp-run", "fsdp-run"), os.path.join(build, "libfsdprt.so")
+    run("ninja", "-C", build, "fsdp-run", "nccl-alone")
+    programs = os.path.join(build, "fsdp-run", "fsdp-run"), os.path.join(build, "test-gpu", "nccl-alone")
+    return os.path.join(build, "libfsdprt.so"), programs
 
 
-def pack_runtime(folder, files):
-    """`files`, fsdp-run and libfsdprt, in bin and lib, without symbols."""
-    for file, name in zip(files, ("bin", "lib")):
+def pack_runtime(folder, library, programs):
+    """In lib and bin, without symbols."""
+    for name, files in ("lib", [library]), ("bin", programs):
         place = os.path.join(folder, name)
         os.makedirs(place)
-        run("strip", shutil.copy(file, place))
+        for file in files:
+            run("strip", shutil.copy(file, place))
 
 
 def pack_mpi(folder, libfsdprt):
@@ -134,12 +136,12 @@ def main():
         if not os.path.exists(folder):
             sys.exit("pack: no program has such a name")
         if args.runtime:
-            pack_runtime(folder, [os.path.join(args.runtime, "bin", "fsdp-run"),
-                                  os.path.join(args.runtime, "lib", "libfsdprt.so")])
+            programs = [os.path.join(args.runtime, "bin", name) for name in ("fsdp-run", "nccl-alone")]
+            pack_runtime(folder, os.path.join(args.runtime, "lib", "libfsdprt.so"), programs)
         else:
-            files = build_runtime(os.path.join(work, "build"))
-            pack_runtime(folder, files)
-            pack_mpi(folder, files[1])
+            library, programs = build_runtime(os.path.join(work, "build"))
+            pack_runtime(folder, library, programs)
+            pack_mpi(folder, library)
         partial = args.output + ".partial"
         run("tar", "-cJf", partial, "-C", work, "gpu", env=dict(os.environ, XZ_OPT="-T0 -6"))
         os.replace(partial, args.output)
