@@ -33,7 +33,7 @@ def run_own(machine, case, program, tokens):
     if status:
         return output.strip().splitlines()[-1] if output.strip() else f"exit status {status}"
     steps = [json.loads(line) for line in open(metrics)]
-    row = {key: median([step[key] or 0 for step in steps]) for key in ("step_ms", "mfu", "host_ms")}
+    row = {key: median([step.get(key) or 0 for step in steps]) for key in ("step_ms", "mfu", "host_ms")}
     row.update(memory=memory.most, planned=steps[-1]["planned_peak_bytes"], loss=steps[-1]["loss"])
     return row
 
