@@ -330,7 +330,7 @@ class SaysWhatIsWrong(Gpu):
     def test_libraries(self):
         """Missing, too old, or without what is needed; NCCL only where it moves collectives."""
         names = {"cuda": "libcuda.so.1", "nccl": "libnccl.so.2", "cublasLt": "libcublasLt.so.13"}
-        remedies = {"cuda": "install the NVIDIA driver", "nccl": "install libnccl2", "cublasLt": "install CUDA 12 or 13"}
+        remedies = {"cuda": "install the NVIDIA driver", "nccl": "install libnccl2", "cublasLt": "install the CUDA toolkit"}
         for name, file in names.items():
             with self.subTest(library=name):
                 without = self.libraries(*(other for other in names.values() if other != file))

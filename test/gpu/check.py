@@ -21,7 +21,7 @@ import tempfile
 
 import cases
 from cases import PARITY_CASES, ROOT, ParityCase, parity, speed_cases
-from machine import Machine, describe
+from machine import OUT_OF_TIME, Machine, describe
 from speed import compare
 
 SANITIZED = ["gpt2-adamw-1", "llama-adamw-bf16-1"]
@@ -97,25 +97,35 @@ def of_class(lines, name):
 CLASSES = ("kernel", "product", "attention", "collective", "memory")
 
 
+def in_allowed(line):
+    """An error in parts of the allowed one; no number stands for one that has no size, as of a byte."""
+    if line["error"] is None:
+        return float("inf")
+    return line["error"] / line["allowed"] if line["allowed"] else float("inf") if line["error"] else 0
+
+
 def self_tests(machine, tables):
     """A row a program: of each class how many kinds, and the worst error in parts of the allowed one."""
     for case in packed(machine):
         status, output, lines = case.self_test()
         state = "right"
-        if status or not lines:
+        if status == OUT_OF_TIME:
+            state = "no time left"
+        elif status or not lines:
             state = tables.fail(f"self-test of {case.name}", problem(output))
         cells = []
         for name in CLASSES:
             found = of_class(lines, name)
-            worst = max((line["error"] / line["allowed"] if line["allowed"] else float(line["error"] > 0)
-                         for line in found), default=0)
-            cells.append(f"{len(found)}, {worst:.2f}" if found else "")
+            cells.append(f"{len(found)}, {max(map(in_allowed, found)):.2f}" if found else "")
         yield [case.name, *cells, state]
 
 
 def nccl_alone(machine, tables):
     """NCCL's collectives of one rank, which programs on one GPU have not."""
     status, output, _ = machine.run("nccl-alone")
+    if status == OUT_OF_TIME:
+        yield ["no time left"]
+        return
     lines = [json.loads(line) for line in output.splitlines() if line.startswith("{")]
     for line in lines:
         if line["problem"]:
@@ -127,6 +137,9 @@ def nccl_alone(machine, tables):
 
 def with_goldens(machine, tables):
     for case in packed(machine):
+        if machine.left() <= 0:
+            yield [case.name, "", "no time left"]
+            continue
         case.worst, case.runs = {}, 0
         error, _ = case.run_and_compare(case.entry, case.golden, case.world)
         state = "right" if not error else tables.fail(f"{case.name} beside PyTorch's", error)
@@ -137,7 +150,9 @@ def bandwidths(machine, tables, case, program):
     """Each operation of a program of the size that people train: time, share of a plain copy's bandwidth."""
     metrics = program + ".self-test.jsonl"
     status, output, _ = machine.run("fsdp-run", program, "--self-test", "--metrics", metrics)
-    if status:
+    if status == OUT_OF_TIME:
+        yield ["no time left"]
+    elif status:
         yield [tables.fail(f"self-test of {case.name}", problem(output))]
     for line in read_lines(metrics):
         if line["class"] == "device" or line.get("us") is None:
@@ -161,7 +176,7 @@ def sanitized(machine, tables):
             status, output, seconds = machine.run(
                 tool, "--tool", check, "--error-exitcode", "9", "--target-processes", "all",
                 os.path.join(machine.bin, "fsdp-run"), program, "--data", data, "--weights", weights, "--steps", "2")
-            if status == 124:
+            if status == OUT_OF_TIME:
                 yield [name, check, "no time left"]
                 continue
             state = "nothing found" if status == 0 else tables.fail(f"{check} of {name}", problem(output))

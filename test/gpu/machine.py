@@ -7,6 +7,8 @@ import sys
 import threading
 import time
 
+OUT_OF_TIME = 124  # the exit status of what was stopped, or not begun
+
 
 def library_folders():
     """Folders of cuBLASLt and NCCL where the loader does not look: of PyPI's wheels, of the toolkit."""
@@ -33,12 +35,14 @@ class Machine:
     def run(self, *command, own=True):
         """(exit status, output, seconds) of a command; `own`: one of the pack's."""
         begin = time.monotonic()
+        if self.left() <= 0:
+            return OUT_OF_TIME, "", 0
         try:
             done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                                  errors="replace", timeout=max(self.left(), 1),
+                                  errors="replace", timeout=self.left(),
                                   env=self.environment if own else None)
         except subprocess.TimeoutExpired:
-            return 124, "stopped, there was no time left", time.monotonic() - begin
+            return OUT_OF_TIME, "", time.monotonic() - begin
         return done.returncode, done.stdout, time.monotonic() - begin
 
 
