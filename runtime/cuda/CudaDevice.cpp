@@ -22,7 +22,7 @@ CudaDevice::CudaDevice(std::shared_ptr<Gpu> given, const Manifest &manifest,
       streams(*gpu, patience, progress), times(*gpu, streams, options.trace),
       graphs(*gpu, streams), host(*gpu, streams),
       binder(*gpu, streams, host, words, talk, communicator),
-      arenas(*gpu, options), communicators(manifest.communicators) {}
+      arenas(*gpu), communicators(manifest.communicators) {}
 
 /// What the CPU's device does and this one does not.
 static Status checkOptions(const Device::Options &options) {

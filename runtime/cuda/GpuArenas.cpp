@@ -18,9 +18,23 @@ static Expected<CUdeviceptr> allocatePlain(const Gpu &gpu, int64_t bytes) {
   return address;
 }
 
+/// On all ranks or on none: a communicator on which a call has failed does
+/// nothing more.
+static Status makeWindow(CUdeviceptr address, const ArenaSpec &arena,
+                         NcclGroup &nccl, Control &control) {
+  Status mine = nccl.registerWindow(address, std::max<int64_t>(arena.bytes, 1));
+  Expected<std::string> failed = control.firstFailure(mine);
+  if (!failed.ok() || failed->empty())
+    return failed.status();
+  return failure("arena '", arena.name,
+                 "' cannot be a symmetric window of NCCL (", *failed,
+                 "): NCCL_WIN_ENABLE=0 in the environment goes on without "
+                 "windows, which may be slower");
+}
+
 Expected<CUdeviceptr> GpuArenas::allocate(const ArenaSpec &arena,
                                           NcclGroup *nccl, Control &control) {
-  bool isWindow = nccl && nccl->hasWindows() && !hasFailed;
+  bool isWindow = nccl && nccl->hasWindows();
   int64_t bytes = std::max<int64_t>(arena.bytes, 1);
   auto address = isWindow ? nccl->allocate(bytes) : allocatePlain(gpu, bytes);
   if (!address.ok())
@@ -33,20 +47,4 @@ Expected<CUdeviceptr> GpuArenas::allocate(const ArenaSpec &arena,
   else
     FSDPRT_RETURN_IF_ERROR(makeWindow(*address, arena, *nccl, control));
   return address;
-}
-
-/// On all ranks or on none: memory that is a window of only some is none.
-Status GpuArenas::makeWindow(CUdeviceptr address, const ArenaSpec &arena,
-                             NcclGroup &nccl, Control &control) {
-  Status mine = nccl.registerWindow(address, std::max<int64_t>(arena.bytes, 1));
-  Expected<std::string> failed = control.firstFailure(mine);
-  if (!failed.ok() || failed->empty())
-    return failed.status();
-  hasFailed = true;
-  nccl.deregisterWindows();
-  if (onWarning)
-    onWarning("arena '" + arena.name +
-              "' cannot be a symmetric window of NCCL (" + *failed +
-              "); collectives go on without, which may be slower");
-  return Status();
 }

@@ -12,8 +12,7 @@ namespace fsdprt::cuda {
 /// has the same bytes at the same offsets on every rank.
 class GpuArenas {
 public:
-  GpuArenas(const Gpu &gpu, const Device::Options &options)
-      : gpu(gpu), onWarning(options.onWarning) {}
+  explicit GpuArenas(const Gpu &gpu) : gpu(gpu) {}
   /// What NCCL gave is NCCL's.
   ~GpuArenas();
 
@@ -23,14 +22,9 @@ public:
   bool empty() const { return numArenas == 0; }
 
 private:
-  Status makeWindow(CUdeviceptr address, const ArenaSpec &arena,
-                    NcclGroup &nccl, Control &control);
-
   const Gpu &gpu;
-  const std::function<void(const std::string &)> onWarning;
   std::vector<CUdeviceptr> own;
   int numArenas = 0;
-  bool hasFailed = false; // no more windows
 };
 
 } // namespace fsdprt::cuda

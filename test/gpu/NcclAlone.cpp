@@ -77,7 +77,7 @@ Status Alone::open() {
   if (!group.ok())
     return group.status();
   nccl = std::move(*group);
-  arenas.emplace(*gpu, options);
+  arenas.emplace(*gpu);
   ArenaSpec arena;
   arena.name = "alone";
   arena.bytes = 2 * kBytes;

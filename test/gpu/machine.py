@@ -2,6 +2,7 @@
 
 import glob
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -37,13 +38,15 @@ class Machine:
         begin = time.monotonic()
         if self.left() <= 0:
             return OUT_OF_TIME, "", 0
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
+                                   env=self.environment if own else None, start_new_session=True)
         try:
-            done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                                  errors="replace", timeout=self.left(),
-                                  env=self.environment if own else None)
+            output, _ = process.communicate(timeout=self.left())
         except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)  # with the ranks, which would keep the GPU's memory
+            process.communicate()
             return OUT_OF_TIME, "", time.monotonic() - begin
-        return done.returncode, done.stdout, time.monotonic() - begin
+        return process.returncode, output, time.monotonic() - begin
 
 
 def describe():

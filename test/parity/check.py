@@ -8,10 +8,10 @@ FILE-PATTERN selects entries of fixtures/MANIFEST.json by shell pattern
 ("gpt2/*"). With --device simcuda programs are for GPUs, simulated ones, with
 NCCL's collectives; with --orders N the first N steps of each run are made again
 in other orders of streams, with graphs and without: every loss, gradient norm
-and parameter must have the same bits. A model that is expected to be refused must be refused, with a
-message that has every name and the option of the manifest. Prints one line a
-run and their number; exit status 1 when a run differs by more than the
-tolerance or fails, or when an AdamW golden is missing.
+and parameter must have the same bits. A model that is expected to be refused
+must be refused, with a message that has every name and the option of the
+manifest. Prints one line a run and their number; exit status 1 when a run
+differs by more than the tolerance or fails, or when an AdamW golden is missing.
 """
 import argparse
 import fnmatch

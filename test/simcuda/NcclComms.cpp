@@ -277,6 +277,11 @@ ncclResult_t ncclCommWindowRegister(ncclComm_t comm, void *memory, size_t bytes,
     return refuse(ncclInvalidArgument, call, "the communicator is not ready");
   if (address % NCCL_WIN_REQUIRED_ALIGNMENT)
     return refuse(ncclInvalidArgument, call, "not at a multiple of 4096");
+  const char *enabled = std::getenv("NCCL_WIN_ENABLE");
+  if (enabled && std::strcmp(enabled, "0") == 0) {
+    *window = nullptr;
+    return ncclSuccess;
+  }
   const Allocation *a = simulator().memory.find(address, bytes);
   const auto &own = simulator().ncclMemory;
   if (!a || std::find(own.begin(), own.end(), a->address) == own.end())
