@@ -103,9 +103,14 @@ Status StagedCollective::enqueue(CUstream stream) {
               CU_STREAM_WRITE_VALUE_DEFAULT);
   FSDPRT_CUDA(gpu, cuStreamWaitValue32, stream, isReady.device, round,
               CU_STREAM_WAIT_VALUE_GEQ);
-  for (const Copy &copy : received)
+  for (const Copy &copy : received) {
+    if (gpu.isSimulated()) // the first copy took what was said before
+      gpu.announce(
+          desc.op.name, desc.op.unit,
+          {{copy.device, int64_t(copy.bytes), FSDPRT_ACCESS_WRITE, 0}});
     FSDPRT_CUDA(gpu, cuMemcpyHtoDAsync, copy.device, copy.host, copy.bytes,
                 stream);
+  }
   return thread.enqueue(task);
 }
 

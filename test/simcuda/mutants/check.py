@@ -90,7 +90,7 @@ class Runner:
                 os.remove(file)
         done = subprocess.run(
             [os.path.join(self.args.bin, "fsdp-run"), program, "--data", os.path.join(PARITY, "tokens-131.u16"),
-             "--steps", "3", "--timeout", "20", "--save", save, "--metrics", metrics],
+             "--steps", "3", "--timeout", "20", "--comm", self.args.comm, "--save", save, "--metrics", metrics],
             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, timeout=120,
             env=dict(os.environ, LD_LIBRARY_PATH=os.path.abspath(self.args.simulator), SIMCUDA_ORDERS="0",
                      SIMCUDA_SEED=str(1000 * self.args.seed + self.runs)))
@@ -185,6 +185,7 @@ def main():
     parser.add_argument("--simulator", default="build/test/simcuda", help="folder of the simulated libraries")
     parser.add_argument("--schedules", type=int, default=50, help="rejected mutants of each kind of schedule")
     parser.add_argument("--arguments", type=int, default=20, help="rejected mutants of each kind of argument")
+    parser.add_argument("--comm", default="nccl", choices=["nccl", "mpi"], help="who moves collectives")
     parser.add_argument("--seed", type=int, default=1, help="of all that is random")
     parser.add_argument("--verbose", action="store_true", help="a line of each mutant")
     args = parser.parse_args()
