@@ -227,7 +227,7 @@ class Trains(Gpu):
         return list(ranks.values())
 
     def test_calls_of_the_libraries(self):
-        """As a graph, from the third one on, a step is one call, however many operations it has; else two each."""
+        """As a graph, from the third one on, a step is one call, however many operations it has; else less than three each."""
         for name in "gpt2", "qwen3":
             ir = self.path(f"{name}.mlir")
             program = self.gpu_program(f"{name}.fsdp", "--mesh", "shard=2", "--clip-grad-norm", "1", "--emit-ir", ir,
@@ -240,7 +240,7 @@ class Trains(Gpu):
                 self.assertEqual([b - a for a, b in zip(launches, launches[1:])], [1] * 3)
             shorter, longer = (self.calls(program, "--graph", "off", steps=steps) for steps in (2, 3))
             for few, many in zip(shorter, longer):
-                self.assertLess(len(many) - len(few), 2 * operations)
+                self.assertLess(len(many) - len(few), 3 * operations)
 
     def test_windows(self):
         """Arenas as symmetric windows of NCCL, without (an older NCCL, or when told so): the same bits. Where a
