@@ -52,7 +52,7 @@ ORDERS = [(2, "off"), (3, "on")]
 
 def run(command, **settings):
     """Runs a command; returns its exit status and everything it printed."""
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, stderr=subprocess.STDOUT, timeout=600,
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, stderr=subprocess.STDOUT, timeout=1200,
                           env={**os.environ, **settings})
     return done.returncode, done.stdout
 
@@ -61,10 +61,11 @@ class Checker:
     def __init__(self, args, folder, models=os.path.join(HERE, "fixtures")):
         self.bin, self.comm, self.folder, self.models = args.bin, args.comm, folder, models
         self.compile_args = args.compile_args.split()
-        self.settings, self.orders = {}, args.orders
+        self.settings, self.run_args, self.orders = {}, [], args.orders
         if args.device == "simcuda":
             self.comm = "nccl"
             self.compile_args += ["--target", "cuda", "--gpu-arch", "simulated"]
+            self.run_args = ["--timeout", "600"]  # simulating takes its time
             # test/simcuda tries two orders of threads of each kernel.
             self.settings = {"LD_LIBRARY_PATH": os.path.abspath(os.path.join(args.bin, "../test/simcuda")),
                              "SIMCUDA_ORDERS": "0", "SIMCUDA_SEED": "1"}
@@ -122,7 +123,7 @@ class Checker:
                    os.path.join(self.folder, "program.fsdp"),
                    "--data", os.path.join(HERE, golden["data"]), "--shuffle", "off",
                    "--steps", str(steps or golden["steps"]), "--lr", str(golden["lr"]),
-                   "--metrics", os.path.join(self.folder, metrics), "--check-plan", *flags]
+                   "--metrics", os.path.join(self.folder, metrics), "--check-plan", *self.run_args, *flags]
         if golden.get("labels"):
             command += ["--labels", os.path.join(HERE, golden["labels"])]
         if "weights.safetensors" in entry["weights"] and not entry["weights"].startswith("external"):
