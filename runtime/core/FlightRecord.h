@@ -82,6 +82,9 @@ struct FlightHeader {
   std::atomic<SavedState> saved; // the parameters
   /// The file's name, fit to be printed.
   char savedIn[4096];
+  /// Where ranks meet by NCCL, said by rank 0 if nobody else says it.
+  std::atomic<int32_t> isMeetingKnown;
+  char meeting[128];
 };
 
 class FlightFile {

@@ -4,8 +4,6 @@
 
 #include "cuda/SharedLibrary.h"
 
-#include <cstdlib>
-
 using namespace fsdprt;
 using namespace fsdprt::cuda;
 
@@ -29,15 +27,6 @@ static Status checkVersion(Nccl &nccl, const SharedLibrary &library) {
                    " or later is needed; install a newer libnccl2, or put its "
                    "folder on LD_LIBRARY_PATH");
   return Status();
-}
-
-void Nccl::setEnvironment() {
-  // Connections and their buffers are made with the communicators and not by
-  // the first collectives: whether the arenas still fit is asked in between.
-  ::setenv("NCCL_RUNTIME_CONNECT", "0", /*overwrite=*/0);
-  // Several communicators of one GPU are then launched in the order of the
-  // calls, which is the same on all ranks.
-  ::setenv("NCCL_LAUNCH_ORDER_IMPLICIT", "1", /*overwrite=*/0);
 }
 
 Expected<Nccl> Nccl::load() {

@@ -20,10 +20,6 @@ struct Nccl {
   int version = 0; ///< as ncclGetVersion gives it: 22809 for 2.28.9
   std::string path;
 
-  /// Says in the environment how NCCL is to be, where the user has not: before
-  /// there are threads.
-  static void setEnvironment();
-
   /// Finds the library. Fails if there is none, it is older than 2.26 or lacks
   /// a function that is not optional.
   static Expected<Nccl> load();

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstring>
 #include <thread>
 
 using namespace fsdprt;
@@ -86,8 +87,9 @@ NcclCommunicator::meet(const Meeting &meeting) {
       new NcclCommunicator(std::move(*gpu), std::move(*nccl), meeting));
   if (Status status = made->init(meeting); !status.ok()) {
     (void)made.release(); // NCCL may still try, and wait for its end to be told
-    return failure("ranks cannot meet at ", meeting.address, ": ",
-                   status.message());
+    return failure("ranks cannot meet",
+                   meeting.address.empty() ? "" : " at " + meeting.address,
+                   ": ", status.message());
   }
   FSDPRT_RETURN_IF_ERROR(made->allocate());
   Expected<Gpu::Memory> after = made->gpu->memory();
@@ -106,15 +108,36 @@ Expected<bool> NcclCommunicator::isSettled(const char *call) const {
   return result != ncclInProgress;
 }
 
+/// Of the address in the environment, where rank 0 will listen, every rank has
+/// the same.
+Expected<ncclUniqueId> NcclCommunicator::findId(const Meeting &meeting) const {
+  ncclUniqueId id = {};
+  FlightHeader *header = meeting.flight->header();
+  static_assert(sizeof(id) == sizeof(header->meeting));
+  if (!meeting.address.empty() || self == 0)
+    FSDPRT_RETURN_IF_ERROR(
+        nccl.check("ncclGetUniqueId", nccl.ncclGetUniqueId(&id), nullptr));
+  if (!meeting.address.empty())
+    return id;
+  if (self == 0) {
+    std::memcpy(header->meeting, &id, sizeof(id));
+    header->isMeetingKnown = 1;
+  }
+  for (Wait wait(meeting); !header->isMeetingKnown;)
+    FSDPRT_RETURN_IF_ERROR(wait.pause());
+  std::memcpy(&id, header->meeting, sizeof(id));
+  return id;
+}
+
 Status NcclCommunicator::init(const Meeting &meeting) {
-  ncclUniqueId id = {}; // of the address, where rank 0 will listen
-  FSDPRT_RETURN_IF_ERROR(
-      nccl.check("ncclGetUniqueId", nccl.ncclGetUniqueId(&id), nullptr));
+  Expected<ncclUniqueId> id = findId(meeting);
+  if (!id.ok())
+    return id.status();
   ncclConfig_t config;
   config.blocking = 0;
   config.maxCTAs = 1; // of little data: few connections, and little memory
   ncclResult_t result =
-      nccl.ncclCommInitRankConfig(&comm, numRanks, id, self, &config);
+      nccl.ncclCommInitRankConfig(&comm, numRanks, *id, self, &config);
   FSDPRT_RETURN_IF_ERROR(nccl.check("ncclCommInitRankConfig", result, comm));
   Wait wait(meeting);
   while (true) {

@@ -19,7 +19,9 @@ namespace fsdprt::cuda {
 
 /// Who meets whom.
 struct Meeting {
-  std::string address; ///< what NCCL_COMM_ID is, on all ranks
+  /// What NCCL_COMM_ID is, on all ranks; "": they share a flight record, in
+  /// which rank 0 says it.
+  std::string address;
   int rank = 0, ranks = 1;
   HostPlace place;
   const FlightFile *flight = nullptr; ///< whose ranks are looked at meanwhile
@@ -46,6 +48,7 @@ private:
   NcclCommunicator(std::shared_ptr<Gpu> gpu, Nccl nccl, const Meeting &meeting)
       : gpu(std::move(gpu)), nccl(std::move(nccl)), self(meeting.rank),
         numRanks(meeting.ranks) {}
+  Expected<ncclUniqueId> findId(const Meeting &meeting) const;
   Status init(const Meeting &meeting);
   Status allocate();
   Expected<bool> isSettled(const char *call) const;

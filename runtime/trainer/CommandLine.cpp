@@ -302,14 +302,16 @@ static std::string inOurWords(std::string complaint) {
 
 std::optional<RunOptions> fsdprt::parseCommandLine(int argc, char **argv,
                                                    int &exitCode) {
-  CLI::App app("Trains a program that fsdp-compile made.\n\n"
-               "  fsdp-run -n 2 model.fsdp --data text.txt --tokenizer bytes "
-               "--steps 200 --lr 3e-4\n\n"
-               "Starts the ranks by mpirun; under mpirun, srun or torchrun it is "
-               "one of them. Ranks with a GPU each that MPI does not know meet "
-               "by NCCL, at NCCL_COMM_ID or the port after MASTER_PORT at "
-               "MASTER_ADDR.",
-               "fsdp-run");
+  CLI::App app(
+      "Trains a program that fsdp-compile made.\n\n"
+      "  fsdp-run -n 2 model.fsdp --data text.txt --tokenizer bytes "
+      "--steps 200 --lr 3e-4\n\n"
+      "Starts the ranks by mpirun, or by itself where it is built "
+      "without MPI and they have GPUs; under mpirun, srun or torchrun "
+      "it is one of them. Ranks with a GPU each that MPI does not know "
+      "meet by NCCL, at NCCL_COMM_ID or the port after MASTER_PORT at "
+      "MASTER_ADDR.",
+      "fsdp-run");
   RunOptions options;
   std::string shuffle = "on", traceSteps;
   app.add_option("program", options.program, "folder made by fsdp-compile")

@@ -2,8 +2,10 @@
 
 #include "trainer/Launcher.h"
 
+#include "comm/MpiCommunicator.h"
 #include "core/UniqueName.h"
 #include "trainer/Failure.h"
+#include "trainer/LocalRanks.h"
 #include "trainer/Mpirun.h"
 #include "trainer/Processes.h"
 
@@ -124,9 +126,11 @@ void Watch::checkStart() {
   failedToStart = true;
   std::ostringstream message;
   message << absent << " of " << flight.numSlots() << " did not start within "
-          << startLimit.count()
-          << " s: a rank may have ended in MPI_Init, or memory or processes "
-             "are limited; see --timeout if it only takes this long";
+          << startLimit.count() << " s: "
+          << (hasMpi() ? "a rank may have ended in MPI_Init, or memory"
+                       : "memory")
+          << " or processes are limited; see --timeout if it only takes this "
+             "long";
   reportFailure(&flight, -1, message.str());
   tellToEnd();
 }
@@ -181,9 +185,9 @@ static std::string describeEnd(int status, const FlightFile &flight) {
     return std::string("stopped by a signal (") + ::strsignal(number) + ")" +
            nothing;
   if (WIFSIGNALED(status))
-    return std::string("mpirun was killed by a signal (") +
-           ::strsignal(WTERMSIG(status)) + "), and the ranks ended with it" +
-           nothing;
+    return std::string(hasMpi() ? "mpirun" : "what starts the ranks") +
+           " was killed by a signal (" + ::strsignal(WTERMSIG(status)) +
+           "), and the ranks ended with it" + nothing;
   SignalSafeText culprit;
   if (describeCulprit(flight, -1, /*includeStuck=*/false, culprit) ||
       describeTold(flight, culprit))
@@ -244,7 +248,11 @@ int fsdprt::launchRanks(int ranks, double timeoutSeconds, int argc,
     ::setenv(terminalVariable, "1", 1);
   const std::vector<pid_t> inherited = listChildren();
   adoptOrphans();
-  status = startMpirun(commandFor(ranks, argc, argv), errors[1], *held);
+  auto become = [&] {
+    hasMpi() ? becomeMpirun(commandFor(ranks, argc, argv))
+             : runLocalRanks(ranks, argv);
+  };
+  status = startMpirun(become, errors[1], *held);
   held.reset();
   ::close(errors[1]);
   if (!status.ok()) {

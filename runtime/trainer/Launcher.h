@@ -13,7 +13,8 @@ constexpr const char *terminalVariable = "FSDPRT_TERMINAL";
 /// the check of the input, on a busy host.
 constexpr double leastStartSeconds = 20;
 
-/// Starts this program again under mpirun, once a rank, and waits. If a rank
+/// Starts this program again under mpirun, or by itself in a build without MPI,
+/// once a rank, and waits. If a rank
 /// was killed, names it from its flight record; ranks that did not come up
 /// within `timeoutSeconds` (at least 20) are named too, and ended. A signal
 /// goes to mpirun, which is killed if it has not ended 5 s later. Returns the

@@ -6,7 +6,6 @@
 
 #include "comm/MpiCommunicator.h"
 #include "core/Exceptions.h"
-#include "cuda/Nccl.h"
 #include "trainer/Failure.h"
 #include "trainer/Input.h"
 #include "trainer/Launcher.h"
@@ -65,18 +64,6 @@ static void openStandardFiles() {
     ::close(fd);
 }
 
-static Status withoutMpi(const RunOptions &options, const Manifest &manifest) {
-  std::string other =
-      options.comm == "nccl"
-          ? "torchrun (torchrun --no-python --nproc-per-node " +
-                std::to_string(manifest.worldSize()) +
-                " fsdp-run ...) or srun start processes, which meet by NCCL"
-          : "build it with -DFSDPRT_MPI=ON for processes";
-  return failure("this fsdp-run was built without MPI: it runs ranks in one "
-                 "process, with --comm thread and no launcher; ",
-                 other);
-}
-
 static Status checkRun(const RunOptions &options,
                        const std::optional<RankEnvironment> &environment,
                        const Expected<Manifest> &manifest) {
@@ -99,9 +86,11 @@ static Status checkRun(const RunOptions &options,
                    " of them: leave one of the two away");
   if (meetsByNccl(options, environment))
     return checkRanks(*manifest, environment->world, "started were");
-  if (!hasMpi() && options.comm != "thread" &&
+  if (!hasMpi() && options.comm == "mpi" &&
       (isOneOf || manifest->worldSize() > 1))
-    return withoutMpi(options, *manifest);
+    return failure("this fsdp-run was built without MPI: it runs ranks in one "
+                   "process, with --comm thread and no launcher; build it with "
+                   "-DFSDPRT_MPI=ON for processes");
   return Status();
 }
 
@@ -140,7 +129,6 @@ int fsdprt_main(int argc, char **argv) {
   openStandardFiles();
   prepareNccl();
   makeOpenMpPassive(argv);
-  cuda::Nccl::setEnvironment();
   // A reader of our output that has gone, and a file that may not grow, are
   // errors of the write; they must not end the training.
   std::signal(SIGPIPE, SIG_IGN);

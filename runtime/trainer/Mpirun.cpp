@@ -31,7 +31,7 @@ HeldSignals::HeldSignals() {
   ::sigprocmask(SIG_BLOCK, &held, &before);
 }
 
-[[noreturn]] static void execute(const std::vector<std::string> &command) {
+void fsdprt::becomeMpirun(const std::vector<std::string> &command) {
   std::vector<char *> pointers;
   for (const std::string &word : command)
     pointers.push_back(const_cast<char *>(word.c_str()));
@@ -44,7 +44,7 @@ HeldSignals::HeldSignals() {
   ::_exit(cannotStart);
 }
 
-Status fsdprt::startMpirun(const std::vector<std::string> &command, int errors,
+Status fsdprt::startMpirun(const std::function<void()> &become, int errors,
                            const HeldSignals &held) {
   handleEndingSignals(forwardSignal);
   pid_t self = ::getpid();
@@ -60,7 +60,7 @@ Status fsdprt::startMpirun(const std::vector<std::string> &command, int errors,
     if (::getppid() != self)
       ::_exit(1);
     ::dup2(errors, STDERR_FILENO);
-    execute(command);
+    become();
   }
   launchedProcess = child;
   return Status();

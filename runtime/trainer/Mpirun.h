@@ -6,6 +6,7 @@
 #include "core/Status.h"
 
 #include <csignal>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -26,11 +27,15 @@ private:
   sigset_t before;
 };
 
-/// Runs `command`, its standard error into `errors`, as the one child that
-/// ending signals are passed on to, those that are `held` now too. Should this
-/// process be killed, which nobody can pass on, the child is told to end.
-Status startMpirun(const std::vector<std::string> &command, int errors,
+/// Calls `become`, which does not return, in a child with its standard error
+/// into `errors`: the one that ending signals are passed on to, those that are
+/// `held` now too. Should this process be killed, which nobody can pass on, the
+/// child is told to end.
+Status startMpirun(const std::function<void()> &become, int errors,
                    const HeldSignals &held);
+
+/// Becomes `command`, mpirun and its arguments, or says why it cannot.
+[[noreturn]] void becomeMpirun(const std::vector<std::string> &command);
 
 /// Sends it a signal; nothing once it has been reaped.
 void signalMpirun(int number);

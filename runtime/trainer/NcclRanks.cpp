@@ -1,15 +1,16 @@
 //===- NcclRanks.cpp - Ranks that meet by NCCL ----------------------------===//
 //
-// torchrun, and srun without PMI, start processes and tell each which rank it
-// is; that is all that they do. So NCCL finds the others, at an address that
-// all know, and the ranks of a host find their flight record by a name that
-// follows from what their launcher says.
+// torchrun, srun without PMI, and fsdp-run where there is no mpirun start
+// processes and tell each which rank it is; that is all that they do. So NCCL
+// finds the others, at an address that all know, and the ranks of a host find
+// their flight record by a name that follows from what their launcher says.
 //
 //===----------------------------------------------------------------------===//
 
 #include "cuda/NcclCommunicator.h"
 #include "trainer/Failure.h"
 #include "trainer/Launcher.h"
+#include "trainer/Machine.h"
 #include "trainer/Ranks.h"
 
 #include <algorithm>
@@ -52,6 +53,8 @@ static Status checkHost(const RankEnvironment &environment) {
 /// The record of this host's ranks.
 static Expected<FlightFile> joinFlight(const RankEnvironment &environment,
                                        const std::string &address) {
+  if (const char *given = std::getenv(flightVariable))
+    return FlightFile::open(given);
   int first = environment.rank - environment.local;
   std::string run = environment.start + address + " " + std::to_string(first) +
                     " " + std::to_string(::geteuid());
@@ -85,23 +88,38 @@ static cuda::Meeting meetingOf(const RunOptions &options,
   return meeting;
 }
 
+/// Where ranks meet; nowhere yet where fsdp-run has started them, all here.
+static Expected<std::string> addressFor(const RankEnvironment &environment) {
+  if (std::getenv(flightVariable))
+    return std::string();
+  FSDPRT_RETURN_IF_ERROR(checkHost(environment));
+  return meetingAddress([](const char *name) { return std::getenv(name); });
+}
+
+/// Once all ranks have come, and have the record open.
+static void endMeeting(const cuda::Meeting &meeting) {
+  if (meeting.address.empty())
+    return FlightFile::unlink(std::getenv(flightVariable));
+  forgetAddress();
+  meeting.flight->removeName();
+}
+
 int fsdprt::runNcclRank(const RunOptions &options,
                         const Expected<Manifest> &manifest,
                         const RankEnvironment &environment, Status input) {
-  auto address = meetingAddress([](const char *name) { return getenv(name); });
-  Status status = address.status();
-  if (status.ok())
-    status = checkHost(environment);
-  if (!status.ok())
+  Expected<std::string> address = addressFor(environment);
+  if (!address.ok())
     return failTogether(environment.local == 0,
-                        (input.ok() ? status : input).message());
-  setAddress(*address);
+                        (input.ok() ? address.status() : input).message());
+  if (!address->empty())
+    setAddress(*address);
   auto joined = joinFlight(environment, *address);
   if (!joined.ok())
     return fail((input.ok() ? joined.status() : input).message());
   int rank = environment.rank;
-  FlightFile *flight =
-      installSignalHandlers(std::move(*joined), rank, Speaker::Ranks);
+  bool isOurs = address->empty();
+  FlightFile *flight = installSignalHandlers(
+      std::move(*joined), rank, isOurs ? Speaker::Launcher : Speaker::Ranks);
   comeUp(flight->slotOfRank(rank));
   if (!input.ok())
     giveUp(flight, rank, input);
@@ -109,13 +127,15 @@ int fsdprt::runNcclRank(const RunOptions &options,
   auto communicator = cuda::NcclCommunicator::meet(meeting);
   if (!communicator.ok())
     giveUp(flight, rank, communicator.status());
-  forgetAddress();
-  flight->removeName(); // all have joined
+  endMeeting(meeting);
   RankSetup setup;
   setup.communicator = communicator->get();
   setup.flight = flight;
   setup.place = meeting.place;
   setup.exchanges = exchangesOf(options);
+  // Too few where each is bound to cores of its own: nobody says what all have.
+  setup.threads = threadsPerRank(ownCores(), ownCores(), environment.hostRanks,
+                                 coreQuota());
   setup.terminal = ::isatty(STDOUT_FILENO);
   setup.onFailure = [&](const Status &why) {
     leave(flight, rank, why, MpiEnd::Exit);

@@ -49,6 +49,13 @@ class Gpu(ToolTest):
         # One order a launch is enough: test/simcuda tries two of each kernel.
         return dict(os.environ, LD_LIBRARY_PATH=libraries, SIMCUDA_ORDERS="0", **settings)
 
+    @staticmethod
+    def environment_of(pid):
+        try:
+            return content(f"/proc/{pid}/environ")
+        except OSError:
+            return b""
+
     def gpu_program(self, name, *flags, model=GPT2):
         return self.program(name, *CUDA, *flags, model=model, dims=DIMS)
 
@@ -412,13 +419,6 @@ class SaysWhatIsWrong(Gpu):
         _, errors = child.communicate(timeout=120)
         error = self.assertOneError((child.returncode, "", errors), "rank 1 was killed")
         self.assertRegex(error, r"(in|before|after) operation '.*' .*\(phase 'step', step \d+\)")
-
-    @staticmethod
-    def environment_of(pid):
-        try:
-            return content(f"/proc/{pid}/environ")
-        except OSError:
-            return b""
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import time
 import unittest
 
 from gpu import Gpu
-from harness import BIN, RUN, TOKENS, content, lines_of
+from harness import BIN, RUN, TOKENS, content, execute, lines_of
 from launch import Launch, free_port, srun_variables, torchrun_variables
 
 LEAN = os.path.join(os.path.dirname(BIN), "test", "runtime", "fsdp-run-without-mpi")
@@ -132,16 +132,14 @@ class Fails(Launched):
                             "phase 'step', step ")
 
     def test_a_rank_never_comes(self):
-        for absent in 0, 1:
-            variables = torchrun_variables(2)
-            variables[absent] = None
-            self.assertSaidOnce(self.launch(variables, self.model, "--timeout", "2").wait(), "ranks cannot meet at 127.0.0.1:",
-                                f"rank {absent} of 2 did not start within 20 s", "--timeout")
-        # A rank of a host that is not there.
-        variables = torchrun_variables(2)
-        variables[0]["LOCAL_WORLD_SIZE"] = "1"
-        variables[1] = None
-        self.assertSaidOnce(self.launch(variables, self.model, "--timeout", "2").wait(), "a rank of another host has not come")
+        """Of this host, which is named, or of another one."""
+        first, second, other = torchrun_variables(2), torchrun_variables(2), torchrun_variables(2)
+        first[0] = second[1] = other[1] = None
+        other[0]["LOCAL_WORLD_SIZE"] = "1"
+        launches = [self.launch(variables, self.model, "--timeout", "2") for variables in (first, second, other)]
+        for launch, words in zip(launches, ("rank 0 of 2 did not start within 20 s", "rank 1 of 2 did not start within 20 s",
+                                            "a rank of another host has not come within 20 s")):
+            self.assertSaidOnce(launch.wait(), "ranks cannot meet at 127.0.0.1:", words, "--timeout")
 
     def test_what_ranks_are_told_is_wrong(self):
         for name, value, words in (
@@ -196,8 +194,81 @@ class Fails(Launched):
         for run, words in (RUN, ["torchrun started 2 ranks but MPI sees 1"]), (LEAN, ["was built without MPI"]):
             self.assertSaidOnce(self.launch(torchrun_variables(2), cpu, run=run).wait(), *words)
         self.assertSaidOnce(self.launch(torchrun_variables(2), self.model, "--comm", "mpi", run=LEAN).wait(), "without MPI")
-        self.assertSaidOnce(self.launch([{}], self.model, run=LEAN).wait(), "without MPI",
-                            "torchrun --no-python --nproc-per-node 2 fsdp-run")
+        self.assertSaidOnce(self.launch([{}], cpu, run=LEAN).wait(), "was built without MPI")
+
+
+class Starts(Launched):
+    """fsdp-run itself starts the ranks where there is no MPI."""
+
+    def setUp(self):
+        super().setUp()
+        self.model = self.gpu_program("g.fsdp", "--mesh", "shard=2")
+
+    def test_as_mpirun_does(self):
+        program = self.gpu_program("g4.fsdp", "--mesh", "shard=4")
+        self.assertEqual(self.outcome_of([{}], program, run=LEAN)[1], self.outcome(program)[1])
+        # Whatever a shell has exported.
+        stray = {"RANK": "7", "LOCAL_RANK": "3", "NCCL_COMM_ID": "nowhere:1"}
+        self.assertEqual(self.outcome_of([stray], self.model, "-n", "2", run=LEAN)[1], self.outcome(self.model)[1])
+
+    def ranks(self):
+        """Process numbers, by rank."""
+        found = {}
+        for pid in execute("pgrep", "-f", self.model)[1].split():
+            variables = self.environment_of(pid).split(b"\0")
+            for rank in 0, 1:
+                if f"RANK={rank}".encode() in variables:
+                    found[rank] = int(pid)
+        return found
+
+    def train(self, *flags):
+        """Ranks that have made some steps, until they are stopped."""
+        metrics = self.path(f"m{next(self.count)}.jsonl")
+        launch = self.launch([{}], self.model, "--metrics", metrics, *flags, run=LEAN, steps=100000)
+        deadline = time.monotonic() + 120
+        while not (os.path.exists(metrics) and len(content(metrics)) > 1000):
+            self.assertLess(time.monotonic(), deadline, "no step")
+            time.sleep(0.05)
+        return launch
+
+    def assertGone(self):
+        deadline = time.monotonic() + 30
+        while self.ranks():
+            self.assertLess(time.monotonic(), deadline, "a rank was left")
+            time.sleep(0.1)
+
+    def test_a_rank_is_struck(self):
+        for number, words in ((signal.SIGKILL, "rank 1 was killed "), (signal.SIGTERM, "rank 1 was told to end (SIGTERM) "),
+                              (signal.SIGSTOP, "rank 1 is stopped ")):
+            with self.subTest(number=number):
+                launch = self.train("--timeout", "4" if number == signal.SIGSTOP else "30")
+                os.kill(self.ranks()[1], number)
+                result = launch.wait(timeout=60)
+                self.assertEqual(result[0], [1])
+                self.assertSaidOnce(result, words, "phase 'step', step ")
+                self.assertGone()
+
+    def test_it_is_told_to_end(self):
+        for number, status in (signal.SIGINT, 128 + signal.SIGINT), (signal.SIGTERM, 128 + signal.SIGTERM):
+            launch = self.train()
+            launch.ranks[0].send_signal(number)
+            result = launch.wait(timeout=60)
+            self.assertEqual(result[0], [status])
+            self.assertSaidOnce(result, "stopped by a signal", "nothing was saved")
+            self.assertGone()
+        launch = self.train()
+        launch.ranks[0].kill()
+        launch.wait(timeout=60)
+        self.assertGone()
+
+    def test_it_says_what_is_wrong(self):
+        for flags, settings, words in ((["-n", "3"], {}, "-n asks for 3"), (["--weights", "none"], {}, "'none'"),
+                                       ([], {"SIMCUDA_DEVICES": "0"}, "no GPU"),
+                                       ([], {"SIMCUDA_FAIL_KERNEL": "9"}, " failed: ")):
+            with self.subTest(words=words):
+                result = self.launch([{}], self.model, *flags, run=LEAN, **settings).wait()
+                self.assertEqual(result[0], [1])
+                self.assertSaidOnce(result, words)
 
 
 if __name__ == "__main__":
