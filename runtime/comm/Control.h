@@ -20,8 +20,19 @@ public:
   virtual Status exchange(std::vector<Transfer> transfers) = 0;
   virtual int numRanks() const = 0;
 
-  /// Every rank's `value`, by rank.
-  Expected<std::vector<int64_t>> gatherValues(int64_t value);
+  /// Every rank's plain data, by rank.
+  template <typename T> Expected<std::vector<T>> gather(const T &mine) {
+    T sent = mine; // apart: peers write into the others meanwhile
+    std::vector<T> all(size_t(numRanks()), mine);
+    std::vector<Transfer> transfers(all.size());
+    for (size_t peer = 0; peer < all.size(); ++peer)
+      transfers[peer] = {&sent, &all[peer], sizeof(T)};
+    FSDPRT_RETURN_IF_ERROR(exchange(std::move(transfers)));
+    return all;
+  }
+  Expected<std::vector<int64_t>> gatherValues(int64_t value) {
+    return gather(value);
+  }
 
   /// "" where all ranks have come as far without a failure, else the first
   /// one's, the same on all ranks: "rank 1: out of memory".

@@ -31,6 +31,8 @@ public:
   void setNccl(NcclGroup *group) { nccl = group; }
 
   Status prepare(const fsdprt_gemm_desc &desc);
+  /// Of all that was prepared; null: nothing was.
+  LtProducts *allProducts() const { return products.get(); }
 
   Device::Bound launch(const fsdprt_launch_desc &desc,
                        const Dispatch &operation);

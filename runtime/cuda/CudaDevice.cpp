@@ -3,6 +3,7 @@
 #include "cuda/CudaDevice.h"
 
 #include "core/OperationName.h"
+#include "cuda/Autotune.h"
 
 #include <cstring>
 
@@ -34,14 +35,12 @@ static Status checkOptions(const Device::Options &options) {
 
 /// That no two ranks, which may each see one GPU only, have the same.
 static Status checkDistinct(const Gpu &gpu, Control &control, int rank) {
-  CUuuid mine = gpu.uuid();
-  std::vector<CUuuid> all(size_t(control.numRanks()));
-  std::vector<Transfer> transfers(all.size());
-  for (size_t peer = 0; peer < all.size(); ++peer)
-    transfers[peer] = {&mine, &all[peer], sizeof(CUuuid)};
-  FSDPRT_RETURN_IF_ERROR(control.exchange(std::move(transfers)));
+  auto all = control.gather(gpu.uuid());
+  if (!all.ok())
+    return all.status();
   for (int peer = 0; peer < control.numRanks(); ++peer)
-    if (peer != rank && std::memcmp(&all[peer], &mine, sizeof(mine)) == 0)
+    if (peer != rank &&
+        std::memcmp(&(*all)[peer], &gpu.uuid(), sizeof(CUuuid)) == 0)
       return failure("ranks ", std::min(peer, rank), " and ",
                      std::max(peer, rank), " have the same GPU (", gpu.name(),
                      "): give each its own, or let them share with --comm mpi, "
@@ -105,9 +104,20 @@ CudaDevice::~CudaDevice() {
     nccl->deregisterWindows();
 }
 
+/// While the memory of arenas is still free.
+Status CudaDevice::tune() {
+  if (options.autotune.empty() || !binder.allProducts())
+    return Status();
+  return Autotune(*gpu, streams, *binder.allProducts(), talk,
+                  communicator.rank(), options)
+      .run();
+}
+
 Expected<DeviceAddress> CudaDevice::allocate(const ArenaSpec &arena) {
-  if (arenas.empty())
+  if (arenas.empty()) {
+    FSDPRT_RETURN_IF_ERROR(tune());
     FSDPRT_RETURN_IF_ERROR(memoryUse.checkFits(talk));
+  }
   auto address = arenas.allocate(arena, nccl.get(), talk);
   if (!address.ok())
     return address.status();

@@ -95,6 +95,7 @@ private:
   CudaDevice(std::shared_ptr<Gpu> gpu, const Manifest &manifest,
              Communicator &communicator, Options options);
   Status open(const Manifest &manifest, Exchanges exchanges);
+  Status tune();
   Status checkOthers();
   Status issue(const Dispatch &operation);
   Status put(const Dispatch &operation);

@@ -13,20 +13,6 @@ using namespace fsdprt::cuda;
 // Meeting
 //===----------------------------------------------------------------------===//
 
-/// Rank 0's `value`, on all ranks.
-template <typename T>
-static Status broadcast(Control &control, int rank, T &value) {
-  T mine = value;
-  std::vector<T> received(size_t(control.numRanks()));
-  std::vector<Transfer> transfers(received.size());
-  for (size_t peer = 0; peer < transfers.size(); ++peer)
-    transfers[peer] = {&mine, &received[peer], sizeof(T)};
-  FSDPRT_RETURN_IF_ERROR(control.exchange(std::move(transfers)));
-  if (rank != 0)
-    value = received[0];
-  return Status();
-}
-
 Expected<std::unique_ptr<NcclGroup>>
 NcclGroup::create(Control &control, int rank, int count, Patience &patience) {
   Expected<Nccl> nccl = Nccl::load();
@@ -39,8 +25,10 @@ NcclGroup::create(Control &control, int rank, int count, Patience &patience) {
     if (rank == 0)
       FSDPRT_RETURN_IF_ERROR(group->nccl.check(
           "ncclGetUniqueId", group->nccl.ncclGetUniqueId(&id), nullptr));
-    FSDPRT_RETURN_IF_ERROR(broadcast(control, rank, id));
-    FSDPRT_RETURN_IF_ERROR(group->add(id));
+    auto ids = control.gather(id);
+    if (!ids.ok())
+      return ids.status();
+    FSDPRT_RETURN_IF_ERROR(group->add(ids->front()));
   }
   return group;
 }

@@ -91,6 +91,9 @@ public:
     FlightSlot *slot = nullptr;
     Trace *trace = nullptr; // null: nothing is measured
     bool graphs = true;     // where the device can run a phase as one launch
+    /// File of the fastest algorithms of products, which are measured where it
+    /// has none; "": the library guesses.
+    std::string autotune;
     /// Told what does not go as it should, and goes on.
     std::function<void(const std::string &)> onWarning;
     /// First on each thread of the device: float environment, signal handlers.

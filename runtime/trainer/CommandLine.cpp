@@ -172,6 +172,12 @@ static void addMachineOptions(CLI::App &app, RunOptions &options) {
       ->type_name("WORD")
       ->check(CLI::IsMember({"off", "on"}))
       ->group("Machine");
+  app.add_option("--autotune", options.autotune,
+                 "on GPUs, compute products by the fastest algorithms: those "
+                 "that FILE has for this GPU, driver and library; others are "
+                 "measured, and FILE is written (default: the library guesses)")
+      ->type_name("FILE")
+      ->group("Machine");
   app.add_option("--peak-tflops", options.peakTeraflops,
                  "what a rank's processor could do at best, in 10^12 "
                  "floating-point operations a second: the metric mfu is the "

@@ -14,6 +14,7 @@ struct RunOptions {
   int ranks = 0;            // 0: as many as the program's mesh has
   std::string graph = "on"; // on GPUs: a step is one launch
   std::string comm;         // "": what the program's device wants
+  std::string autotune;     // on GPUs: file; "": nothing is measured
 
   std::string data, tokenizer, labels;
   bool shuffle = true;

@@ -72,6 +72,10 @@ static Status checkRun(const RunOptions &options,
     return failure("--comm nccl exchanges between GPUs, and this program is "
                    "for the CPU; compile it with --target cuda, or use --comm "
                    "mpi");
+  if (!options.autotune.empty() && manifest->target != "cuda")
+    return failure("--autotune measures a GPU's products, and this program is "
+                   "for the CPU; compile it with --target cuda, or leave it "
+                   "out");
   if (std::getenv(flightVariable))
     return Status(); // the launcher has looked
   if (options.ranks)

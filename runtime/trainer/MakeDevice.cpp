@@ -14,6 +14,7 @@ fsdprt_context::MakeDevice fsdprt::deviceOf(const RunOptions &options,
     return CpuDevice::create;
   return [&](Communicator &communicator, Device::Options deviceOptions) {
     deviceOptions.graphs = options.graph == "on";
+    deviceOptions.autotune = options.autotune;
     if (communicator.rank() == 0) // the others would say the same
       deviceOptions.onWarning = reportWarning;
     return cuda::CudaDevice::create(manifest, setup.place, setup.exchanges,

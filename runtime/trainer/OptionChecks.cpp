@@ -121,7 +121,7 @@ static std::string checkNames(const RunOptions &options,
       {"--data", &options.data},       {"--labels", &options.labels},
       {"--weights", &options.weights}, {"--save", &options.save},
       {"--metrics", &options.metrics}, {"--records", &options.records},
-      {"--trace", &options.trace}};
+      {"--trace", &options.trace},     {"--autotune", &options.autotune}};
   for (auto [option, name] : names)
     if (isGiven(option) && name->empty())
       return std::string(option) + " '' names no file: is a variable not set?";

@@ -134,6 +134,8 @@ static std::vector<NamedPath> reportsOf(const RunOptions &options,
     reports.push_back({"--metrics", options.metrics, 0});
   if (!options.trace.empty())
     reports.push_back({"--trace", options.trace, 0});
+  if (!options.autotune.empty())
+    reports.push_back({"--autotune", options.autotune, 0});
   for (int rank = 0; rank < ranks && !options.records.empty(); ++rank)
     reports.push_back(
         {rank == 0 ? "--records" : "--records of rank " + std::to_string(rank),

@@ -176,7 +176,7 @@ void Device::sort(std::vector<OperationRef> &ready) {
 void Device::finish(const OperationRef &operation) {
   operation->done = true;
   operation->work = nullptr;
-  operation->finished = std::chrono::steady_clock::now();
+  operation->finished = std::chrono::steady_clock::now() + pretended;
   operation->after.clear();
   for (Operation *other : operation->next)
     --other->blockers;

@@ -94,6 +94,8 @@ public:
   std::list<fsdprt::cuda::CUevent_st> events;
   Races races;
   uint64_t used = 0; ///< bytes of memory
+  /// That operations say they took, and did not.
+  std::chrono::steady_clock::duration pretended{};
 
   /// Whether an operation that ranks do together is to be done yet.
   bool hasCollectives() const;

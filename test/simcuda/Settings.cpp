@@ -54,6 +54,7 @@ Settings Settings::fromEnvironment() {
   read("SIMCUDA_LIBRARY_MEMORY", s.libraryMemory, s.valid);
   read("SIMCUDA_ORDERS", s.orders, s.valid);
   read("SIMCUDA_DELAY", s.delay, s.valid);
+  read("SIMCUDA_PRODUCT_TIME", s.productTime, s.valid);
   read("SIMCUDA_DRIVER_VERSION", s.driverVersion, s.valid);
   read("SIMCUDA_BLAS_VERSION", s.blasVersion, s.valid);
   read("SIMCUDA_NCCL_VERSION", s.ncclVersion, s.valid);

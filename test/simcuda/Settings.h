@@ -17,7 +17,8 @@ struct Settings {
   int64_t pinned = int64_t(16) << 30;
   bool uninitialized = true;
   int64_t orders = 1;
-  int64_t delay = 0; ///< milliseconds
+  int64_t delay = 0;       ///< milliseconds
+  int64_t productTime = 0; ///< the same
   bool streamWrites = true;
 
   int64_t driverVersion = 13000;
