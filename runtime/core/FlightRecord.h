@@ -175,9 +175,10 @@ private:
 
 /// Looks for the rank of this host that died (its process is gone while it was
 /// running) or, with `includeStuck`, that hangs: it is stopped, or it is the
-/// one furthest behind, whose every operation at work is named. Appends "rank 1 was killed in operation 'all_gather'
-/// of unit 'blocks.0' (phase 'step', step 3)"; false when there is none.
-/// `self` is never blamed. Safe in a signal handler.
+/// one furthest behind, whose every operation at work is named. Appends "rank 1
+/// was killed in operation 'all_gather' of unit 'blocks.0' (phase 'step', step
+/// 3)"; false when there is none. `self` is never blamed. Safe in a signal
+/// handler.
 bool describeCulprit(const FlightFile &file, int self, bool includeStuck,
                      SignalSafeText &text);
 
