@@ -10,8 +10,8 @@
 namespace fsdprt {
 
 /// What the runtime itself exchanges with the other ranks, outside of the
-/// program's communicators: data of the host, while no phase runs. Fails when
-/// a peer is lost or does not answer in time.
+/// program's communicators: data of the host, while streams are idle. Fails
+/// when a peer is lost or does not answer in time.
 class Control {
 public:
   virtual ~Control() = default;
