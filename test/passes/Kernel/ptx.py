@@ -34,6 +34,7 @@ MODELS = [
     (os.path.join(FIXTURES, "gpt2-eager/dynamo18-dyn-raw.onnx"), ["--dim", "batch=2", "--dim", "seq=12"], {}),
     # Ops that planning makes for a GPU, as they are.
     (os.path.join(ROOT, "test/passes/Kernel/attention-rows.mlir"), [], {}),
+    (os.path.join(ROOT, "test/passes/Kernel/ptx-parts.mlir"), [], {}),
 ]
 CLEAN = ["--canonicalize", "--cse"]
 
@@ -49,7 +50,7 @@ def passes(options):
             "--train-build-update=optimizer=adamw weight-decay=0.1 clip-grad-norm=1", "--train-verify",
             f"--fsdp-assign-units=mesh=shard=2{units}", "--fsdp-insert-gathers", "--fsdp-insert-reductions",
             "--fsdp-build-phases", *CLEAN, "--fsdp-verify", "--kernel-sink-casts", "--kernel-form-groups",
-            "--convert-fsdp-to-fsdprt"]
+            "--kernel-split-reductions=least=64", "--kernel-order-gathers", "--convert-fsdp-to-fsdprt"]
 
 
 def find_ptxas():
