@@ -217,7 +217,7 @@ def FsdpRt_GemmOp : FsdpRt_Dispatch<"gemm", (ins
     - (gemm_c2) strides are not negative; rows or columns of A and B, and rows of
       C, have stride 1.
     - (gemm_c3) A, B, C and the residual have the bytes of their elements.
-    - (gemm_c4) A and B are of f32 or bf16, C of the same type or of f32.
+    - (gemm_c4) A and B are of f32, bf16 or f16, C of the same type or of f32.
   }];
 }
 /// A collective of a unit's line, on the communicator of this number. Without `segments` it exchanges whole shards:

@@ -69,11 +69,11 @@ static LogicalResult verifyProblem(GemmOp op) {
 
 LogicalResult GemmOp::verify() {
   Type dtype = getDtype(), cDtype = getCDtype();
-  if (!(dtype.isF32() || dtype.isBF16()) ||
+  if (!(dtype.isF32() || dtype.isBF16() || dtype.isF16()) ||
       !(cDtype == dtype || cDtype.isF32()))
     return emitOpError("multiplies ")
            << dtype << " to " << cDtype
-           << ", expected f32 or bf16, to the same or to f32 (gemm_c4)";
+           << ", expected f32, bf16 or f16, to the same or to f32 (gemm_c4)";
   if (failed(verifyProblem(*this)))
     return failure();
   SmallVector<Accesses> expected = {

@@ -43,8 +43,9 @@ struct FoldAdds : public fsdp::impl::KernelFoldAddsBase<FoldAdds> {
 
   void fold(onnx::MatMulOp matmul) {
     Type element = typeOf(matmul.getLhs()).getElementType();
-    if ((!element.isF32() && !(element.isBF16() && libraryBf16)) ||
-        typeOf(matmul.getY()).getElementType() != element)
+    bool isInLibrary = element.isF32() || (element.isBF16() && libraryBf16) ||
+                       (element.isF16() && libraryF16);
+    if (!isInLibrary || typeOf(matmul.getY()).getElementType() != element)
       return;
     Value y = matmul.getY(), bias, residual;
     SmallVector<Operation *> folded = {matmul};

@@ -57,7 +57,7 @@ bool isCheap(Operation *op) {
              onnx::WhereOp, onnx::ExpandOp>(op);
 }
 
-bool isLibraryCall(Operation *op, bool libraryBf16) {
+bool isLibraryCall(Operation *op, bool libraryBf16, bool libraryF16) {
   if (isa<train::LinearOp>(op))
     return true;
   auto matmul = dyn_cast<onnx::MatMulOp>(op);
@@ -65,16 +65,17 @@ bool isLibraryCall(Operation *op, bool libraryBf16) {
     return false;
   Type element =
       cast<RankedTensorType>(matmul.getLhs().getType()).getElementType();
-  return element.isF32() || (element.isBF16() && libraryBf16);
+  return element.isF32() || (element.isBF16() && libraryBf16) ||
+         (element.isF16() && libraryF16);
 }
 
-bool belongsInKernel(Operation *op, bool libraryBf16) {
+bool belongsInKernel(Operation *op, bool libraryBf16, bool libraryF16) {
   return isa_and_nonnull<onnx::OnnxDialect, train::TrainDialect>(
              op->getDialect()) &&
          isMemoryEffectFree(op) &&
          !isa<onnx::ReshapeOp, onnx::ConstantOp, train::KernelOp,
               train::YieldOp>(op) &&
-         !isLibraryCall(op, libraryBf16);
+         !isLibraryCall(op, libraryBf16, libraryF16);
 }
 
 /// Whether the kernel of `op` holds the constant `value` in itself, rather than
@@ -173,7 +174,7 @@ struct FormGroups : public fsdp::impl::KernelFormGroupsBase<FormGroups> {
     DenseMap<Operation *, size_t> groupOf;
     // Consumers first: a producer then finds the group that holds its users.
     for (Operation &op : llvm::reverse(block)) {
-      if (!belongsInKernel(&op, libraryBf16))
+      if (!belongsInKernel(&op, libraryBf16, libraryF16))
         continue;
       auto target = consumerGroup(&op, barriers, groupOf, groups);
       if (target) {

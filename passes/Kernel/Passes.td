@@ -7,6 +7,9 @@ defvar kernelOutput = Option<"output", "output", "std::string", "\"-\"",
 defvar libraryBf16 = Option<"libraryBf16", "library-bf16", "bool", "true",
                             "whether the GEMM library has products of bf16 on the host">;
 
+defvar libraryF16 = Option<"libraryF16", "library-f16", "bool", "false",
+                           "whether it has products of f16">;
+
 def KernelSinkCasts : Pass<"kernel-sink-casts", "::mlir::ModuleOp"> {
   let summary = "widens values where they are read";
   let description = [{
@@ -32,7 +35,7 @@ def KernelFoldAdds : Pass<"kernel-fold-adds", "::mlir::ModuleOp"> {
     backward, and the library's bits differ from the kernels', which
     `--train-recompute` must repeat.
   }];
-  let options = [libraryBf16];
+  let options = [libraryBf16, libraryF16];
   let statistics = [Statistic<"numFolded", "folded", "products that add">];
   let dependentDialects = ["::fsdp::train::TrainDialect"];
 }
@@ -45,11 +48,11 @@ def KernelFormGroups : Pass<"kernel-form-groups", "::mlir::ModuleOp"> {
     single, elementwise use of the same shape joins its consumer, and so does one
     that only a sum, mean or maximum reads. Nothing is moved across an op with
     side effects and nothing is computed twice. Splat constants are cloned into
-    the kernels that read them. Products in f32 and bf16 stay `onnx.matmul`, for
-    the GEMM library; with `library-bf16=false` those in bf16 become kernels,
-    which compute in f32.
+    the kernels that read them. Products in f32 and bf16, and with `library-f16` in
+    f16, stay `onnx.matmul`, for the GEMM library; with `library-bf16=false`
+    those in bf16 become kernels, which compute in f32.
   }];
-  let options = [libraryBf16];
+  let options = [libraryBf16, libraryF16];
   let statistics = [
     Statistic<"numKernels", "kernels", "kernels formed">,
     Statistic<"numFused", "fused", "ops that joined their consumer">];

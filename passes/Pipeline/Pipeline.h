@@ -20,7 +20,8 @@ struct PipelineOptions {
   std::string memoryLimit;    ///< of a rank, such as "2GiB"; empty: none
   /// As torch names dtypes; empty: those of the model.
   std::string paramDtype, reduceDtype, outputDtype;
-  bool libraryBf16 = true; ///< the host's GEMM library has products in bf16
+  /// Whether the target's GEMM library has products in them.
+  bool libraryBf16 = true, libraryF16 = false;
   /// Of kernels, as Target has it: where a reduction has enough iterations by
   /// itself, so has the gradient of a gather.
   int64_t foldElements = 0;

@@ -24,9 +24,9 @@ def FsdpAssignUnits : Fsdp_ShardPass<"fsdp-assign-units"> {
     ListOption<"units", "units", "std::string",
                "module paths (glob patterns) that are units">,
     Option<"paramDtype", "param-dtype", "std::string", "\"\"",
-           "float32 or bfloat16: what a step gathers f32 parameters in">,
+           "float32, bfloat16 or float16: what a step gathers f32 parameters in">,
     Option<"reduceDtype", "reduce-dtype", "std::string", "\"\"",
-           "float32 or bfloat16: what their gradients are reduced in">,
+           "float32, bfloat16 or float16: what their gradients are reduced in">,
     Option<"placement", "placement", "std::string", "\"flat\"",
            "flat or dim0: how lines are cut">];
   let statistics = [Statistic<"numUnits", "units", "units, root included">];

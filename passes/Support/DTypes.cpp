@@ -14,8 +14,10 @@ FailureOr<FloatType> fsdp::parseTrainingType(Operation *op, StringRef flag,
     return cast<FloatType>(Float32Type::get(context));
   if (name == "bfloat16")
     return cast<FloatType>(BFloat16Type::get(context));
+  if (name == "float16")
+    return cast<FloatType>(Float16Type::get(context));
   return op->emitError() << flag << " '" << name
-                         << "': unknown, expected float32 or bfloat16";
+                         << "': unknown, expected float32, bfloat16 or float16";
 }
 
 int32_t fsdp::dtypeCode(Type type) {

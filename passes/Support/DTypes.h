@@ -6,8 +6,8 @@
 #include "mlir/IR/Operation.h"
 
 namespace fsdp {
-/// The type that `flag` names: float32 or bfloat16 (as in torch), null when
-/// empty; fails with an error on `op`.
+/// The type that `flag` names: float32, bfloat16 or float16 (as in torch), null
+/// when empty; fails with an error on `op`.
 mlir::FailureOr<mlir::FloatType> parseTrainingType(mlir::Operation *op,
                                                    llvm::StringRef flag,
                                                    llvm::StringRef name);

@@ -86,6 +86,8 @@ std::optional<int64_t> CpuTarget::getProductScratchBytes(const GemmShape &gemm,
                                                          Type operand,
                                                          Type result,
                                                          int32_t adds) const {
+  if (operand.isF16() || result.isF16())
+    return std::nullopt;
   fsdprt_gemm_desc desc = {};
   desc.dtype = productDtype(operand);
   desc.adds = adds;

@@ -77,7 +77,7 @@ public:
   }
 
   bool hasProductsOf(Type type, StringRef) const override {
-    return type.isF32() || type.isBF16();
+    return type.isF32() || type.isBF16() || type.isF16();
   }
   std::optional<int64_t> getProductScratchBytes(const GemmShape &gemm, Type,
                                                 Type, int32_t) const override {

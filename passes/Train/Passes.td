@@ -88,7 +88,7 @@ def TrainFormGelu : Pass<"train-form-gelu", "::mlir::ModuleOp"> {
 def TrainMixedPrecision : Pass<"train-mixed-precision", "::mlir::ModuleOp"> {
   let summary = "computes the model in the parameters' compute type";
   let description = [{
-    With `param-dtype=bfloat16` every f32 parameter is cast as it is read (the
+    With `param-dtype=bfloat16`, or float16 in its place below, every f32 parameter is cast as it is read (the
     sharding stage gathers it in that type instead), and what is computed from
     parameters is stored in bf16, as under FSDP2's MixedPrecisionPolicy:
     products, attention, moved and looked-up data are stated in bf16, as are
@@ -101,9 +101,9 @@ def TrainMixedPrecision : Pass<"train-mixed-precision", "::mlir::ModuleOp"> {
   }];
   let options = [
     Option<"paramDtype", "param-dtype", "std::string", "\"\"",
-           "float32 or bfloat16; empty: as the model has them">,
+           "float32, bfloat16 or float16; empty: as the model has them">,
     Option<"outputDtype", "output-dtype", "std::string", "\"\"",
-           "float32 or bfloat16: what the root unit hands to the loss">,
+           "float32, bfloat16 or float16: what the root unit hands to the loss">,
     ListOption<"units", "units", "std::string",
                "module paths (glob patterns) that are units">];
   let statistics = [Statistic<"numCasts", "casts", "values cast">];

@@ -39,13 +39,18 @@ struct WidenGradients
       return signalPassFailure();
     for (auto gradient : func.getBody().front().getOps<train::GradientOp>()) {
       auto cast = gradient.getGrad().getDefiningOp<onnx::CastOp>();
-      if (!cast || !getElementTypeOrSelf(cast.getX()).isBF16() ||
+      if (!cast || !isHalf(cast.getX()) ||
           !getElementTypeOrSelf(cast.getY()).isF32() || !canWiden(cast.getX()))
         continue;
       cast.getY().replaceAllUsesWith(widened(cast.getX(), cast));
       cast.erase();
       ++numWidened;
     }
+  }
+
+  static bool isHalf(Value value) {
+    Type type = getElementTypeOrSelf(value);
+    return type.isBF16() || type.isF16();
   }
 
   static bool isPassedOn(Operation *op) {

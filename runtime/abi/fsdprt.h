@@ -119,7 +119,7 @@ enum { FSDPRT_GEMM_BIAS = 1, FSDPRT_GEMM_RESIDUAL = 2 };
 
 typedef struct {
   fsdprt_op op;
-  int32_t dtype;   /* of A and B: FSDPRT_F32 or FSDPRT_BF16 */
+  int32_t dtype;   /* of A and B: FSDPRT_F32, _BF16 or, on CUDA, _F16 */
   int32_t c_dtype; /* of C: the same, or FSDPRT_F32 */
   int32_t accumulate;
   int32_t adds;      /* FSDPRT_GEMM_... */

@@ -85,6 +85,9 @@ static Status noSuchProduct(const fsdprt_gemm_desc &desc,
 Expected<Product>
 GemmLibrary::Implementation::create(const fsdprt_gemm_desc &desc,
                                     int64_t scratchBytes) try {
+  if (desc.dtype == FSDPRT_F16)
+    return failure("products of f16 are computed on GPUs only, on CPUs in f32 "
+                   "and bf16");
   GemmProblem problem = describeGemm(desc);
   std::vector<int> threads; // most first
   for (int t = threadsFor(desc, numThreads); t; t /= 2)

@@ -41,9 +41,10 @@ Status fsdprt::checkGemm(const fsdprt_gemm_desc &desc) {
   if (desc.op.num_args != needed && desc.op.num_args != needed + 1)
     return failure("expected ", needed, " or ", needed + 1, " arguments, got ",
                    desc.op.num_args);
-  if (desc.dtype != FSDPRT_F32 && desc.dtype != FSDPRT_BF16)
+  if (desc.dtype != FSDPRT_F32 && desc.dtype != FSDPRT_BF16 &&
+      desc.dtype != FSDPRT_F16)
     return failure("dtype number ", desc.dtype,
-                   " has no library GEMM, expected f32 or bf16");
+                   " has no library GEMM, expected f32, bf16 or f16");
   if (desc.c_dtype != desc.dtype && desc.c_dtype != FSDPRT_F32)
     return failure("dtype number ", desc.c_dtype,
                    " of the result: expected that of the operands, or f32");

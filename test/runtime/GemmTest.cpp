@@ -374,6 +374,10 @@ TEST(Gemm, PreparesBeforeThereAreOperands) {
   p.desc.k = 66;
   EXPECT_THAT(GemmLibrary(1).prepare(p.desc).message(),
               HasSubstr("matrix A reaches over"));
+  p.desc.k = 65;
+  p.desc.dtype = p.desc.c_dtype = FSDPRT_F16;
+  EXPECT_THAT(GemmLibrary(1).prepare(p.desc).message(),
+              HasSubstr("products of f16 are computed on GPUs only"));
 }
 
 /// Tests that a plan with too little scratch for this host's library, as one

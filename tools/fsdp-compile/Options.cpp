@@ -88,7 +88,8 @@ cl::opt<std::string> placement(
 
 cl::opt<std::string> paramDtype(
     "param-dtype",
-    cl::desc("What a step gathers and computes in: float32 or bfloat16; "
+    cl::desc("What a step gathers and computes in: float32, bfloat16, or on "
+             "GPUs float16, whose gradients are not scaled against underflow; "
              "shards and optimizer states stay float32 (default: the model's)"),
     cl::value_desc("dtype"), cl::cat(shardOptions));
 cl::opt<std::string>
@@ -96,11 +97,12 @@ cl::opt<std::string>
                 cl::desc("What gradients are summed over the ranks in: float32 "
                          "or bfloat16 (default float32)"),
                 cl::value_desc("dtype"), cl::cat(shardOptions));
-cl::opt<std::string>
-    outputDtype("output-dtype",
-                cl::desc("What the loss reads the logits in: float32 or "
-                         "bfloat16, with --param-dtype (default: the same)"),
-                cl::value_desc("dtype"), cl::cat(shardOptions));
+cl::opt<std::string> outputDtype(
+    "output-dtype",
+    cl::desc("What the loss reads the logits in: float32 or "
+             "bfloat16 or float16, with --param-dtype (default: the "
+             "same)"),
+    cl::value_desc("dtype"), cl::cat(shardOptions));
 
 cl::list<std::string> prefetchForward(
     "prefetch-forward",
@@ -215,9 +217,9 @@ std::string checkChoices() {
                    {&target, {"cpu", "cuda"}},
                    {&gpuArch, getGpuArchs()},
                    {&matmulPrecision, {"highest", "high"}},
-                   {&paramDtype, {"float32", "bfloat16"}},
+                   {&paramDtype, {"float32", "bfloat16", "float16"}},
                    {&reduceDtype, {"float32", "bfloat16"}},
-                   {&outputDtype, {"float32", "bfloat16"}}};
+                   {&outputDtype, {"float32", "bfloat16", "float16"}}};
   for (const auto &[option, known] : choices) {
     const std::string &given = option->getValue();
     if (!given.empty() && !llvm::is_contained(known, given))
@@ -257,6 +259,12 @@ std::string checkTarget() {
   for (auto *option : {&gpuArch, &matmulPrecision})
     if (target != "cuda" && option->getNumOccurrences())
       return ("--" + option->ArgStr + " is for --target cuda").str();
+  for (auto *option : {&paramDtype, &outputDtype})
+    if (target != "cuda" && *option == "float16")
+      return ("--" + option->ArgStr +
+              " float16 is for --target cuda; CPUs have "
+              "float32 and bfloat16")
+          .str();
   bool isPlan = llvm::StringRef(modelPath).ends_with(".mlir");
   if (ptxas.getNumOccurrences() && !isPlan && target != "cuda")
     return "--ptxas is for --target cuda";

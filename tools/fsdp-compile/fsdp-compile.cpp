@@ -55,12 +55,14 @@ private:
 };
 
 /// Asks the target how large reductions are cut, and whether its library has
-/// products in bf16; says what it costs where it has not.
+/// products in half precision; says what it costs where it has none in bf16.
 LogicalResult askTarget(ModuleOp module, CompileOptions &options) {
   FailureOr<std::unique_ptr<Target>> target = getTarget(module);
   if (failed(target))
     return failure();
   options.pipeline.foldElements = (*target)->getFoldElements();
+  options.pipeline.libraryF16 = (*target)->hasProductsOf(
+      Float16Type::get(module.getContext()), options.program.cpu);
   options.pipeline.libraryBf16 = (*target)->hasProductsOf(
       BFloat16Type::get(module.getContext()), options.program.cpu);
   if (!options.pipeline.libraryBf16 &&

@@ -501,9 +501,9 @@ fsdprt.phase @step runs "step" {
 
 // -----
 
-// Tests that products are of f32 or bf16 (gemm_c4).
+// Tests that products are of f32, bf16 or f16 (gemm_c4).
 fsdprt.phase @step runs "step" {
-  // expected-error @+1 {{multiplies 'f64' to 'f64', expected f32 or bf16, to the same or to f32 (gemm_c4)}}
+  // expected-error @+1 {{multiplies 'f64' to 'f64', expected f32, bf16 or f16, to the same or to f32 (gemm_c4)}}
   %e = fsdprt.gemm "product" f64 to f64 accumulate false 4 x 4 x 4 batch [] strides [4, 1] [4, 1] [4, 1] on compute [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<read 3 [0 : 64]>, #fsdprt.arg<write 1 [0 : 64]>] unit "" scope ""
 }
 
@@ -511,7 +511,7 @@ fsdprt.phase @step runs "step" {
 
 // Tests that products are not narrower than their operands (gemm_c4).
 fsdprt.phase @step runs "step" {
-  // expected-error @+1 {{multiplies 'f32' to 'bf16', expected f32 or bf16, to the same or to f32 (gemm_c4)}}
+  // expected-error @+1 {{multiplies 'f32' to 'bf16', expected f32, bf16 or f16, to the same or to f32 (gemm_c4)}}
   %e = fsdprt.gemm "product" f32 to bf16 accumulate false 4 x 4 x 4 batch [] strides [4, 1] [4, 1] [4, 1] on compute [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<read 3 [0 : 64]>, #fsdprt.arg<write 1 [0 : 64]>] unit "" scope ""
 }
 

@@ -1,5 +1,6 @@
 // RUN: fsdp-opt %s --split-input-file --kernel-form-groups --verify-diagnostics | FileCheck %s
 // RUN: fsdp-opt %s --split-input-file --kernel-form-groups=library-bf16=false --verify-diagnostics | FileCheck %s --check-prefix=GENERATED
+// RUN: fsdp-opt %s --split-input-file --kernel-form-groups=library-f16=true --verify-diagnostics | FileCheck %s --check-prefix=F16
 
 // Tests that a chain of elementwise ops is one kernel at the place of its last
 // op, with the scope of that op, through broadcasting operands.
@@ -363,4 +364,16 @@ func.func @sum_of_expanded(%x: tensor<4x1xf32>) -> tensor<4xf32> {
   %e = onnx.expand %x : tensor<4x1xf32> -> tensor<4x512xf32>
   %r = onnx.reduce_sum %e [1] keepdims false : tensor<4x512xf32> -> tensor<4xf32>
   return %r : tensor<4xf32>
+}
+
+// -----
+
+// Tests that a product of f16 is the library's where that has it.
+// CHECK-LABEL: func @product_of_f16
+// CHECK:         train.kernel "matmul"
+// F16-LABEL: func @product_of_f16
+// F16-NEXT:    onnx.matmul
+func.func @product_of_f16(%x: tensor<4x8xf16>, %w: tensor<8x3xf16>) -> tensor<4x3xf16> {
+  %y = onnx.matmul %x, %w : tensor<4x8xf16>, tensor<8x3xf16> -> tensor<4x3xf16>
+  return %y : tensor<4x3xf16>
 }

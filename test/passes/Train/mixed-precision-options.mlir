@@ -4,8 +4,8 @@
 // RUN: fsdp-opt %s --train-mixed-precision | FileCheck %s --check-prefix=SAME
 
 // Tests that an unknown type is refused, and that f32 and nothing change nothing.
-// CHECK: error: --param-dtype 'fp16': unknown, expected float32 or bfloat16
-// REDUCE: error: --reduce-dtype 'half': unknown, expected float32 or bfloat16
+// CHECK: error: --param-dtype 'fp16': unknown, expected float32, bfloat16 or float16
+// REDUCE: error: --reduce-dtype 'half': unknown, expected float32, bfloat16 or float16
 // SAME-NOT: onnx.cast
 onnx.parameter @p : tensor<2x4xf32>
 func.func @step() -> tensor<2x4xf32> {
