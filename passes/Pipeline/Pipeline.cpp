@@ -113,8 +113,10 @@ void fsdp::buildPipeline(OpPassManager &manager,
   addShardStage(manager, options);
   addScheduleStage(manager, options);
   manager.addPass(createKernelSinkCasts());
-  manager.addPass(createKernelFoldAdds({options.libraryBf16, options.libraryF16}));
-  manager.addPass(createKernelFormGroups({options.libraryBf16, options.libraryF16}));
+  manager.addPass(
+      createKernelFoldAdds({options.libraryBf16, options.libraryF16}));
+  manager.addPass(
+      createKernelFormGroups({options.libraryBf16, options.libraryF16}));
   if (options.foldElements) {
     manager.addPass(createKernelSplitReductions({options.foldElements}));
     manager.addPass(createKernelOrderGathers());

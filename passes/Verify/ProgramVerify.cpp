@@ -21,9 +21,9 @@ struct ProgramVerify : public fsdp::impl::ProgramVerifyBase<ProgramVerify> {
   void runOnOperation() override {
     if (failed(verifyPhases()) || failed(verifyRoles()) ||
         failed(verifyKernels()) || failed(verifyAlignment()) ||
-        failed(verifyLines()) ||
-        failed(verifyArenas()) || failed(verifyParameters()) ||
-        failed(verifyCommunicators()) || failed(verifyScratch()))
+        failed(verifyLines()) || failed(verifyArenas()) ||
+        failed(verifyParameters()) || failed(verifyCommunicators()) ||
+        failed(verifyScratch()))
       signalPassFailure();
   }
 

@@ -22,8 +22,8 @@ CudaDevice::CudaDevice(std::shared_ptr<Gpu> given, const Manifest &manifest,
       words(*gpu), progress(*gpu, words, options.slot),
       streams(*gpu, patience, progress), times(*gpu, streams, options.trace),
       graphs(*gpu, streams), host(*gpu, streams),
-      binder(*gpu, streams, host, words, talk, communicator),
-      arenas(*gpu), communicators(manifest.communicators) {}
+      binder(*gpu, streams, host, words, talk, communicator), arenas(*gpu),
+      communicators(manifest.communicators) {}
 
 /// What the CPU's device does and this one does not.
 static Status checkOptions(const Device::Options &options) {

@@ -237,11 +237,10 @@ void Device::seen(const OperationRef &operation) {
 }
 
 bool Device::hasCollectives() const {
-  return queuedCalls > 0 ||
-         std::any_of(pending.begin(), pending.end(),
-                     [](const OperationRef &operation) {
-                       return operation->task->isCollective;
-                     });
+  return queuedCalls > 0 || std::any_of(pending.begin(), pending.end(),
+                                        [](const OperationRef &operation) {
+                                          return operation->task->isCollective;
+                                        });
 }
 
 void Device::fail(CUresult result) {

@@ -64,9 +64,10 @@ static ncclResult_t check(Communicator &comm, const Call &call) {
   if (!buffersFit(comm, call))
     return refuse(ncclInvalidArgument, name, "the buffers overlap");
   if (!isIssuer(*comm.device))
-    return refuse(ncclInvalidUsage, name,
-                  "another thread has issued collectives of the device that are "
-                  "not done");
+    return refuse(
+        ncclInvalidUsage, name,
+        "another thread has issued collectives of the device that are "
+        "not done");
   if (comm.stream && comm.stream != call.stream)
     return refuse(ncclInvalidUsage, name,
                   "the communicator's operations before are on " +
