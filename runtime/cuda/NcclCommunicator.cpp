@@ -91,7 +91,10 @@ NcclCommunicator::meet(const Meeting &meeting) {
                    meeting.address.empty() ? "" : " at " + meeting.address,
                    ": ", status.message());
   }
-  FSDPRT_RETURN_IF_ERROR(made->allocate());
+  if (Status status = made->allocate(); !status.ok()) {
+    (void)made.release(); // the others hear of it before it ends
+    return status;
+  }
   Expected<Gpu::Memory> after = made->gpu->memory();
   if (!after.ok())
     return after.status();
@@ -149,7 +152,7 @@ Status NcclCommunicator::init(const Meeting &meeting) {
 }
 
 Status NcclCommunicator::allocate() {
-  constexpr int64_t usual = 64 << 10, mostOfAll = 4 << 20;
+  constexpr int64_t usual = 1 << 20, mostOfAll = 16 << 20;
   roundBytes = std::max(GatheredExchange::leastRoundBytes(numRanks),
                         std::min(usual, mostOfAll / numRanks));
   for (auto [memory, onGpu, bytes] :
@@ -213,22 +216,41 @@ Status NcclCommunicator::beginRound() {
                     comm);
 }
 
+/// Whether the round at work has ended.
+Expected<bool> NcclCommunicator::isGathered() {
+  Expected<bool> settled = isSettled("ncclAllGather");
+  if (!settled.ok() || !*settled)
+    return settled;
+  if (!isTaken)
+    FSDPRT_CUDA(*gpu, cuMemcpyDtoHAsync, gathered.data(), gatheredOnGpu,
+                size_t(count * numRanks), stream());
+  isTaken = true;
+  CUresult result = gpu->api().cuStreamQuery(stream());
+  if (result == CUDA_ERROR_NOT_READY)
+    return false;
+  FSDPRT_RETURN_IF_ERROR(gpu->check("an exchange of the ranks", result));
+  return true;
+}
+
+/// Stays with an exchange as long as its rounds come to an end: thousands of
+/// them are one step forward to whoever watches for a rank that is stuck.
 Expected<bool> NcclCommunicator::test(int) {
+  constexpr std::chrono::milliseconds patience{100};
   FSDPRT_RETURN_IF_ERROR(gpu->use());
+  auto begin = Clock::now();
   while (count > 0) {
-    Expected<bool> settled = isSettled("ncclAllGather");
-    if (!settled.ok() || !*settled)
-      return settled;
-    if (!isTaken)
-      FSDPRT_CUDA(*gpu, cuMemcpyDtoHAsync, gathered.data(), gatheredOnGpu,
-                  size_t(count * numRanks), stream());
-    isTaken = true;
-    CUresult result = gpu->api().cuStreamQuery(stream());
-    if (result == CUDA_ERROR_NOT_READY)
+    Expected<bool> ended = isGathered();
+    if (!ended.ok())
+      return ended;
+    if (*ended) {
+      FSDPRT_RETURN_IF_ERROR(exchange.take(gathered.data()));
+      FSDPRT_RETURN_IF_ERROR(beginRound());
+      begin = Clock::now();
+    } else if (Clock::now() - begin > patience) {
       return false;
-    FSDPRT_RETURN_IF_ERROR(gpu->check("an exchange of the ranks", result));
-    FSDPRT_RETURN_IF_ERROR(exchange.take(gathered.data()));
-    FSDPRT_RETURN_IF_ERROR(beginRound());
+    } else {
+      std::this_thread::sleep_for(std::chrono::microseconds(20));
+    }
   }
   return true;
 }

@@ -54,6 +54,7 @@ private:
   Expected<bool> isSettled(const char *call) const;
   CUstream stream() const { return gpu->stream(FSDPRT_STREAM_COPY); }
   Status beginRound();
+  Expected<bool> isGathered();
 
   const std::shared_ptr<Gpu> gpu;
   const Nccl nccl;

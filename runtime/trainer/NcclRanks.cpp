@@ -22,10 +22,11 @@ using namespace fsdprt;
 
 /// NCCL would make every communicator at NCCL_COMM_ID; the ranks' own is the
 /// only one there. The environment holds the text itself, so that the name can
-/// be made another one while NCCL's threads read others.
+/// be made another one while NCCL's threads read others; so it stays to the
+/// end.
 static std::string &addressVariable() {
-  static std::string text;
-  return text;
+  static auto *text = new std::string;
+  return *text;
 }
 
 static void setAddress(const std::string &address) {
@@ -37,17 +38,23 @@ static void forgetAddress() {
   __atomic_store_n(addressVariable().data(), '_', __ATOMIC_RELAXED);
 }
 
+/// What says which rank of the host one is, and how many there are.
+static const char *hostVariables(const std::string &launcher) {
+  if (launcher == "srun")
+    return "SLURM_LOCALID, SLURM_NODEID and SLURM_STEP_TASKS_PER_NODE";
+  if (launcher == "mpirun")
+    return "OMPI_COMM_WORLD_LOCAL_RANK and OMPI_COMM_WORLD_LOCAL_SIZE";
+  return launcher == "torchrun" ? "LOCAL_RANK and LOCAL_WORLD_SIZE"
+                                : "MPI_LOCALRANKID and MPI_LOCALNRANKS";
+}
+
 static Status checkHost(const RankEnvironment &environment) {
   if (environment.local < environment.hostRanks)
     return Status();
   return failure(environment.launcher,
                  " does not say which of how many ranks of this host rank ",
                  environment.rank, " is; ranks that meet without MPI need ",
-                 environment.launcher == "srun"
-                     ? "SLURM_LOCALID, SLURM_NODEID and "
-                       "SLURM_STEP_TASKS_PER_NODE"
-                     : "LOCAL_RANK and LOCAL_WORLD_SIZE",
-                 " in the environment");
+                 hostVariables(environment.launcher), " in the environment");
 }
 
 /// The record of this host's ranks.
@@ -55,12 +62,12 @@ static Expected<FlightFile> joinFlight(const RankEnvironment &environment,
                                        const std::string &address) {
   if (const char *given = std::getenv(flightVariable))
     return FlightFile::open(given);
-  int first = environment.rank - environment.local;
-  std::string run = environment.start + address + " " + std::to_string(first) +
-                    " " + std::to_string(::geteuid());
+  std::string run =
+      environment.start + address + " " + std::to_string(::geteuid());
   return FlightFile::join("/fsdprt-" +
                               std::to_string(std::hash<std::string>()(run)),
-                          first, environment.hostRanks, environment.local);
+                          environment.rank - environment.local,
+                          environment.hostRanks, environment.local);
 }
 
 /// Ranks that come a little later find that it has been said as long as the one

@@ -38,8 +38,9 @@ static std::optional<RankEnvironment> read(const GetEnvironment &get,
   read.world = *world;
   read.local = number(get(names.local)).value_or(0);
   read.hostRanks = number(get(names.hostRanks)).value_or(0);
-  for (const char *name : {"TORCHELASTIC_RUN_ID", "TORCHELASTIC_RESTART_COUNT",
-                           "SLURM_JOB_ID", "SLURM_STEP_ID"})
+  for (const char *name :
+       {"TORCHELASTIC_RUN_ID", "TORCHELASTIC_RESTART_COUNT", "GROUP_RANK",
+        "SLURM_JOB_ID", "SLURM_STEP_ID", "SLURM_STEPID"})
     if (const char *value = get(name))
       read.start += std::string(value) + " ";
   return read;

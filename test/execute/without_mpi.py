@@ -28,12 +28,12 @@ class Launched(Gpu):
         return Launch([run, program, "--data", TOKENS, "--steps", str(steps), *flags], variables,
                       self.environment(**settings), watched)
 
-    def outcome_of(self, variables, program, *flags, run=RUN, **settings):
+    def outcome_of(self, variables, program, *flags, run=RUN, steps=3, **settings):
         """As outcome() of ranks that are started by somebody else."""
         number = next(self.count)
         metrics, save = self.path(f"m{number}.jsonl"), self.path(f"s{number}.st")
         statuses, output, errors = self.launch(variables, program, "--check-plan", "--metrics", metrics, "--save", save,
-                                               *flags, run=run, **settings).wait()
+                                               *flags, run=run, steps=steps, **settings).wait()
         self.assertEqual((statuses, errors), ([0] * len(variables), ""))
         self.assertIn("records match the memory plan", output)
         self.assertEqual(output.count("saved "), 1)
@@ -88,17 +88,17 @@ class Trains(Launched):
         program = self.gpu_program("g.fsdp", "--mesh", "shard=2")
         lines, _ = self.outcome_of(torchrun_variables(2), program, SIMCUDA_LIBRARY_MEMORY="1000000")
         # cuBLASLt's handle, three communicators of the program's and the ranks' own, which has buffers too.
-        buffers = 3 * (64 << 10)
+        buffers = 3 * (1 << 20)
         for line in lines:
             self.assertEqual(line["library_bytes"], 5 * 1000000 + buffers)
 
     def test_trace(self):
         """What ranks send to the first one is longer than a round of theirs."""
         program, trace = self.gpu_program("g.fsdp", "--mesh", "shard=2"), self.path("t.json")
-        self.outcome_of(torchrun_variables(2), program, "--trace", trace)
+        self.outcome_of(torchrun_variables(2), program, "--trace", trace, "--trace-steps", "1:60", steps=60)
         with open(trace) as file:
             events = [e for e in json.load(file)["traceEvents"] if e.get("cat") == "dispatch"]
-        self.assertGreater(os.path.getsize(trace), 2 * (64 << 10))
+        self.assertGreater(os.path.getsize(trace), 2 * (1 << 20))
         numbers = [[(e["name"], e["args"]["index"]) for e in events if e["pid"] == rank] for rank in (0, 1)]
         self.assertEqual(sorted(numbers[0]), sorted(numbers[1]))
         self.assertTrue(numbers[0])
@@ -161,6 +161,12 @@ class Fails(Launched):
         for own in variables:
             del own["SLURM_STEP_TASKS_PER_NODE"]
         self.assertSaidOnce(self.launch(variables, self.model).wait(), "srun does not say", "SLURM_STEP_TASKS_PER_NODE")
+
+    def test_ranks_of_a_host_are_not_consecutive(self):
+        variables = srun_variables(2)
+        for own in variables:
+            own["SLURM_LOCALID"] = str(1 - int(own["SLURM_PROCID"]))
+        self.assertSaidOnce(self.launch(variables, self.model).wait(), "must be consecutive (srun --distribution=block)")
 
     def test_input_that_is_wrong(self):
         """Of all ranks, or of one of them."""
