@@ -340,13 +340,13 @@ Expected<double> SelfTestDevice::copySpeed() {
   if (!work.ok())
     return work.status();
   dispatch.work = std::move(*work);
-  double least_seconds = 0;
+  double fastest = 0;
   for (int i = 0; i < kRuns; ++i) {
     Expected<double> seconds = secondsOf(dispatch);
     if (!seconds.ok())
       return seconds.status();
-    if (i == 0 || *seconds < least_seconds)
-      least_seconds = *seconds;
+    if (i == 0 || *seconds < fastest)
+      fastest = *seconds;
   }
-  return least_seconds > 0 ? 2 * double(bytes) / least_seconds : 0.0;
+  return fastest > 0 ? 2 * double(bytes) / fastest : 0.0;
 }
