@@ -1,6 +1,7 @@
 //===- Options.cpp - fsdp-compile's command line --------------------------===//
 #include "Options.h"
 #include "Numbers.h"
+#include "ReportFlags.h"
 #include "passes/Kernel/Compile.h"
 #include "passes/Plan/Bytes.h"
 #include "passes/Support/FlagText.h"
@@ -22,7 +23,6 @@ namespace {
 cl::OptionCategory trainOptions("Training step");
 cl::OptionCategory shardOptions("Sharding");
 cl::OptionCategory targetOptions("Target");
-cl::OptionCategory outputOptions("Output");
 
 cl::opt<std::string> modelPath(cl::Positional, cl::Required,
                                cl::desc("<model.onnx or plan.mlir>"));
@@ -158,26 +158,6 @@ cl::opt<std::string> emitIr("emit-ir",
                             cl::value_desc("file.mlir"),
                             cl::cat(outputOptions));
 
-cl::opt<std::string> report("report",
-                            cl::desc("Also write the plan as a page for the "
-                                     "browser: memory, streams, units"),
-                            cl::value_desc("plan.html"),
-                            cl::cat(outputOptions));
-cl::opt<std::string> measured("measured",
-                              cl::desc("Trace (fsdp-run --trace) to lay over "
-                                       "the plan in the report"),
-                              cl::value_desc("trace.json"),
-                              cl::cat(outputOptions));
-cl::opt<std::string>
-    costModel("cost-model",
-              cl::desc("What the report predicts times from, in units a "
-                       "second and seconds (default "
-                       "gemm=1e11,gemm-bf16=4e11,memory=8e9,network=2e9,"
-                       "latency=5e-5,launch=2e-6; for GPUs their data sheet's, "
-                       "over one host's NVLink: network=5e10 is InfiniBand of "
-                       "400 Gb/s)"),
-              cl::value_desc("NAME=X,..."), cl::cat(outputOptions));
-
 std::nullopt_t fail(const llvm::Twine &message) {
   printError(message);
   return std::nullopt;
@@ -277,7 +257,7 @@ std::string checkTarget() {
 
 /// What can be said before the model is read: "" if all is well.
 std::string checkOptions() {
-  if (output.empty() && report.empty() && emitIr.empty())
+  if (output.empty() && !asksForReport() && emitIr.empty())
     return "nowhere to write to: give -o model.fsdp, or --report or --emit-ir "
            "for the plan alone; see fsdp-compile --help";
   if (std::string problem = checkChoices(); !problem.empty())
@@ -311,19 +291,6 @@ std::nullopt_t failUsage(llvm::StringRef complaints) {
   if (!complaints.empty()) // else LLVM has printed them itself
     printUsageError(complaints);
   return std::nullopt;
-}
-
-/// What is wrong with the report's options; "" if all is well.
-std::string readReportOptions(ReportOptions &options) {
-  if (report.empty() && measured.getNumOccurrences())
-    return "--measured is for --report";
-  if (report.empty() && costModel.getNumOccurrences())
-    return "--cost-model is for --report";
-  std::string problem;
-  if (failed(parseCostModel(costModel, CostModel(), problem)))
-    return "--cost-model: " + problem;
-  options = {report, measured, costModel};
-  return "";
 }
 
 PipelineOptions pipelineOptions(double beta1, double beta2) {
