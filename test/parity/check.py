@@ -2,7 +2,8 @@
 """Trains exported models with fsdp-compile and fsdp-run and compares them with
 PyTorch's goldens.
 
-    check.py --bin build/bin [--worlds 1,2] [--kinds adamw,sgd] [--device simcuda] [FILE-PATTERN ...]
+    check.py --bin build/bin [--worlds 1,2] [--kinds adamw,sgd]
+             [--device simcuda] [FILE-PATTERN ...]
 
 FILE-PATTERN selects entries of fixtures/MANIFEST.json by shell pattern
 ("gpt2/*"). With --device simcuda programs are for GPUs, simulated ones, with

@@ -73,6 +73,10 @@ class Plan:
             lines[line] = replaced
         return "\n".join(lines) + "\n"
 
+    def dispatch_at(self, line):
+        """The dispatch of a line; None where it is another's."""
+        return next((one for phase in self.phases.values() for one in phase if one.line == line), None)
+
     def place(self, argument):
         """(arena, first byte, end) of an argument."""
         buffer = self.buffers[argument.buffer]
