@@ -180,6 +180,7 @@ LogicalResult compile(MLIRContext &context, CompileOptions &options) {
   reportPlan(*module, llvm::errs());
   return success();
 }
+
 /// The exit status.
 int runTool(int argc, char **argv) {
   std::optional<CompileOptions> options = parseCommandLine(argc, argv);
