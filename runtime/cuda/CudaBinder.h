@@ -26,8 +26,8 @@ public:
 
   /// Loads the program's kernels.
   Status loadKernels(const Manifest &manifest);
-  /// Collectives are by NCCL; without, they go through the host. It outlives
-  /// this.
+  /// Collectives are by NCCL; without, they go through the host. Nothing is
+  /// enqueued once it has gone.
   void setNccl(NcclGroup *group) { nccl = group; }
 
   Status prepare(const fsdprt_gemm_desc &desc);

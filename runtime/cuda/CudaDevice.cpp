@@ -170,14 +170,13 @@ Status CudaDevice::capture(const Dispatch &operation) {
 }
 
 /// What fails while an operation is put on its stream may be one before it,
-/// which the GPU has come to meanwhile.
+/// which the GPU or NCCL has come to meanwhile.
 Status CudaDevice::issue(const Dispatch &operation) {
   Status status = put(operation);
   if (status.ok() || failed())
     return status;
   Expected<bool> idle = streams.isIdle(operation.op->stream);
-  if (!idle.ok())
-    problem = idle.status();
+  problem = idle.ok() ? checkOthers() : idle.status();
   return status;
 }
 

@@ -166,7 +166,8 @@ Status LtProduct::use(const cublasLtMatmulAlgo_t &given) {
 
 Status LtProduct::run(const uint64_t *args, CUstream stream) const {
   const float one = 1, zero = 0;
-  uint64_t bias = adds & FSDPRT_GEMM_BIAS ? args[3] : 0;
+  constexpr int biasArgument = 3; // behind C
+  uint64_t bias = adds & FSDPRT_GEMM_BIAS ? args[biasArgument] : 0;
   bool hasResidual = adds & FSDPRT_GEMM_RESIDUAL;
   uint64_t before = args[hasResidual ? workspaceArgument - 1 : 2];
   uint64_t workspace = workspaceBytes ? args[workspaceArgument] : 0;

@@ -13,8 +13,25 @@ using namespace fsdprt::cuda;
 // Marks
 //===----------------------------------------------------------------------===//
 
+/// Tried while nothing runs: in a capture that counts, a driver that refuses
+/// them would cost the phase its graph.
+static bool canCaptureMarks(const Gpu &gpu, CUdeviceptr word) {
+  CUstream stream = gpu.stream(FSDPRT_STREAM_COMPUTE);
+  if (gpu.api().cuStreamBeginCapture(
+          stream, CU_STREAM_CAPTURE_MODE_THREAD_LOCAL) != CUDA_SUCCESS)
+    return false;
+  CUresult written = gpu.api().cuStreamWriteValue32(
+      stream, word, 0, CU_STREAM_WRITE_VALUE_DEFAULT);
+  CUgraph graph = nullptr;
+  CUresult ended = gpu.api().cuStreamEndCapture(stream, &graph);
+  if (graph)
+    gpu.api().cuGraphDestroy(graph);
+  return written == CUDA_SUCCESS && ended == CUDA_SUCCESS;
+}
+
 Status StreamProgress::beginPhase(bool all) {
   marksAll = all;
+  bool isFirst = !streams[0].word.host;
   recorders.clear();
   for (Stream &stream : streams) {
     if (!stream.word.host) {
@@ -28,11 +45,13 @@ Status StreamProgress::beginPhase(bool all) {
     stream.ended = 0;
     stream.shown = nullptr;
   }
+  if (isFirst)
+    canMark = canCaptureMarks(gpu, streams[0].word.device);
   return Status();
 }
 
-/// Some drivers, as of virtual machines, have no such writes: then nothing is
-/// known within a phase.
+/// Some drivers, as of virtual machines, have no such writes, or not in graphs:
+/// then nothing is known within a phase.
 Status StreamProgress::mark(const Dispatch &operation) {
   if (!canMark)
     return Status();
@@ -80,8 +99,9 @@ bool StreamProgress::isRunning(const Stream &stream) const {
     return false;
   const fsdprt_op &op = *stream.operations[stream.ended].operation->op;
   return std::all_of(op.waits, op.waits + op.num_waits, [&](int32_t event) {
-    const Place &place = recorders[event];
-    return streams[place.stream].ended > place.number;
+    // One that nothing records is refused when the operation is enqueued.
+    Place place = size_t(event) < recorders.size() ? recorders[event] : Place();
+    return place.stream >= 0 && streams[place.stream].ended > place.number;
   });
 }
 

@@ -6,7 +6,7 @@
 //
 // Where operations are issued one by one, each has such a mark. A graph has
 // them where an operation ends that others wait for, before one that waits, and
-// behind some of the rest: they cost next to nothing, and what hangs or fails
+// behind some of the rest: they should cost little, and what hangs or fails
 // between two of them is named as a range.
 //
 //===----------------------------------------------------------------------===//

@@ -40,9 +40,9 @@ static void read(const char *name, int64_t &value, bool &valid) {
   valid = false;
 }
 
-static bool isOff(const char *name) {
+static bool is(const char *name, const char *value) {
   const char *text = std::getenv(name);
-  return text && std::strcmp(text, "off") == 0;
+  return text && std::strcmp(text, value) == 0;
 }
 
 Settings Settings::fromEnvironment() {
@@ -69,7 +69,8 @@ Settings Settings::fromEnvironment() {
   read("SIMCUDA_ROUND_PRODUCT", s.roundProduct, s.valid);
   read("SIMCUDA_WRONG_COLLECTIVE", s.wrongCollective, s.valid);
   read("SIMCUDA_FAULT_RANK", s.faultRank, s.valid);
-  s.uninitialized = !isOff("SIMCUDA_UNINITIALIZED");
-  s.streamWrites = !isOff("SIMCUDA_STREAM_WRITES");
+  s.uninitialized = !is("SIMCUDA_UNINITIALIZED", "off");
+  s.streamWrites = !is("SIMCUDA_STREAM_WRITES", "off");
+  s.capturedWrites = !is("SIMCUDA_STREAM_WRITES", "uncaptured");
   return s;
 }

@@ -19,7 +19,7 @@ struct Settings {
   int64_t orders = 1;
   int64_t delay = 0;       ///< milliseconds
   int64_t productTime = 0; ///< the same
-  bool streamWrites = true;
+  bool streamWrites = true, capturedWrites = true;
 
   int64_t driverVersion = 13000;
   int64_t blasVersion = 130101;

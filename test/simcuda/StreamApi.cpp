@@ -127,6 +127,8 @@ SIMCUDA_API cuStreamWriteValue32_v2(CUstream stream, CUdeviceptr address,
     return CUDA_ERROR_INVALID_VALUE;
   if (!simulator().settings.streamWrites)
     return CUDA_ERROR_NOT_SUPPORTED;
+  if (stream && stream->capture && !simulator().settings.capturedWrites)
+    return failCapture(*stream->capture);
   return enqueueWord("cuStreamWriteValue32", stream, address, /*waits=*/false,
                      [=](volatile uint32_t *word) {
                        *word = value;
