@@ -182,6 +182,23 @@ LogicalResult AttentionRowsGradOp::verify() {
   return verifyBlock(*this);
 }
 
+LogicalResult AttentionDivideOp::verify() {
+  auto values = cast<RankedTensorType>(getValues().getType());
+  auto sum = cast<RankedTensorType>(getSum().getType());
+  auto y = cast<RankedTensorType>(getY().getType());
+  if (values.getRank() != 4 || y.getShape() != values.getShape() ||
+      sum.getShape() != values.getShape().drop_back() ||
+      sum.getElementType() != values.getElementType())
+    return emitOpError("makes ")
+           << y << " of values of type " << values << " and sums of type "
+           << sum << " (attention_divide_c1)";
+  if (getRows() < 1 || int64_t(getRows()) > values.getDimSize(2))
+    return emitOpError("has blocks of ")
+           << getRows() << " rows, expected 1 to " << values.getDimSize(2)
+           << " (attention_divide_c2)";
+  return success();
+}
+
 LogicalResult SumOfSquaresOp::verify() {
   if (!getBlock())
     return success();

@@ -16,8 +16,10 @@ def Train_AttentionRowsOp : Train_AttentionRowsBase<"attention_rows"> {
     `scores`, [B, H, R, C], are products of the rows [first, first + R) of q with
     the first C rows of k, in the precision of sums; q has `height` rows a head,
     k `width`. With s = scale scores + mask, a row each: max and sum as
-    `onnx.attention` has them, p = e^(s - max) / sum, rounded to its element type
-    once. `max` and `sum` are [B, H, R]. With `causal` row i of q sees columns
+    `onnx.attention` has them, p = e^(s - max) / sum. Where p's element type is
+    narrower than scores', p = e^(s - max), rounded once, and
+    `train.attention_divide` follows the product with v. `max` and `sum` are
+    [B, H, R]. With `causal` row i of q sees columns
     j <= i + width - height, and p is 0 in the others.
 
     ```mlir
@@ -45,11 +47,41 @@ def Train_AttentionRowsOp : Train_AttentionRowsBase<"attention_rows"> {
   }];
 }
 
+def Train_AttentionDivideOp : Train_AttentionRowsBase<"attention_divide"> {
+  let summary = "attention's result out of sums that are not divided yet";
+  let description = [{
+    y = values / sum, rounded to its element type once, a row each: `values`,
+    [B, H, S, D], are the products of v with the p of `train.attention_rows`,
+    `sum` its sums. These lie block by block: those of the rows from r on, a
+    multiple of `rows`, are a [B, H, min(rows, S - r)] at element B * H * r.
+
+    Of equal probabilities each is rounded alike, so that rounding them after the
+    division would move the whole row; e^(s - max) is 1 there, which is exact.
+
+    ```mlir
+    %y = train.attention_divide %values by %sum blocks 256
+      : (tensor<2x4x512x64xf32>, tensor<2x4x512xf32>) -> tensor<2x4x512x64xbf16>
+    ```
+
+    **Constraints**
+    - (attention_divide_c1) values have rank 4 and sum's element type, y their
+      shape, sum that without the last dimension.
+    - (attention_divide_c2) 1 <= rows <= S.
+  }];
+  let args = (ins Onnx_FloatTensor:$values, Onnx_FloatTensor:$sum,
+                  I64Attr:$rows);
+  let results = (outs Onnx_FloatTensor:$y);
+  let assemblyFormat = [{
+    $values `by` $sum `blocks` $rows attr-dict
+    `:` functional-type(operands, results)
+  }];
+}
+
 def Train_AttentionRowsGradOp : Train_AttentionRowsBase<"attention_rows_grad"> {
   let summary = "gradients of a block of attention's scores";
   let description = [{
     Operands and attributes as those of `train.attention_rows`, its max and sum,
-    and dp = dy v^T of these rows. p as there, and
+    and dp = dy v^T of these rows. p = e^(s - max) / sum, rounded once, and
     ds = scale p (dp - sum(p dp)), a row each, with the p that is not rounded:
     then dq = ds k, dk = ds^T q, dv = p^T dy (see `train.attention_grad`).
 

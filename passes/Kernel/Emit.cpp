@@ -67,7 +67,8 @@ LogicalResult emitOp(Emitter &e, Operation *op) {
             train::FlatSgdOp>([&](auto) { return emitUpdate(e, op); })
       .Case<onnx::AttentionOp, train::AttentionGradOp>(
           [&](auto) { return emitAttention(e, op); })
-      .Case<train::AttentionRowsOp, train::AttentionRowsGradOp>(
+      .Case<train::AttentionRowsOp, train::AttentionRowsGradOp,
+            train::AttentionDivideOp>(
           [&](auto) { return emitAttentionRows(e, op); })
       .Case<onnx::GatherOp, onnx::ScatterOp, train::GatherGradOp>(
           [&](auto) { return emitIndex(e, op); })

@@ -111,6 +111,9 @@ LogicalResult emit(Emitter &e, train::AttentionRowsOp op) {
   Value sums = e.view(e.outs[2], {e.extent});
   Value one = e.number(rows.element, 1);
   Value low = e.number(rows.element, -std::numeric_limits<double>::infinity());
+  bool isDivided =
+      cast<RankedTensorType>(op.getP().getType()).getElementType() ==
+      rows.element;
   e.loop(e.begin, e.end, [&](Value number) {
     Rows::Row row = rows.at(number);
     Value largest =
@@ -125,15 +128,47 @@ LogicalResult emit(Emitter &e, train::AttentionRowsOp op) {
               [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
                 return rows.power(b, loc, args, largest);
               });
-    Value share = e.div(one, total);
+    Value share = isDivided ? e.div(one, total) : one;
     e.map(row.parts, rows.lineOf(e.outs[0], row),
           [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
-            return b.create<arith::MulFOp>(
-                loc, rows.power(b, loc, args, largest), share);
+            Value power = rows.power(b, loc, args, largest);
+            return isDivided ? b.create<arith::MulFOp>(loc, power, share)
+                             : power;
           });
     rows.clearRest(e.outs[0], row);
     e.store(largest, most, number);
     e.store(total, sums, number);
+  });
+  return success();
+}
+
+LogicalResult emit(Emitter &e, train::AttentionDivideOp op) {
+  auto type = cast<RankedTensorType>(op.getValues().getType());
+  ArrayRef<int64_t> shape = type.getShape();
+  int64_t heads = shape[0] * shape[1], height = shape[2], width = shape[3];
+  e.extent = heads * height;
+  Value sums = e.view(e.ins[1], {e.extent});
+  Value one = e.number(type.getElementType(), 1);
+  Value most = e.index(int64_t(op.getRows()));
+  auto minus = [&](Value a, Value b) -> Value {
+    return e.b.create<arith::SubIOp>(e.loc, a, b);
+  };
+  e.loop(e.begin, e.end, [&](Value number) {
+    SmallVector<Value> at = e.delinearize(number, {heads, height});
+    Value within = e.b.create<arith::RemUIOp>(e.loc, at[1], most);
+    Value first = minus(at[1], within); // row of the block
+    Value count =
+        e.b.create<arith::MinUIOp>(e.loc, most, minus(e.index(height), first));
+    Value before = addIndex(e, scaleIndex(e, first, heads),
+                            e.b.create<arith::MulIOp>(e.loc, at[0], count));
+    Value share = e.div(one, e.load(sums, addIndex(e, before, within)));
+    auto lineOf = [&](Value memref) {
+      return line(e, {memref, e.index(0), width}, number, e.index(width));
+    };
+    e.map({lineOf(e.ins[0])}, lineOf(e.outs[0]),
+          [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
+            return b.create<arith::MulFOp>(loc, args[0], share);
+          });
   });
   return success();
 }
@@ -177,6 +212,7 @@ LogicalResult emit(Emitter &e, train::AttentionRowsGradOp op) {
 
 LogicalResult fsdp::emitAttentionRows(Emitter &e, Operation *op) {
   return llvm::TypeSwitch<Operation *, LogicalResult>(op)
-      .Case<train::AttentionRowsOp, train::AttentionRowsGradOp>(
+      .Case<train::AttentionRowsOp, train::AttentionRowsGradOp,
+            train::AttentionDivideOp>(
           [&](auto typed) { return emit(e, typed); });
 }

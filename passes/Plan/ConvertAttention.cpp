@@ -4,6 +4,8 @@
 //   scores = q k^T                       fsdprt.gemm, f32
 //   p, max, sum = attention_rows scores  fsdprt.launch
 //   y = p v                              fsdprt.gemm
+// where in half precision p and y's rows are divided by their sums at the end,
+//   y = attention_divide y, sum          fsdprt.launch
 // and in the gradient, from the last block, which sees all columns, to the
 // first:
 //   scores = q k^T, dp = dy v^T
@@ -84,11 +86,13 @@ static SmallVector<int64_t> denseStrides(int64_t Hk, int64_t G, int64_t height,
   return {Hk * G * matrix, G * matrix, matrix, width, 1};
 }
 
-/// The block's rows of a tensor like `input`, of q's heads.
-AttentionConverter::Matrix
-AttentionConverter::queries(Slice slice, unsigned input, const Rows &at) const {
+/// The block's rows of a tensor of q's heads, wide as `input` is.
+AttentionConverter::Matrix AttentionConverter::queries(Slice slice,
+                                                       unsigned input,
+                                                       Type element,
+                                                       const Rows &at) const {
   int64_t width = typeOfInput(input).getShape().back();
-  return {slice, stored, at.first * width, denseStrides(Hk, H / Hk, S, width)};
+  return {slice, element, at.first * width, denseStrides(Hk, H / Hk, S, width)};
 }
 
 /// A tensor of the shape of `input`, of k's heads.
@@ -247,7 +251,10 @@ LogicalResult AttentionConverter::forward(onnx::AttentionOp attention) {
   int64_t valueWidth = typeOfInput(2).getShape().back();
   Slice s = createScores("scores", wide);
   Slice p = wide == stored ? s : createScores("probabilities", stored);
-  Slice y = result(0, byteSize(attention.getY().getType()));
+  auto type = cast<RankedTensorType>(attention.getY().getType());
+  Slice y = result(0, byteSize(type));
+  auto wideType = RankedTensorType::get(type.getShape(), wide);
+  Slice values = wide == stored ? y : create("values", byteSize(wideType));
   Slice most = result(1, byteSize(attention.getMax().getType()));
   Slice sums = result(2, byteSize(attention.getSum().getType()));
   int64_t heads = H / Hk;
@@ -255,7 +262,7 @@ LogicalResult AttentionConverter::forward(onnx::AttentionOp attention) {
     Type scoreType = scoresType(wide, at), pType = scoresType(stored, at);
     Type rowType = RankedTensorType::get({B, H, at.rows}, wide);
     if (failed(multiply("scores", {at.rows, at.columns, width, heads},
-                        queries(q, 0, at), keys(k, 1, stored).t(),
+                        queries(q, 0, stored, at), keys(k, 1, stored).t(),
                         scores(s, wide, at))) ||
         failed(launch(
             at, {scoreType}, {first(s, scoreType)}, attention.getMask(),
@@ -263,10 +270,27 @@ LogicalResult AttentionConverter::forward(onnx::AttentionOp attention) {
             {first(p, pType), statistics(most, at), statistics(sums, at)})) ||
         failed(multiply("values", {at.rows, valueWidth, at.columns, heads},
                         scores(p, stored, at), keys(v, 2, stored),
-                        queries(y, 2, at))))
+                        queries(values, 2, wide, at))))
       return failure();
   }
-  return success();
+  return wide == stored ? success() : divide(values, sums, y, wideType, type);
+}
+
+/// y = values / sums, rounded once.
+LogicalResult AttentionConverter::divide(Slice values, Slice sums, Slice y,
+                                         RankedTensorType from,
+                                         RankedTensorType to) {
+  Type rows = RankedTensorType::get(from.getShape().drop_back(), wide);
+  int64_t height = blocks().front().rows;
+  auto build = [&](OpBuilder &b, Block *body) -> ValueRange {
+    auto divided = b.create<train::AttentionDivideOp>(
+        op->getLoc(), to, body->getArgument(0), body->getArgument(1), height);
+    divided->setAttr("scope", b.getStringAttr(scope));
+    return divided->getResults();
+  };
+  std::string name = (kernel.getName() + "_divide").str();
+  return converter.launchBuilt(kernel, name, unit, scope, {from, rows}, build,
+                               {values, sums}, {y});
 }
 
 /// sum (+)= factor^T rows, over the block's rows and the heads of q that share
@@ -324,7 +348,8 @@ LogicalResult AttentionConverter::backward(train::AttentionGradOp grad) {
   for (const Rows &at : llvm::reverse(all)) {
     Type wideType = scoresType(wide, at), type = scoresType(stored, at);
     Type rowType = RankedTensorType::get({B, H, at.rows}, wide);
-    Matrix rowsOfQ = queries(q, 0, at), rowsOfDy = queries(dy, 2, at);
+    Matrix rowsOfQ = queries(q, 0, stored, at),
+           rowsOfDy = queries(dy, 2, stored, at);
     if (failed(multiply("scores", {at.rows, at.columns, width, heads}, rowsOfQ,
                         keys(k, 1, stored).t(), scores(s, wide, at),
                         /*accumulates=*/false, /*isAgain=*/true)) ||
@@ -341,7 +366,7 @@ LogicalResult AttentionConverter::backward(train::AttentionGradOp grad) {
         failed(sumOverRows("keys", at, scores(ds, stored, at), rowsOfQ, dk)) ||
         failed(multiply("queries", {at.rows, width, at.columns, heads},
                         scores(ds, stored, at), keys(k, 1, stored),
-                        queries(results[0], 0, at))))
+                        queries(results[0], 0, stored, at))))
       return failure();
   }
   return success(succeeded(round(sums[1], results[1], 1)) &&

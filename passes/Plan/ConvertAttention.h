@@ -57,7 +57,8 @@ private:
   llvm::SmallVector<Rows> blocks() const;
   mlir::RankedTensorType typeOfInput(unsigned number) const;
   mlir::RankedTensorType scoresType(mlir::Type element, const Rows &at) const;
-  Matrix queries(Slice slice, unsigned input, const Rows &at) const;
+  Matrix queries(Slice slice, unsigned input, mlir::Type element,
+                 const Rows &at) const;
   Matrix keys(Slice slice, unsigned input, mlir::Type element) const;
   Matrix scores(Slice slice, mlir::Type element, const Rows &at) const;
   Slice statistics(Slice slice, const Rows &at) const;
@@ -76,6 +77,9 @@ private:
                              llvm::ArrayRef<Slice> outs);
 
   mlir::LogicalResult forward(onnx::AttentionOp attention);
+  mlir::LogicalResult divide(Slice values, Slice sums, Slice y,
+                             mlir::RankedTensorType from,
+                             mlir::RankedTensorType to);
   mlir::LogicalResult backward(train::AttentionGradOp grad);
   mlir::LogicalResult sumOverRows(llvm::StringRef name, const Rows &at,
                                   const Matrix &factor, const Matrix &rows,

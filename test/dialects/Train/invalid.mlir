@@ -153,6 +153,22 @@ func.func @attention_rows_c3(%s: tensor<1x2x3x4xf32>, %m: tensor<3x4xf32>) {
 // -----
 
 // Tests that gradients of scores are of the scores' type.
+func.func @attention_divide_c1(%x: tensor<1x2x3x4xf32>, %t: tensor<1x2x4xf32>) {
+  // expected-error @+1 {{makes 'tensor<1x2x3x4xbf16>' of values of type 'tensor<1x2x3x4xf32>' and sums of type 'tensor<1x2x4xf32>' (attention_divide_c1)}}
+  %y = train.attention_divide %x by %t blocks 1 : (tensor<1x2x3x4xf32>, tensor<1x2x4xf32>) -> tensor<1x2x3x4xbf16>
+  return
+}
+
+// -----
+
+func.func @attention_divide_c2(%x: tensor<1x2x3x4xf32>, %t: tensor<1x2x3xf32>) {
+  // expected-error @+1 {{has blocks of 4 rows, expected 1 to 3 (attention_divide_c2)}}
+  %y = train.attention_divide %x by %t blocks 4 : (tensor<1x2x3x4xf32>, tensor<1x2x3xf32>) -> tensor<1x2x3x4xbf16>
+  return
+}
+
+// -----
+
 func.func @attention_rows_grad_c1(%s: tensor<1x2x3x4xf32>, %x: tensor<1x2x3xf32>, %d: tensor<1x2x3x4xbf16>) {
   // expected-error @+1 {{has dp of type 'tensor<1x2x3x4xbf16>' and ds of type 'tensor<1x2x3x4xf32>', expected those of scores and p (attention_rows_c1)}}
   %p, %e = train.attention_rows_grad %s saved %x, %x grad %d first 0 of 3 x 4 scale 1.0 : (tensor<1x2x3x4xf32>, tensor<1x2x3xf32>, tensor<1x2x3xf32>, tensor<1x2x3x4xbf16>) -> (tensor<1x2x3x4xf32>, tensor<1x2x3x4xf32>)

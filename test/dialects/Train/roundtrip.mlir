@@ -76,9 +76,11 @@ func.func @barrier(%x: tensor<4xf32>, %i: tensor<2xi64>) {
 // CHECK-LABEL: func.func @attention_rows
 // CHECK: train.attention_rows %{{.*}} mask %{{.*}} first 1 of 4 x 6 scale 1.000000e+00 {causal} : (tensor<1x2x2x5xf32>, tensor<6xf32>)
 // CHECK: train.attention_rows_grad %{{.*}} saved %{{.*}}, %{{.*}} grad %{{.*}} first 1 of 4 x 6 scale 1.000000e+00 {causal} :
+// CHECK: train.attention_divide %{{.*}} by %{{.*}} blocks 1 : (tensor<1x2x2x5xf32>, tensor<1x2x2xf32>) -> tensor<1x2x2x5xbf16>
 func.func @attention_rows(%s: tensor<1x2x2x5xf32>, %m: tensor<6xf32>) {
   %p, %x, %t = train.attention_rows %s mask %m first 1 of 4 x 6 scale 1.0 {causal} : (tensor<1x2x2x5xf32>, tensor<6xf32>) -> (tensor<1x2x2x5xbf16>, tensor<1x2x2xf32>, tensor<1x2x2xf32>)
   %q, %e = train.attention_rows_grad %s saved %x, %t grad %s first 1 of 4 x 6 scale 1.0 {causal} : (tensor<1x2x2x5xf32>, tensor<1x2x2xf32>, tensor<1x2x2xf32>, tensor<1x2x2x5xf32>) -> (tensor<1x2x2x5xbf16>, tensor<1x2x2x5xbf16>)
+  %y = train.attention_divide %s by %t blocks 1 : (tensor<1x2x2x5xf32>, tensor<1x2x2xf32>) -> tensor<1x2x2x5xbf16>
   return
 }
 

@@ -52,7 +52,7 @@ protected:
   }
 
   struct Wanted {
-    Values p, max, sum, ds;
+    Values p, power, max, sum, ds;
   };
   /// Of one row, `raw` and `dp` its products.
   void add(Wanted &w, const double *raw, const double *dp, const Values &masks,
@@ -69,7 +69,8 @@ protected:
     w.max.push_back(most);
     w.sum.push_back(sum);
     for (int64_t j = 0; j < C; ++j) {
-      w.p.push_back(j < count ? s[j] / sum : 0);
+      w.power.push_back(j < count ? s[j] : 0);
+      w.p.push_back(w.power.back() / sum);
       w.ds.push_back(scale * w.p.back() * (dp[j] - dot));
     }
   }
@@ -105,7 +106,9 @@ TEST_P(AttentionRows, MatchesDouble) {
   Wanted w;
   for (int64_t i = 0; i < rows; ++i)
     add(w, &raw[i * C], &dp[i * C], masks, i);
-  const Values *wanted[] = {&w.p, &w.max, &w.sum, &w.p, &w.ds};
+  bool isDivided = p == scores;
+  const Values *wanted[] = {isDivided ? &w.p : &w.power, &w.max, &w.sum, &w.p,
+                            &w.ds};
   ASSERT_EQ(got.size(), 5u);
   for (auto [i, values] : llvm::enumerate(wanted)) {
     SCOPED_TRACE(i);
@@ -135,4 +138,34 @@ const RowsCase kRowsCases[] = {
 
 INSTANTIATE_TEST_SUITE_P(All, AttentionRows, ::testing::ValuesIn(kRowsCases),
                          [](const auto &info) { return info.param.name; });
+
+/// Sums that lie in blocks of `rows`, the last of which is smaller.
+TEST_F(KernelTest, AttentionDivideReadsSumsByBlocks) {
+  const int64_t B = 2, H = 3, S = 10, D = 24;
+  for (int64_t rows : {4, 10, 1})
+    for (const char *dtype : {"f32", "bf16"}) {
+      SCOPED_TRACE(dtype + std::to_string(rows));
+      Values values = halves(B * H * S * D, -8, 8), sums(B * H * S), wanted;
+      for (int64_t i = 0; i < B * H * S; ++i)
+        sums[i] = 1 + i * 0.25;
+      for (int64_t i = 0; i < B * H * S * D; ++i) {
+        int64_t head = i / (S * D), row = i / D % S, first = row / rows * rows;
+        int64_t count = std::min(rows, S - first);
+        wanted.push_back(values[i] /
+                         sums[B * H * first + head * count + row - first]);
+      }
+      std::string x = type({B, H, S, D}, "f32"), t = type({B, H, S}, "f32");
+      std::string y = type({B, H, S, D}, dtype);
+      auto got =
+          run("(%x: " + x + ", %t: " + t + ") -> " + y,
+              "%y = train.attention_divide %x by %t blocks " +
+                  std::to_string(rows) + " : (" + x + ", " + t + ") -> " + y,
+              "%y : " + y, {values, sums});
+      ASSERT_EQ(got.size(), 1u);
+      if (y == x)
+        expectNear(got[0], wanted, 1e-6);
+      else
+        expectRounded(got[0], wanted, 1e-6);
+    }
+}
 } // namespace

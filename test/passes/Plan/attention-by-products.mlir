@@ -57,12 +57,16 @@ module attributes {fsdprt.target = #fsdprt.cuda<"simulated">} {
 
 // -----
 
-// Tests that in bf16 scores are f32 and factors bf16, that dk and dv of several
-// blocks are summed in f32 and rounded once, and that kernels get the mask.
+// Tests that in bf16 scores are f32 and factors bf16, that y, and dk and dv of
+// several blocks, are summed in f32 and rounded once, and that kernels get the
+// mask.
 // CHECK-LABEL: fsdprt.phase @step
 // CHECK: fsdprt.gemm "attention_scores" bf16 to f32 {{.*}} 4 x 8 x 3
 // CHECK-NEXT: fsdprt.launch "attention_rows" {{.*}} on compute [#fsdprt.arg<read {{[0-9]+}}[0 : 1024]>, #fsdprt.arg<read [[M:[0-9]+]][0 : 24]>, #fsdprt.arg<write {{[0-9]+}}[0 : 512]>
-// CHECK-NEXT: fsdprt.gemm "attention_values" bf16 to bf16
+// CHECK-NEXT: fsdprt.gemm "attention_values" bf16 to f32 {{.*}}#fsdprt.arg<write [[O:[0-9]+]][0 : 552]>
+// CHECK: fsdprt.launch "attention_rows" {{.*}}#fsdprt.arg<write [[SUM:[0-9]+]][128 : 64]>]
+// CHECK-NEXT: fsdprt.gemm "attention_values" bf16 to f32 {{.*}}#fsdprt.arg<write [[O]][48 : 528]>
+// CHECK-NEXT: fsdprt.launch "attention_divide" {{.*}} on compute [#fsdprt.arg<read [[O]][0 : 576]>, #fsdprt.arg<read [[SUM]][0 : 192]>, #fsdprt.arg<write {{[0-9]+}}[0 : 288]>]
 // CHECK: fsdprt.launch "attention_grad_rows" {{.*}}#fsdprt.arg<read [[M]][0 : 24]>, #fsdprt.arg<write {{[0-9]+}}[0 : 256]>, #fsdprt.arg<write {{[0-9]+}}[0 : 256]>]
 // CHECK-NEXT: fsdprt.gemm "attention_grad_values" bf16 to f32 accumulate false
 // CHECK-NEXT: fsdprt.gemm "attention_grad_keys" bf16 to f32 accumulate false
