@@ -105,10 +105,9 @@ public:
                  const CodeOptions &options) const override {
     if (kernels.empty())
       return std::vector<CodeFile>();
-    FailureOr<KernelTarget> host = getKernelTarget(getHostCpu(options.cpu));
+    FailureOr<KernelTarget> host = getReferenceTarget(getHostCpu(options.cpu));
     if (failed(host)) // whoever compiles has asked before
       return failure();
-    host->isQuick = true; // the rest of the code is not kept waiting
     ReferenceCode reference(kernels.size(), *host);
     auto emit = [&](ProgramKernel &kernel, ModuleOp dest) -> LogicalResult {
       FailureOr<GpuKernelInfo> info =

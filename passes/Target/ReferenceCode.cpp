@@ -13,6 +13,16 @@ using namespace fsdp;
 static_assert(sizeof(fsdprt_reference_arg) == 16, "argRow mirrors it");
 static_assert(sizeof(fsdprt_reference_kernel) == 48, "addTable mirrors it");
 
+FailureOr<KernelTarget> fsdp::getReferenceTarget(StringRef hostCpu) {
+  // Converts float16 by an instruction, and multiplies and adds in one as GPUs
+  // do: the processors beside GPUs have had both for ten years.
+  FailureOr<KernelTarget> target =
+      getKernelTarget(hostCpu == "x86-64" ? "x86-64-v3" : hostCpu);
+  if (succeeded(target))
+    target->isQuick = true; // the rest of the code is not kept waiting
+  return target;
+}
+
 LogicalResult ReferenceCode::add(size_t i, const ProgramKernel &kernel) {
   Entry &entry = entries[i];
   FailureOr<CompiledKernelInfo> info =

@@ -7,6 +7,10 @@
 #include "passes/Target/Target.h"
 
 namespace fsdp {
+/// What a reference is compiled for where the rest of the host's code is for
+/// `hostCpu`. Fails where LLVM does not know that.
+mlir::FailureOr<KernelTarget> getReferenceTarget(llvm::StringRef hostCpu);
+
 /// The kernels of a program for GPUs as the CPU computes them: reference.so,
 /// which exports the table of runtime/abi/reference.h.
 class ReferenceCode {

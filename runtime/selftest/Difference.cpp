@@ -38,11 +38,11 @@ std::string Difference::describe() const {
 /// computed in f32 and rounded, once or twice in a chain: the two roundings may
 /// fall to different sides.
 const Tolerance &selftest::toleranceOf(int32_t dtype) {
-  static const Tolerance f32 = {0x1p-23, 8, 16, true},
-                         f64 = {0x1p-52, 8, 16, true},
-                         bf16 = {0x1p-7, 1.5, 1, false},
-                         f16 = {0x1p-10, 1.5, 1, false},
-                         exact = {0, 0, 0, false};
+  static const Tolerance f32 = {0x1p-23, 0x1p-126, 8, 16, true},
+                         f64 = {0x1p-52, 0x1p-1022, 8, 16, true},
+                         bf16 = {0x1p-7, 0x1p-126, 1.5, 1, false},
+                         f16 = {0x1p-10, 0x1p-24, 1.5, 1, false},
+                         exact = {0, 0, 0, 0, false};
   switch (dtype) {
   case FSDPRT_F32:
     return f32;
@@ -106,7 +106,8 @@ double Group::allowed(const Tolerance &tolerance, double terms) const {
       spread = std::max(spread, change);
   }
   double walk = std::sqrt(terms);
-  return (tolerance.ulps * tolerance.ulp + walk * 0x1p-24) * scale +
+  return tolerance.ulps * tolerance.step +
+         (tolerance.ulps * tolerance.ulp + walk * 0x1p-24) * scale +
          (tolerance.spread + walk / 8) * spread;
 }
 

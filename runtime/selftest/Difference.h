@@ -29,6 +29,7 @@ double errorRatio(double actual, double expected, double allowed);
 /// What may differ between two correct computations of a type's numbers.
 struct Tolerance {
   double ulp;       // from 1 to the next number
+  double step;      // from 0 to the next one, where that is not flushed to 0
   double ulps;      // of the largest number nearby
   double spread;    // times what a change of the operands by one ulp changes
   bool isPerturbed; // whether operands of the type are changed so
@@ -52,7 +53,7 @@ struct Elements {
 
 /// Allowed is, with the largest |expected| and |perturbed - expected| of 64
 /// neighbours,
-///   (ulps ulp + sqrt(terms) 2^-24) |expected|
+///   ulps step + (ulps ulp + sqrt(terms) 2^-24) |expected|
 ///   + (spread + sqrt(terms) / 8) |perturbed - expected|.
 /// The first is rounding of the result and of sums in f32, whose errors grow as
 /// a random walk (Higham, Accuracy and Stability, 2.8 and 4.2); the second is

@@ -10,8 +10,8 @@
 //   which the precision of the sums is read.
 //
 // What an element may err by is
-//   e = u |c| + s sum |a b|,
-// with u half an ulp of C's type and s what sums in f32 err by: 4 2^-24 sqrt(k)
+//   e = u |c| + t + s sum |a b|,
+// with u half an ulp of C's type, t half of its step from 0, and s what sums in f32 err by: 4 2^-24 sqrt(k)
 // (a random walk, as in Higham, Accuracy and Stability, 2.8); on tensor cores,
 // which cut off instead of rounding, so that errors add up, also 2^-24 k / 4
 // (Fasi et al., Numerical behavior of NVIDIA tensor cores, 2021); and 2^-9 more
@@ -45,6 +45,7 @@ namespace {
 /// What its parts err by.
 struct Precision {
   double ofResult = 0;  // u
+  double least = 0;     // t
   double ofSums = 0;    // s
   bool isExact = false; // factors of f32, not rounded
 
@@ -70,6 +71,7 @@ struct Product {
 Precision::Precision(const fsdprt_gemm_desc &desc) {
   double k = double(desc.k);
   ofResult = toleranceOf(desc.c_dtype).ulp / 2;
+  least = toleranceOf(desc.c_dtype).step / 2;
   ofSums = 0x1p-24 * 4 * std::sqrt(k);
   isExact = desc.dtype == FSDPRT_F32 && !desc.precision;
   if (!isExact)
@@ -106,7 +108,8 @@ double Product::expected(int64_t i, int64_t j, double &allowed,
     sum += value;
     magnitude += std::fabs(value);
   }
-  allowed = precision.ofResult * std::fabs(sum) + precision.ofSums * magnitude;
+  allowed = precision.ofResult * std::fabs(sum) + precision.least +
+            precision.ofSums * magnitude;
   return sum;
 }
 
@@ -140,8 +143,9 @@ static Difference compareSigned(const Product &p, int64_t first, int64_t count,
   Vector errors = Vector(ofC.size());
   const double ofB = sumOf(squares(b.transposed()));
   const double u = p.precision.ofResult, s = p.precision.ofSums;
+  const double t = double(count) * p.precision.least * p.precision.least;
   for (size_t i = 0; i < errors.size(); ++i)
-    errors[i] = 2 * (u * u * ofC[i] + s * s * ofA[i] * ofB);
+    errors[i] = 3 * (u * u * ofC[i] + t + s * s * ofA[i] * ofB);
   for (const Matrix &added : p.adds) {
     const Matrix part = added.columns(first, count);
     const Vector sums = times(part, x), ofPart = squares(part);

@@ -24,10 +24,21 @@ Expected<std::string> selftest::referencePath(const Manifest &manifest) {
   return path[0] == '/' ? path : "./" + path;
 }
 
+/// Of x86-64-v3, which the code is compiled for.
+static Status checkCpu() {
+#if defined(__x86_64__)
+  if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma"))
+    return failure("this host's CPU lacks AVX2 or FMA, which the CPU's code of "
+                   "the program's kernels uses");
+#endif
+  return Status();
+}
+
 Expected<std::unique_ptr<Reference>> Reference::load(const Manifest &manifest) {
   std::unique_ptr<Reference> reference(new Reference());
   if (manifest.kernels.empty())
     return reference;
+  FSDPRT_RETURN_IF_ERROR(checkCpu());
   Expected<std::string> path = referencePath(manifest);
   if (!path.ok())
     return path.status();
