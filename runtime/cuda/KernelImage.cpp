@@ -59,12 +59,14 @@ Expected<KernelImage> KernelImage::load(const Gpu &gpu,
   }
   int chip = gpu.capability();
   std::string known = chip >= 100 ? "sm_100" : chip >= 90 ? "sm_90" : "sm_80";
+  std::string remedy = chip < 80 ? "it is older than what --gpu-arch knows"
+                       : manifest.arch == known
+                           ? "compile it again, or install a newer driver"
+                           : "compile it with --gpu-arch " + known +
+                                 ", or install a newer driver";
   return failure("the program was compiled for ", manifest.arch,
                  " and this GPU, ", gpu.name(), " (sm_", chip,
-                 "), does not take it: ", problem,
-                 chip >= 80 ? "; compile it with --gpu-arch " + known +
-                                  ", or install a newer driver"
-                            : "; it is older than what --gpu-arch knows");
+                 "), does not take it: ", problem, "; ", remedy);
 }
 
 KernelImage::~KernelImage() {

@@ -75,12 +75,14 @@ Status Timeline::addSpans(const Dispatch &operation) {
   const CudaWork &work = cudaWorkOf(operation);
   auto add = [&](TraceSpan::Kind kind, const Event &from, const Event &to,
                  int64_t least) -> Status {
-    Expected<int64_t> begin = hostTime(from), end = hostTime(to);
+    // A float of milliseconds: from the origin it may be microseconds wide.
+    Expected<int64_t> begin = hostTime(from);
+    Expected<double> length = seconds(from, to);
     FSDPRT_RETURN_IF_ERROR(begin.status());
-    FSDPRT_RETURN_IF_ERROR(end.status());
-    if (*end - *begin >= least)
+    FSDPRT_RETURN_IF_ERROR(length.status());
+    if (auto nanoseconds = int64_t(*length * 1e9); nanoseconds >= least)
       trace->add(Trace::Program, kind, operation.op, operation.index(), *begin,
-                 *end);
+                 *begin + nanoseconds);
     return Status();
   };
   if (waits(operation))

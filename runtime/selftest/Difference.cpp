@@ -135,7 +135,7 @@ Difference Group::worst(double allowed) const {
 Difference Group::unequal() const {
   Difference worst = {0, first, actual[0], expected[0], 0, ""};
   for (int64_t i = 0; i < count; ++i)
-    if (actual[i] != expected[i] && perturbed[i] == expected[i])
+    if (actual[i] != expected[i] && actual[i] != perturbed[i])
       return {kInfinity, first + i, actual[i], expected[i], 0, ""};
   return worst;
 }

@@ -11,13 +11,13 @@
 //
 // What an element may err by is
 //   e = u |c| + t + s sum |a b|,
-// with u half an ulp of C's type, t half of its step from 0, and s what sums in f32 err by: 4 2^-24 sqrt(k)
-// (a random walk, as in Higham, Accuracy and Stability, 2.8); on tensor cores,
-// which cut off instead of rounding, so that errors add up, also 2^-24 k / 4
-// (Fasi et al., Numerical behavior of NVIDIA tensor cores, 2021); and 2^-9 more
-// where factors may be rounded to TF32. A sum of signed elements of a row then
-// errs by more than 7 sqrt(sum e^2) with a probability of 2 e^-24.5
-// (Hoeffding).
+// with u half an ulp of C's type, t half of its step from 0, and s what sums in
+// f32 err by: 4 2^-24 sqrt(k) (a random walk, as in Higham, Accuracy and
+// Stability, 2.8); on tensor cores, which cut off instead of rounding, so that
+// errors add up, also 2^-24 k / 4 (Fasi et al., Numerical behavior of NVIDIA
+// tensor cores, 2021); and 2^-9 more where factors may be rounded to TF32. A
+// sum of signed elements of a row then errs by more than 7 sqrt(sum e^2) with a
+// probability of 2 e^-24.5 (Hoeffding).
 //
 //===----------------------------------------------------------------------===//
 

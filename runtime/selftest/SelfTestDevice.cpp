@@ -171,9 +171,11 @@ Device::Bound SelfTestDevice::bindProduct(const fsdprt_gemm_desc &desc,
   for (int64_t d = 0; d < desc.num_batch_dims; ++d)
     kind.operations *= desc.batch[d];
   // All that follows the head; what is behind num_batch_dims is 0.
-  kind.key = "product " + std::string(reinterpret_cast<const char *>(&desc) +
-                                          sizeof(desc.op),
-                                      sizeof(desc) - sizeof(desc.op));
+  kind.key =
+      "product " +
+      std::string(reinterpret_cast<const char *>(&desc) + sizeof(desc.op),
+                  sizeof(desc) - sizeof(desc.op)) +
+      sharing(operation);
   return testedBy(inner->bindProduct(desc, operation), operation, kind,
                   checkProduct(desc, checkContext()));
 }
@@ -185,7 +187,8 @@ Device::Bound SelfTestDevice::bindCollective(CollectiveKind collective,
   kind.operationClass = OperationClass::Collective;
   kind.what = std::to_string(desc.count) + " " + typeName(desc.dtype);
   std::ostringstream key;
-  key << "collective " << int(collective) << " " << kind.what;
+  key << "collective " << int(collective) << " of " << desc.comm << " "
+      << kind.what;
   for (int64_t i = 0; i < desc.num_segments; ++i)
     key << " " << desc.segments[i].offset << "+" << desc.segments[i].count;
   kind.key = key.str();
@@ -193,18 +196,21 @@ Device::Bound SelfTestDevice::bindCollective(CollectiveKind collective,
                   kind, checkExchange(collective, desc, control(), rank));
 }
 
-static Kind memoryKind(const char *what, const fsdprt_op &op) {
+/// `value`: what is written, where the program says it.
+static Kind memoryKind(const char *what, const fsdprt_op &op,
+                       const std::string &value = "") {
   Kind kind;
   kind.operationClass = OperationClass::Memory;
   kind.what = std::to_string(op.args[0].bytes) + " bytes";
-  kind.key = what + kind.what;
+  kind.key = what + kind.what + " " + value;
   return kind;
 }
 
 Device::Bound SelfTestDevice::bindFill(const fsdprt_fill_desc &desc,
                                        const Dispatch &operation) {
   return testedBy(inner->bindFill(desc, operation), operation,
-                  memoryKind("fill", desc.op), checkFill(desc));
+                  memoryKind("fill", desc.op, std::to_string(desc.byte)),
+                  checkFill(desc));
 }
 
 Device::Bound SelfTestDevice::bindCopy(const fsdprt_copy_desc &desc,
@@ -215,8 +221,10 @@ Device::Bound SelfTestDevice::bindCopy(const fsdprt_copy_desc &desc,
 
 Device::Bound SelfTestDevice::bindConstant(const fsdprt_constant_desc &desc,
                                            const Dispatch &operation) {
+  std::string value(static_cast<const char *>(desc.data),
+                    size_t(desc.op.args[0].bytes));
   return testedBy(inner->bindConstant(desc, operation), operation,
-                  memoryKind("constant", desc.op), checkConstant(desc));
+                  memoryKind("constant", desc.op, value), checkConstant(desc));
 }
 
 //===----------------------------------------------------------------------===//

@@ -230,7 +230,8 @@ def main():
     # Bounds of f32 runs; see cases.py.
     parity.TOLERANCE = cases.TOLERANCE
     with tempfile.TemporaryDirectory() as folder:
-        subprocess.run(["tar", "-xf", args.pack, "-C", folder], check=True)
+        if subprocess.run(["tar", "-xf", args.pack, "-C", folder]).returncode or not os.listdir(folder):
+            sys.exit(f"check: '{args.pack}' is no archive of test/gpu/run.sh pack")
         tables = Tables()
         check_all(Machine(os.path.join(folder, "gpu"), args.minutes), tables, args.output)
     return 1 if tables.failures else 0

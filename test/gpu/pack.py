@@ -114,6 +114,9 @@ def main():
     parser.add_argument("-o", "--output", default=os.path.join(ROOT, "build", "gpu.tar.xz"))
     parser.add_argument("patterns", nargs="*", default=["*"], help="shell patterns of programs' names")
     args = parser.parse_args()
+    for name in [os.path.join(args.bin, "fsdp-compile"), *filter(None, [args.torch_python])]:
+        if not shutil.which(name):
+            sys.exit(f"pack: there is no program '{name}'")
 
     def selected(name):
         return any(fnmatch.fnmatch(name, pattern) for pattern in args.patterns)
