@@ -145,8 +145,13 @@ int fsdprt_main(int argc, char **argv) {
     auto options = parseCommandLine(argc, argv, exitCode);
     if (!options)
       return exitCode;
-    if (!environment.ok())
-      return failTogether(speaksForHost(get), environment.status().message());
+    if (!environment.ok()) {
+      // Where all have the same wrong, the first one's end has ended this one
+      // by then; who is alone with it must not be silent.
+      if (!speaksForHost(get))
+        ::sleep(3);
+      return fail(environment.status().message());
+    }
     return run(*options, *environment, argc, argv);
   } catch (...) {
     return fail(describeException().message());

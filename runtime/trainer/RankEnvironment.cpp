@@ -157,14 +157,6 @@ fsdprt::detectRank(const GetEnvironment &get) {
 }
 
 bool fsdprt::speaksForHost(const GetEnvironment &get) {
-  // Who has a wrong number is alone with it.
-  for (auto [rankName, sizeName] :
-       {std::pair("RANK", "WORLD_SIZE"),
-        std::pair("LOCAL_RANK", "LOCAL_WORLD_SIZE")})
-    if (std::optional<int> size = number(get(sizeName)),
-        rank = number(get(rankName));
-        size && (!rank || *rank >= *size))
-      return true;
   return number(get("LOCAL_RANK")).value_or(0) == 0;
 }
 

@@ -31,8 +31,8 @@ using GetEnvironment = std::function<const char *(const char *)>;
 /// says what cannot be.
 Expected<std::optional<RankEnvironment>> detectRank(const GetEnvironment &get);
 
-/// Whether this process is to say what is wrong with its variables: not one
-/// that knows of a rank of its host before it, and has only what that has, too.
+/// Whether this process is to say what all ranks of its host find wrong: not
+/// one that knows of a rank before it.
 bool speaksForHost(const GetEnvironment &get);
 
 /// "HOST:PORT" where ranks meet that have no MPI: NCCL_COMM_ID, or the port

@@ -157,6 +157,9 @@ class Fails(Launched):
                     if value is not None:
                         own[name] = value
                 self.assertSaidOnce(self.launch(variables, self.model).wait(), *words)
+        alone = torchrun_variables(2)[1]
+        alone["LOCAL_RANK"] = "5"
+        self.assertSaidOnce(self.launch([alone], self.model).wait(), "LOCAL_RANK is '5'")
         variables = srun_variables(2)
         for own in variables:
             del own["SLURM_STEP_TASKS_PER_NODE"]

@@ -67,32 +67,6 @@ static std::optional<RankEnvironment> detect(const Variables &environment) {
   return detected.ok() ? *detected : std::nullopt;
 }
 
-/// The first of a host speaks of what all have, each of what it has alone.
-TEST(RankEnvironment, KnowsWhoSpeaks) {
-  auto speaks = [](const Variables &environment) {
-    return speaksForHost([&](const char *name) -> const char * {
-      auto found = environment.find(name);
-      return found == environment.end() ? nullptr : found->second.c_str();
-    });
-  };
-  Variables good = {{"RANK", "1"},
-                    {"WORLD_SIZE", "2"},
-                    {"LOCAL_RANK", "1"},
-                    {"LOCAL_WORLD_SIZE", "2"}};
-  EXPECT_TRUE(speaks({}));
-  EXPECT_FALSE(speaks(good));
-  for (auto [name, value, isAlone] : {std::tuple("LOCAL_RANK", "0", true),
-                                      {"LOCAL_RANK", "5", true},
-                                      {"LOCAL_RANK", "x", true},
-                                      {"RANK", "2", true},
-                                      {"RANK", "abc", true},
-                                      {"WORLD_SIZE", "x", false}}) {
-    Variables environment = good;
-    environment[name] = value;
-    EXPECT_EQ(speaks(environment), isAlone) << name << "=" << value;
-  }
-}
-
 TEST(RankEnvironment, KnowsItsLaunchers) {
   EXPECT_FALSE(detect({}));
   auto torchrun = detect({{"RANK", "1"}, {"WORLD_SIZE", "4"}});
