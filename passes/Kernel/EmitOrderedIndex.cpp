@@ -3,7 +3,8 @@
 // Where there are blocks for every row of a table, a row should not look at all
 // the indices: they are sorted once, by comparing each with each. That is one
 // kernel without an order of its own, and quadratic: for tens of thousands of
-// indices it takes no longer than the sums, --kernel-order-gathers has a limit.
+// indices it should take no longer than the sums; --kernel-order-gathers has a
+// limit.
 //
 //===----------------------------------------------------------------------===//
 #include "passes/Kernel/Emitter.h"

@@ -16,7 +16,7 @@ class Control {
 public:
   virtual ~Control() = default;
 
-  /// One piece a rank, as in Communicator::start; ends when all have come.
+  /// Pieces for each rank, as in Communicator::start; ends when all have come.
   virtual Status exchange(std::vector<Transfer> transfers) = 0;
   virtual int numRanks() const = 0;
 

@@ -110,7 +110,6 @@ public:
 
   FlightHeader *header() const { return mapped; }
   int numSlots() const { return mapped ? mapped->numSlots : 0; }
-  void setFirstRank(int rank) { mapped->firstRank = rank; }
   int firstRank() const { return mapped->firstRank; }
   FlightSlot *slot(int index) const;
   /// Ends its name once all ranks have joined.

@@ -8,6 +8,7 @@ had. The device "cpu" is for trying this where there is no GPU.
 """
 
 import json
+import os
 import sys
 import time
 
@@ -18,8 +19,13 @@ import transformers
 from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
 from torch.nn import functional as F
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "bench"))
+from llama_shapes import SHAPES, configure  # noqa: E402
 
-def build(name, seq, device):
+LLAMA = "llama3.2-1b"
+
+
+def build(name, device):
     """(model, its blocks)."""
     with torch.device(device):
         if name == "gpt2":
@@ -27,11 +33,7 @@ def build(name, seq, device):
                                              attn_implementation="sdpa")
             model = transformers.GPT2LMHeadModel(config)
             return model, model.transformer.h
-        config = transformers.LlamaConfig(
-            vocab_size=128256, hidden_size=2048, intermediate_size=8192, num_hidden_layers=16, num_attention_heads=32,
-            num_key_value_heads=8, max_position_embeddings=max(seq, 8192), rms_norm_eps=1e-5, tie_word_embeddings=True,
-            use_cache=False, attn_implementation="sdpa")
-        model = transformers.LlamaForCausalLM(config)
+        model = transformers.LlamaForCausalLM(configure(LLAMA, SHAPES[LLAMA]["num_hidden_layers"]))
         return model, model.model.layers
 
 
@@ -50,7 +52,7 @@ def main():
     device = settings["device"]
     is_gpu = device == "cuda"
     dist.init_process_group("nccl" if is_gpu else "gloo", store=dist.HashStore(), rank=0, world_size=1)
-    model, blocks = build(settings["model"], settings["seq"], device)
+    model, blocks = build(settings["model"], device)
     shard(model, blocks, mode == "compiled")
     loss_of = torch.compile(F.cross_entropy) if mode == "compiled" else F.cross_entropy
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, weight_decay=0.1, fused=True)
