@@ -27,6 +27,7 @@ struct RunOptions {
 
   std::string weights, save, stripPrefix;
   std::string metrics, records, trace;
+  std::string traceSteps;               // as given, "" or "10:12"
   int64_t traceFirst = 0, traceEnd = 0; // steps [first, end) are traced
   bool checkPlan = false, checked = false, ignoreMemory = false;
   bool selfTest = false;
@@ -40,9 +41,6 @@ struct RunOptions {
 /// --help, or an error that has been printed).
 std::optional<RunOptions> parseCommandLine(int argc, char **argv,
                                            int &exitCode);
-
-/// Learning rate of step `step`, counted from 0.
-double learningRateAt(const RunOptions &options, int64_t step);
 
 } // namespace fsdprt
 

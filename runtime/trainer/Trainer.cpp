@@ -15,6 +15,7 @@
 #include "trainer/OutputFiles.h"
 #include "trainer/PeakSpeed.h"
 #include "trainer/Resident.h"
+#include "trainer/Schedule.h"
 #include "trainer/SelfTest.h"
 #include "trainer/TraceFile.h"
 

@@ -6,6 +6,7 @@
 #include "trainer/Program.h"
 #include "trainer/RankEnvironment.h"
 #include "trainer/SameProgram.h"
+#include "trainer/Schedule.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,0 +1,22 @@
+//===- ParameterOptions.cpp - Options of weights read and saved -----------===//
+
+#include "trainer/OptionGroups.h"
+
+using namespace fsdprt;
+
+void fsdprt::addParameterOptions(CLI::App &app, RunOptions &options) {
+  app.add_option(
+         "--weights", options.weights,
+         "start from a .safetensors file, or a Hugging Face index (default: as "
+         "compiled)")
+      ->type_name("FILE")
+      ->group("Parameters");
+  app.add_option("--save", options.save,
+                 "write the trained parameters as .safetensors")
+      ->type_name("FILE")
+      ->group("Parameters");
+  app.add_option("--strip-prefix", options.stripPrefix,
+                 "remove a wrapper's prefix from the saved names")
+      ->type_name("PREFIX")
+      ->group("Parameters");
+}
