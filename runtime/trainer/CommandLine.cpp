@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdio>
+#include <filesystem>
 
 using namespace fsdprt;
 
@@ -21,6 +22,8 @@ static std::string parseTraceSteps(RunOptions &options) {
     return "";
   if (options.steps == 0)
     return "--trace needs --steps";
+  if (options.steps == kNoLastStep && text.empty())
+    return "--trace needs --steps, whose last 3 are traced, or --trace-steps";
   options.traceFirst = std::max<int64_t>(0, options.steps - 3);
   options.traceEnd = options.steps;
   if (text.empty())
@@ -47,6 +50,21 @@ static std::nullopt_t refuse(const std::string &problem) {
   std::fprintf(stderr, "fsdp-run: error: %s; see fsdp-run --help\n",
                oneLine(problem).c_str());
   return std::nullopt;
+}
+
+/// --data and --labels take all names that follow, also the program's where it
+/// comes after them.
+static bool takeProgram(RunOptions &options) {
+  for (std::vector<std::string> *names : {&options.data, &options.labels})
+    for (auto name = names->begin(); name != names->end(); ++name) {
+      std::error_code error;
+      if (!std::filesystem::exists(*name + "/manifest.json", error))
+        continue;
+      options.program = *name;
+      names->erase(name);
+      return true;
+    }
+  return false;
 }
 
 std::optional<RunOptions> fsdprt::parseCommandLine(int argc, char **argv,
@@ -87,11 +105,19 @@ std::optional<RunOptions> fsdprt::parseCommandLine(int argc, char **argv,
   } catch (const CLI::ExtrasError &) {
     exitCode = 2;
     return refuse(unknownArgument(app));
+  } catch (const CLI::RequiredError &error) { // all that is given is read
+    if (!takeProgram(options)) {
+      exitCode = 2;
+      return refuse(inOurWords(error.what()));
+    }
   } catch (const CLI::ParseError &error) {
     exitCode = 2;
     return refuse(inOurWords(error.what()));
   }
   IsGiven isGiven = [&](const char *option) { return app.count(option) > 0; };
+  bool endsOtherwise = isGiven("--max-tokens") || isGiven("--max-time");
+  if (endsOtherwise && !isGiven("--steps"))
+    options.steps = kNoLastStep;
   std::string problem = checkNumbers(options, isGiven);
   if (problem.empty())
     problem = checkTogether(options, isGiven);

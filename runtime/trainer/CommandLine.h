@@ -6,8 +6,12 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace fsdprt {
+
+/// More steps than are ever made; exact in floating point.
+constexpr int64_t kNoLastStep = int64_t(1) << 53;
 
 struct RunOptions {
   std::string program;      // folder
@@ -16,11 +20,16 @@ struct RunOptions {
   std::string comm;         // "": what the program's device wants
   std::string autotune;     // on GPUs: file; "": nothing is measured
 
-  std::string data, tokenizer, labels;
+  std::vector<std::string> data, labels; // files and folders
+  std::string tokenizer;
+  std::string dataWeights; // "2,1", one for each of `data`; "": by length
   bool shuffle = true;
+  int64_t skipRows = 0; // of the data, before the first step
   uint64_t seed = 0;
 
-  int64_t steps = 0;
+  int64_t steps = 0;     // kNoLastStep where something else ends the run
+  int64_t maxTokens = 0; // 0: as many as the steps take
+  std::string maxTime;   // "30m"; "": as long as the steps take
   double learningRate = 1e-3, minLearningRate = 0;
   std::string schedule = "constant";
   int64_t warmup = 0;

@@ -29,9 +29,21 @@ Expected<ParameterLoader> fsdprt::openLoader(const RunOptions &options,
 
 Expected<TokenData> fsdprt::openData(const RunOptions &options,
                                      const Manifest &manifest, int rank) {
-  return TokenData::open(
-      manifest, {options.data, options.tokenizer, options.labels, options.seed,
-                 options.shuffle, rank, int(manifest.worldSize())});
+  TokenData::Options asked;
+  asked.paths = options.data;
+  asked.tokenizer = options.tokenizer;
+  asked.labels = options.labels;
+  asked.seed = options.seed;
+  asked.shuffle = options.shuffle;
+  asked.rank = rank;
+  asked.world = int(manifest.worldSize());
+  if (!options.dataWeights.empty()) {
+    auto weights = parseWeights(options.dataWeights, options.data.size());
+    if (!weights.ok())
+      return weights.status();
+    asked.weights = *weights;
+  }
+  return TokenData::open(manifest, std::move(asked));
 }
 
 Status fsdprt::checkInput(const RunOptions &options, const Manifest &manifest,

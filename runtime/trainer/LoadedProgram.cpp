@@ -4,6 +4,7 @@
 
 #include "trainer/Input.h"
 #include "trainer/Metrics.h"
+#include "trainer/SameInput.h"
 #include "trainer/SameProgram.h"
 
 using namespace fsdprt;
@@ -45,9 +46,13 @@ Status LoadedProgram::load(fsdprt_context::Options asked,
   made = std::move(*created);
   made->loader = &*loader;
   // Ranks that are threads have loaded one.
-  if (!setup.sharedProcess && setup.communicator->size() > 1)
-    FSDPRT_RETURN_IF_ERROR(checkSameProgram(made->device->control(), rank,
-                                            setup.flight, options.program));
+  if (!setup.sharedProcess && setup.communicator->size() > 1) {
+    Control &control = made->device->control();
+    FSDPRT_RETURN_IF_ERROR(
+        checkSameProgram(control, rank, setup.flight, options.program));
+    FSDPRT_RETURN_IF_ERROR(
+        checkSameInput(control, rank, setup.flight, options, manifest));
+  }
   FSDPRT_RETURN_IF_ERROR(program->prepare(*made));
   FSDPRT_RETURN_IF_ERROR(made->allocate());
   if (std::optional<DeviceMemory> memory = made->device->memory();

@@ -6,13 +6,16 @@
 
 #include "comm/MpiCommunicator.h"
 #include "core/Exceptions.h"
+#include "trainer/Budget.h"
 #include "trainer/Failure.h"
 #include "trainer/Input.h"
 #include "trainer/Launcher.h"
 #include "trainer/Ranks.h"
+#include "trainer/OptionChecks.h"
 
 #include <csignal>
 #include <cstdlib>
+#include <cstdio>
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -73,6 +76,9 @@ static Status checkRun(const RunOptions &options,
                    "for the CPU; compile it with --target cuda, or use --comm "
                    "mpi");
   if (!options.autotune.empty() && manifest->target != "cuda")
+  // Again, where the steps follow from the program.
+  if (std::string problem = checkSchedule(options); !problem.empty())
+    return Status::failure(problem);
     return failure("--autotune measures a GPU's products, and this program is "
                    "for the CPU; compile it with --target cuda, or leave it "
                    "out");
@@ -120,6 +126,8 @@ static int run(RunOptions options,
     return runMpiRank(options, manifest, *environment, status);
   if (status.ok())
     status = checkFits(options, *manifest, int(manifest->worldSize()));
+    if (manifest.ok())
+      setStepsByTokens(options, *manifest);
   if (!status.ok()) // without MPI each believes to be alone
     return failTogether(!isRank || environment->rank == 0, status.message());
   // One rank needs neither processes nor messages.

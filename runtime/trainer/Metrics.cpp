@@ -2,79 +2,13 @@
 
 #include "trainer/Metrics.h"
 
-#include <nlohmann/json.hpp>
+#include "trainer/CommandLine.h"
 
 #include <algorithm>
-#include <cerrno>
 #include <cmath>
 #include <cstdio>
-#include <cstring>
-#include <fcntl.h>
-#include <unistd.h>
 
 using namespace fsdprt;
-
-//===----------------------------------------------------------------------===//
-// The file
-//===----------------------------------------------------------------------===//
-
-Expected<MetricsFile> MetricsFile::create(const std::string &path) {
-  MetricsFile file;
-  file.path = path;
-  file.fd =
-      ::open(path.c_str(), O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0666);
-  if (file.fd < 0)
-    return failure("cannot write metrics to '", path,
-                   "': ", std::strerror(errno));
-  return file;
-}
-
-MetricsFile::~MetricsFile() {
-  if (fd >= 0)
-    ::close(fd);
-}
-
-/// JSON has no NaN and no infinity.
-static nlohmann::ordered_json finiteOrNull(double value) {
-  return std::isfinite(value) ? nlohmann::ordered_json(value)
-                              : nlohmann::ordered_json(nullptr);
-}
-
-Status MetricsFile::write(const StepMetrics &metrics) {
-  nlohmann::ordered_json json = {
-      {"step", metrics.step + 1}, // people count from 1
-      {"loss", finiteOrNull(metrics.loss)},
-      {"grad_norm", finiteOrNull(metrics.gradNorm)},
-      {"lr", finiteOrNull(metrics.learningRate)},
-      {"step_ms", finiteOrNull(metrics.milliseconds)},
-      {"exposed_comm_ms", finiteOrNull(metrics.exposedMilliseconds)},
-      {"tokens_per_s", finiteOrNull(metrics.tokensPerSecond)},
-      {"planned_peak_bytes", metrics.plannedPeakBytes},
-      {"measured_peak_bytes", metrics.measuredPeakBytes},
-      {"gathered_bytes", metrics.gatheredBytes},
-      {"reduced_bytes", metrics.reducedBytes},
-      {"local_copy_bytes", metrics.localCopyBytes}};
-  if (metrics.hostMilliseconds)
-    json["host_ms"] = finiteOrNull(*metrics.hostMilliseconds);
-  if (metrics.mfu)
-    json["mfu"] = finiteOrNull(*metrics.mfu);
-  if (metrics.deviceMemory) {
-    json["library_bytes"] = metrics.deviceMemory->libraries;
-    json["free_bytes"] = metrics.deviceMemory->left();
-    json["staging_bytes"] = metrics.deviceMemory->staging;
-  }
-  std::string line = json.dump() + "\n";
-  ssize_t written = ::write(fd, line.data(), line.size());
-  if (written == ssize_t(line.size()))
-    return Status();
-  int error = written < 0 ? errno : ENOSPC;
-  // Not even half a line stays.
-  off_t end = ::lseek(fd, 0, SEEK_CUR);
-  if (written > 0 && end >= written && ::ftruncate(fd, end - written) != 0)
-    error = errno;
-  return failure("cannot write metrics to '", path,
-                 "': ", std::strerror(error));
-}
 
 //===----------------------------------------------------------------------===//
 // The screen
@@ -92,6 +26,12 @@ static std::string formatMfu(const StepMetrics &metrics) {
   return text;
 }
 
+/// "3/100", or "3" where nobody knows the last one.
+static std::string stepOf(int64_t done, int64_t steps) {
+  return std::to_string(done) +
+         (steps == kNoLastStep ? "" : "/" + std::to_string(steps));
+}
+
 void Progress::show(const StepMetrics &metrics) {
   int64_t done = metrics.step + 1;
   if (!terminal) {
@@ -100,11 +40,12 @@ void Progress::show(const StepMetrics &metrics) {
     if (done != 1 && done != steps && done % interval && !isDue)
       return;
     lastShown = now;
-    std::printf("step %lld/%lld  loss %.4f  grad_norm %.4f  lr %.3g  %.1f ms  "
-                "%.0f tokens/s%s\n",
-                (long long)done, (long long)steps, metrics.loss,
-                metrics.gradNorm, metrics.learningRate, metrics.milliseconds,
-                metrics.tokensPerSecond, formatMfu(metrics).c_str());
+    std::printf("step %s  row %lld  loss %.4f  grad_norm %.4f  lr %.3g  "
+                "%.1f ms  %.0f tokens/s%s\n",
+                stepOf(done, steps).c_str(), (long long)metrics.rows,
+                metrics.loss, metrics.gradNorm, metrics.learningRate,
+                metrics.milliseconds, metrics.tokensPerSecond,
+                formatMfu(metrics).c_str());
     std::fflush(stdout);
     return;
   }
@@ -112,11 +53,12 @@ void Progress::show(const StepMetrics &metrics) {
   int filled = int(width * done / steps);
   std::string bar(filled, '#');
   bar.resize(width, '.');
-  double left = (steps - done) * metrics.milliseconds / 1000;
-  std::printf(
-      "\r[%s] %lld/%lld  loss %.4f  %.0f tokens/s%s  %.0f s left \033[K",
-      bar.c_str(), (long long)done, (long long)steps, metrics.loss,
-      metrics.tokensPerSecond, formatMfu(metrics).c_str(), left);
+  std::printf("\r[%s] %s  loss %.4f  %.0f tokens/s%s", bar.c_str(),
+              stepOf(done, steps).c_str(), metrics.loss,
+              metrics.tokensPerSecond, formatMfu(metrics).c_str());
+  if (steps != kNoLastStep)
+    std::printf("  %.0f s left ", (steps - done) * metrics.milliseconds / 1000);
+  std::printf("\033[K");
   std::fflush(stdout);
   barShown = true;
 }

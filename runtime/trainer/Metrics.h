@@ -14,6 +14,8 @@ namespace fsdprt {
 struct StepMetrics {
   int64_t step = 0; // from 0; the file counts from 1
   double loss = 0, gradNorm = 0, learningRate = 0;
+  int64_t rows = 0;  // of the data that all ranks have had when it ends
+  double epochs = 0; // passes over the data that these are
   double milliseconds = 0, tokensPerSecond = 0; // all ranks
   double exposedMilliseconds = 0; // compute waited for communication
   int64_t plannedPeakBytes = 0, measuredPeakBytes = 0;
@@ -25,24 +27,6 @@ struct StepMetrics {
   std::optional<double> hostMilliseconds;
   /// Share of the step in which the products could be done at best.
   std::optional<double> mfu;
-};
-
-/// One JSON object a line, each written at once, so a file cut short still
-/// holds whole lines.
-class MetricsFile {
-public:
-  static Expected<MetricsFile> create(const std::string &path);
-  MetricsFile(MetricsFile &&other) noexcept : path(other.path), fd(other.fd) {
-    other.fd = -1;
-  }
-  ~MetricsFile();
-
-  Status write(const StepMetrics &metrics);
-
-private:
-  MetricsFile() = default;
-  std::string path;
-  int fd = -1;
 };
 
 /// Tells the user: a bar on a terminal, otherwise a line for each

@@ -2,6 +2,9 @@
 
 #include "trainer/OptionChecks.h"
 
+#include "io/Mixture.h"
+#include "trainer/Budget.h"
+
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -17,6 +20,9 @@ using namespace fsdprt;
 
 // For ever, for a wait; clocks count it in nanoseconds without overflow.
 static constexpr double longest = 1e9;
+
+// Of the data; far from overflow, whatever is added.
+static constexpr int64_t mostRows = 1000000000000000;
 
 // Beyond any host's cores; a system may refuse to start many more.
 static constexpr int mostThreads = 1024;
@@ -45,11 +51,16 @@ std::string fsdprt::checkNumbers(const RunOptions &options,
   const NumberCheck checks[] = {
       {"--steps", double(options.steps), options.steps >= 0,
        "a whole number, 0 or more"},
+      {"--max-tokens", double(options.maxTokens), options.maxTokens > 0,
+       "a whole number, 1 or more"},
       {"--warmup", double(options.warmup), options.warmup >= 0,
        "a whole number, 0 or more"},
       {"--lr", options.learningRate, isRate(options.learningRate), rate},
       {"--min-lr", options.minLearningRate, isRate(options.minLearningRate),
        rate},
+      {"--skip-rows", double(options.skipRows),
+       options.skipRows >= 0 && options.skipRows <= mostRows,
+       "a whole number in [0, 1e+15]"},
       {"--ranks", double(options.ranks), options.ranks > 0,
        "a whole number, 1 or more"},
       {"--threads", double(options.threads),
@@ -103,8 +114,12 @@ static std::string checkHasOwner(const RunOptions &options,
     bool hasOwner;
     const char *owner;
   } pairs[] = {{"--strip-prefix", !options.save.empty(), "--save"},
+               {"--max-tokens", options.steps > 0, "--steps above 0"},
+               {"--max-time", options.steps > 0, "--steps above 0"},
                {"--tokenizer", !options.data.empty(), "--data"},
                {"--labels", !options.data.empty(), "--data"},
+               {"--weights-of-data", !options.data.empty(), "--data"},
+               {"--skip-rows", !options.data.empty(), "--data"},
                {"--trace-steps", !options.trace.empty(), "--trace"},
                {"--min-lr", options.schedule == "cosine", "--schedule cosine"}};
   for (const auto &pair : pairs)
@@ -117,18 +132,21 @@ static std::string checkHasOwner(const RunOptions &options,
 /// is for without a word.
 static std::string checkNames(const RunOptions &options,
                               const IsGiven &isGiven) {
-  const std::pair<const char *, const std::string *> names[] = {
-      {"--data", &options.data},       {"--labels", &options.labels},
-      {"--weights", &options.weights}, {"--save", &options.save},
-      {"--metrics", &options.metrics}, {"--records", &options.records},
-      {"--trace", &options.trace},     {"--autotune", &options.autotune}};
-  for (auto [option, name] : names)
-    if (isGiven(option) && name->empty())
+  std::vector<std::pair<const char *, std::string>> names = {
+      {"--weights", options.weights}, {"--save", options.save},
+      {"--metrics", options.metrics}, {"--records", options.records},
+      {"--trace", options.trace},     {"--autotune", options.autotune}};
+  for (const std::string &name : options.data)
+    names.emplace_back("--data", name);
+  for (const std::string &name : options.labels)
+    names.emplace_back("--labels", name);
+  for (const auto &[option, name] : names)
+    if (isGiven(option) && name.empty())
       return std::string(option) + " '' names no file: is a variable not set?";
   return "";
 }
 
-static std::string checkSchedule(const RunOptions &options) {
+std::string fsdprt::checkSchedule(const RunOptions &options) {
   if (options.steps == 0)
     return "";
   if (options.warmup > options.steps)
@@ -137,6 +155,9 @@ static std::string checkSchedule(const RunOptions &options) {
            std::to_string(options.steps) + ": --lr would never be reached";
   if (options.schedule != "cosine")
     return "";
+  if (options.steps == kNoLastStep && options.maxTokens == 0)
+    return "--schedule cosine needs to know the last step: add --steps or "
+           "--max-tokens";
   if (options.warmup == options.steps)
     return "--warmup leaves no step for the cosine";
   if (options.minLearningRate > options.learningRate)
@@ -150,8 +171,9 @@ static std::string checkHasWork(const RunOptions &options,
                                 const IsGiven &isGiven) {
   if (options.steps > 0 && options.data.empty())
     return "no data to train on: add --data FILE, text (with --tokenizer "
-           "bytes) or tokens as .u16 or .u32";
-  if (!options.data.empty() && !options.save.empty() && !isGiven("--steps"))
+           "bytes) or tokens as .u16, .u32, .npy or .bin";
+  if (!options.data.empty() && !options.save.empty() && options.steps == 0 &&
+      !isGiven("--steps"))
     return "--data without --steps N would save parameters that are not "
            "trained: add it, or leave --data out";
   if (options.steps > 0 || !options.save.empty() || options.selfTest)
@@ -168,9 +190,9 @@ static std::string checkSelfTest(const RunOptions &options,
   if (!options.selfTest)
     return "";
   for (const char *option :
-       {"--steps", "--schedule", "--warmup", "--min-lr", "--save", "--records",
-        "--trace", "--check-plan", "--checked", "--graph", "--comm-delay",
-        "--peak-tflops"})
+       {"--steps", "--max-tokens", "--max-time", "--schedule", "--warmup",
+        "--min-lr", "--save", "--records", "--trace", "--check-plan",
+        "--checked", "--graph", "--comm-delay", "--peak-tflops"})
     if (isGiven(option))
       return std::string("--self-test makes two steps of its own, without ") +
              option + ": leave one of the two away";
@@ -178,6 +200,23 @@ static std::string checkSelfTest(const RunOptions &options,
 }
 
 std::string fsdprt::checkTogether(const RunOptions &options,
+static std::string checkMaxTime(const RunOptions &options,
+                                const IsGiven &isGiven) {
+  if (!isGiven("--max-time") || parseDuration(options.maxTime))
+    return "";
+  return "--max-time is '" + options.maxTime +
+         "', expected a time above 0: 90s, 30m, 2h or 1d";
+}
+
+static std::string checkWeightsOfData(const RunOptions &options,
+                                      const IsGiven &isGiven) {
+  if (!isGiven("--weights-of-data"))
+    return "";
+  return parseWeights(options.dataWeights, options.data.size())
+      .status()
+      .message();
+}
+
                                   const IsGiven &isGiven) {
   if (std::string problem = checkNames(options, isGiven); !problem.empty())
     return problem;
@@ -188,4 +227,9 @@ std::string fsdprt::checkTogether(const RunOptions &options,
   if (std::string problem = checkHasOwner(options, isGiven); !problem.empty())
     return problem;
   return checkSchedule(options);
+  if (std::string problem = checkMaxTime(options, isGiven); !problem.empty())
+    return problem;
+  if (std::string problem = checkWeightsOfData(options, isGiven);
+      !problem.empty())
+    return problem;
 }

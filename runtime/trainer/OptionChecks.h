@@ -18,6 +18,9 @@ std::string checkNumbers(const RunOptions &options, const IsGiven &isGiven);
 /// What single options cannot check. "" if all is well.
 std::string checkTogether(const RunOptions &options, const IsGiven &isGiven);
 
+/// Whether the learning rate's schedule goes with the steps. "" if it does.
+std::string checkSchedule(const RunOptions &options);
+
 /// Letters to insert, to delete or to replace to make `b` of `a`.
 size_t editDistance(const std::string &a, const std::string &b);
 

@@ -3,6 +3,7 @@
 #include "trainer/OutputFiles.h"
 
 #include "io/Safetensors.h"
+#include "trainer/MetricsFile.h"
 
 #include <cerrno>
 #include <cstring>
@@ -104,6 +105,8 @@ static Status checkWritable(const NamedPath &output) {
   else if (::access(output.path.c_str(), W_OK) != 0)
     status =
         failure("cannot write '", output.path, "': ", std::strerror(errno));
+  if (status.ok() && output.option == "--metrics")
+    status = MetricsFile::checkFree(output.path);
   return status.ok() ? status : failure(output.option, ": ", status.message());
 }
 
@@ -156,12 +159,21 @@ static std::vector<NamedPath> filesOf(const Manifest &manifest) {
   return result;
 }
 
+/// What --data and --labels name; of a folder, whatever is in it. That one
+/// cannot be read is said by who reads it.
 static std::vector<NamedPath> inputsOf(const RunOptions &options) {
   std::vector<NamedPath> inputs;
-  if (!options.data.empty())
-    inputs.push_back({"--data", options.data, 0});
-  if (!options.labels.empty())
-    inputs.push_back({"--labels", options.labels, 0});
+  auto add = [&inputs](const char *option, const std::string &path) {
+    inputs.push_back({option, path, 0});
+    std::error_code error;
+    for (fs::directory_iterator at(path, error), end; !error && at != end;
+         at.increment(error))
+      inputs.push_back({option, at->path().string(), 0});
+  };
+  for (const std::string &path : options.data)
+    add("--data", path);
+  for (const std::string &path : options.labels)
+    add("--labels", path);
   return inputs;
 }
 

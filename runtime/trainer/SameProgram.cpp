@@ -34,24 +34,42 @@ Expected<uint64_t> fsdprt::hashProgram(const std::string &folder) {
   return hash;
 }
 
+std::string fsdprt::listRanks(const std::vector<size_t> &ranks) {
+  const size_t most = 8;
+  std::ostringstream text;
+  text << (ranks.size() == 1 ? "rank " : "ranks ");
+  for (size_t i = 0; i < std::min(ranks.size(), most); ++i)
+    text << (i ? ", " : "") << ranks[i];
+  if (ranks.size() > most)
+    text << " and " << ranks.size() - most << " more";
+  return text.str();
+}
+
 std::string fsdprt::describeOtherPrograms(const std::vector<int64_t> &hashes,
                                           const std::string &folder) {
-  const size_t most = 8;
   std::vector<size_t> others;
   for (size_t rank = 0; rank < hashes.size(); ++rank)
     if (hashes[rank] != hashes[0])
       others.push_back(rank);
   if (others.empty())
     return "";
-  std::ostringstream text;
-  text << (others.size() == 1 ? "rank " : "ranks ");
-  for (size_t i = 0; i < std::min(others.size(), most); ++i)
-    text << (i ? ", " : "") << others[i];
-  if (others.size() > most)
-    text << " and " << others.size() - most << " more";
-  text << (others.size() == 1 ? " runs" : " run")
-       << " another program than rank 0: copy '" << folder << "' to every host";
-  return text.str();
+  return listRanks(others) + (others.size() == 1 ? " runs" : " run") +
+         " another program than rank 0: copy '" + folder + "' to every host";
+}
+
+Status fsdprt::failIfAnyDiffers(Control &control, int rank,
+                                const FlightFile *flight,
+                                const std::string &message) {
+  if (message.empty())
+    return Status();
+  if (rank == 0)
+    reportFailure(flight, -1, message);
+  // The launcher ends all ranks soon after the first has left, and those of
+  // other hosts have no part in what rank 0 prints.
+  Expected<std::vector<int64_t>> barrier = control.gatherValues(0);
+  if (flight)
+    flight->claimReport();
+  return barrier.ok() ? failure(message) : barrier.status();
 }
 
 Status fsdprt::checkSameProgram(Control &control, int rank,
@@ -64,15 +82,6 @@ Status fsdprt::checkSameProgram(Control &control, int rank,
       control.gatherValues(static_cast<int64_t>(*hash));
   if (!hashes.ok())
     return hashes.status();
-  std::string message = describeOtherPrograms(*hashes, folder);
-  if (message.empty())
-    return Status();
-  if (rank == 0)
-    reportFailure(flight, -1, message);
-  // The launcher ends all ranks soon after the first has left, and those of
-  // other hosts have no part in what rank 0 prints.
-  Expected<std::vector<int64_t>> barrier = control.gatherValues(0);
-  if (flight)
-    flight->claimReport();
-  return barrier.ok() ? failure(message) : barrier.status();
+  return failIfAnyDiffers(control, rank, flight,
+                          describeOtherPrograms(*hashes, folder));
 }

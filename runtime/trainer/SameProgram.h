@@ -18,9 +18,17 @@ Expected<uint64_t> hashProgram(const std::string &folder);
 std::string describeOtherPrograms(const std::vector<int64_t> &hashes,
                                   const std::string &folder);
 
+/// "rank 1", "ranks 1, 2", and of many only the first.
+std::string listRanks(const std::vector<size_t> &ranks);
+
+/// What all ranks have found to differ between them, `message`, or "": rank 0
+/// prints it, before any rank may leave; the ranks return it, and it is not
+/// printed again.
+Status failIfAnyDiffers(Control &control, int rank, const FlightFile *flight,
+                        const std::string &message);
+
 /// Fails on every rank if any has another program than rank 0: their
-/// collectives would not meet. Rank 0 prints the message, before any rank may
-/// leave; the ranks return it, and it is not printed again.
+/// collectives would not meet.
 Status checkSameProgram(Control &control, int rank, const FlightFile *flight,
                         const std::string &folder);
 

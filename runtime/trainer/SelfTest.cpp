@@ -64,7 +64,8 @@ Status SelfTest::load() {
 Status SelfTest::fill(const InputSpec &input, int64_t step) {
   void *to = program.context().hostWrite(input.place);
   if (data)
-    return data->fill(input, step, to);
+    return data->fill(input, options.skipRows + step * data->rowsPerBatch(),
+                      to);
   auto below = uint64_t(std::min(manifest.tokenRows, manifest.vocabSize));
   uint64_t seed = options.seed + uint64_t(step * manifest.worldSize() + rank);
   for (int64_t i = 0; i < manifest.batch * manifest.seq; ++i) {

@@ -6,12 +6,13 @@
 #include "core/PlanCheck.h"
 #include "io/OutputFile.h"
 #include "io/Safetensors.h"
+#include "trainer/Budget.h"
 #include "trainer/Failure.h"
 #include "trainer/Heartbeat.h"
 #include "trainer/Input.h"
 #include "trainer/LoadedProgram.h"
 #include "trainer/MakeDevice.h"
-#include "trainer/Metrics.h"
+#include "trainer/MetricsFile.h"
 #include "trainer/OutputFiles.h"
 #include "trainer/PeakSpeed.h"
 #include "trainer/Resident.h"
@@ -37,8 +38,8 @@ public:
           const RankSetup &setup)
       : options(options), manifest(manifest), setup(setup),
         rank(setup.communicator->rank()), world(setup.communicator->size()),
-        slot(setup.flight->slotOfRank(rank)),
-        program(options, manifest, setup) {}
+        slot(setup.flight->slotOfRank(rank)), budget(options, manifest),
+        program(options, manifest, setup), rows(options.skipRows) {}
 
   Status run();
 
@@ -50,6 +51,7 @@ private:
   Status runStep(int64_t step, Progress &progress);
   Status readResults(StepMetrics &metrics);
   void writeMetrics(const StepMetrics &metrics);
+  Status findSpent(std::string &spent);
   Status save();
   Status report();
   Status writeRecords();
@@ -62,9 +64,11 @@ private:
   const int rank, world;
   FlightSlot *slot;
 
+  Budget budget;
   LoadedProgram program;
   fsdprt_context *context = nullptr; // the program's
   std::optional<TokenData> data;
+  int64_t rows = 0; // of the data that all ranks have had
   std::optional<MetricsFile> metricsFile;
   std::unique_ptr<Heartbeat> heartbeat; // where there is a disk to wait for
   std::optional<PeakSpeed> peak;        // of the device, where it is known
@@ -85,7 +89,7 @@ Status Trainer::openFiles() {
     data = std::move(*tokens);
   }
   if (std::string hint = isFirst() && data ? data->hint() : ""; !hint.empty())
-    reportWarning("'" + options.data + "': " + hint);
+    reportWarning(hint);
   return Status();
 }
 
@@ -146,7 +150,7 @@ Status Trainer::runStep(int64_t step, Progress &progress) {
   auto start = std::chrono::steady_clock::now();
   for (const InputSpec &input : manifest.inputs)
     FSDPRT_RETURN_IF_ERROR(
-        data->fill(input, step, context->hostWrite(input.place)));
+        data->fill(input, rows, context->hostWrite(input.place)));
   StepMetrics metrics;
   metrics.step = step;
   metrics.learningRate = learningRateAt(options, step);
@@ -156,7 +160,9 @@ Status Trainer::runStep(int64_t step, Progress &progress) {
   context->device->takeBlockedSeconds();
   context->device->takeWaitedSeconds();
   FSDPRT_RETURN_IF_ERROR(program.runPhases("step", step));
-  FSDPRT_RETURN_IF_ERROR(readResults(metrics));
+  if (Status status = readResults(metrics); !status.ok())
+    return failure(status.message(), "; it had rows ", rows + 1, " to ",
+                   rows + data->rowsPerBatch(), " of the data");
   std::chrono::duration<double> seconds =
       std::chrono::steady_clock::now() - start;
   metrics.milliseconds = seconds.count() * 1000;
@@ -173,6 +179,9 @@ Status Trainer::runStep(int64_t step, Progress &progress) {
   metrics.reducedBytes = context->counts.reduced;
   metrics.deviceMemory = context->device->memory();
   metrics.localCopyBytes = context->counts.copied;
+  rows += data->rowsPerBatch();
+  metrics.rows = rows;
+  metrics.epochs = data->epochsOf(rows);
   history.push_back(metrics);
   if (metricsFile)
     writeMetrics(metrics);
@@ -190,6 +199,14 @@ void Trainer::writeMetrics(const StepMetrics &metrics) {
                   "); training goes on without what cannot be written");
 }
 
+Status Trainer::findSpent(std::string &spent) {
+  auto found =
+      budget.whatIsSpent(context->device->control(), rows - options.skipRows);
+  if (found.ok())
+    spent = *found;
+  return found.status();
+}
+
 Status Trainer::train() {
   // Not before: what an earlier run has told is kept till there is more to
   // tell.
@@ -202,9 +219,16 @@ Status Trainer::train() {
   findPeak();
   Progress progress(options.steps, setup.terminal);
   Status status;
-  for (int64_t step = 0; step < options.steps && status.ok(); ++step)
-    status = runStep(step, progress);
+  std::string spent;
+  int64_t step = 0;
+  while (step < options.steps && status.ok() && spent.empty()) {
+    status = runStep(step++, progress);
+    if (status.ok() && step < options.steps)
+      status = findSpent(spent);
+  }
   progress.finish();
+  if (isFirst() && !spent.empty())
+    std::printf("ended after step %lld: %s\n", (long long)step, spent.c_str());
   return status;
 }
 

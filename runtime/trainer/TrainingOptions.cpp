@@ -11,6 +11,18 @@ void fsdprt::addTrainingOptions(CLI::App &app, RunOptions &options) {
       ->type_name("N")
       ->check(CLI::Validator(checkWhole<int64_t>, "", ""))
       ->group("Training");
+  app.add_option("--max-tokens", options.maxTokens,
+                 "end with the step by which all ranks have trained on as many "
+                 "tokens; without --steps, as many steps as that takes")
+      ->type_name("N")
+      ->check(CLI::Validator(checkWhole<int64_t>, "", ""))
+      ->group("Training");
+  app.add_option("--max-time", options.maxTime,
+                 "end with the step that the time runs out in, of which there "
+                 "is 30m, 2h, or a number of seconds, loading included; then "
+                 "save as at the last step")
+      ->type_name("TIME")
+      ->group("Training");
   app.add_option("--lr", options.learningRate, "learning rate (default 1e-3)")
       ->type_name("X")
       ->group("Training");

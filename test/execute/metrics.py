@@ -5,9 +5,9 @@ import math
 import os
 import unittest
 
-from harness import FIXTURES, ToolTest, content, entry, lines_of
+from harness import FIXTURES, TOKENS, ToolTest, content, entry, lines_of
 
-KEYS = {"step", "loss", "grad_norm", "lr", "step_ms", "exposed_comm_ms", "tokens_per_s", "planned_peak_bytes",
+KEYS = {"step", "rows", "epoch", "loss", "grad_norm", "lr", "step_ms", "exposed_comm_ms", "tokens_per_s", "planned_peak_bytes",
         "measured_peak_bytes", "gathered_bytes", "reduced_bytes", "local_copy_bytes"}
 # (file, names frozen, whether parameters are tied)
 MODELS = [("nanogpt/dynamo18-dyn-raw.onnx", [], True), ("llama/dynamo18-dyn-raw.onnx", [], False),
@@ -51,11 +51,14 @@ class Metrics(ToolTest):
         if world == 1:  # which has all of it
             gathered = reduced = 0
         lines = lines_of(metrics)
+        windows = (len(content(TOKENS)) // 2 - 1) // 32
         self.assertEqual([line["step"] for line in lines], [1, 2, 3, 4])
         for line, rate in zip(lines, [0, 1e-3, 2e-3, 1e-3]):
             self.assertEqual(set(line), KEYS)
             self.assertTrue(all(math.isfinite(value) for value in line.values()))
             self.assertAlmostEqual(line["lr"], rate, delta=1e-8)
+            self.assertEqual(line["rows"], line["step"] * 2 * world)
+            self.assertAlmostEqual(line["epoch"], line["rows"] / windows, delta=1e-12)
             self.assertEqual(line["gathered_bytes"], gathered)
             self.assertEqual(line["reduced_bytes"], reduced)
             self.assertEqual(line["local_copy_bytes"], 0)

@@ -41,7 +41,7 @@ static void readBatches(const Manifest &manifest, const TokenData &data,
                         int64_t step) {
   std::vector<int64_t> batch(manifest.batch * manifest.seq);
   for (const InputSpec &input : manifest.inputs) {
-    if (!data.fill(input, step, batch.data()).ok())
+    if (!data.fill(input, step * data.rowsPerBatch(), batch.data()).ok())
       continue;
     for (size_t i = 0; i < batch.size(); ++i) {
       int64_t id = input.place.dtype == FSDPRT_I64
@@ -58,7 +58,7 @@ static void readBatches(const Manifest &manifest, const TokenData &data,
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
   static const ScratchFile text(".txt"), narrow(".u16"), wide(".u32"),
-      labels(".i32");
+      numpy(".npy"), binary(".bin"), labels(".i32");
   Request request;
   if (size < sizeof(request))
     return 0;
@@ -66,19 +66,27 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
   bytes += sizeof(request);
   size -= sizeof(request);
   Manifest manifest = manifestFor(request);
-  const ScratchFile &file = request.width % 3 == 0   ? text
-                            : request.width % 3 == 1 ? narrow
-                                                     : wide;
+  const ScratchFile *kinds[] = {&text, &narrow, &wide, &numpy, &binary};
+  const ScratchFile &file = *kinds[request.width % 5];
   bool hasLabels = request.flags & 4;
   size_t labelBytes = hasLabels ? size * request.labelBytes / 256 : 0;
   file.fill(bytes, size - labelBytes);
   labels.fill(bytes + size - labelBytes, labelBytes);
-  int world = int(manifest.worldSize());
-  for (int rank = 0; rank < world; ++rank) {
-    Expected<TokenData> data =
-        TokenData::open(manifest, {file.path, &file == &text ? "bytes" : "",
-                                   hasLabels ? labels.path : "", request.step,
-                                   bool(request.flags & 8), rank, world});
+  TokenData::Options options;
+  bool isMixed = request.flags & 16; // the file twice, as two sources
+  for (int i = 0; i < (isMixed ? 2 : 1); ++i) {
+    options.paths.push_back(file.path);
+    if (hasLabels)
+      options.labels.push_back(labels.path);
+  }
+  if (isMixed)
+    options.weights = {1 + request.seq % 7, 2};
+  options.tokenizer = &file == &text ? "bytes" : "";
+  options.seed = request.step;
+  options.shuffle = request.flags & 8;
+  options.world = int(manifest.worldSize());
+  for (options.rank = 0; options.rank < options.world; ++options.rank) {
+    Expected<TokenData> data = TokenData::open(manifest, options);
     if (data.ok())
       readBatches(manifest, *data, request.step);
   }

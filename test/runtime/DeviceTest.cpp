@@ -152,7 +152,7 @@ public:
     program = std::move(*Program::load(manifest));
     loader = *ParameterLoader::create(manifest, {});
     TokenData::Options dataOptions;
-    dataOptions.path = folder / "text";
+    dataOptions.paths = {folder / "text"};
     dataOptions.tokenizer = "bytes";
     data = *TokenData::open(manifest, dataOptions);
     auto makeOpaque =
@@ -175,8 +175,9 @@ public:
   }
   double step(int64_t number) {
     for (const InputSpec &input : manifest.inputs)
-      EXPECT_TRUE(
-          data->fill(input, number, context->hostWrite(input.place)).ok());
+      EXPECT_TRUE(data->fill(input, number * data->rowsPerBatch(),
+                             context->hostWrite(input.place))
+                      .ok());
     context->writeScalar("lr", 0.5);
     Status status = phase("step", number);
     EXPECT_TRUE(status.ok()) << status.message();

@@ -58,7 +58,8 @@ static Expected<TokenData> openTokens(const Manifest &manifest,
 static std::vector<int64_t>
 rows(const Manifest &manifest, const TokenData &data, int input, int64_t step) {
   std::vector<int64_t> tokens(manifest.batch * manifest.seq);
-  Status status = data.fill(manifest.inputs[input], step, tokens.data());
+  Status status = data.fill(manifest.inputs[input], step * data.rowsPerBatch(),
+                            tokens.data());
   EXPECT_TRUE(status.ok()) << status.message();
   return tokens;
 }
@@ -68,14 +69,16 @@ TEST(TokenData, WindowsInFileOrder) {
   std::string text = makeText(1000);
   writeFile(folder / "t", text);
   Manifest manifest = manifestOf(makeManifest(2));
-  auto data = openTokens(manifest, {folder / "t", "bytes", "", 0, false, 1, 2});
+  auto data =
+      openTokens(manifest, {{folder / "t"}, "bytes", {}, 0, false, 1, 2});
   ASSERT_TRUE(data.ok()) << data.status().message();
   EXPECT_EQ(data->numWindows(), 124);
-  // (s*N + r)*batch + b with s=1, N=2, r=1, batch=6, b=2
-  EXPECT_EQ(data->windowStart(1, 2), 20 * 8);
-  EXPECT_EQ(data->windowStart(11, 0), ((11 * 2 + 1) * 6 % 124) * 8);
+  EXPECT_EQ(data->rowsPerBatch(), 12);
+  EXPECT_EQ(data->windowOf(20).first, 20 * 8);
+  EXPECT_EQ(data->windowOf(138).first, (138 % 124) * 8);
   auto tokens = rows(manifest, *data, 0, 1),
        labels = rows(manifest, *data, 1, 1);
+  // Row 1*12 + 1*6 + 2.
   EXPECT_EQ(tokens[2 * 8 + 3], text[163]);
   EXPECT_EQ(labels[2 * 8 + 3], text[164]);
 }
@@ -89,7 +92,7 @@ TEST(TokenData, TheSameWindowsOnAnyWorld) {
       Manifest manifest = manifestOf(makeManifest(world));
       for (int rank = 0; rank < world; ++rank) {
         auto data = openTokens(
-            manifest, {folder / "t", "bytes", "", 3, true, rank, world});
+            manifest, {{folder / "t"}, "bytes", {}, 3, true, rank, world});
         ASSERT_TRUE(data.ok());
         auto part = rows(manifest, *data, 0, step);
         byWorld[world].insert(byWorld[world].end(), part.begin(), part.end());
@@ -106,7 +109,8 @@ TEST(TokenData, AModelThatShiftsGetsItsInputsAsLabels) {
   Json json = makeManifest(1);
   json["labels_shift"] = "model";
   Manifest manifest = manifestOf(json);
-  auto data = openTokens(manifest, {folder / "t", "bytes", "", 0, true, 0, 1});
+  auto data =
+      openTokens(manifest, {{folder / "t"}, "bytes", {}, 0, true, 0, 1});
   ASSERT_TRUE(data.ok());
   EXPECT_EQ(rows(manifest, *data, 0, 2), rows(manifest, *data, 1, 2));
 }
@@ -125,7 +129,7 @@ TEST(TokenData, MarksIgnoredLabelsAsTheLossDoes) {
   Manifest manifest = manifestOf(json);
   auto read = [&](int row) {
     auto data = openTokens(
-        manifest, {folder / "t.u16", "", folder / "y.i32", 0, false, 0, 1});
+        manifest, {{folder / "t.u16"}, "", {folder / "y.i32"}, 0, false, 0, 1});
     std::vector<int64_t> to(manifest.batch * manifest.seq);
     Status status = data.ok() ? data->fill(manifest.inputs[1], 0, to.data())
                               : data.status();
@@ -153,7 +157,7 @@ TEST(TokenData, ReadsTokenFilesAndLabels) {
   Manifest manifest = manifestOf(makeManifest(1));
   for (const char *name : {"t.u16", "t.u32"}) {
     auto data = openTokens(
-        manifest, {folder / name, "", folder / "y.i32", 0, false, 0, 1});
+        manifest, {{folder / name}, "", {folder / "y.i32"}, 0, false, 0, 1});
     ASSERT_TRUE(data.ok()) << data.status().message();
     EXPECT_EQ(rows(manifest, *data, 0, 0)[5], 5);
     EXPECT_EQ(rows(manifest, *data, 1, 0)[5], -100); // of token 6
@@ -163,7 +167,7 @@ TEST(TokenData, ReadsTokenFilesAndLabels) {
   labels[40] = 999;
   writeFile(folder / "y.i32", bytesOf(labels));
   auto data = openTokens(
-      manifest, {folder / "t.u16", "", folder / "y.i32", 0, false, 0, 1});
+      manifest, {{folder / "t.u16"}, "", {folder / "y.i32"}, 0, false, 0, 1});
   EXPECT_THAT(data.status().message(),
               testing::AllOf(HasSubstr("label 999 at position 40"),
                              HasSubstr("one of the model's 256 classes")));
@@ -183,9 +187,11 @@ TEST(TokenData, TokensAndLabelsHaveBoundsOfTheirOwn) {
   auto messageFor = [&](int64_t rows, int64_t classes, bool withLabels) {
     json["token_rows"] = rows;
     json["vocab_size"] = classes;
-    std::string path = withLabels ? folder / "y.i32" : std::string();
+    std::vector<std::string> labels;
+    if (withLabels)
+      labels = {folder / "y.i32"};
     return openTokens(manifestOf(json),
-                      {folder / "t.u16", "", path, 0, false, 0, 1})
+                      {{folder / "t.u16"}, "", labels, 0, false, 0, 1})
         .status()
         .message();
   };
@@ -217,38 +223,41 @@ TEST(TokenData, BadInputIsNamed) {
     return openTokens(manifest, std::move(options)).status().message();
   };
   writeFile(folder / "short", makeText(96));
-  EXPECT_THAT(messageFor({folder / "short", "bytes", "", 0, true, 0, 1}),
+  EXPECT_THAT(messageFor({{folder / "short"}, "bytes", {}, 0, true, 0, 1}),
               testing::AllOf(HasSubstr("shorter than one batch"),
                              HasSubstr("needed are 97")));
   writeFile(folder / "enough", makeText(97));
-  EXPECT_EQ(messageFor({folder / "enough", "bytes", "", 0, true, 0, 1}), "");
-  EXPECT_THAT(messageFor({folder / "none", "bytes", "", 0, true, 0, 1}),
+  EXPECT_EQ(messageFor({{folder / "enough"}, "bytes", {}, 0, true, 0, 1}), "");
+  EXPECT_THAT(messageFor({{folder / "none"}, "bytes", {}, 0, true, 0, 1}),
               HasSubstr("No such file"));
-  EXPECT_THAT(messageFor({folder / "short", "", "", 0, true, 0, 1}),
+  EXPECT_THAT(messageFor({{folder / "short"}, "", {}, 0, true, 0, 1}),
               HasSubstr("--tokenizer bytes"));
-  EXPECT_THAT(messageFor({folder / "short", "words", "", 0, true, 0, 1}),
+  EXPECT_THAT(messageFor({{folder / "short"}, "words", {}, 0, true, 0, 1}),
               HasSubstr("unknown tokenizer 'words'"));
   std::string tokens(2 * 200, 0);
   tokens[2 * 123 + 1] = 3; // 768
   writeFile(folder / "t.u16", tokens);
-  EXPECT_THAT(messageFor({folder / "t.u16", "", "", 0, true, 0, 1}),
+  EXPECT_THAT(messageFor({{folder / "t.u16"}, "", {}, 0, true, 0, 1}),
               HasSubstr("token 768 at position 123 (byte 246)"));
   writeFile(folder / "odd.u16", "abc");
-  EXPECT_THAT(messageFor({folder / "odd.u16", "", "", 0, true, 0, 1}),
+  EXPECT_THAT(messageFor({{folder / "odd.u16"}, "", {}, 0, true, 0, 1}),
               HasSubstr("not a multiple of 2"));
   writeFile(folder / "y.i32", "1234");
   EXPECT_THAT(
-      messageFor({folder / "enough", "bytes", folder / "y.i32", 0, true, 0, 1}),
+      messageFor(
+          {{folder / "enough"}, "bytes", {folder / "y.i32"}, 0, true, 0, 1}),
       HasSubstr("one int32 for each of the 97 tokens"));
   writeFile(folder / "y.i64", std::string(97 * 8, '\0'));
   EXPECT_THAT(
-      messageFor({folder / "enough", "bytes", folder / "y.i64", 0, true, 0, 1}),
+      messageFor(
+          {{folder / "enough"}, "bytes", {folder / "y.i64"}, 0, true, 0, 1}),
       HasSubstr("looks like int64: write it as int32"));
   writeFile(folder / "n.u16", "\x93NUMPY" + std::string(1000, '\0'));
-  EXPECT_THAT(messageFor({folder / "n.u16", "", "", 0, true, 0, 1}),
-              HasSubstr(".npy file: write the numbers alone"));
+  EXPECT_THAT(messageFor({{folder / "n.u16"}, "", {}, 0, true, 0, 1}),
+              HasSubstr(".npy file: name it .npy"));
   EXPECT_THAT(
-      messageFor({folder / "enough", "bytes", folder / "n.u16", 0, true, 0, 1}),
+      messageFor(
+          {{folder / "enough"}, "bytes", {folder / "n.u16"}, 0, true, 0, 1}),
       HasSubstr(".npy file"));
 }
 
@@ -262,7 +271,8 @@ TEST(TokenData, FilesThatAreCutMeanwhile) {
     writeFile(folder / "t", makeText(97));
     writeFile(folder / "y.i32", whole);
     auto data = openTokens(
-        manifest, {folder / "t", "bytes", folder / "y.i32", 0, false, 0, 1});
+        manifest,
+        {{folder / "t"}, "bytes", {folder / "y.i32"}, 0, false, 0, 1});
     ASSERT_TRUE(data.ok()) << data.status().message();
     writeFile(folder / cut, "ab");
     Status status;

@@ -1,10 +1,12 @@
 //===- TrainerTest.cpp - Schedule, rank detection, target, imports --------===//
 
 #include "TestProgram.h"
+#include "trainer/Budget.h"
 #include "trainer/CommandLine.h"
-#include "trainer/Metrics.h"
+#include "trainer/MetricsFile.h"
 #include "trainer/Program.h"
 #include "trainer/RankEnvironment.h"
+#include "trainer/SameInput.h"
 #include "trainer/SameProgram.h"
 #include "trainer/Schedule.h"
 
@@ -284,7 +286,7 @@ TEST(Metrics, AreValidJsonEvenIfNotFinite) {
   EXPECT_TRUE(json["loss"].is_null());
   EXPECT_TRUE(json["grad_norm"].is_null());
   EXPECT_EQ(json["lr"], 0.1);
-  EXPECT_EQ(json.size(), 12u);
+  EXPECT_EQ(json.size(), 14u);
 }
 
 TEST(Metrics, NamesAFileThatCannotBeWritten) {
@@ -295,8 +297,120 @@ TEST(Metrics, NamesAFileThatCannotBeWritten) {
   EXPECT_THAT(full->write({}).message(), HasSubstr("No space left"));
 }
 
+/// Tests that a run that goes on finds its file as it was after the step, even
+/// if the run before was cut within a line.
+TEST(Metrics, AppendDropsWhatIsMadeAgain) {
+  TemporaryFolder folder;
+  std::string path = folder / "m.jsonl";
+  auto stepsAfter = [&](const std::string &text, int64_t stepsDone) {
+    writeFile(path, text);
+    auto file = MetricsFile::append(path, stepsDone);
+    EXPECT_TRUE(file.ok()) << file.status().message();
+    StepMetrics metrics;
+    metrics.step = stepsDone;
+    EXPECT_TRUE(file->write(metrics).ok());
+    std::vector<int64_t> steps;
+    std::istringstream lines(readFile(path));
+    for (std::string line; std::getline(lines, line);)
+      steps.push_back(nlohmann::json::parse(line)["step"]);
+    return steps;
+  };
+  std::string text;
+  for (int step = 1; step <= 2000; ++step)
+    text += "{\"step\": " + std::to_string(step) + ", \"loss\": 1.25" +
+            std::string(step % 100, '0') + "}\n";
+  for (int64_t done : {0, 1, 1234, 2000, 3000}) {
+    auto steps = stepsAfter(text, done);
+    ASSERT_EQ(int64_t(steps.size()), std::min<int64_t>(done, 2000) + 1);
+    EXPECT_EQ(steps.back(), done + 1);
+  }
+  EXPECT_THAT(stepsAfter("{\"step\": 1}\n{\"step\": 2, \"lo", 2),
+              testing::ElementsAre(1, 3));
+  EXPECT_THAT(stepsAfter("", 5), testing::ElementsAre(6));
+  std::remove(path.c_str());
+  EXPECT_TRUE(MetricsFile::append(path, 1).ok());
+}
+
+TEST(Metrics, AppendRefusesAnotherFile) {
+  TemporaryFolder folder;
+  for (const char *text : {"{\"step\": 1}\nhello\n", "{}\n", "\n", "[1]\n",
+                           "{\"step\": \"1\"}\n"}) {
+    writeFile(folder / "m", text);
+    EXPECT_THAT(MetricsFile::append(folder / "m", 5).status().message(),
+                HasSubstr("is not a step's metrics"));
+    EXPECT_EQ(readFile(folder / "m"), text);
+  }
+}
+
 TEST(Metrics, FormatsBytes) {
   EXPECT_EQ(formatBytes(12), "12 B");
   EXPECT_EQ(formatBytes(1536), "1.5 KiB");
   EXPECT_EQ(formatBytes(int64_t(3) << 30), "3.0 GiB");
+}
+
+//===----------------------------------------------------------------------===//
+// When a run ends
+//===----------------------------------------------------------------------===//
+
+TEST(Budget, ReadsDurations) {
+  EXPECT_EQ(parseDuration("90"), 90);
+  EXPECT_EQ(parseDuration("90s"), 90);
+  EXPECT_EQ(parseDuration("1.5m"), 90);
+  EXPECT_EQ(parseDuration("2h"), 7200);
+  EXPECT_EQ(parseDuration("1d"), 86400);
+  for (const char *text :
+       {"", "s", "0", "-1", "1w", "1 h", "1hm", "nan", "inf", "1e20d"})
+    EXPECT_EQ(parseDuration(text), std::nullopt) << text;
+}
+
+TEST(Budget, TokensBecomeStepsWhereNobodySaysHowMany) {
+  Manifest manifest;
+  manifest.batch = 2;
+  manifest.seq = 32;
+  manifest.mesh = {{"shard", 3}}; // 192 tokens a step
+  auto stepsFor = [&](int64_t steps, int64_t tokens) {
+    RunOptions options;
+    options.steps = steps;
+    options.maxTokens = tokens;
+    setStepsByTokens(options, manifest);
+    return options.steps;
+  };
+  EXPECT_EQ(stepsFor(kNoLastStep, 192), 1);
+  EXPECT_EQ(stepsFor(kNoLastStep, 193), 2);
+  EXPECT_EQ(stepsFor(kNoLastStep, 1920), 10);
+  EXPECT_EQ(stepsFor(7, 1920), 7);
+  EXPECT_EQ(stepsFor(kNoLastStep, 0), kNoLastStep);
+}
+
+//===----------------------------------------------------------------------===//
+// What ranks agree on
+//===----------------------------------------------------------------------===//
+
+TEST(SameInput, NamesWhatDiffersAndWhere) {
+  TemporaryFolder folder;
+  writeFile(folder / "a.u16", std::string(400, 1));
+  Manifest manifest;
+  RunOptions options;
+  options.data = {folder / "a.u16"};
+  auto agreed = [&] {
+    auto list = whatMustAgree(options, manifest);
+    EXPECT_TRUE(list.ok()) << list.status().message();
+    return *list;
+  };
+  AgreedList first = agreed(), same = agreed();
+  EXPECT_EQ(describeDifference({first, same, first}), "");
+  options.learningRate = 0.1;
+  EXPECT_THAT(describeDifference({first, same, agreed()}),
+              HasSubstr("rank 2 has --lr: 0.1, rank 0 has 0.001; start all"));
+  options.learningRate = 1e-3;
+  options.seed = 7;
+  EXPECT_THAT(describeDifference({first, agreed(), agreed()}),
+              HasSubstr("ranks 1, 2 have --seed: 7, rank 0 has 0"));
+  writeFile(folder / "a.u16", std::string(402, 1));
+  EXPECT_THAT(describeDifference({first, agreed()}),
+              testing::AllOf(HasSubstr("rank 1 has --data: 1 file, 402 bytes"),
+                             HasSubstr("rank 0 has 1 file, 400 bytes")));
+  options.weights = folder / "none";
+  EXPECT_THAT(whatMustAgree(options, manifest).status().message(),
+              HasSubstr("No such file"));
 }

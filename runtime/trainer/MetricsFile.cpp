@@ -1,0 +1,171 @@
+//===- MetricsFile.cpp - A line a step ------------------------------------===//
+
+#include "trainer/MetricsFile.h"
+
+#include "core/FileLock.h"
+
+#include <nlohmann/json.hpp>
+
+#include <cerrno>
+#include <cmath>
+#include <cstring>
+#include <fcntl.h>
+#include <optional>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <vector>
+
+using namespace fsdprt;
+
+//===----------------------------------------------------------------------===//
+// Opening
+//===----------------------------------------------------------------------===//
+
+static Status cannotWrite(const std::string &path, const std::string &reason) {
+  return failure("cannot write metrics to '", path, "': ", reason);
+}
+
+/// Devices and pipes take the lines of any number of runs.
+static bool isRegular(int fd) {
+  struct stat info;
+  return ::fstat(fd, &info) == 0 && S_ISREG(info.st_mode);
+}
+
+Expected<MetricsFile> MetricsFile::open(const std::string &path, int flags) {
+  MetricsFile file;
+  file.path = path;
+  file.fd = ::open(path.c_str(), flags | O_CREAT | O_CLOEXEC, 0666);
+  if (file.fd < 0)
+    return cannotWrite(path, std::strerror(errno));
+  Status status = isRegular(file.fd) ? lockFile(file.fd) : Status();
+  if (!status.ok())
+    return cannotWrite(path, status.message() + "; give each run its own");
+  return file;
+}
+
+Status MetricsFile::checkFree(const std::string &path) {
+  int fd = ::open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NONBLOCK);
+  if (fd < 0)
+    return Status(); // it is not there, or whoever writes says why not
+  Status status = isRegular(fd) ? checkNotLocked(fd) : Status();
+  ::close(fd);
+  return status.ok()
+             ? status
+             : cannotWrite(path, status.message() + "; give each run its own");
+}
+
+Expected<MetricsFile> MetricsFile::create(const std::string &path) {
+  auto file = open(path, O_WRONLY);
+  if (file.ok() && isRegular(file->fd) && ::ftruncate(file->fd, 0) != 0)
+    return cannotWrite(path, std::strerror(errno));
+  return file;
+}
+
+/// Whether a line is of a step up to `stepsDone`; none if it is no line of
+/// metrics.
+static std::optional<bool> isKept(const std::string &line, int64_t stepsDone) {
+  auto json = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
+  if (!json.is_object() || !json.contains("step") ||
+      !json["step"].is_number_integer())
+    return std::nullopt;
+  return json["step"].get<int64_t>() <= stepsDone;
+}
+
+/// How many bytes of the file are whole lines of steps up to `stepsDone`. Reads
+/// by the descriptor that holds the lock: were another one closed, it would go.
+static Expected<int64_t> bytesOfSteps(int fd, const std::string &path,
+                                      int64_t stepsDone) {
+  std::vector<char> piece(1 << 16);
+  std::string rest; // of a line that goes on in the next piece
+  int64_t kept = 0, number = 0, at = 0;
+  while (true) {
+    ssize_t got = ::pread(fd, piece.data(), piece.size(), at);
+    if (got < 0)
+      return cannotWrite(path, std::strerror(errno));
+    if (got == 0)
+      return kept; // a last line that is not whole, as its run was cut, goes
+    at += got;
+    rest.append(piece.data(), size_t(got));
+    size_t begin = 0;
+    for (size_t end; (end = rest.find('\n', begin)) != std::string::npos;
+         begin = end + 1) {
+      ++number;
+      auto keeps = isKept(rest.substr(begin, end - begin), stepsDone);
+      if (!keeps)
+        return cannotWrite(path, "line " + std::to_string(number) +
+                                     " of it is not a step's metrics, to which "
+                                     "a run that goes on could append; give "
+                                     "another file");
+      if (!*keeps)
+        return kept;
+      kept += int64_t(end + 1 - begin);
+    }
+    rest.erase(0, begin);
+  }
+}
+
+Expected<MetricsFile> MetricsFile::append(const std::string &path,
+                                          int64_t stepsDone) {
+  auto file = open(path, O_RDWR);
+  if (!file.ok() || !isRegular(file->fd))
+    return file;
+  Expected<int64_t> bytes = bytesOfSteps(file->fd, path, stepsDone);
+  if (!bytes.ok())
+    return bytes.status();
+  if (::ftruncate(file->fd, *bytes) != 0 ||
+      ::lseek(file->fd, *bytes, SEEK_SET) < 0)
+    return cannotWrite(path, std::strerror(errno));
+  return file;
+}
+
+MetricsFile::~MetricsFile() {
+  if (fd >= 0)
+    ::close(fd);
+}
+
+//===----------------------------------------------------------------------===//
+// Writing
+//===----------------------------------------------------------------------===//
+
+/// JSON has no NaN and no infinity.
+static nlohmann::ordered_json finiteOrNull(double value) {
+  return std::isfinite(value) ? nlohmann::ordered_json(value)
+                              : nlohmann::ordered_json(nullptr);
+}
+
+Status MetricsFile::write(const StepMetrics &metrics) {
+  nlohmann::ordered_json json = {
+      {"step", metrics.step + 1}, // people count from 1
+      {"rows", metrics.rows},
+      {"epoch", finiteOrNull(metrics.epochs)},
+      {"loss", finiteOrNull(metrics.loss)},
+      {"grad_norm", finiteOrNull(metrics.gradNorm)},
+      {"lr", finiteOrNull(metrics.learningRate)},
+      {"step_ms", finiteOrNull(metrics.milliseconds)},
+      {"exposed_comm_ms", finiteOrNull(metrics.exposedMilliseconds)},
+      {"tokens_per_s", finiteOrNull(metrics.tokensPerSecond)},
+      {"planned_peak_bytes", metrics.plannedPeakBytes},
+      {"measured_peak_bytes", metrics.measuredPeakBytes},
+      {"gathered_bytes", metrics.gatheredBytes},
+      {"reduced_bytes", metrics.reducedBytes},
+      {"local_copy_bytes", metrics.localCopyBytes}};
+  if (metrics.hostMilliseconds)
+    json["host_ms"] = finiteOrNull(*metrics.hostMilliseconds);
+  if (metrics.mfu)
+    json["mfu"] = finiteOrNull(*metrics.mfu);
+  if (metrics.deviceMemory) {
+    json["library_bytes"] = metrics.deviceMemory->libraries;
+    json["free_bytes"] = metrics.deviceMemory->left();
+    json["staging_bytes"] = metrics.deviceMemory->staging;
+  }
+  std::string line = json.dump() + "\n";
+  ssize_t written = ::write(fd, line.data(), line.size());
+  if (written == ssize_t(line.size()))
+    return Status();
+  int error = written < 0 ? errno : ENOSPC;
+  // Not even half a line stays.
+  off_t end = ::lseek(fd, 0, SEEK_CUR);
+  if (written > 0 && end >= written && ::ftruncate(fd, end - written) != 0)
+    error = errno;
+  return cannotWrite(path, std::strerror(error));
+}
