@@ -39,7 +39,7 @@ struct RunOptions {
   std::string traceSteps;               // as given, "" or "10:12"
   int64_t traceFirst = 0, traceEnd = 0; // steps [first, end) are traced
   bool checkPlan = false, checked = false, ignoreMemory = false;
-  bool selfTest = false;
+  bool selfTest = false, info = false;
   int threads = 0; // 0: cores divided by the ranks of the host
   double timeoutSeconds = 60;
   double commDelayMilliseconds = 0;

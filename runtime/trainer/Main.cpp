@@ -8,14 +8,15 @@
 #include "core/Exceptions.h"
 #include "trainer/Budget.h"
 #include "trainer/Failure.h"
+#include "trainer/Info.h"
 #include "trainer/Input.h"
 #include "trainer/Launcher.h"
-#include "trainer/Ranks.h"
 #include "trainer/OptionChecks.h"
+#include "trainer/Ranks.h"
 
 #include <csignal>
-#include <cstdlib>
 #include <cstdio>
+#include <cstdlib>
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -75,10 +76,10 @@ static Status checkRun(const RunOptions &options,
     return failure("--comm nccl exchanges between GPUs, and this program is "
                    "for the CPU; compile it with --target cuda, or use --comm "
                    "mpi");
-  if (!options.autotune.empty() && manifest->target != "cuda")
   // Again, where the steps follow from the program.
   if (std::string problem = checkSchedule(options); !problem.empty())
     return Status::failure(problem);
+  if (!options.autotune.empty() && manifest->target != "cuda")
     return failure("--autotune measures a GPU's products, and this program is "
                    "for the CPU; compile it with --target cuda, or leave it "
                    "out");
@@ -104,6 +105,20 @@ static Status checkRun(const RunOptions &options,
   return Status();
 }
 
+/// Says what the program is, once, though a launcher may have started several.
+static int printInfo(const RunOptions &options,
+                     const std::optional<RankEnvironment> &environment) {
+  Expected<Manifest> manifest = loadManifest(options.program);
+  bool speaks = !environment || environment->rank == 0;
+  if (!manifest.ok())
+    return failTogether(speaks, manifest.status().message());
+  if (speaks)
+    std::fputs(describeProgram(*manifest).c_str(), stdout);
+  return std::fflush(stdout) == 0
+             ? 0
+             : fail("not all could be written to standard output");
+}
+
 static int run(RunOptions options,
                const std::optional<RankEnvironment> &environment, int argc,
                char **argv) {
@@ -111,6 +126,8 @@ static int run(RunOptions options,
   Status status;
   try {
     manifest = loadManifest(options.program);
+    if (manifest.ok())
+      setStepsByTokens(options, *manifest);
     if (options.comm.empty())
       options.comm = defaultComm(manifest, environment);
     status = checkRun(options, environment, manifest);
@@ -126,8 +143,6 @@ static int run(RunOptions options,
     return runMpiRank(options, manifest, *environment, status);
   if (status.ok())
     status = checkFits(options, *manifest, int(manifest->worldSize()));
-    if (manifest.ok())
-      setStepsByTokens(options, *manifest);
   if (!status.ok()) // without MPI each believes to be alone
     return failTogether(!isRank || environment->rank == 0, status.message());
   // One rank needs neither processes nor messages.
@@ -160,7 +175,8 @@ int fsdprt_main(int argc, char **argv) {
         ::sleep(3);
       return fail(environment.status().message());
     }
-    return run(*options, *environment, argc, argv);
+    return options->info ? printInfo(*options, *environment)
+                         : run(*options, *environment, argc, argv);
   } catch (...) {
     return fail(describeException().message());
   }

@@ -176,7 +176,8 @@ static std::string checkHasWork(const RunOptions &options,
       !isGiven("--steps"))
     return "--data without --steps N would save parameters that are not "
            "trained: add it, or leave --data out";
-  if (options.steps > 0 || !options.save.empty() || options.selfTest)
+  if (options.steps > 0 || !options.save.empty() || options.selfTest ||
+      options.info)
     return "";
   return std::string("nothing to do: to train, add ") +
          (options.data.empty() ? "--data FILE and " : "") +
@@ -199,7 +200,6 @@ static std::string checkSelfTest(const RunOptions &options,
   return "";
 }
 
-std::string fsdprt::checkTogether(const RunOptions &options,
 static std::string checkMaxTime(const RunOptions &options,
                                 const IsGiven &isGiven) {
   if (!isGiven("--max-time") || parseDuration(options.maxTime))
@@ -217,6 +217,7 @@ static std::string checkWeightsOfData(const RunOptions &options,
       .message();
 }
 
+std::string fsdprt::checkTogether(const RunOptions &options,
                                   const IsGiven &isGiven) {
   if (std::string problem = checkNames(options, isGiven); !problem.empty())
     return problem;
@@ -226,10 +227,10 @@ static std::string checkWeightsOfData(const RunOptions &options,
     return problem;
   if (std::string problem = checkHasOwner(options, isGiven); !problem.empty())
     return problem;
-  return checkSchedule(options);
   if (std::string problem = checkMaxTime(options, isGiven); !problem.empty())
     return problem;
   if (std::string problem = checkWeightsOfData(options, isGiven);
       !problem.empty())
     return problem;
+  return checkSchedule(options);
 }

@@ -5,6 +5,11 @@
 using namespace fsdprt;
 
 void fsdprt::addReportOptions(CLI::App &app, RunOptions &options) {
+  app.add_flag("--info", options.info,
+               "instead of training: print what the program is: target, mesh, "
+               "batch, phases, units, planned peak")
+      ->disable_flag_override()
+      ->group("Reports");
   app.add_option("--metrics", options.metrics, "one JSON line a step")
       ->type_name("FILE")
       ->group("Reports");
