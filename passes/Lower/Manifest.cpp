@@ -179,7 +179,8 @@ private:
       for (auto [lineIndex, attr] : llvm::enumerate(unit.getLines()))
         lines.push_back(
             addLine(cast<sharding::LineAttr>(attr), unitIndex, lineIndex,
-                    shards.lookup({unit.getSymName(), lineIndex}), parameters));
+                    shards.lookup({unit.getSymName(), lineIndex}),
+                    statesOf(unit.getSymName(), lineIndex), parameters));
       units.push_back(
           Object{{"name", unit.getSymName()}, {"lines", std::move(lines)}});
     }
@@ -188,6 +189,22 @@ private:
         parameters.push_back(parameterObject(parameter, -1, -1, 0, false));
     manifest["units"] = std::move(units);
     manifest["parameters"] = std::move(parameters);
+  }
+
+  /// The states of the optimizer of a line, in the rule's order.
+  Array statesOf(StringRef unit, int64_t line) {
+    Array states;
+    for (auto buffer : module.getOps<rt::BufferOp>()) {
+      auto name = buffer->getAttrOfType<StringAttr>(kBufferState);
+      auto index = buffer->getAttrOfType<IntegerAttr>(kBufferLine);
+      if (!name || !index || buffer.getUnit() != unit || index.getInt() != line)
+        continue;
+      auto type = cast<RankedTensorType>(
+          buffer->getAttrOfType<TypeAttr>(kBufferType).getValue());
+      states.push_back(
+          Object{{"name", name.getValue()}, {"place", placeOf(buffer, type)}});
+    }
+    return states;
   }
 
   /// The shard buffer of each (unit, line), from what init loads.
@@ -205,7 +222,7 @@ private:
   }
 
   Object addLine(sharding::LineAttr line, int64_t unitIndex, int64_t lineIndex,
-                 rt::BufferOp shard, Array &parameters) {
+                 rt::BufferOp shard, Array states, Array &parameters) {
     sharding::LayoutAttr layout = line.getLayout();
     if (!manifest.get("mesh")) {
       Array mesh;
@@ -230,6 +247,7 @@ private:
         {"shard_elements", layout.getShardElements()},
         {"elements", layout.getNumElements()},
         {"shard", placeOf(shard, type)},
+        {"states", std::move(states)},
         {"parameters", std::move(indices)}};
   }
 

@@ -39,9 +39,13 @@ void BufferTable::emit(OpBuilder &builder, Location loc) const {
         loc, id, buffer.name, buffer.unit, buffer.kind, buffer.bytes,
         buffer.phase, buffer.phase.empty() ? kStateArena : kWorkArena,
         /*offset=*/-1);
-    if (buffer.role.empty())
+    if (buffer.type)
+      op->setAttr(kBufferType, TypeAttr::get(buffer.type));
+    if (!buffer.role.empty())
+      op->setAttr(kBufferRole, builder.getStringAttr(buffer.role));
+    if (buffer.state.empty())
       continue;
-    op->setAttr(kBufferRole, builder.getStringAttr(buffer.role));
-    op->setAttr(kBufferType, TypeAttr::get(buffer.type));
+    op->setAttr(kBufferState, builder.getStringAttr(buffer.state));
+    op->setAttr(kBufferLine, builder.getI64IntegerAttr(buffer.line));
   }
 }

@@ -15,6 +15,10 @@ enum ArenaId : int64_t { kStateArena = 0, kWorkArena = 1 };
 /// attributes of `fsdprt.buffer`.
 inline constexpr llvm::StringLiteral kBufferRole = "role";
 inline constexpr llvm::StringLiteral kBufferType = "type";
+/// The same of a state of the optimizer: its name, and the line of its unit
+/// that it is laid out like.
+inline constexpr llvm::StringLiteral kBufferState = "state";
+inline constexpr llvm::StringLiteral kBufferLine = "line";
 
 /// Bytes [begin, begin + bytes) of buffer number `buffer`.
 struct Slice {
@@ -28,9 +32,11 @@ struct Buffer {
   std::string unit;
   rt::BufferKind kind;
   int64_t bytes;
-  std::string phase; ///< empty: lives over all phases
-  std::string role;  ///< empty: the runtime does not touch it
-  mlir::Type type;   ///< with a role
+  std::string phase;      ///< empty: lives over all phases
+  std::string role;       ///< empty: the runtime does not touch it
+  mlir::Type type;        ///< with a role, and of a state
+  std::string state = {}; ///< of the optimizer: as its rule calls it
+  int64_t line = -1;      ///< of the unit, that has the state
 };
 
 /// All buffers of a program; a buffer's number is its index.

@@ -114,10 +114,17 @@ struct ConvertFsdpToFsdpRt
       if (failed(line))
         return failure();
       LineBuffers buffers{*line, unitIndex[load.getUnit()], {}, {}, {}};
+      auto describe = [&](StringRef name, rt::BufferKind kind, Type type) {
+        return Buffer{(load.getUnit() + " " + name).str(),
+                      load.getUnit().str(),
+                      kind,
+                      byteSize(type),
+                      "",
+                      "",
+                      nullptr};
+      };
       auto create = [&](StringRef name, rt::BufferKind kind, Type type) {
-        return program.buffers.create({(load.getUnit() + " " + name).str(),
-                                       load.getUnit().str(), kind,
-                                       byteSize(type), "", "", nullptr});
+        return program.buffers.create(describe(name, kind, type));
       };
       Type shard = buffers.shardType();
       buffers.shard = create("parameters", rt::BufferKind::Shard, shard);
@@ -125,9 +132,13 @@ struct ConvertFsdpToFsdpRt
       if (line->get().hasSource())
         buffers.source = create("gather source", rt::BufferKind::Shard,
                                 buffers.sourceType());
-      for (StringRef name : stateNames(load.getRuleAttr()))
-        buffers.states.push_back(
-            create(name, rt::BufferKind::Optimizer, shard));
+      for (StringRef name : stateNames(load.getRuleAttr())) {
+        Buffer state = describe(name, rt::BufferKind::Optimizer, shard);
+        state.type = shard;
+        state.state = name.str();
+        state.line = load.getLine();
+        buffers.states.push_back(program.buffers.create(std::move(state)));
+      }
       program.addLine(std::move(buffers));
     }
     return success();

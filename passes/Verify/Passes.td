@@ -99,5 +99,7 @@ def ProgramVerify : Pass<"program-verify", "::mlir::ModuleOp"> {
     - (program_v9) the arguments of a launch have the bytes and uses of its
       kernel's operands and results, and on a GPU begin at multiples of 16
       bytes.
+    - (program_v10) each buffer that the optimizer keeps is a named state of a
+      line, with an element for each of its shard, so that checkpoints hold it.
   }];
 }

@@ -4,6 +4,7 @@
 #include "passes/Plan/Communicators.h"
 #include "passes/Plan/Kernels.h"
 #include "passes/Verify/Passes.h"
+#include "passes/Verify/StatesVerify.h"
 
 #include "llvm/ADT/StringSet.h"
 #include "llvm/Support/MathExtras.h"
@@ -23,7 +24,7 @@ struct ProgramVerify : public fsdp::impl::ProgramVerifyBase<ProgramVerify> {
         failed(verifyKernels()) || failed(verifyAlignment()) ||
         failed(verifyLines()) || failed(verifyArenas()) ||
         failed(verifyParameters()) || failed(verifyCommunicators()) ||
-        failed(verifyScratch()))
+        failed(verifyScratch()) || failed(verifyStates(getOperation())))
       signalPassFailure();
   }
 

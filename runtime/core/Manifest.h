@@ -56,6 +56,12 @@ struct InputSpec {
   Place place;
 };
 
+/// What the optimizer keeps for each element of a shard.
+struct StateSpec {
+  std::string name; // as the rule calls it: "exp_avg"
+  Place place;
+};
+
 /// Parameters of one dtype and trainability of a unit, one after the other.
 /// Flat: rank r holds elements [rC, (r+1)C) of that line. Dim0: each rank has a
 /// line of its own, with ceil(rows / N) rows of each parameter.
@@ -68,6 +74,7 @@ struct LineSpec {
   int64_t shardElements = 0; // C
   int64_t elements = 0;      // sum of the parameters' elements
   Place shard;
+  std::vector<StateSpec> states;
   std::vector<int> parameters;
 };
 

@@ -10,6 +10,7 @@
 #include <set>
 #include <sstream>
 #include <sys/stat.h>
+#include <tuple>
 
 using namespace fsdprt;
 using namespace fsdprt::fields;
@@ -204,6 +205,26 @@ void parseBuffers(Manifest &manifest, const Json &json) {
   }
 }
 
+/// What is not known as a line's state would be missing in checkpoints.
+void checkStates(const Manifest &manifest) {
+  using Range = std::tuple<int32_t, int64_t, int64_t>;
+  std::set<Range> known;
+  for (const UnitSpec &unit : manifest.units)
+    for (const LineSpec &line : unit.lines)
+      for (const StateSpec &state : line.states)
+        require(known
+                    .insert(Range(state.place.arena, state.place.offset,
+                                  state.place.bytes))
+                    .second,
+                "unit '" + unit.name + "': state '" + state.name +
+                    "' lies where another does");
+  for (const BufferSpec &buffer : manifest.buffers)
+    require(buffer.kind != "optimizer" ||
+                known.count(Range(buffer.arena, buffer.offset, buffer.bytes)),
+            "buffer " + std::to_string(buffer.id) + " ('" + buffer.name +
+                "') is no line's state; compile the program again");
+}
+
 } // namespace
 
 Expected<Manifest> fsdprt::parseManifest(const std::string &text,
@@ -219,6 +240,7 @@ Expected<Manifest> fsdprt::parseManifest(const std::string &text,
     parseUnits(manifest, json);
     parseParameters(manifest, json);
     parseBuffers(manifest, json);
+    checkStates(manifest);
     return manifest;
   } catch (const Malformed &malformed) {
     return failure("'", where, "': ", malformed.message);

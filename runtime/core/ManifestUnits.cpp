@@ -4,8 +4,37 @@
 
 #include "core/DType.h"
 
+#include <set>
+
 using namespace fsdprt;
 using namespace fsdprt::fields;
+
+static std::vector<StateSpec> parseStates(const Manifest &manifest,
+                                          const Json &line,
+                                          int64_t shardElements,
+                                          const std::string &where) {
+  std::vector<StateSpec> states;
+  std::set<std::string> names;
+  if (!line.contains("states"))
+    return states;
+  for (const Json &state : member(line, "states", where)) {
+    StateSpec spec;
+    spec.name = get<std::string>(state, "name", where + ": a state");
+    const std::string what = where + ": state '" + spec.name + "'";
+    spec.place = parsePlace(manifest, member(state, "place", what), what);
+    // Names of a checkpoint's tensors begin with it.
+    require(!spec.name.empty() && spec.name.find('/') == std::string::npos &&
+                spec.name != "parameter" && spec.name != "buffer",
+            what + " has a name that no state can have");
+    require(names.insert(spec.name).second, what + " is there twice");
+    require(productOf(spec.place.shape) == shardElements,
+            what + " has shape " + shapeString(spec.place.shape) +
+                ", expected shard_elements, which is " +
+                std::to_string(shardElements));
+    states.push_back(std::move(spec));
+  }
+  return states;
+}
 
 void fsdprt::parseUnits(Manifest &manifest, const Json &json) {
   for (const Json &unit : member(json, "units", "the manifest")) {
@@ -35,6 +64,7 @@ void fsdprt::parseUnits(Manifest &manifest, const Json &json) {
       require(parsed.shard.bytes ==
                   parsed.shardElements * sizeOfDType(parsed.dtype),
               where + ": the shard's bytes do not hold shard_elements");
+      parsed.states = parseStates(manifest, line, parsed.shardElements, where);
       spec.lines.push_back(parsed);
     }
     manifest.units.push_back(spec);

@@ -5,7 +5,7 @@
 // collectives run on their own streams between events, and that the update
 // works on shards and states in place.
 // CHECK-DAG: fsdprt.buffer [[SHARD:[0-9]+]] "h.0 parameters" shard unit "h.0" phase "" bytes 64
-// CHECK-DAG: fsdprt.buffer [[MOMENTUM:[0-9]+]] "h.0 momentum_buffer" optimizer unit "h.0" phase "" bytes 64
+// CHECK-DAG: fsdprt.buffer [[MOMENTUM:[0-9]+]] "h.0 momentum_buffer" optimizer unit "h.0" phase "" bytes 64 {{.*}}{line = 0 : i64, state = "momentum_buffer", type = tensor<16xf32>}
 // CHECK-DAG: fsdprt.buffer [[X:[0-9]+]] "tokens" input {{.*}} bytes 64 {{.*}}role = "tokens"
 // CHECK-DAG: fsdprt.buffer [[LR:[0-9]+]] "lr" scalar {{.*}}role = "lr"
 // CHECK-DAG: fsdprt.buffer [[LOSS:[0-9]+]] "loss" scalar {{.*}}role = "loss"
