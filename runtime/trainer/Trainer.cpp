@@ -3,30 +3,23 @@
 #include "trainer/Trainer.h"
 
 #include "core/Exceptions.h"
-#include "core/PlanCheck.h"
-#include "io/OutputFile.h"
-#include "io/Safetensors.h"
 #include "trainer/Budget.h"
+#include "trainer/Closing.h"
 #include "trainer/Failure.h"
 #include "trainer/Heartbeat.h"
 #include "trainer/Input.h"
 #include "trainer/LoadedProgram.h"
 #include "trainer/MakeDevice.h"
 #include "trainer/MetricsFile.h"
-#include "trainer/OutputFiles.h"
 #include "trainer/PeakSpeed.h"
 #include "trainer/Resident.h"
 #include "trainer/Schedule.h"
 #include "trainer/SelfTest.h"
-#include "trainer/TraceFile.h"
 
-#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <optional>
-#include <poll.h>
-#include <unistd.h>
 
 using namespace fsdprt;
 
@@ -52,10 +45,6 @@ private:
   Status readResults(StepMetrics &metrics);
   void writeMetrics(const StepMetrics &metrics);
   Status findSpent(std::string &spent);
-  Status save();
-  Status report();
-  Status writeRecords();
-  Status summarise();
   bool isFirst() const { return rank == 0; }
 
   const RunOptions &options;
@@ -73,7 +62,6 @@ private:
   std::unique_ptr<Heartbeat> heartbeat; // where there is a disk to wait for
   std::optional<PeakSpeed> peak;        // of the device, where it is known
   std::vector<StepMetrics> history;
-  bool planMatches = true;
   int64_t lostMetrics = 0; // lines that could not be written
   int64_t residentBefore = 0;
 };
@@ -232,134 +220,15 @@ Status Trainer::train() {
   return status;
 }
 
-Status Trainer::save() {
-  if (options.save.empty())
-    return Status();
-  std::unique_ptr<CheckpointSaver> saver;
-  {
-    Heartbeat::Beating beating(isFirst() ? heartbeat.get() : nullptr);
-    if (isFirst()) {
-      auto created =
-          CheckpointSaver::create(manifest, options.save, options.stripPrefix);
-      if (!created.ok())
-        return created.status();
-      saver = std::move(*created);
-    }
-    context->saver = saver.get();
-    Status status = program.runPhases("save", -1);
-    context->saver = nullptr;
-    FSDPRT_RETURN_IF_ERROR(status);
-    enterPhase(slot, "save", -1);
-    if (saver)
-      FSDPRT_RETURN_IF_ERROR(saver->finish());
-    if (saver)
-      setup.flight->noteSaved(oneLine(options.save));
-  }
-  // From here on all ranks know it, on other hosts too.
-  FSDPRT_RETURN_IF_ERROR(context->device->control().gatherValues(0).status());
-  setup.flight->noteSaved(oneLine(options.save));
-  return Status();
-}
-
-Status Trainer::writeRecords() {
-  Heartbeat::Beating beating(heartbeat.get());
-  std::string path = recordsOf(options.records, rank);
-  Expected<std::unique_ptr<OutputFile>> file = OutputFile::create(path);
-  Status status = file.status();
-  if (status.ok())
-    status = (*file)->append(recordsAsJson(context->recorder));
-  if (status.ok())
-    status = (*file)->finish();
-  return status.ok() ? status
-                     : failure("cannot write records to '", path,
-                               "': ", status.message());
-}
-
-/// What is told of the run, when its parameters are safe: all that can be told,
-/// and the first thing that could not.
-Status Trainer::report() {
-  Status first;
-  auto keep = [&first](Status status) {
-    if (first.ok())
-      first = std::move(status);
-  };
-  if (context->trace) {
-    // Others wait for the first one only; were they to beat too, none of them
-    // would see that one of them is stuck.
-    Heartbeat::Beating beating(isFirst() ? heartbeat.get() : nullptr);
-    keep(writeTrace(*context->trace, context->device->control(), rank, manifest,
-                    options.trace));
-  }
-  if (!options.records.empty())
-    keep(writeRecords());
-  if (options.checkPlan)
-    if (Status status = checkPlan(manifest, context->recorder); !status.ok()) {
-      planMatches = false;
-      keep(failure("the run does not match the memory plan: ",
-                   status.message()));
-    }
-  return first;
-}
-
-static void printSaved(const RunOptions &options, const Manifest &manifest) {
-  std::string lacks;
-  for (const std::string &name : manifest.dropped)
-    lacks +=
-        (lacks.empty() ? ", without what --drop-unused left out: '" : ", '") +
-        name + "'";
-  std::printf("saved %s%s\n", options.save.c_str(), lacks.c_str());
-}
-
-/// A reader that has left has seen what it wanted.
-static void checkPrinted() {
-  std::fflush(stdout);
-  pollfd output = {STDOUT_FILENO, 0, 0};
-  bool hasLeft = ::poll(&output, 1, 0) == 1 && (output.revents & POLLERR);
-  if (std::ferror(stdout) && !hasLeft)
-    reportWarning("not all could be written to standard output");
-}
-
-Status Trainer::summarise() {
-  auto matching = context->device->control().gatherValues(planMatches);
-  if (!matching.ok())
-    return matching.status();
-  auto measured =
-      context->device->control().gatherValues(context->recorder.peakBytes());
-  if (!measured.ok())
-    return measured.status();
-  auto growth = context->device->control().gatherValues(residentHighWater() -
-                                                        residentBefore);
-  if (!growth.ok())
-    return growth.status();
-  std::vector<RankPeak> peaks;
-  for (int i = 0; i < world; ++i)
-    peaks.push_back({(*measured)[i], (*growth)[i]});
-  if (isFirst()) {
-    if (options.checkPlan &&
-        !std::count(matching->begin(), matching->end(), false))
-      std::printf("records match the memory plan\n");
-    printSummary(history, manifest.plannedPeakBytes, peaks,
-                 setup.sharedProcess);
-    if (lostMetrics)
-      std::printf("metrics: %lld of %zu steps could not be written to %s\n",
-                  (long long)lostMetrics, history.size(),
-                  options.metrics.c_str());
-    if (!options.save.empty())
-      printSaved(options, manifest);
-    checkPrinted();
-  }
-  // A rank that fails ends the others: not before all is told.
-  return context->device->control().gatherValues(0).status();
-}
-
 Status Trainer::run() {
   FSDPRT_RETURN_IF_ERROR(openFiles());
   FSDPRT_RETURN_IF_ERROR(loadProgram());
   FSDPRT_RETURN_IF_ERROR(program.runPhases("once", -1));
   FSDPRT_RETURN_IF_ERROR(train());
-  FSDPRT_RETURN_IF_ERROR(save());
-  Status status = report();
-  Status told = summarise();
+  Closing closing(options, manifest, setup, program, heartbeat.get());
+  FSDPRT_RETURN_IF_ERROR(closing.save());
+  Status status = closing.report();
+  Status told = closing.summarise({history, lostMetrics, residentBefore});
   return status.ok() ? told : status;
 }
 

@@ -1,0 +1,51 @@
+//===- Closing.h - The end of a run -----------------------------*- C++ -*-===//
+
+#ifndef FSDPRT_TRAINER_CLOSING_H
+#define FSDPRT_TRAINER_CLOSING_H
+
+#include "trainer/Heartbeat.h"
+#include "trainer/LoadedProgram.h"
+#include "trainer/Metrics.h"
+
+namespace fsdprt {
+
+/// What a rank writes and tells when its steps are done.
+class Closing {
+public:
+  /// What of the steps is told.
+  struct Told {
+    const std::vector<StepMetrics> &history;
+    int64_t lostMetrics;    // lines that could not be written
+    int64_t residentBefore; // bytes, when the program was not loaded yet
+  };
+
+  /// What the arguments refer to outlives it.
+  Closing(const RunOptions &options, const Manifest &manifest,
+          const RankSetup &setup, LoadedProgram &program, Heartbeat *heartbeat);
+
+  /// --save, by all ranks: it is there when this returns.
+  Status save();
+  /// What is told of the run, when its parameters are safe: all that can be
+  /// told, and the first thing that could not.
+  Status report();
+  /// The last lines; returns when all ranks have come here.
+  Status summarise(const Told &told);
+
+private:
+  Status writeRecords();
+  bool isFirst() const { return rank == 0; }
+
+  const RunOptions &options;
+  const Manifest &manifest;
+  const RankSetup &setup;
+  const int rank, world;
+  FlightSlot *slot;
+  LoadedProgram &program;
+  fsdprt_context *context;
+  Heartbeat *heartbeat;
+  bool planMatches = true;
+};
+
+} // namespace fsdprt
+
+#endif // FSDPRT_TRAINER_CLOSING_H
