@@ -43,6 +43,12 @@ public:
   Expected<const void *> hostRead(const DeviceRange &range) override {
     return host.read(range);
   }
+  Status download(const DeviceRange &range, void *to) override {
+    return host.copyOut(range, to);
+  }
+  Status upload(const DeviceRange &range, const void *from) override {
+    return host.copyIn(range, from);
+  }
 
   Status prepare(const fsdprt_gemm_desc &desc) override {
     return binder.prepare(desc);

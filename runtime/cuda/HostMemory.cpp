@@ -3,6 +3,7 @@
 #include "cuda/HostMemory.h"
 
 #include <algorithm>
+#include <cstring>
 
 using namespace fsdprt;
 using namespace fsdprt::cuda;
@@ -92,6 +93,29 @@ Expected<char *> HostMemory::stage(int64_t bytes) {
     staging = std::move(*created);
   }
   return staging.data();
+}
+
+Status HostMemory::copyOut(const DeviceRange &range, void *to) {
+  Expected<char *> memory = stage(range.bytes);
+  if (!memory.ok())
+    return memory.status();
+  announce("download", range, FSDPRT_ACCESS_READ);
+  FSDPRT_CUDA(gpu, cuMemcpyDtoHAsync, *memory, CUdeviceptr(range.begin),
+              size_t(range.bytes), gpu.stream(FSDPRT_STREAM_COMPUTE));
+  FSDPRT_RETURN_IF_ERROR(streams.drain(FSDPRT_STREAM_COMPUTE));
+  std::memcpy(to, *memory, size_t(range.bytes));
+  return Status();
+}
+
+Status HostMemory::copyIn(const DeviceRange &range, const void *from) {
+  Expected<char *> memory = stage(range.bytes);
+  if (!memory.ok())
+    return memory.status();
+  std::memcpy(*memory, from, size_t(range.bytes));
+  announce("upload", range, FSDPRT_ACCESS_WRITE);
+  FSDPRT_CUDA(gpu, cuMemcpyHtoDAsync, CUdeviceptr(range.begin), *memory,
+              size_t(range.bytes), gpu.stream(FSDPRT_STREAM_COMPUTE));
+  return streams.drain(FSDPRT_STREAM_COMPUTE);
 }
 
 Status HostMemory::run(const Device::HostWork &work,

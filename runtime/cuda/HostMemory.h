@@ -35,6 +35,11 @@ public:
   void expectDownloads(size_t count) { downloaded = count; }
   void beginPhase() { downloaded = 0; }
 
+  /// As Device::download and upload: through staging memory of the range's
+  /// size.
+  Status copyOut(const DeviceRange &range, void *to);
+  Status copyIn(const DeviceRange &range, const void *from);
+
   /// Runs `work` on staging memory for the arguments of `op`: downloads those
   /// that it reads, uploads those that it writes. Returns when that is done.
   Status run(const Device::HostWork &work, const Dispatch &operation);

@@ -39,6 +39,16 @@ Expected<const void *> CpuDevice::hostRead(const DeviceRange &range) {
   return static_cast<const void *>(hostPointer(range.begin));
 }
 
+Status CpuDevice::download(const DeviceRange &range, void *to) {
+  std::memcpy(to, hostPointer(range.begin), size_t(range.bytes));
+  return Status();
+}
+
+Status CpuDevice::upload(const DeviceRange &range, const void *from) {
+  std::memcpy(hostPointer(range.begin), from, size_t(range.bytes));
+  return Status();
+}
+
 //===----------------------------------------------------------------------===//
 // Binding
 //===----------------------------------------------------------------------===//

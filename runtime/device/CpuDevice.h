@@ -29,6 +29,9 @@ public:
   Expected<DeviceAddress> allocate(const ArenaSpec &arena) override;
   void *hostWrite(const DeviceRange &range) override;
   Expected<const void *> hostRead(const DeviceRange &range) override;
+  Status download(const DeviceRange &range, void *to) override;
+  Status upload(const DeviceRange &range, const void *from) override;
+  bool downloadsBeside() const override { return true; }
 
   Status prepare(const fsdprt_gemm_desc &desc) override;
   Bound bindLaunch(const fsdprt_launch_desc &desc,

@@ -130,6 +130,14 @@ public:
   /// next one begins. Streams are idle.
   virtual Expected<const void *> hostRead(const DeviceRange &range) = 0;
 
+  /// Copies the range's bytes to the host, or back. Between phases, while
+  /// streams are idle; what is as large as a state goes piece by piece.
+  virtual Status download(const DeviceRange &range, void *to) = 0;
+  virtual Status upload(const DeviceRange &range, const void *from) = 0;
+  /// Whether another thread may download while operations run, of bytes that
+  /// none of them writes.
+  virtual bool downloadsBeside() const { return false; }
+
   //===--- Binding --------------------------------------------------------===//
   //
   // `operation` has op, mark and args, which are inside of their arenas; the

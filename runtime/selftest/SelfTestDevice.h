@@ -67,6 +67,12 @@ public:
   Expected<const void *> hostRead(const DeviceRange &range) override {
     return inner->hostRead(range);
   }
+  Status download(const DeviceRange &range, void *to) override {
+    return inner->download(range, to);
+  }
+  Status upload(const DeviceRange &range, const void *from) override {
+    return inner->upload(range, from);
+  }
 
   Status prepare(const fsdprt_gemm_desc &desc) override {
     return inner->prepare(desc);

@@ -45,6 +45,14 @@ public:
     std::memcpy(slot.data(), pointer(range.begin), range.bytes);
     return static_cast<const void *>(slot.data());
   }
+  Status download(const DeviceRange &range, void *to) override {
+    std::memcpy(to, pointer(range.begin), range.bytes);
+    return Status();
+  }
+  Status upload(const DeviceRange &range, const void *from) override {
+    std::memcpy(pointer(range.begin), from, range.bytes);
+    return Status();
+  }
 
   Status prepare(const fsdprt_gemm_desc &desc) override {
     return cpu.prepare(desc);
