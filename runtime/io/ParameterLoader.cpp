@@ -28,6 +28,10 @@ Expected<ParameterLoader> ParameterLoader::create(const Manifest &manifest,
   loader.manifest = &manifest;
   loader.options = std::move(options);
   loader.stored.resize(manifest.parameters.size());
+  if (isCheckpoint(loader.options.weights)) {
+    FSDPRT_RETURN_IF_ERROR(loader.matchCheckpoint());
+    return loader;
+  }
   if (!loader.options.weights.empty()) {
     Expected<TensorFiles> files = TensorFiles::open(loader.options.weights);
     if (!files.ok())
@@ -85,17 +89,80 @@ Expected<bool> ParameterLoader::sameValues(const ParameterSpec &spec,
   std::vector<char> ours(stagingBytes), theirs(stagingBytes);
   for (int64_t at = 0; at < elements; at += piece) {
     int64_t end = std::min(at + piece, elements);
-    FSDPRT_RETURN_IF_ERROR(readStored(a, spec.dtype, at, end, ours.data()));
-    FSDPRT_RETURN_IF_ERROR(readStored(b, spec.dtype, at, end, theirs.data()));
+    FSDPRT_RETURN_IF_ERROR(readElements(a, at, end, spec.dtype, ours.data()));
+    FSDPRT_RETURN_IF_ERROR(readElements(b, at, end, spec.dtype, theirs.data()));
     if (std::memcmp(ours.data(), theirs.data(), (end - at) * size) != 0)
       return false;
   }
   return true;
 }
 
+/// That what a file has for a parameter can be its value.
+static Status checkLike(const ParameterSpec &spec,
+                        const std::vector<int64_t> &shape, int32_t dtype,
+                        const std::string &file) {
+  if (shape != spec.shape)
+    return failure("parameter '", spec.names[0], "' has shape ",
+                   shapeString(shape), " in '", file, "', expected ",
+                   shapeString(spec.shape));
+  if (lookupDType(dtype)->isFloat != lookupDType(spec.dtype)->isFloat)
+    return failure("parameter '", spec.names[0], "' has dtype ",
+                   lookupDType(dtype)->name, " in '", file, "', expected ",
+                   lookupDType(spec.dtype)->name);
+  return Status();
+}
+
+namespace {
+/// Names of parameters that a file lacks.
+class Missing {
+public:
+  void add(const std::string &name) {
+    if (++count <= 5)
+      names += (names.empty() ? "'" : ", '") + name + "'";
+  }
+  /// A failure if there are any.
+  Status of(const std::string &weights, size_t all) const {
+    if (count == 0)
+      return Status();
+    return failure("'", weights, "' lacks ", count, " of ", all,
+                   " parameters: ", names, count > 5 ? ", ..." : "");
+  }
+
+private:
+  std::string names;
+  int count = 0;
+};
+} // namespace
+
+static const CheckpointParameter *findAny(const CheckpointReader &checkpoint,
+                                          const ParameterSpec &spec) {
+  for (const std::string &name : spec.names)
+    if (const CheckpointParameter *found = checkpoint.find(name))
+      return found;
+  return nullptr;
+}
+
+Status ParameterLoader::matchCheckpoint() {
+  Expected<CheckpointReader> opened = CheckpointReader::open(options.weights);
+  if (!opened.ok())
+    return opened.status();
+  Missing missing;
+  for (const ParameterSpec &spec : manifest->parameters) {
+    if (spec.unit < 0)
+      continue; // compiled in
+    const CheckpointParameter *found = findAny(*opened, spec);
+    if (!found)
+      missing.add(spec.names[0]);
+    else
+      FSDPRT_RETURN_IF_ERROR(
+          checkLike(spec, found->shape, found->dtype, options.weights));
+  }
+  saved = std::make_shared<const CheckpointReader>(std::move(*opened));
+  return missing.of(options.weights, manifest->parameters.size());
+}
+
 Status ParameterLoader::matchWeights(const TensorFiles &files) {
-  std::string missing;
-  int numMissing = 0;
+  Missing missing;
   std::map<const StoredTensor *, std::string> users;
   for (size_t i = 0; i < manifest->parameters.size(); ++i) {
     const ParameterSpec &spec = manifest->parameters[i];
@@ -105,8 +172,7 @@ Status ParameterLoader::matchWeights(const TensorFiles &files) {
     if (!found.ok())
       return found.status();
     if (!*found) {
-      if (++numMissing <= 5)
-        missing += (missing.empty() ? "'" : ", '") + spec.names[0] + "'";
+      missing.add(spec.names[0]);
       continue;
     }
     const StoredTensor &tensor = **found;
@@ -115,24 +181,13 @@ Status ParameterLoader::matchWeights(const TensorFiles &files) {
       return failure("parameters '", user->second, "' and '", spec.names[0],
                      "' both match one tensor of '", tensor.file->path(),
                      "' by the end of their names: store each under its own");
-    if (tensor.shape != spec.shape)
-      return failure("parameter '", spec.names[0], "' has shape ",
-                     shapeString(tensor.shape), " in '", tensor.file->path(),
-                     "', expected ", shapeString(spec.shape));
-    if (lookupDType(tensor.dtype)->isFloat != lookupDType(spec.dtype)->isFloat)
-      return failure("parameter '", spec.names[0], "' has dtype ",
-                     lookupDType(tensor.dtype)->name, " in '",
-                     tensor.file->path(), "', expected ",
-                     lookupDType(spec.dtype)->name);
+    FSDPRT_RETURN_IF_ERROR(
+        checkLike(spec, tensor.shape, tensor.dtype, tensor.file->path()));
     if (options.checksValues)
       FSDPRT_RETURN_IF_ERROR(checkTied(files, spec, tensor));
     stored[i] = tensor;
   }
-  if (numMissing)
-    return failure("'", options.weights, "' lacks ", numMissing, " of ",
-                   manifest->parameters.size(), " parameters: ", missing,
-                   numMissing > 5 ? ", ..." : "");
-  return Status();
+  return missing.of(options.weights, manifest->parameters.size());
 }
 
 /// Another model's file may have the same size.
@@ -195,24 +250,6 @@ Status ParameterLoader::openSources() {
 // Values
 //===----------------------------------------------------------------------===//
 
-Status ParameterLoader::readStored(const StoredTensor &tensor, int32_t dtype,
-                                   int64_t begin, int64_t end, void *to) const {
-  int64_t fromSize = sizeOfDType(tensor.dtype), toSize = sizeOfDType(dtype);
-  if (tensor.dtype == dtype)
-    return tensor.file->read(to, tensor.offset + begin * fromSize,
-                             (end - begin) * fromSize);
-  std::vector<char> staging(stagingBytes);
-  int64_t piece = stagingBytes / fromSize;
-  for (int64_t at = begin; at < end; at += piece) {
-    int64_t count = std::min(piece, end - at);
-    FSDPRT_RETURN_IF_ERROR(tensor.file->read(
-        staging.data(), tensor.offset + at * fromSize, count * fromSize));
-    convertElements(dtype, static_cast<char *>(to) + (at - begin) * toSize,
-                    tensor.dtype, staging.data(), count);
-  }
-  return Status();
-}
-
 /// The file holds the transpose: its row j is our column j. Of each of its rows
 /// only the piece that our rows cover is read.
 Status ParameterLoader::readTransposed(const ParameterSpec &spec,
@@ -266,10 +303,13 @@ Status ParameterLoader::loadElements(int parameter, int64_t begin, int64_t end,
   const ParameterSpec &spec = manifest->parameters[parameter];
   if (begin >= end)
     return Status();
+  if (saved)
+    return saved->read(kParameterPlane, *findAny(*saved, spec), begin, end,
+                       spec.dtype, to);
   if (const std::optional<StoredTensor> &tensor = stored[parameter]) {
     bool transposed = options.weights.empty() && spec.transposed;
     return transposed ? readTransposed(spec, *tensor->file, begin, end, to)
-                      : readStored(*tensor, spec.dtype, begin, end, to);
+                      : readElements(*tensor, begin, end, spec.dtype, to);
   }
   int64_t size = sizeOfDType(spec.dtype);
   switch (spec.origin) {

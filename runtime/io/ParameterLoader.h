@@ -3,8 +3,8 @@
 #ifndef FSDPRT_IO_PARAMETERLOADER_H
 #define FSDPRT_IO_PARAMETERLOADER_H
 
+#include "checkpoint/Reader.h"
 #include "core/Manifest.h"
-#include "io/Safetensors.h"
 
 #include <functional>
 #include <optional>
@@ -18,7 +18,9 @@ class ParameterLoader {
 public:
   struct Options {
     uint64_t seed = 0;
-    std::string weights; // "" = the program's own sources and initialisers
+    /// A safetensors file, an index or folder of such, or a checkpoint; "": the
+    /// program's own sources and initialisers.
+    std::string weights;
     int rank = 0;
     /// Looks also for values that are not those meant: of a model that has
     /// changed, of tied names that differ. One process looks for all.
@@ -30,6 +32,9 @@ public:
   /// bad input fails before anything runs. `manifest` outlives the loader.
   static Expected<ParameterLoader> create(const Manifest &manifest,
                                           Options options);
+
+  /// The checkpoint that the values are of; null if they are not of one.
+  const CheckpointReader *checkpoint() const { return saved.get(); }
 
   /// Writes this rank's elements of a line; padding becomes 0.
   Status loadLine(int unit, int line, void *shard) const;
@@ -44,15 +49,15 @@ private:
   Expected<bool> sameValues(const ParameterSpec &spec, const StoredTensor &a,
                             const StoredTensor &b) const;
   Status matchWeights(const TensorFiles &files);
+  Status matchCheckpoint();
   Status openSources();
-  Status readStored(const StoredTensor &tensor, int32_t dtype, int64_t begin,
-                    int64_t end, void *to) const;
   Status readTransposed(const ParameterSpec &spec, const InputFile &file,
                         int64_t begin, int64_t end, void *to) const;
 
   const Manifest *manifest = nullptr;
   Options options;
   std::vector<std::optional<StoredTensor>> stored; // by parameter
+  std::shared_ptr<const CheckpointReader> saved;   // instead of these
 };
 
 } // namespace fsdprt

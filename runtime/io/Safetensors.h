@@ -46,6 +46,11 @@ struct StoredTensor {
   std::vector<int64_t> shape;
 };
 
+/// Elements [begin, end) of a tensor's flat order, as `dtype`. Converts in
+/// pieces, so it needs no memory worth planning.
+Status readElements(const StoredTensor &tensor, int64_t begin, int64_t end,
+                    int32_t dtype, void *to);
+
 /// The tensors of a safetensors file, or of all the files that a Hugging Face
 /// index (`*.index.json`) or a folder with one lists.
 class TensorFiles {

@@ -8,6 +8,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <set>
 #include <sys/stat.h>
 
@@ -40,6 +41,25 @@ static Expected<StoredTensor> parseTensor(const Json &entry, int64_t dataOffset,
                    " bytes do not hold shape ", shapeString(tensor.shape));
   tensor.offset = dataOffset + (*range)[0];
   return tensor;
+}
+
+Status fsdprt::readElements(const StoredTensor &tensor, int64_t begin,
+                            int64_t end, int32_t dtype, void *to) {
+  int64_t fromSize = sizeOfDType(tensor.dtype), toSize = sizeOfDType(dtype);
+  if (tensor.dtype == dtype)
+    return tensor.file->read(to, tensor.offset + begin * fromSize,
+                             (end - begin) * fromSize);
+  constexpr int64_t stagingBytes = 1 << 20;
+  std::vector<char> staging(stagingBytes);
+  int64_t piece = stagingBytes / fromSize;
+  for (int64_t at = begin; at < end; at += piece) {
+    int64_t count = std::min(piece, end - at);
+    FSDPRT_RETURN_IF_ERROR(tensor.file->read(
+        staging.data(), tensor.offset + at * fromSize, count * fromSize));
+    convertElements(dtype, static_cast<char *>(to) + (at - begin) * toSize,
+                    tensor.dtype, staging.data(), count);
+  }
+  return Status();
 }
 
 Status TensorFiles::addFile(const std::string &path) {

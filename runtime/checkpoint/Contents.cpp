@@ -1,0 +1,94 @@
+//===- Contents.cpp - What of a rank's memory is saved --------------------===//
+
+#include "checkpoint/Contents.h"
+
+#include "core/DType.h"
+
+using namespace fsdprt;
+
+int64_t StoredPart::bytes() const { return elements * sizeOfDType(dtype); }
+
+static bool isCompiledIn(const ParameterSpec &parameter) {
+  return parameter.unit < 0 && parameter.origin == ParameterSpec::Origin::Data;
+}
+
+/// The rank's elements of the parameters of a line, in one plane of it.
+static void addPlane(const Manifest &manifest, const LineSpec &line,
+                     const std::string &plane, const Place &place, int rank,
+                     std::vector<StoredPart> &parts) {
+  for (int index : line.parameters) {
+    const ParameterSpec &parameter = manifest.parameters[index];
+    OwnedElements owned = manifest.ownedElements(parameter, rank);
+    if (owned.begin >= owned.end)
+      continue;
+    StoredPart part;
+    part.name = plane + "/" + parameter.names[0];
+    part.dtype = place.dtype;
+    part.elements = owned.end - owned.begin;
+    part.arena = place.arena;
+    part.offset = place.offset + owned.inShard * sizeOfDType(place.dtype);
+    parts.push_back(std::move(part));
+  }
+}
+
+std::vector<StoredPart> fsdprt::partsOfRank(const Manifest &manifest,
+                                            int rank) {
+  std::vector<StoredPart> parts;
+  for (const UnitSpec &unit : manifest.units)
+    for (const LineSpec &line : unit.lines) {
+      addPlane(manifest, line, kParameterPlane, line.shard, rank, parts);
+      for (const StateSpec &state : line.states)
+        addPlane(manifest, line, state.name, state.place, rank, parts);
+    }
+  for (const ParameterSpec &parameter : manifest.parameters)
+    if (rank == 0 && isCompiledIn(parameter) && parameter.numElements() > 0) {
+      StoredPart part;
+      part.name = std::string(kBufferPlane) + "/" + parameter.names[0];
+      part.dtype = parameter.dtype;
+      part.elements = parameter.numElements();
+      part.data = parameter.data.data();
+      parts.push_back(std::move(part));
+    }
+  return parts;
+}
+
+static CheckpointParameter describe(const Manifest &manifest,
+                                    const ParameterSpec &parameter) {
+  CheckpointParameter described;
+  described.names = parameter.names;
+  described.isBuffer = parameter.isBuffer;
+  described.isCompiled = parameter.unit < 0;
+  described.trainable = parameter.trainable;
+  described.dtype = parameter.dtype;
+  described.shape = parameter.shape;
+  described.parts.resize(size_t(manifest.worldSize()));
+  if (described.isCompiled) {
+    described.parts[0] = {0, parameter.numElements()};
+    return described;
+  }
+  const LineSpec &line = manifest.units[parameter.unit].lines[parameter.line];
+  for (const StateSpec &state : line.states)
+    described.states.push_back({state.name, state.place.dtype});
+  for (size_t rank = 0; rank < described.parts.size(); ++rank)
+    if (OwnedElements owned = manifest.ownedElements(parameter, int(rank));
+        owned.begin < owned.end)
+      described.parts[rank] = {owned.begin, owned.end};
+  return described;
+}
+
+std::vector<CheckpointParameter>
+fsdprt::describeParameters(const Manifest &manifest) {
+  std::vector<CheckpointParameter> parameters;
+  for (const ParameterSpec &parameter : manifest.parameters)
+    if (parameter.unit >= 0 || isCompiledIn(parameter))
+      parameters.push_back(describe(manifest, parameter));
+  return parameters;
+}
+
+std::string fsdprt::placementOf(const Manifest &manifest) {
+  bool anyFlat = false, anyDim0 = false;
+  for (const UnitSpec &unit : manifest.units)
+    for (const LineSpec &line : unit.lines)
+      (line.placement == LineSpec::Placement::Flat ? anyFlat : anyDim0) = true;
+  return anyFlat && anyDim0 ? "mixed" : anyDim0 ? "dim0" : "flat";
+}
