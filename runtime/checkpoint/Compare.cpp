@@ -70,6 +70,10 @@ static Status compareData(const CheckpointIndex &saved,
     return failure("its data was read with --shuffle ",
                    onOff(saved.data.shuffle), ", this run has --shuffle ",
                    onOff(own.data.shuffle));
+  if (saved.data.weights != own.data.weights)
+    return failure("its data was mixed by '", saved.data.weights,
+                   "', this run's --weights-of-data is '", own.data.weights,
+                   "'");
   if (saved.data.tokens != own.data.tokens)
     return failure("its data has ", saved.data.tokens, " tokens, this run's ",
                    own.data.tokens);

@@ -4,6 +4,7 @@
 
 #include "checkpoint/Index.h"
 #include "checkpoint/NewFile.h"
+#include "core/FileLock.h"
 
 #include <algorithm>
 #include <cerrno>
@@ -11,7 +12,6 @@
 #include <cstring>
 #include <dirent.h>
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -78,20 +78,6 @@ fsdprt::listCheckpoints(const std::string &folder) {
 // Whose it is
 //===----------------------------------------------------------------------===//
 
-static std::string ownName() {
-  char host[256] = "";
-  ::gethostname(host, sizeof(host) - 1);
-  return "process " + std::to_string(::getpid()) + " on " + host + "\n";
-}
-
-/// What the holder has written into the file.
-static std::string holderOf(int fd) {
-  char text[300] = "";
-  ssize_t got = ::pread(fd, text, sizeof(text) - 1, 0);
-  std::string name(text, size_t(std::max<ssize_t>(got, 0)));
-  return name.substr(0, name.find('\n'));
-}
-
 Expected<FolderLock> FolderLock::take(const std::string &folder) {
   if (::mkdir(folder.c_str(), 0777) != 0 && errno != EEXIST)
     return failure("cannot make folder '", folder, "': ", std::strerror(errno));
@@ -100,18 +86,9 @@ Expected<FolderLock> FolderLock::take(const std::string &folder) {
   lock.fd = ::open(path.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0666);
   if (lock.fd < 0)
     return failure("cannot write '", path, "': ", std::strerror(errno));
-  if (::flock(lock.fd, LOCK_EX | LOCK_NB) != 0) {
-    if (errno != EWOULDBLOCK)
-      return failure("cannot lock '", path, "': ", std::strerror(errno));
-    std::string holder = holderOf(lock.fd);
-    return failure("'", folder, "' is used by another run",
-                   holder.empty() ? "" : " (" + holder + ")",
-                   ": give each a folder of its own");
-  }
-  // Only for the message: a full disk does not matter.
-  std::string name = ownName();
-  if (::ftruncate(lock.fd, 0) == 0)
-    (void)!::pwrite(lock.fd, name.data(), name.size(), 0);
+  if (Status locked = lockFile(lock.fd); !locked.ok())
+    return failure("'", folder, "' is used by another run (", locked.message(),
+                   "): give each a folder of its own");
   return lock;
 }
 

@@ -59,6 +59,7 @@ struct CheckpointData {
   std::vector<std::string> files;
   int64_t tokens = 0, seq = 0;
   bool shuffle = true;
+  std::string weights; // "2,1": how the files are mixed
   std::string sum;
 };
 

@@ -88,8 +88,10 @@ static void parseRun(CheckpointIndex &index, const Json &json) {
                     getSize(schedule, "steps", "schedule")};
   const Json &data = member(json, "data", top);
   index.data = {get<std::vector<std::string>>(data, "files", "data"),
-                getSize(data, "tokens", "data"), getSize(data, "seq", "data"),
+                getSize(data, "tokens", "data"),
+                getSize(data, "seq", "data"),
                 get<bool>(data, "shuffle", "data"),
+                get<std::string>(data, "weights", "data"),
                 get<std::string>(data, "sum", "data")};
 }
 

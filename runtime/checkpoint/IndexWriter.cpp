@@ -56,6 +56,7 @@ static Json describe(const CheckpointIndex &index) {
             {"tokens", data.tokens},
             {"seq", data.seq},
             {"shuffle", data.shuffle},
+            {"weights", data.weights},
             {"sum", data.sum}}},
           {"model", index.model},
           {"vocab_size", index.vocabSize},

@@ -69,6 +69,12 @@ struct FlightSlot {
   FlightOperation operations[FSDPRT_NUM_STREAMS];
 };
 
+/// What a signal may ask ranks for at the end of a step, as bits.
+struct FlightRequest {
+  static constexpr int32_t Save = 1; // a checkpoint
+  static constexpr int32_t End = 2;  // of the run, after it
+};
+
 /// The file: one slot a rank of this host.
 struct FlightHeader {
   uint64_t magic;
@@ -78,8 +84,11 @@ struct FlightHeader {
   /// 1 + the first rank that a signal told to end, 0: none. When one ends, its
   /// launcher tells the others.
   std::atomic<int32_t> firstTold;
-  std::atomic<int32_t> toldBy;   // that signal
-  std::atomic<SavedState> saved; // the parameters
+  std::atomic<int32_t> toldBy;        // that signal
+  std::atomic<SavedState> saved;      // the parameters
+  std::atomic<int32_t> takesRequests; // ranks look at the end of each step:
+  std::atomic<int32_t> asked;         // FlightRequest
+  std::atomic<int32_t> preempted;     // the run ended for one
   /// The file's name, fit to be printed.
   char savedIn[4096];
   /// Where ranks meet by NCCL, said by rank 0 if nobody else says it.

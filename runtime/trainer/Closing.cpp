@@ -134,7 +134,7 @@ Status Closing::summarise(const Told &told) {
       std::printf("metrics: %lld of %zu steps could not be written to %s\n",
                   (long long)told.lostMetrics, told.history.size(),
                   options.metrics.c_str());
-    if (!options.save.empty())
+    if (!options.save.empty() && told.isSaved)
       printSaved(options, manifest);
     checkPrinted();
   }

@@ -17,6 +17,7 @@ public:
     const std::vector<StepMetrics> &history;
     int64_t lostMetrics;    // lines that could not be written
     int64_t residentBefore; // bytes, when the program was not loaded yet
+    bool isSaved;           // --save has been written
   };
 
   /// What the arguments refer to outlives it.

@@ -86,6 +86,7 @@ std::optional<RunOptions> fsdprt::parseCommandLine(int argc, char **argv,
   addTrainingOptions(app, options);
   addDataOptions(app, options);
   addParameterOptions(app, options);
+  addCheckpointOptions(app, options);
   addReportOptions(app, options);
   addMachineOptions(app, options);
   app.set_version_flag("--version",

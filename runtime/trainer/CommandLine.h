@@ -35,6 +35,10 @@ struct RunOptions {
   int64_t warmup = 0;
 
   std::string weights, save, stripPrefix;
+  std::string checkpointDir, resume; // "": none
+  std::string resumeFrom; // the checkpoint that `resume` leads to; "": none
+  int64_t checkpointEvery = 0, keep = 0; // 0: not, all
+  bool checkpointWait = false;
   std::string metrics, records, trace;
   std::string traceSteps;               // as given, "" or "10:12"
   int64_t traceFirst = 0, traceEnd = 0; // steps [first, end) are traced

@@ -5,6 +5,7 @@
 #include "abi/Context.h"
 #include "core/Exceptions.h"
 #include "io/OutputFile.h"
+#include "trainer/CheckpointSignals.h"
 
 #include <cerrno>
 #include <cstdio>
@@ -61,6 +62,9 @@ bool describeEnd(int number, SignalSafeText &text) {
 }
 
 void onEndingSignal(int number) {
+  // fsdp-run asks the ranks that it has started by the record.
+  if (handlerSpeaker != Speaker::Launcher && takesAsRequest(number))
+    return;
   bool isProcess = handlerSpeaker == Speaker::Process;
   // The work is done, and what was to be written has been.
   if (isProcess && handlerFlight && handlerFlight->allFinished())

@@ -6,6 +6,7 @@
 #include "selftest/Reference.h"
 #include "trainer/OutputFiles.h"
 #include "trainer/Program.h"
+#include "trainer/Resume.h"
 
 using namespace fsdprt;
 
@@ -13,7 +14,8 @@ static ParameterLoader::Options loaderOptions(const RunOptions &options,
                                               int rank) {
   ParameterLoader::Options result;
   result.seed = options.seed;
-  result.weights = options.weights;
+  result.weights =
+      options.resumeFrom.empty() ? options.weights : options.resumeFrom;
   result.rank = rank;
   return result;
 }
@@ -57,8 +59,12 @@ Status fsdprt::checkInput(const RunOptions &options, const Manifest &manifest,
   FSDPRT_RETURN_IF_ERROR(ParameterLoader::create(manifest, asked).status());
   if (options.selfTest && !manifest.kernels.empty())
     FSDPRT_RETURN_IF_ERROR(selftest::referencePath(manifest).status());
-  if (options.steps > 0 || (options.selfTest && !options.data.empty()))
-    FSDPRT_RETURN_IF_ERROR(openData(options, manifest, rank).status());
+  if (options.steps > 0 || (options.selfTest && !options.data.empty())) {
+    Expected<TokenData> data = openData(options, manifest, rank);
+    FSDPRT_RETURN_IF_ERROR(data.status());
+    if (rank == 0)
+      FSDPRT_RETURN_IF_ERROR(checkCheckpoints(options, manifest, *data));
+  }
   if (!options.save.empty() && rank == 0)
     FSDPRT_RETURN_IF_ERROR(
         CheckpointSaver::check(manifest, options.save, options.stripPrefix));

@@ -4,6 +4,7 @@
 
 #include "comm/MpiCommunicator.h"
 #include "core/UniqueName.h"
+#include "trainer/CheckpointSignals.h"
 #include "trainer/Failure.h"
 #include "trainer/LocalRanks.h"
 #include "trainer/Mpirun.h"
@@ -204,8 +205,8 @@ static std::string describeEnd(int status, const FlightFile &flight) {
 /// Says it, and returns the exit code: 128 + a signal's number only if this
 /// process was sent it.
 static int concludeRun(int status, const FlightFile &flight) {
-  if (flight.allFinished())
-    return 0; // whatever became of the processes after that
+  if (flight.allFinished()) // whatever became of the processes after that
+    return flight.header()->preempted ? preemptedStatus : 0;
   int exitCode = WIFEXITED(status) ? WEXITSTATUS(status) : 1;
   if (!endingSignal() && exitCode == cannotStart)
     return exitCode;
@@ -231,8 +232,8 @@ struct SharedFlight {
 };
 } // namespace
 
-int fsdprt::launchRanks(int ranks, double timeoutSeconds, int argc,
-                        char **argv) {
+int fsdprt::launchRanks(int ranks, double timeoutSeconds, bool checkpoints,
+                        int argc, char **argv) {
   std::optional<HeldSignals> held(std::in_place); // till they can be passed on
   SharedFlight flight(ranks);
   int errors[2];
@@ -243,6 +244,8 @@ int fsdprt::launchRanks(int ranks, double timeoutSeconds, int argc,
     reportFailure(nullptr, -1, status.message());
     return 1;
   }
+  if (checkpoints)
+    listenForCheckpoints(*flight.file);
   ::setenv(flightVariable, flight.name.c_str(), 1);
   if (::isatty(STDOUT_FILENO))
     ::setenv(terminalVariable, "1", 1);

@@ -17,9 +17,10 @@ constexpr double leastStartSeconds = 20;
 /// once a rank, and waits. If a rank
 /// was killed, names it from its flight record; ranks that did not come up
 /// within `timeoutSeconds` (at least 20) are named too, and ended. A signal
-/// goes to mpirun, which is killed if it has not ended 5 s later. Returns the
-/// exit code.
-int launchRanks(int ranks, double timeoutSeconds, int argc, char **argv);
+/// goes to mpirun, which is killed if it has not ended 5 s later; where the
+/// run takes checkpoints, it may ask for one first. Returns the exit code.
+int launchRanks(int ranks, double timeoutSeconds, bool checkpoints, int argc,
+                char **argv);
 
 } // namespace fsdprt
 

@@ -30,6 +30,8 @@ public:
   Status runPhases(const char *when, int64_t step);
 
   fsdprt_context &context() { return *made; }
+  /// What openParameters() has found.
+  const ParameterLoader &parameters() const { return *loader; }
 
 private:
   const RunOptions &options;

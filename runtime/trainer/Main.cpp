@@ -13,6 +13,7 @@
 #include "trainer/Launcher.h"
 #include "trainer/OptionChecks.h"
 #include "trainer/Ranks.h"
+#include "trainer/Resume.h"
 
 #include <csignal>
 #include <cstdio>
@@ -130,7 +131,9 @@ static int run(RunOptions options,
       setStepsByTokens(options, *manifest);
     if (options.comm.empty())
       options.comm = defaultComm(manifest, environment);
-    status = checkRun(options, environment, manifest);
+    status = findResumed(options);
+    if (status.ok())
+      status = checkRun(options, environment, manifest);
   } catch (...) {
     status = describeException();
   }
@@ -148,8 +151,8 @@ static int run(RunOptions options,
   // One rank needs neither processes nor messages.
   if (options.comm == "thread" || manifest->worldSize() == 1)
     return runThreads(options, *manifest);
-  return launchRanks(int(manifest->worldSize()), options.timeoutSeconds, argc,
-                     argv);
+  return launchRanks(int(manifest->worldSize()), options.timeoutSeconds,
+                     !options.checkpointDir.empty(), argc, argv);
 }
 
 int fsdprt_main(int argc, char **argv) {

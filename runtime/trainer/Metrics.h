@@ -22,6 +22,8 @@ struct StepMetrics {
   int64_t gatheredBytes = 0, reducedBytes = 0; // of this rank and step
   /// Bytes of parameters and gradients that were merely moved within the rank.
   int64_t localCopyBytes = 0;
+  /// Waited for checkpoints since the step before.
+  std::optional<double> checkpointMilliseconds;
   std::optional<DeviceMemory> deviceMemory;
   /// In which the thread that issues did not wait for the device.
   std::optional<double> hostMilliseconds;

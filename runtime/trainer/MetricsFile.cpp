@@ -149,6 +149,8 @@ Status MetricsFile::write(const StepMetrics &metrics) {
       {"gathered_bytes", metrics.gatheredBytes},
       {"reduced_bytes", metrics.reducedBytes},
       {"local_copy_bytes", metrics.localCopyBytes}};
+  if (metrics.checkpointMilliseconds)
+    json["checkpoint_wait_ms"] = finiteOrNull(*metrics.checkpointMilliseconds);
   if (metrics.hostMilliseconds)
     json["host_ms"] = finiteOrNull(*metrics.hostMilliseconds);
   if (metrics.mfu)

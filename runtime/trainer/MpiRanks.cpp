@@ -2,6 +2,7 @@
 
 #include "comm/MpiCommunicator.h"
 #include "core/UniqueName.h"
+#include "trainer/CheckpointSignals.h"
 #include "trainer/Failure.h"
 #include "trainer/Launcher.h"
 #include "trainer/Machine.h"
@@ -113,5 +114,5 @@ int fsdprt::runMpiRank(const RunOptions &options,
   };
   trainRank(options, *manifest, setup);
   finalizeMpi();
-  return 0;
+  return exitCodeOfRank(*flight);
 }

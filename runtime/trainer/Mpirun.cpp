@@ -2,6 +2,7 @@
 
 #include "trainer/Mpirun.h"
 
+#include "trainer/CheckpointSignals.h"
 #include "trainer/Failure.h"
 
 #include <cerrno>
@@ -19,6 +20,8 @@ static volatile sig_atomic_t launchedProcess = 0;
 static volatile sig_atomic_t receivedSignal = 0;
 
 static void forwardSignal(int number) {
+  if (takesAsRequest(number))
+    return;
   receivedSignal = number;
   signalMpirun(number);
 }

@@ -8,6 +8,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "cuda/NcclCommunicator.h"
+#include "trainer/CheckpointSignals.h"
 #include "trainer/Failure.h"
 #include "trainer/Launcher.h"
 #include "trainer/Machine.h"
@@ -148,5 +149,5 @@ int fsdprt::runNcclRank(const RunOptions &options,
     leave(flight, rank, why, MpiEnd::Exit);
   };
   trainRank(options, *manifest, setup);
-  return 0;
+  return exitCodeOfRank(*flight);
 }

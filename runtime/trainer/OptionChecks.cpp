@@ -55,6 +55,10 @@ std::string fsdprt::checkNumbers(const RunOptions &options,
        "a whole number, 1 or more"},
       {"--warmup", double(options.warmup), options.warmup >= 0,
        "a whole number, 0 or more"},
+      {"--checkpoint-every", double(options.checkpointEvery),
+       options.checkpointEvery > 0, "a whole number, 1 or more"},
+      {"--keep", double(options.keep), options.keep > 0,
+       "a whole number, 1 or more"},
       {"--lr", options.learningRate, isRate(options.learningRate), rate},
       {"--min-lr", options.minLearningRate, isRate(options.minLearningRate),
        rate},
@@ -113,15 +117,22 @@ static std::string checkHasOwner(const RunOptions &options,
     const char *option;
     bool hasOwner;
     const char *owner;
-  } pairs[] = {{"--strip-prefix", !options.save.empty(), "--save"},
-               {"--max-tokens", options.steps > 0, "--steps above 0"},
-               {"--max-time", options.steps > 0, "--steps above 0"},
-               {"--tokenizer", !options.data.empty(), "--data"},
-               {"--labels", !options.data.empty(), "--data"},
-               {"--weights-of-data", !options.data.empty(), "--data"},
-               {"--skip-rows", !options.data.empty(), "--data"},
-               {"--trace-steps", !options.trace.empty(), "--trace"},
-               {"--min-lr", options.schedule == "cosine", "--schedule cosine"}};
+  } pairs[] = {
+      {"--strip-prefix", !options.save.empty(), "--save"},
+      {"--checkpoint-every", !options.checkpointDir.empty(),
+       "--checkpoint-dir"},
+      {"--keep", !options.checkpointDir.empty(), "--checkpoint-dir"},
+      {"--checkpoint-wait", !options.checkpointDir.empty(), "--checkpoint-dir"},
+      {"--checkpoint-dir", options.steps > 0, "--steps"},
+      {"--resume", options.steps > 0, "--steps"},
+      {"--max-tokens", options.steps > 0, "--steps above 0"},
+      {"--max-time", options.steps > 0, "--steps above 0"},
+      {"--tokenizer", !options.data.empty(), "--data"},
+      {"--labels", !options.data.empty(), "--data"},
+      {"--weights-of-data", !options.data.empty(), "--data"},
+      {"--skip-rows", !options.data.empty(), "--data"},
+      {"--trace-steps", !options.trace.empty(), "--trace"},
+      {"--min-lr", options.schedule == "cosine", "--schedule cosine"}};
   for (const auto &pair : pairs)
     if (isGiven(pair.option) && !pair.hasOwner)
       return std::string(pair.option) + " is for " + pair.owner;
@@ -133,9 +144,14 @@ static std::string checkHasOwner(const RunOptions &options,
 static std::string checkNames(const RunOptions &options,
                               const IsGiven &isGiven) {
   std::vector<std::pair<const char *, std::string>> names = {
-      {"--weights", options.weights}, {"--save", options.save},
-      {"--metrics", options.metrics}, {"--records", options.records},
-      {"--trace", options.trace},     {"--autotune", options.autotune}};
+      {"--weights", options.weights},
+      {"--save", options.save},
+      {"--checkpoint-dir", options.checkpointDir},
+      {"--resume", options.resume},
+      {"--metrics", options.metrics},
+      {"--records", options.records},
+      {"--trace", options.trace},
+      {"--autotune", options.autotune}};
   for (const std::string &name : options.data)
     names.emplace_back("--data", name);
   for (const std::string &name : options.labels)
@@ -143,6 +159,14 @@ static std::string checkNames(const RunOptions &options,
   for (const auto &[option, name] : names)
     if (isGiven(option) && name.empty())
       return std::string(option) + " '' names no file: is a variable not set?";
+  return "";
+}
+
+static std::string checkResume(const RunOptions &options) {
+  if (options.resume == "latest" && options.checkpointDir.empty())
+    return "--resume latest is for --checkpoint-dir";
+  if (!options.resume.empty() && !options.weights.empty())
+    return "--resume takes the checkpoint's parameters: leave --weights away";
   return "";
 }
 
@@ -192,8 +216,9 @@ static std::string checkSelfTest(const RunOptions &options,
     return "";
   for (const char *option :
        {"--steps", "--max-tokens", "--max-time", "--schedule", "--warmup",
-        "--min-lr", "--save", "--records", "--trace", "--check-plan",
-        "--checked", "--graph", "--comm-delay", "--peak-tflops"})
+        "--min-lr", "--save", "--checkpoint-dir", "--resume", "--records",
+        "--trace", "--check-plan", "--checked", "--graph", "--comm-delay",
+        "--peak-tflops"})
     if (isGiven(option))
       return std::string("--self-test makes two steps of its own, without ") +
              option + ": leave one of the two away";
@@ -231,6 +256,8 @@ std::string fsdprt::checkTogether(const RunOptions &options,
     return problem;
   if (std::string problem = checkWeightsOfData(options, isGiven);
       !problem.empty())
+    return problem;
+  if (std::string problem = checkResume(options); !problem.empty())
     return problem;
   return checkSchedule(options);
 }

@@ -17,6 +17,7 @@ namespace fsdprt {
 void addTrainingOptions(CLI::App &app, RunOptions &options);
 void addDataOptions(CLI::App &app, RunOptions &options);
 void addParameterOptions(CLI::App &app, RunOptions &options);
+void addCheckpointOptions(CLI::App &app, RunOptions &options);
 void addReportOptions(CLI::App &app, RunOptions &options);
 void addMachineOptions(CLI::App &app, RunOptions &options);
 

@@ -2,7 +2,7 @@
 
 #include "trainer/OutputFiles.h"
 
-#include "io/Safetensors.h"
+#include "checkpoint/Reader.h"
 #include "trainer/MetricsFile.h"
 
 #include <cerrno>
@@ -180,7 +180,8 @@ static std::vector<NamedPath> inputsOf(const RunOptions &options) {
 /// Of a folder or an index, none of the files that it lists is replaced.
 static Status checkWeights(const std::vector<NamedPath> &reports,
                            const std::string &path) {
-  Expected<std::vector<std::string>> files = TensorFiles::list(path);
+  Expected<std::vector<std::string>> files =
+      isCheckpoint(path) ? listFiles(path) : TensorFiles::list(path);
   if (!files.ok())
     return files.status();
   std::vector<NamedPath> weights;

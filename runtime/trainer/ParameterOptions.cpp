@@ -5,10 +5,9 @@
 using namespace fsdprt;
 
 void fsdprt::addParameterOptions(CLI::App &app, RunOptions &options) {
-  app.add_option(
-         "--weights", options.weights,
-         "start from a .safetensors file, or a Hugging Face index (default: as "
-         "compiled)")
+  app.add_option("--weights", options.weights,
+                 "start from a .safetensors file, a Hugging Face index, or a "
+                 "checkpoint's parameters (default: as compiled)")
       ->type_name("FILE")
       ->group("Parameters");
   app.add_option("--save", options.save,

@@ -2,8 +2,8 @@
 
 #include "trainer/SameInput.h"
 
+#include "checkpoint/Reader.h"
 #include "io/FilesIdentity.h"
-#include "io/Safetensors.h"
 #include "io/TokenFile.h"
 #include "trainer/SameProgram.h"
 
@@ -34,7 +34,7 @@ describeData(const std::vector<std::string> &paths,
 static Expected<std::string> describeWeights(const std::string &path) {
   if (path.empty())
     return std::string("none");
-  auto files = TensorFiles::list(path);
+  auto files = isCheckpoint(path) ? listFiles(path) : TensorFiles::list(path);
   if (!files.ok())
     return files.status();
   auto identity = identityOf(*files);
@@ -48,7 +48,7 @@ static Expected<std::string> describeModel(const RunOptions &options,
   std::set<std::string> files;
   for (const ParameterSpec &parameter : manifest.parameters)
     if (parameter.origin == ParameterSpec::Origin::File &&
-        options.weights.empty())
+        options.weights.empty() && options.resumeFrom.empty())
       files.insert(parameter.file);
   auto identity = identityOf({files.begin(), files.end()});
   return identity.ok() ? Expected<std::string>(identity->text())
@@ -67,7 +67,8 @@ Expected<AgreedList> fsdprt::whatMustAgree(const RunOptions &options,
                                            const Manifest &manifest) {
   auto data = describeData(options.data, tokenEndings(options.tokenizer));
   auto labels = describeData(options.labels, {".i32"});
-  auto weights = describeWeights(options.weights);
+  auto weights = describeWeights(
+      options.resumeFrom.empty() ? options.weights : options.resumeFrom);
   auto model = describeModel(options, manifest);
   for (const Expected<std::string> *read : {&data, &labels, &weights, &model})
     FSDPRT_RETURN_IF_ERROR(read->status());

@@ -2,6 +2,7 @@
 
 #include "comm/ThreadCommunicator.h"
 #include "core/Exceptions.h"
+#include "trainer/CheckpointSignals.h"
 #include "trainer/Failure.h"
 #include "trainer/Machine.h"
 #include "trainer/Ranks.h"
@@ -49,5 +50,5 @@ int fsdprt::runThreads(const RunOptions &options, const Manifest &manifest) {
   }
   for (std::thread &thread : threads)
     thread.join();
-  return 0;
+  return exitCodeOfRank(*flight);
 }

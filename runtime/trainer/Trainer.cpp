@@ -4,6 +4,7 @@
 
 #include "core/Exceptions.h"
 #include "trainer/Budget.h"
+#include "trainer/Checkpoints.h"
 #include "trainer/Closing.h"
 #include "trainer/Failure.h"
 #include "trainer/Heartbeat.h"
@@ -13,6 +14,7 @@
 #include "trainer/MetricsFile.h"
 #include "trainer/PeakSpeed.h"
 #include "trainer/Resident.h"
+#include "trainer/Resume.h"
 #include "trainer/Schedule.h"
 #include "trainer/SelfTest.h"
 
@@ -32,20 +34,30 @@ public:
       : options(options), manifest(manifest), setup(setup),
         rank(setup.communicator->rank()), world(setup.communicator->size()),
         slot(setup.flight->slotOfRank(rank)), budget(options, manifest),
-        program(options, manifest, setup), rows(options.skipRows) {}
+        program(options, manifest, setup) {
+    counters.rows = options.skipRows;
+  }
 
   Status run();
 
 private:
   Status openFiles();
+  Status openCheckpoints();
   Status loadProgram();
+  Status initialise();
   void findPeak();
   Status train();
   Status runStep(int64_t step, Progress &progress);
   Status readResults(StepMetrics &metrics);
   void writeMetrics(const StepMetrics &metrics);
   Status findSpent(std::string &spent);
+  /// Null for a run that begins.
+  const CheckpointReader *resumedFrom() const {
+    return options.resumeFrom.empty() ? nullptr
+                                      : program.parameters().checkpoint();
+  }
   bool isFirst() const { return rank == 0; }
+  bool isPreempted() const { return checkpoints && checkpoints->isToEnd(); }
 
   const RunOptions &options;
   const Manifest &manifest;
@@ -57,7 +69,9 @@ private:
   LoadedProgram program;
   fsdprt_context *context = nullptr; // the program's
   std::optional<TokenData> data;
-  int64_t rows = 0; // of the data that all ranks have had
+  Counters counters;                        // of all steps, also of runs before
+  std::optional<CheckpointIndex> described; // the run, for checkpoints
+  std::unique_ptr<Checkpoints> checkpoints; // null: none are taken
   std::optional<MetricsFile> metricsFile;
   std::unique_ptr<Heartbeat> heartbeat; // where there is a disk to wait for
   std::optional<PeakSpeed> peak;        // of the device, where it is known
@@ -75,10 +89,30 @@ Status Trainer::openFiles() {
     if (!tokens.ok())
       return tokens.status();
     data = std::move(*tokens);
+    FSDPRT_RETURN_IF_ERROR(openCheckpoints());
   }
   if (std::string hint = isFirst() && data ? data->hint() : ""; !hint.empty())
     reportWarning(hint);
   return Status();
+}
+
+/// What a run goes on from, and where it leaves its own.
+Status Trainer::openCheckpoints() {
+  const CheckpointReader *resumed = resumedFrom();
+  if (!resumed && options.checkpointDir.empty())
+    return Status();
+  Expected<CheckpointIndex> run = describeRun(options, manifest, *data);
+  if (!run.ok())
+    return run.status();
+  described = std::move(*run);
+  if (resumed) {
+    FSDPRT_RETURN_IF_ERROR(checkResumed(*resumed, *described, options));
+    counters = resumed->index().counters;
+  }
+  if (options.checkpointDir.empty())
+    return Status();
+  checkpoints = std::make_unique<Checkpoints>(options, manifest, setup);
+  return checkpoints->open(counters.step);
 }
 
 Status Trainer::loadProgram() {
@@ -92,8 +126,29 @@ Status Trainer::loadProgram() {
       program.load(asked, deviceOf(options, manifest, setup)));
   context = &program.context();
   if (!options.save.empty() || !options.records.empty() ||
-      !options.trace.empty())
+      !options.trace.empty() || checkpoints)
     heartbeat = std::make_unique<Heartbeat>(slot);
+  return Status();
+}
+
+/// Parameters and states, of the program or of a checkpoint.
+Status Trainer::initialise() {
+  const CheckpointReader *resumed = resumedFrom();
+  const CheckpointReader *read = program.parameters().checkpoint();
+  if (read)
+    FSDPRT_RETURN_IF_ERROR(verifyCheckpoint(*read, *context));
+  FSDPRT_RETURN_IF_ERROR(program.runPhases("once", -1));
+  if (resumed)
+    FSDPRT_RETURN_IF_ERROR(resumeStates(*resumed, *context));
+  if (isFirst() && resumed)
+    std::printf("goes on from '%s', step %lld, row %lld of the data\n",
+                options.resumeFrom.c_str(), (long long)counters.step,
+                (long long)counters.rows);
+  else if (isFirst() && !options.resume.empty())
+    std::printf("no checkpoint in '%s' yet: from the beginning\n",
+                options.checkpointDir.c_str());
+  if (checkpoints)
+    checkpoints->start(*context, std::move(*described), heartbeat.get());
   return Status();
 }
 
@@ -138,7 +193,7 @@ Status Trainer::runStep(int64_t step, Progress &progress) {
   auto start = std::chrono::steady_clock::now();
   for (const InputSpec &input : manifest.inputs)
     FSDPRT_RETURN_IF_ERROR(
-        data->fill(input, rows, context->hostWrite(input.place)));
+        data->fill(input, counters.rows, context->hostWrite(input.place)));
   StepMetrics metrics;
   metrics.step = step;
   metrics.learningRate = learningRateAt(options, step);
@@ -147,10 +202,13 @@ Status Trainer::runStep(int64_t step, Progress &progress) {
   context->counts = StepCounts();
   context->device->takeBlockedSeconds();
   context->device->takeWaitedSeconds();
+  if (checkpoints)
+    checkpoints->beforeUpdate();
   FSDPRT_RETURN_IF_ERROR(program.runPhases("step", step));
   if (Status status = readResults(metrics); !status.ok())
-    return failure(status.message(), "; it had rows ", rows + 1, " to ",
-                   rows + data->rowsPerBatch(), " of the data");
+    return failure(status.message(), "; it had rows ", counters.rows + 1,
+                   " to ", counters.rows + data->rowsPerBatch(),
+                   " of the data");
   std::chrono::duration<double> seconds =
       std::chrono::steady_clock::now() - start;
   metrics.milliseconds = seconds.count() * 1000;
@@ -167,9 +225,13 @@ Status Trainer::runStep(int64_t step, Progress &progress) {
   metrics.reducedBytes = context->counts.reduced;
   metrics.deviceMemory = context->device->memory();
   metrics.localCopyBytes = context->counts.copied;
-  rows += data->rowsPerBatch();
-  metrics.rows = rows;
-  metrics.epochs = data->epochsOf(rows);
+  if (checkpoints)
+    metrics.checkpointMilliseconds = checkpoints->takeWaitedMilliseconds();
+  counters.step = step + 1;
+  counters.rows += data->rowsPerBatch();
+  counters.epoch = int64_t(data->epochsOf(counters.rows));
+  metrics.rows = counters.rows;
+  metrics.epochs = data->epochsOf(counters.rows);
   history.push_back(metrics);
   if (metricsFile)
     writeMetrics(metrics);
@@ -188,8 +250,8 @@ void Trainer::writeMetrics(const StepMetrics &metrics) {
 }
 
 Status Trainer::findSpent(std::string &spent) {
-  auto found =
-      budget.whatIsSpent(context->device->control(), rows - options.skipRows);
+  auto found = budget.whatIsSpent(context->device->control(),
+                                  counters.rows - options.skipRows);
   if (found.ok())
     spent = *found;
   return found.status();
@@ -199,7 +261,9 @@ Status Trainer::train() {
   // Not before: what an earlier run has told is kept till there is more to
   // tell.
   if (isFirst() && !options.metrics.empty()) {
-    auto file = MetricsFile::create(options.metrics);
+    auto file = resumedFrom()
+                    ? MetricsFile::append(options.metrics, counters.step)
+                    : MetricsFile::create(options.metrics);
     if (!file.ok())
       return file.status();
     metricsFile.emplace(std::move(*file));
@@ -208,27 +272,43 @@ Status Trainer::train() {
   Progress progress(options.steps, setup.terminal);
   Status status;
   std::string spent;
-  int64_t step = 0;
-  while (step < options.steps && status.ok() && spent.empty()) {
-    status = runStep(step++, progress);
-    if (status.ok() && step < options.steps)
+  // What was spent before counts too.
+  if (resumedFrom() && counters.step < options.steps)
+    status = findSpent(spent);
+  while (counters.step < options.steps && status.ok() && spent.empty() &&
+         !isPreempted()) {
+    status = runStep(counters.step, progress);
+    bool isLast = counters.step == options.steps;
+    if (status.ok() && !isLast)
       status = findSpent(spent);
+    if (status.ok() && checkpoints)
+      status = checkpoints->afterStep(counters, isLast || !spent.empty());
   }
+  if (status.ok() && checkpoints)
+    status = checkpoints->finish();
   progress.finish();
   if (isFirst() && !spent.empty())
-    std::printf("ended after step %lld: %s\n", (long long)step, spent.c_str());
+    std::printf("ended after step %lld: %s\n", (long long)counters.step,
+                spent.c_str());
   return status;
 }
 
 Status Trainer::run() {
   FSDPRT_RETURN_IF_ERROR(openFiles());
   FSDPRT_RETURN_IF_ERROR(loadProgram());
-  FSDPRT_RETURN_IF_ERROR(program.runPhases("once", -1));
+  FSDPRT_RETURN_IF_ERROR(initialise());
   FSDPRT_RETURN_IF_ERROR(train());
   Closing closing(options, manifest, setup, program, heartbeat.get());
-  FSDPRT_RETURN_IF_ERROR(closing.save());
+  if (isPreempted() && isFirst())
+    std::printf("told to end after step %lld of %lld: --resume latest goes "
+                "on\n",
+                (long long)counters.step, (long long)options.steps);
+  else if (!isPreempted())
+    FSDPRT_RETURN_IF_ERROR(closing.save());
   Status status = closing.report();
-  Status told = closing.summarise({history, lostMetrics, residentBefore});
+  Status told =
+      closing.summarise({history, lostMetrics, residentBefore, !isPreempted()});
+  setup.flight->header()->preempted = isPreempted();
   return status.ok() ? told : status;
 }
 

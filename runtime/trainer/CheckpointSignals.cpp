@@ -1,0 +1,43 @@
+//===- CheckpointSignals.cpp - Signals that ask for a checkpoint ----------===//
+
+#include "trainer/CheckpointSignals.h"
+
+#include "trainer/Launcher.h"
+
+#include <csignal>
+#include <cstdlib>
+
+using namespace fsdprt;
+
+// What the handlers need; written before they are installed.
+static const FlightFile *listening = nullptr;
+
+static void onRequest(int) {
+  listening->header()->asked |= FlightRequest::Save;
+}
+
+void fsdprt::listenForCheckpoints(const FlightFile &flight) {
+  listening = &flight;
+  struct sigaction action = {};
+  action.sa_handler = onRequest;
+  action.sa_flags = SA_RESTART;
+  ::sigaction(SIGUSR1, &action, nullptr);
+}
+
+bool fsdprt::takesAsRequest(int number) {
+  if (!listening || number != SIGTERM)
+    return false;
+  FlightHeader *header = listening->header();
+  SignalSafeText culprit;
+  if (!header->takesRequests ||
+      describeCulprit(*listening, -1, /*includeStuck=*/false, culprit))
+    return false;
+  constexpr int32_t both = FlightRequest::Save | FlightRequest::End;
+  return !(header->asked.fetch_or(both) & FlightRequest::End);
+}
+
+int fsdprt::exitCodeOfRank(const FlightFile &flight) {
+  if (std::getenv(flightVariable))
+    return 0;
+  return flight.header()->preempted ? preemptedStatus : 0;
+}

@@ -1,0 +1,227 @@
+//===- Checkpoints.cpp - The checkpoints of a run -------------------------===//
+
+#include "trainer/Checkpoints.h"
+
+#include "checkpoint/NewFile.h"
+#include "trainer/CheckpointSignals.h"
+#include "trainer/Failure.h"
+
+#include <algorithm>
+#include <chrono>
+
+using namespace fsdprt;
+
+namespace {
+/// Adds the milliseconds of its life.
+class Waiting {
+public:
+  explicit Waiting(double &sum) : sum(sum) {}
+  ~Waiting() {
+    std::chrono::duration<double, std::milli> passed = Clock::now() - start;
+    sum += passed.count();
+  }
+
+private:
+  using Clock = std::chrono::steady_clock;
+  double &sum;
+  const Clock::time_point start = Clock::now();
+};
+} // namespace
+
+Checkpoints::Checkpoints(const RunOptions &options, const Manifest &manifest,
+                         const RankSetup &setup)
+    : options(options), manifest(manifest), setup(setup),
+      rank(setup.communicator->rank()) {}
+
+void Checkpoints::warn(const std::string &message) {
+  if (rank == 0)
+    reportWarning(message);
+}
+
+//===----------------------------------------------------------------------===//
+// Before the training
+//===----------------------------------------------------------------------===//
+
+Status Checkpoints::open(int64_t firstStep) {
+  if (rank != 0)
+    return Status();
+  Expected<FolderLock> taken = FolderLock::take(options.checkpointDir);
+  if (!taken.ok())
+    return failure("--checkpoint-dir: ", taken.status().message());
+  lock.emplace(std::move(*taken));
+  Expected<std::vector<int64_t>> steps = listCheckpoints(options.checkpointDir);
+  if (!steps.ok())
+    return failure("--checkpoint-dir: ", steps.status().message());
+  // Found now, and not when the step comes.
+  if (!steps->empty() && steps->back() > firstStep)
+    return failure("--checkpoint-dir: '", options.checkpointDir,
+                   "' has a checkpoint of step ", steps->back(),
+                   ", and this run begins with step ", firstStep + 1,
+                   "; nothing is overwritten: give --resume latest, or "
+                   "another folder");
+  if (Status removed = removePartials(options.checkpointDir); !removed.ok())
+    return failure("--checkpoint-dir: ", removed.message());
+  return Status();
+}
+
+void Checkpoints::start(fsdprt_context &of, CheckpointIndex described,
+                        Heartbeat *beats) {
+  context = &of;
+  heartbeat = beats;
+  run = std::move(described);
+  auto read = [this](int32_t arena, int64_t offset, int64_t count, void *to) {
+    return context->device->download(
+        {context->arenas[size_t(arena)].begin + offset, count}, to);
+  };
+  FlightSlot *slot = context->slot;
+  writer = std::make_unique<FileWriter>(rank, partsOfRank(manifest, rank), read,
+                                        [slot] { markProgress(slot); });
+  listenForCheckpoints(*setup.flight);
+  setup.flight->header()->takesRequests = 1;
+}
+
+//===----------------------------------------------------------------------===//
+// Among the ranks
+//===----------------------------------------------------------------------===//
+
+Expected<Checkpoints::Votes> Checkpoints::vote() {
+  Vote mine;
+  mine.asked = setup.flight->header()->asked;
+  mine.writer = writer->state();
+  if (mine.writer == FileWriter::State::Done)
+    mine.file = writer->file();
+  return context->device->control().gather(mine);
+}
+
+bool Checkpoints::isBusy(const Votes &votes) const {
+  return std::any_of(votes.begin(), votes.end(), [](const Vote &vote) {
+    return vote.writer == FileWriter::State::Busy;
+  });
+}
+
+/// Whether a stage has gone well on all ranks, or else has been warned of.
+Status Checkpoints::settle(const Status &mine, const char *what) {
+  Expected<std::string> problem = context->device->control().firstFailure(mine);
+  if (!problem.ok())
+    return problem.status();
+  lastFailed = !problem->empty();
+  if (!lastFailed)
+    return Status();
+  warn("the checkpoint of step " + std::to_string(run.counters.step) + " " +
+       what + " (" + *problem +
+       "); training goes on, and the next one is tried");
+  return Status();
+}
+
+/// Rank 0 makes the folder; when all know that it is there, they write.
+Status Checkpoints::begin(const Counters &counters) {
+  run.counters = counters;
+  Status made =
+      rank == 0 ? makePartial(options.checkpointDir, counters.step) : Status();
+  FSDPRT_RETURN_IF_ERROR(settle(made, "is not taken"));
+  if (lastFailed)
+    return Status();
+  isPending = true;
+  std::string folder = partialFolder(options.checkpointDir, counters.step);
+  if (context->device->downloadsBeside()) {
+    writer->start(folder, counters.step);
+    return Status();
+  }
+  Waiting waiting(waited);
+  Heartbeat::Beating beating(heartbeat);
+  writer->writeNow(folder, counters.step);
+  return Status();
+}
+
+/// Rank 0: the index is the last file, and the name comes after it.
+Status Checkpoints::commit(const Votes &votes) {
+  run.files.clear();
+  for (size_t i = 0; i < votes.size(); ++i)
+    run.files.push_back({rankFileName(int(i)), votes[i].file.bytes,
+                         sumText(votes[i].file.sum)});
+  const std::string &folder = options.checkpointDir;
+  auto file = NewFile::create(partialFolder(folder, run.counters.step) + "/" +
+                              kIndexName);
+  if (!file.ok())
+    return file.status();
+  std::string text = writeIndex(run);
+  FSDPRT_RETURN_IF_ERROR((*file)->append(text.data(), int64_t(text.size())));
+  FSDPRT_RETURN_IF_ERROR((*file)->finish());
+  return completePartial(folder, run.counters.step);
+}
+
+/// All ranks have ended their files, well or not.
+Status Checkpoints::complete(const Votes &votes) {
+  isPending = false;
+  FSDPRT_RETURN_IF_ERROR(settle(writer->status(), "failed"));
+  if (!lastFailed) {
+    // The others wait for this one; what they wait for is a disk.
+    Heartbeat::Beating beating(rank == 0 ? heartbeat : nullptr);
+    FSDPRT_RETURN_IF_ERROR(
+        settle(rank == 0 ? commit(votes) : Status(), "failed"));
+  }
+  if (rank != 0)
+    return Status();
+  Status removed;
+  if (lastFailed)
+    removed = removePartial(options.checkpointDir, run.counters.step);
+  else if (options.keep > 0)
+    removed = removeOldest(options.checkpointDir, options.keep);
+  if (!removed.ok())
+    warn(removed.message());
+  return Status();
+}
+
+Status Checkpoints::waitAndComplete() {
+  Waiting waiting(waited);
+  {
+    Heartbeat::Beating beating(heartbeat);
+    writer->wait();
+  }
+  Expected<Votes> votes = vote();
+  return votes.ok() ? complete(*votes) : votes.status();
+}
+
+//===----------------------------------------------------------------------===//
+// While training
+//===----------------------------------------------------------------------===//
+
+Status Checkpoints::afterStep(const Counters &counters, bool isLast) {
+  Expected<Votes> votes = vote();
+  if (!votes.ok())
+    return votes.status();
+  if (isPending && !isBusy(*votes))
+    FSDPRT_RETURN_IF_ERROR(complete(*votes));
+  int32_t asked = 0;
+  for (const Vote &vote : *votes)
+    asked |= vote.asked;
+  bool isDue =
+      asked || isLast ||
+      (options.checkpointEvery && counters.step % options.checkpointEvery == 0);
+  if (!isDue)
+    return Status();
+  setup.flight->header()->asked &= ~FlightRequest::Save;
+  if (isPending)
+    FSDPRT_RETURN_IF_ERROR(waitAndComplete());
+  FSDPRT_RETURN_IF_ERROR(begin(counters));
+  if (isPending && (options.checkpointWait || (asked & FlightRequest::End)))
+    FSDPRT_RETURN_IF_ERROR(waitAndComplete());
+  ends = asked & FlightRequest::End && !isLast;
+  if (ends && lastFailed)
+    return failure("told to end after step ", counters.step,
+                   ", whose checkpoint failed");
+  return Status();
+}
+
+void Checkpoints::beforeUpdate() {
+  if (!isPending)
+    return;
+  Waiting waiting(waited);
+  Heartbeat::Beating beating(heartbeat);
+  writer->waitUntilRead();
+}
+
+Status Checkpoints::finish() {
+  setup.flight->header()->takesRequests = 0;
+  return isPending ? waitAndComplete() : Status();
+}

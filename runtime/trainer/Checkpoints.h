@@ -1,0 +1,77 @@
+//===- Checkpoints.h - The checkpoints of a run -----------------*- C++ -*-===//
+
+#ifndef FSDPRT_TRAINER_CHECKPOINTS_H
+#define FSDPRT_TRAINER_CHECKPOINTS_H
+
+#include "abi/Context.h"
+#include "checkpoint/FileWriter.h"
+#include "checkpoint/Folder.h"
+#include "trainer/Heartbeat.h"
+#include "trainer/Trainer.h"
+
+namespace fsdprt {
+
+/// When checkpoints are taken, as all ranks of a run agree on it. A rank writes
+/// its file beside the training: only updates wait for what is not read yet.
+/// One that fails costs no more than a warning.
+class Checkpoints {
+public:
+  /// What the arguments refer to outlives it.
+  Checkpoints(const RunOptions &options, const Manifest &manifest,
+              const RankSetup &setup);
+
+  /// Rank 0: the folder is this run's, begins no later than `firstStep`, and
+  /// has no remains of others.
+  Status open(int64_t firstStep);
+  /// Makes the writer. `run` is what is written of it, but for counters and
+  /// files.
+  void start(fsdprt_context &context, CheckpointIndex run,
+             Heartbeat *heartbeat);
+
+  /// At the end of each step, by all ranks. `isLast`: of the run.
+  Status afterStep(const Counters &counters, bool isLast);
+  /// Whether the run is to end for a signal; what to go on from is saved.
+  bool isToEnd() const { return ends; }
+  /// Before what changes parameters and states.
+  void beforeUpdate();
+  /// When no step follows: waits for what is being written.
+  Status finish();
+
+  /// Milliseconds that the rank has waited for saving, since the last call.
+  double takeWaitedMilliseconds() { return std::exchange(waited, 0); }
+
+private:
+  /// What a rank tells the others at the end of a step.
+  struct Vote {
+    int32_t asked = 0; // FlightRequest
+    FileWriter::State writer = FileWriter::State::Idle;
+    WrittenFile file;
+  };
+  using Votes = std::vector<Vote>;
+
+  Expected<Votes> vote();
+  bool isBusy(const Votes &votes) const;
+  Status begin(const Counters &counters);
+  Status waitAndComplete();
+  Status complete(const Votes &votes);
+  Status commit(const Votes &votes);
+  Status settle(const Status &mine, const char *what);
+  void warn(const std::string &message);
+
+  const RunOptions &options;
+  const Manifest &manifest;
+  const RankSetup &setup;
+  const int rank;
+  std::optional<FolderLock> lock; // of rank 0
+  fsdprt_context *context = nullptr;
+  Heartbeat *heartbeat = nullptr;
+  CheckpointIndex run;
+  std::unique_ptr<FileWriter> writer;
+  bool isPending = false; // the one of run.counters is being written
+  bool lastFailed = false, ends = false;
+  double waited = 0; // milliseconds
+};
+
+} // namespace fsdprt
+
+#endif // FSDPRT_TRAINER_CHECKPOINTS_H

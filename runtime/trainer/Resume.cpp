@@ -1,0 +1,114 @@
+//===- Resume.cpp - Going on where a run has ended ------------------------===//
+
+#include "trainer/Resume.h"
+
+#include "checkpoint/Compare.h"
+#include "checkpoint/Contents.h"
+#include "checkpoint/Folder.h"
+#include "checkpoint/LoadStates.h"
+#include "checkpoint/Sum.h"
+
+using namespace fsdprt;
+
+Status fsdprt::findResumed(RunOptions &options) {
+  options.resumeFrom = options.resume;
+  if (options.resume != "latest")
+    return Status();
+  Expected<std::vector<int64_t>> steps = listCheckpoints(options.checkpointDir);
+  if (!steps.ok())
+    return failure("--resume: ", steps.status().message());
+  options.resumeFrom =
+      steps->empty() ? "" : stepFolder(options.checkpointDir, steps->back());
+  return Status();
+}
+
+Expected<CheckpointIndex> fsdprt::describeRun(const RunOptions &options,
+                                              const Manifest &manifest,
+                                              const TokenData &data) {
+  Expected<uint64_t> sum = data.sum();
+  if (!sum.ok())
+    return sum.status();
+  CheckpointIndex run;
+  run.seed = options.seed;
+  run.schedule = {options.schedule, options.learningRate,
+                  options.minLearningRate, options.warmup, options.steps};
+  run.data = {options.data,    data.numTokens(),    manifest.seq,
+              options.shuffle, options.dataWeights, sumText(*sum)};
+  run.model = manifest.model;
+  run.vocabSize = manifest.vocabSize;
+  run.mesh = manifest.mesh;
+  run.placement = placementOf(manifest);
+  run.parameters = describeParameters(manifest);
+  return run;
+}
+
+Status fsdprt::checkResumed(const CheckpointReader &checkpoint,
+                            const CheckpointIndex &run,
+                            const RunOptions &options) {
+  FSDPRT_RETURN_IF_ERROR(checkSameRun(checkpoint, run));
+  int64_t step = checkpoint.index().counters.step;
+  if (step <= options.steps)
+    return Status();
+  return failure("checkpoint '", checkpoint.folder(), "' is of step ", step,
+                 ", beyond --steps ", options.steps,
+                 ", which counts from the run's beginning");
+}
+
+static Status checkFolder(const RunOptions &options) {
+  if (options.checkpointDir.empty())
+    return Status();
+  // Let go again: who trains takes it.
+  Expected<FolderLock> lock = FolderLock::take(options.checkpointDir);
+  return lock.ok() ? Status()
+                   : failure("--checkpoint-dir: ", lock.status().message());
+}
+
+Status fsdprt::checkCheckpoints(const RunOptions &options,
+                                const Manifest &manifest,
+                                const TokenData &data) {
+  FSDPRT_RETURN_IF_ERROR(checkFolder(options));
+  if (options.resumeFrom.empty())
+    return Status();
+  Expected<CheckpointReader> opened =
+      CheckpointReader::open(options.resumeFrom);
+  if (!opened.ok())
+    return failure("--resume: ", opened.status().message());
+  Expected<CheckpointIndex> run = describeRun(options, manifest, data);
+  return run.ok() ? checkResumed(*opened, *run, options) : run.status();
+}
+
+Status fsdprt::verifyCheckpoint(const CheckpointReader &checkpoint,
+                                fsdprt_context &context) {
+  Control &control = context.device->control();
+  auto steps = control.gatherValues(checkpoint.index().counters.step);
+  if (!steps.ok())
+    return steps.status();
+  for (size_t rank = 0; rank < steps->size(); ++rank)
+    if ((*steps)[rank] != (*steps)[0])
+      return failure("rank ", rank, " goes on from step ", (*steps)[rank],
+                     ", rank 0 from step ", (*steps)[0],
+                     ": give the checkpoint's folder to --resume");
+  const std::vector<CheckpointFile> &files = checkpoint.index().files;
+  Status mine;
+  for (size_t i = size_t(context.rank()); i < files.size() && mine.ok();
+       i += size_t(context.world()))
+    mine = checkpoint.checkSum(files[i],
+                               [&context] { markProgress(context.slot); });
+  // Who has found it says it; the others wait for that.
+  Expected<std::string> problem = control.firstFailure(mine);
+  if (!problem.ok())
+    return problem.status();
+  return problem->empty() ? Status() : mine.ok() ? failure(*problem) : mine;
+}
+
+Status fsdprt::resumeStates(const CheckpointReader &checkpoint,
+                            fsdprt_context &context) {
+  return loadStates(checkpoint, context.manifest, context.rank(),
+                    [&context](int32_t arena, int64_t offset, int64_t count,
+                               const void *from) {
+                      markProgress(context.slot);
+                      return context.device->upload(
+                          {context.arenas[size_t(arena)].begin + offset, count},
+                          from);
+                    });
+}

@@ -1,0 +1,42 @@
+//===- Resume.h - Going on where a run has ended ----------------*- C++ -*-===//
+
+#ifndef FSDPRT_TRAINER_RESUME_H
+#define FSDPRT_TRAINER_RESUME_H
+
+#include "abi/Context.h"
+#include "checkpoint/Reader.h"
+#include "io/TokenData.h"
+#include "trainer/CommandLine.h"
+
+namespace fsdprt {
+
+/// Finds what --resume names, for options.resumeFrom: "" where `latest` finds
+/// none yet.
+Status findResumed(RunOptions &options);
+
+/// What a checkpoint says of the run, but for counters and files.
+Expected<CheckpointIndex> describeRun(const RunOptions &options,
+                                      const Manifest &manifest,
+                                      const TokenData &data);
+
+/// That the run may go on from the checkpoint, and has steps left.
+Status checkResumed(const CheckpointReader &checkpoint,
+                    const CheckpointIndex &run, const RunOptions &options);
+
+/// Before anything is started: that --checkpoint-dir can be written, is no
+/// other run's, and --resume can go on. By one process for all.
+Status checkCheckpoints(const RunOptions &options, const Manifest &manifest,
+                        const TokenData &data);
+
+/// All ranks: that they go on from the same checkpoint, and that its files have
+/// their sums, each checked by one of them.
+Status verifyCheckpoint(const CheckpointReader &checkpoint,
+                        fsdprt_context &context);
+
+/// Fills the optimizer's states, after the phases that run once.
+Status resumeStates(const CheckpointReader &checkpoint,
+                    fsdprt_context &context);
+
+} // namespace fsdprt
+
+#endif // FSDPRT_TRAINER_RESUME_H
