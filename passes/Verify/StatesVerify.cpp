@@ -39,10 +39,10 @@ static LogicalResult verifyState(ModuleOp module, rt::BufferOp buffer,
            << " bytes of phase '" << buffer.getPhase() << "' for a " << type
            << ", expected those of the " << elements
            << " elements of its line's shard, and no phase (program_v10)";
-  std::string key = (buffer.getUnit() + "\n" + name.getValue() + "\n" +
-                     Twine(buffer->getAttrOfType<IntegerAttr>(kBufferLine)
-                               .getInt()))
-                        .str();
+  std::string key =
+      (buffer.getUnit() + "\n" + name.getValue() + "\n" +
+       Twine(buffer->getAttrOfType<IntegerAttr>(kBufferLine).getInt()))
+          .str();
   if (!seen.insert(key).second)
     return buffer.emitOpError("is state '")
            << name.getValue()

@@ -5,6 +5,7 @@
 #include "checkpoint/NewFile.h"
 #include "trainer/CheckpointSignals.h"
 #include "trainer/Failure.h"
+#include "trainer/Resume.h"
 
 #include <algorithm>
 #include <chrono>
@@ -49,16 +50,7 @@ Status Checkpoints::open(int64_t firstStep) {
   if (!taken.ok())
     return failure("--checkpoint-dir: ", taken.status().message());
   lock.emplace(std::move(*taken));
-  Expected<std::vector<int64_t>> steps = listCheckpoints(options.checkpointDir);
-  if (!steps.ok())
-    return failure("--checkpoint-dir: ", steps.status().message());
-  // Found now, and not when the step comes.
-  if (!steps->empty() && steps->back() > firstStep)
-    return failure("--checkpoint-dir: '", options.checkpointDir,
-                   "' has a checkpoint of step ", steps->back(),
-                   ", and this run begins with step ", firstStep + 1,
-                   "; nothing is overwritten: give --resume latest, or "
-                   "another folder");
+  FSDPRT_RETURN_IF_ERROR(checkNothingLater(options, firstStep));
   if (Status removed = removePartials(options.checkpointDir); !removed.ok())
     return failure("--checkpoint-dir: ", removed.message());
   return Status();

@@ -54,25 +54,38 @@ Status fsdprt::checkResumed(const CheckpointReader &checkpoint,
                  ", which counts from the run's beginning");
 }
 
-static Status checkFolder(const RunOptions &options) {
+Status fsdprt::checkNothingLater(const RunOptions &options, int64_t firstStep) {
+  Expected<std::vector<int64_t>> steps = listCheckpoints(options.checkpointDir);
+  if (!steps.ok())
+    return failure("--checkpoint-dir: ", steps.status().message());
+  if (steps->empty() || steps->back() <= firstStep)
+    return Status();
+  return failure("--checkpoint-dir: '", options.checkpointDir,
+                 "' has a checkpoint of step ", steps->back(),
+                 ", and this run begins with step ", firstStep + 1,
+                 "; nothing is overwritten: give --resume latest, or another "
+                 "folder");
+}
+
+static Status checkFolder(const RunOptions &options, int64_t firstStep) {
   if (options.checkpointDir.empty())
     return Status();
   // Let go again: who trains takes it.
   Expected<FolderLock> lock = FolderLock::take(options.checkpointDir);
-  return lock.ok() ? Status()
+  return lock.ok() ? checkNothingLater(options, firstStep)
                    : failure("--checkpoint-dir: ", lock.status().message());
 }
 
 Status fsdprt::checkCheckpoints(const RunOptions &options,
                                 const Manifest &manifest,
                                 const TokenData &data) {
-  FSDPRT_RETURN_IF_ERROR(checkFolder(options));
   if (options.resumeFrom.empty())
-    return Status();
+    return checkFolder(options, 0);
   Expected<CheckpointReader> opened =
       CheckpointReader::open(options.resumeFrom);
   if (!opened.ok())
     return failure("--resume: ", opened.status().message());
+  FSDPRT_RETURN_IF_ERROR(checkFolder(options, opened->index().counters.step));
   Expected<CheckpointIndex> run = describeRun(options, manifest, data);
   return run.ok() ? checkResumed(*opened, *run, options) : run.status();
 }

@@ -23,6 +23,10 @@ Expected<CheckpointIndex> describeRun(const RunOptions &options,
 Status checkResumed(const CheckpointReader &checkpoint,
                     const CheckpointIndex &run, const RunOptions &options);
 
+/// That --checkpoint-dir has no checkpoint beyond the steps that the run does
+/// not make again, which it would come upon.
+Status checkNothingLater(const RunOptions &options, int64_t firstStep);
+
 /// Before anything is started: that --checkpoint-dir can be written, is no
 /// other run's, and --resume can go on. By one process for all.
 Status checkCheckpoints(const RunOptions &options, const Manifest &manifest,
