@@ -153,6 +153,36 @@ def Fsdp_UpdateOp : Op<Fsdp_Dialect, "update", [
   let hasVerifier = 1;
 }
 
+def Fsdp_AccumulateOp : Op<Fsdp_Dialect, "accumulate",
+    [MemoryEffects<[MemRead<Train_StateResource>,
+                    MemWrite<Train_StateResource>]>]> {
+  let summary = "adds reduced gradients to those of the step's microbatches";
+  let description = [{
+    Each line has a shard of the gradients' type that sums them up: in the first
+    microbatch, whose number `microbatch` is 0, it becomes the gradients, in each
+    later one they are added. The results are the sums so far, in the gradients'
+    own place: where a step has one microbatch, nothing has to be done. Stands
+    behind `train.update_begin`, before all else.
+
+    **Constraints**
+    - (accumulate_c1) gradients are all parameters of one layout, in its order,
+      and results have their types.
+
+    ```mlir
+    %sums:2 = fsdp.accumulate "h.0" line 0 (%shards#0, %shards#1) at %microbatch
+      : (!w, !b, tensor<f32>) -> (!w, !b)
+    ```
+  }];
+  let arguments = (ins StrAttr:$unit, I64Attr:$line,
+      Variadic<Fsdp_Sharded>:$grads, Train_Scalar:$microbatch);
+  let results = (outs Variadic<Fsdp_Sharded>:$sums);
+  let assemblyFormat = [{
+    $unit `line` $line `(` $grads `)` `at` $microbatch
+    attr-dict `:` functional-type(operands, results)
+  }];
+  let hasVerifier = 1;
+}
+
 def Fsdp_LoadOp : Op<Fsdp_Dialect, "load",
     [MemoryEffects<[MemWrite<Onnx_ParameterResource>]>]> {
   let summary = "fills a line's shards from weights or initialisers";

@@ -95,6 +95,15 @@ LogicalResult WaitOp::verify() {
   return success();
 }
 
+LogicalResult AccumulateOp::verify() {
+  if (failed(commonLayout(*this, getGrads().getTypes(), "accumulate_c1")))
+    return failure();
+  if (getGrads().getTypes() != getSums().getTypes())
+    return emitOpError("results do not have the gradients' types "
+                       "(accumulate_c1)");
+  return success();
+}
+
 LogicalResult UpdateOp::verify() {
   auto layout = commonLayout(*this, getGrads().getTypes(), "update_c1");
   if (failed(layout))

@@ -58,9 +58,20 @@ def FsdpRt_BufferKind : FsdpRt_Enum<"BufferKind", "buffer kind", [
   I32EnumAttrCase<"Input", 6, "input">,
   I32EnumAttrCase<"Scalar", 7, "scalar">,
   I32EnumAttrCase<"Scratch", 8, "scratch">,
-  I32EnumAttrCase<"Constant", 9, "constant">]>;
+  I32EnumAttrCase<"Constant", 9, "constant">,
+  I32EnumAttrCase<"Accumulator", 10, "accumulator">]>;
 def FsdpRt_BufferKindAttr
     : EnumAttr<FsdpRt_Dialect, FsdpRt_BufferKind, "kind">;
+// The numbers and words are those of runtime/abi/runs.def, which says when.
+def FsdpRt_Runs : FsdpRt_Enum<"Runs", "when a phase runs", [
+  I32EnumAttrCase<"Once", 0, "once">,
+  I32EnumAttrCase<"Count", 1, "count">,
+  I32EnumAttrCase<"Microbatch", 2, "microbatch">,
+  I32EnumAttrCase<"Accumulate", 3, "accumulate">,
+  I32EnumAttrCase<"Update", 4, "update">,
+  I32EnumAttrCase<"Evaluate", 5, "evaluate">,
+  I32EnumAttrCase<"Save", 6, "save">]>;
+def FsdpRt_RunsAttr : EnumAttr<FsdpRt_Dialect, FsdpRt_Runs, "runs">;
 
 def FsdpRt_ArgAttr : AttrDef<FsdpRt_Dialect, "Arg"> {
   let mnemonic = "arg";
@@ -106,22 +117,36 @@ def FsdpRt_ArenaOp : FsdpRt_Op<"arena"> {
   let summary = "one allocation of the program";
   let description = [{
     `bytes` is the highest end of any buffer in it. `persistent` arenas keep
-    their contents over phases.
+    their contents over phases. One `for accumulate` is there only where phases
+    run that do so: nothing else uses it.
+
+    ```mlir
+    fsdprt.arena 2 "accumulate" bytes 4096 persistent for accumulate
+    ```
 
     **Constraints**
     - (arena_c1) the number, of 32 bits, and the bytes are not negative.
   }];
   let arguments = (ins StrAttr:$name, I64Attr:$index, I64Attr:$bytes,
-                       UnitAttr:$persistent);
-  let assemblyFormat =
-      "$index $name `bytes` $bytes (`persistent` $persistent^)? attr-dict";
+                       UnitAttr:$persistent,
+                       OptionalAttr<FsdpRt_RunsAttr>:$runs);
+  let assemblyFormat = [{
+    $index $name `bytes` $bytes (`persistent` $persistent^)? (`for` $runs^)?
+    attr-dict
+  }];
 }
 
 def FsdpRt_BufferOp : FsdpRt_Op<"buffer"> {
   let summary = "a range of an arena with one life";
   let description = [{
-    `phase` is empty for a buffer that lives over all phases. `offset` is -1
-    until the plan assigns it.
+    `phase` is empty for a buffer that lives over all phases. With `until` it
+    lives from `phase` on up to that later phase, through those between, whether
+    they run or not. `offset` is -1 until the plan assigns it.
+
+    ```mlir
+    fsdprt.buffer 9 "h.0 reduced" reduced unit "h.0" phase "step" until "update"
+      bytes 4096 arena 1 at 65536
+    ```
 
     **Constraints**
     - (buffer_c1) number, bytes and arena are not negative, nor is the offset but
@@ -129,9 +154,9 @@ def FsdpRt_BufferOp : FsdpRt_Op<"buffer"> {
   }];
   let arguments = (ins I64Attr:$id, StrAttr:$name, StrAttr:$unit,
       FsdpRt_BufferKindAttr:$kind, I64Attr:$bytes, StrAttr:$phase,
-      I64Attr:$arena, I64Attr:$offset);
+      OptionalAttr<StrAttr>:$until, I64Attr:$arena, I64Attr:$offset);
   let assemblyFormat = [{
-    $id $name $kind `unit` $unit `phase` $phase `bytes` $bytes
+    $id $name $kind `unit` $unit `phase` $phase (`until` $until^)? `bytes` $bytes
     `arena` $arena `at` $offset attr-dict
   }];
 }
@@ -161,7 +186,18 @@ def FsdpRt_PhaseOp : FsdpRt_Op<"phase", [
     IsolatedFromAbove, Symbol, NoTerminator, SingleBlock,
     NoRegionArguments]> {
   let summary = "a straight line of dispatches with its own schedule";
-  let arguments = (ins SymbolNameAttr:$sym_name, StrAttr:$runs);
+  let description = [{
+    `runs` says when the runtime runs it: `once` before training, in each step
+    `count` and `microbatch` for each microbatch, `accumulate` after each of
+    them, `update` after all, `evaluate` for each batch of a validation, `save`
+    to write a checkpoint. Where a step has one microbatch, `count` and
+    `accumulate` do not run.
+
+    ```mlir
+    fsdprt.phase @step runs microbatch { ... }
+    ```
+  }];
+  let arguments = (ins SymbolNameAttr:$sym_name, FsdpRt_RunsAttr:$runs);
   let regions = (region SizedRegion<1>:$body);
   let assemblyFormat = "$sym_name `runs` $runs attr-dict-with-keyword $body";
 }

@@ -41,6 +41,37 @@ LogicalResult KernelOp::verify() {
   return success();
 }
 
+LogicalResult StateOp::verify() {
+  auto type = dyn_cast<RankedTensorType>(getType());
+  if (type && type.getRank() == 0 &&
+      (type.getElementType().isF32() || type.getElementType().isF64()))
+    return success();
+  return emitOpError("has type ")
+         << getType() << ", expected a scalar of f32 or f64 (state_c1)";
+}
+
+/// (state_c2)
+static LogicalResult verifyState(Operation *op, SymbolTableCollection &tables,
+                                 FlatSymbolRefAttr name, Type type) {
+  auto state = tables.lookupNearestSymbolFrom<StateOp>(op, name);
+  if (state && state.getType() == type)
+    return success();
+  auto diagnostic = op->emitOpError("uses state ") << name << " as " << type;
+  if (state)
+    diagnostic << ", which is declared as " << state.getType();
+  else
+    diagnostic << ", which is not declared";
+  return diagnostic << " (state_c2)";
+}
+
+LogicalResult AccumulateOp::verifySymbolUses(SymbolTableCollection &tables) {
+  return verifyState(*this, tables, getStateAttr(), getX().getType());
+}
+
+LogicalResult TotalOp::verifySymbolUses(SymbolTableCollection &tables) {
+  return verifyState(*this, tables, getStateAttr(), getOwn().getType());
+}
+
 LogicalResult BarrierOp::verify() {
   if (getXs().empty())
     return emitOpError("has no operand, expected at least one (barrier_c1)");

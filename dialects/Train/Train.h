@@ -7,6 +7,13 @@
 
 #include "dialects/Train/TrainDialect.h.inc"
 
+namespace fsdp::train {
+/// What `train.state` holds; written and read by one microbatch after another.
+struct StateResource : public mlir::SideEffects::Resource::Base<StateResource> {
+  llvm::StringRef getName() final { return "state"; }
+};
+} // namespace fsdp::train
+
 #define GET_ATTRDEF_CLASSES
 #include "dialects/Train/TrainAttrs.h.inc"
 

@@ -28,5 +28,6 @@ class Train_PureOp<string mnemonic, list<Trait> traits = []>
     : Train_Op<mnemonic, !listconcat([Pure], traits)>;
 
 def Train_Scalar : 0DTensorOf<[F32, F64]>;
+def Train_StateResource : Resource<"::fsdp::train::StateResource">;
 
 #endif

@@ -6,6 +6,76 @@ def Train_BackwardBeginOp : Op<Train_Dialect, "backward_begin",
   let assemblyFormat = "attr-dict";
 }
 
+def Train_UpdateBeginOp : Op<Train_Dialect, "update_begin",
+    [MemoryEffects<[MemWrite]>]> {
+  let summary = "the microbatch ends here, the update begins";
+  let description = [{
+    What comes before runs for each microbatch of a step, what comes after once,
+    with the values of the last one.
+  }];
+  let assemblyFormat = "attr-dict";
+}
+
+def Train_StateOp : Op<Train_Dialect, "state", [Symbol]> {
+  let summary = "a scalar that outlives the phase that writes it";
+  let description = [{
+    Not initialised: what reads it follows what writes it.
+
+    ```mlir
+    train.state @loss : tensor<f32>
+    ```
+
+    **Constraints**
+    - (state_c1) the type is a scalar of f32 or f64.
+  }];
+  let arguments = (ins SymbolNameAttr:$sym_name, TypeAttr:$type);
+  let assemblyFormat = "$sym_name `:` $type attr-dict";
+  let hasVerifier = 1;
+}
+
+/// What uses a `train.state`: (state_c2) it is declared, with the operands'
+/// type.
+class Train_StateUser<string mnemonic, list<Trait> traits>
+    : Train_Op<mnemonic, !listconcat(
+        [DeclareOpInterfaceMethods<SymbolUserOpInterface>], traits)>;
+
+def Train_AccumulateOp : Train_StateUser<"accumulate",
+    [MemoryEffects<[MemRead<Train_StateResource>,
+                    MemWrite<Train_StateResource>]>,
+     AllTypesMatch<["x", "sum"]>]> {
+  let summary = "the sum of a scalar over a step's microbatches so far";
+  let description = [{
+    In the first microbatch, whose number `microbatch` is 0, the state becomes x,
+    in each later one the state + x. The result is the new state.
+
+    **Constraints**
+    - (state_c2) the state is declared, of x's type.
+  }];
+  let args = (ins FlatSymbolRefAttr:$state, Train_Scalar:$x,
+                  Train_Scalar:$microbatch);
+  let results = (outs Train_Scalar:$sum);
+  let assemblyFormat =
+      "$state `,` $x `at` $microbatch attr-dict `:` functional-type(operands, results)";
+}
+
+def Train_TotalOp : Train_StateUser<"total",
+    [MemoryEffects<[MemRead<Train_StateResource>]>,
+     AllTypesMatch<["own", "total"]>]> {
+  let summary = "a scalar's sum over all microbatches of the step";
+  let description = [{
+    The state where the step has several microbatches: phases before have summed
+    it up. Where it has one, `own`, what that one has of it.
+
+    **Constraints**
+    - (state_c2) the state is declared, of own's type.
+  }];
+  let args = (ins FlatSymbolRefAttr:$state, Train_Scalar:$own,
+                  Train_Scalar:$microbatches);
+  let results = (outs Train_Scalar:$total);
+  let assemblyFormat =
+      "$state `,` $own `of` $microbatches attr-dict `:` functional-type(operands, results)";
+}
+
 def Train_BarrierOp : Train_Op<"barrier", [MemoryEffects<[MemWrite]>]> {
   let summary = "the same values, from here on";
   let description = [{

@@ -3,7 +3,7 @@
 // One linalg.generic computes the whole chain. Dimensions over which every
 // operand is either dense or broadcast are merged first, so that [B, S, D] with
 // a bias [D] is a loop over B * S rows and without broadcasting one over all
-// elements.
+// elements. Several results have one shape.
 //
 //===----------------------------------------------------------------------===//
 #include "passes/Kernel/Emitter.h"
@@ -33,9 +33,10 @@ Value emitConstant(Emitter &e, OpBuilder &b, Location loc,
   return b.create<arith::ConstantOp>(loc, attr);
 }
 
-/// The chain on scalars; `scalars` are those of the kernel's arguments.
-Value emitChain(Emitter &e, OpBuilder &b, Location loc, train::KernelOp kernel,
-                ValueRange scalars) {
+/// The chain's results on scalars; `scalars` are those of the kernel's
+/// arguments.
+SmallVector<Value> emitChain(Emitter &e, OpBuilder &b, Location loc,
+                             train::KernelOp kernel, ValueRange scalars) {
   IRMapping values;
   Block &body = kernel.getBody().front();
   for (auto [arg, scalar] : llvm::zip(body.getArguments(), scalars))
@@ -46,11 +47,15 @@ Value emitChain(Emitter &e, OpBuilder &b, Location loc, train::KernelOp kernel,
       operands.push_back(values.lookup(operand));
     values.map(op.getResult(0), emitElementwiseOp(e, b, loc, &op, operands));
   }
-  Value result = values.lookup(body.getTerminator()->getOperand(0));
-  Type element =
-      cast<ShapedType>(kernel.getOutputs()[0].getType()).getElementType();
-  return isa<FloatType>(element) ? Emitter::convert(b, loc, result, element)
-                                 : result;
+  SmallVector<Value> results;
+  for (Value yielded : body.getTerminator()->getOperands()) {
+    Type element = cast<ShapedType>(yielded.getType()).getElementType();
+    Value result = values.lookup(yielded);
+    results.push_back(isa<FloatType>(element)
+                          ? Emitter::convert(b, loc, result, element)
+                          : result);
+  }
+  return results;
 }
 } // namespace
 
@@ -72,7 +77,7 @@ Value fsdp::emitElementwiseOp(Emitter &e, OpBuilder &b, Location loc,
 
 LogicalResult fsdp::emitElementwise(Emitter &e, train::KernelOp kernel) {
   SmallVector<Value> operands(e.ins);
-  operands.push_back(e.outs.front());
+  llvm::append_range(operands, e.outs);
   Space space(shapeOf(e.outs.front()), operands);
   SmallVector<AffineMap> maps;
   for (auto [i, operand] : llvm::enumerate(operands)) {
@@ -84,11 +89,13 @@ LogicalResult fsdp::emitElementwise(Emitter &e, train::KernelOp kernel) {
   e.extent = space.extents.empty() ? 1 : space.extents.front();
   SmallVector<utils::IteratorType> iterators(space.extents.size(),
                                              utils::IteratorType::parallel);
+  size_t numOuts = e.outs.size();
   e.b.create<linalg::GenericOp>(
-      e.loc, ArrayRef(operands).drop_back(), operands.back(), maps, iterators,
+      e.loc, ArrayRef(operands).drop_back(numOuts),
+      ArrayRef(operands).take_back(numOuts), maps, iterators,
       [&](OpBuilder &b, Location loc, ValueRange args) {
         b.create<linalg::YieldOp>(
-            loc, emitChain(e, b, loc, kernel, args.drop_back()));
+            loc, emitChain(e, b, loc, kernel, args.drop_back(numOuts)));
       });
   return success();
 }

@@ -65,10 +65,12 @@ Overwritables overwritable(Operation *op) {
       .Default([](Operation *) { return Overwritables(); });
 }
 
-/// Operands of result 0 of a kernel of elementwise ops: one of the result's
-/// shape is read at the element that is written, however often.
-SmallVector<unsigned> elementwiseOperands(train::KernelOp kernel) {
-  auto result = cast<RankedTensorType>(kernel.getOutputs().front().getType());
+/// Operands of a result of a kernel of elementwise ops: one of the result's
+/// shape is read at the element that is written, however often, before any
+/// result is.
+SmallVector<unsigned> elementwiseOperands(train::KernelOp kernel,
+                                          unsigned output) {
+  auto result = cast<RankedTensorType>(kernel.getOutputs()[output].getType());
   SmallVector<unsigned> operands;
   for (auto [i, type] : llvm::enumerate(kernel.getInputs().getTypes())) {
     auto tensor = cast<RankedTensorType>(type);
@@ -104,7 +106,8 @@ fsdp::inPlaceOperands(train::KernelOp kernel) {
   SmallVector<SmallVector<unsigned>> table(numOutputs);
   Block &body = kernel.getBody().front();
   if (isElementwiseGroup(kernel)) {
-    table[0] = elementwiseOperands(kernel);
+    for (unsigned output = 0; output < numOutputs; ++output)
+      table[output] = elementwiseOperands(kernel, output);
     return table;
   }
   for (unsigned output = 0; output < numOutputs; ++output)

@@ -5,6 +5,7 @@
 #include "passes/Lower/Phases.h"
 #include "passes/Plan/Buffers.h"
 #include "passes/Plan/Lifetimes.h"
+#include "passes/Support/Roles.h"
 #include "passes/Support/Step.h"
 
 #include "runtime/abi/fsdprt.h"
@@ -14,6 +15,11 @@ using namespace mlir;
 using namespace fsdp;
 using llvm::json::Array;
 using llvm::json::Object;
+
+#define FSDPRT_RUNS(number, Name, word)                                        \
+  static_assert(int(rt::Runs::Name) == number,                                 \
+                "phases run '" word "' by another number in the dialect");
+#include "runtime/abi/runs.def"
 
 namespace {
 std::string dtypeName(Type type) {
@@ -136,7 +142,7 @@ private:
     for (auto phase : module.getOps<rt::PhaseOp>())
       phases.push_back(Object{{"name", phase.getSymName()},
                               {"symbol", phaseSymbol(phase.getSymName())},
-                              {"runs", phase.getRuns()}});
+                              {"runs", rt::stringifyRuns(phase.getRuns())}});
     manifest["phases"] = std::move(phases);
   }
 
@@ -151,7 +157,7 @@ private:
       auto type = cast<RankedTensorType>(
           buffer->getAttrOfType<TypeAttr>(kBufferType).getValue());
       Object place = placeOf(buffer, type);
-      if (role == "tokens" || role == "labels") {
+      if (kindOfRole(role) == RoleKind::Input) {
         if (role == "tokens" && type.getRank() == 2) {
           manifest["batch"] = type.getDimSize(0);
           manifest["seq"] = type.getDimSize(1);
@@ -159,7 +165,7 @@ private:
         inputs.push_back(Object{{"name", buffer.getName()},
                                 {"role", role.getValue()},
                                 {"place", std::move(place)}});
-      } else if (role == "lr" || role == "step" || role == "rank") {
+      } else if (kindOfRole(role) == RoleKind::Scalar) {
         scalars[role.getValue()] = std::move(place);
       } else {
         results[role.getValue()] = std::move(place);
@@ -289,9 +295,11 @@ private:
 
   void addBuffers() {
     Array buffers;
+    PhaseOrder order(module);
     for (auto buffer : module.getOps<rt::BufferOp>()) {
       Lifetime life = lives.lookup(buffer.getId());
-      buffers.push_back(describeBuffer(buffer, life.first, life.lastUse));
+      buffers.push_back(
+          describeBuffer(buffer, order, life.first, life.lastUse));
     }
     manifest["buffers"] = std::move(buffers);
   }

@@ -47,6 +47,7 @@ static void addTrainStage(OpPassManager &manager,
   precision.units = options.units;
   manager.addPass(createTrainMixedPrecision(precision));
   addCleanup(manager);
+  manager.addPass(createTrainBuildEvaluation());
   TrainBuildBackwardOptions backward;
   backward.lossMean = options.lossMean;
   manager.addPass(createTrainBuildBackward(backward));
@@ -100,7 +101,6 @@ static void addScheduleStage(OpPassManager &manager,
   overlap.inFlight = options.reduceInFlight;
   manager.addPass(createFsdpOverlapReductions(overlap));
   manager.addPass(createFsdpSinkGradients());
-  manager.addPass(createFsdpHoistUpdates());
   manager.addPass(createFsdpVerify());
 }
 

@@ -36,30 +36,46 @@ struct AssignOffsets : public fsdp::impl::PlanAssignOffsetsBase<AssignOffsets> {
     if (failed(lives) || failed(target))
       return signalPassFailure();
     alignment = (*target)->getAlignment();
-    int64_t stateEnd = 0, workEnd = 0;
+    int64_t workEnd = 0;
+    DenseMap<int64_t, int64_t> ends; // of what lives over phases, by arena
     mostLive = 0;
-    llvm::MapVector<StringRef, SmallVector<rt::BufferOp>> phases;
+    PhaseOrder order(module);
+    SmallVector<size_t> groups = groupPhases(order);
+    llvm::MapVector<size_t, SmallVector<rt::BufferOp>> phases;
     for (auto buffer :
          llvm::make_early_inc_range(module.getOps<rt::BufferOp>())) {
       if (buffer.getPhase().empty()) {
-        int64_t offset = llvm::alignTo(stateEnd, alignment);
-        buffer.setOffset(offset);
-        stateEnd = offset + buffer.getBytes();
+        int64_t &end = ends[buffer.getArena()];
+        buffer.setOffset(llvm::alignTo(end, alignment));
+        end = buffer.getOffset() + buffer.getBytes();
       } else if (lives->contains(buffer.getId())) {
-        phases[buffer.getPhase()].push_back(buffer);
+        phases[groups[*order.find(buffer.getPhase())]].push_back(buffer);
       } else {
         buffer.erase(); // no dispatch uses it
       }
     }
-    for (auto &[name, buffers] : phases)
-      workEnd = std::max(workEnd, placePhase(buffers, *lives));
-    addArenas(stateEnd, workEnd);
-    peakBytes = stateEnd + workEnd;
+    for (auto &[group, buffers] : phases)
+      workEnd = std::max(workEnd, placePhases(buffers, *lives));
+    addArenas(ends[kStateArena], workEnd, ends[kAccumulateArena]);
+    peakBytes = plannedPeak(module);
   }
 
-  /// Places the buffers of one phase; returns the end of the highest.
-  int64_t placePhase(ArrayRef<rt::BufferOp> buffers,
-                     const DenseMap<int64_t, Lifetime> &lives) {
+  /// For each phase the first of those that buffers tie it to: they are placed
+  /// together.
+  SmallVector<size_t> groupPhases(const PhaseOrder &order) {
+    auto groups = llvm::to_vector(llvm::seq<size_t>(order.getPhases().size()));
+    for (auto buffer : getOperation().getOps<rt::BufferOp>())
+      if (!buffer.getPhase().empty() && buffer.getUntil())
+        for (size_t i = *order.find(buffer.getPhase()),
+                    last = *order.find(*buffer.getUntil()), group = groups[i];
+             i <= last; ++i)
+          groups[i] = std::min(groups[i], group);
+    return groups;
+  }
+
+  /// Places the buffers of phases; returns the end of the highest.
+  int64_t placePhases(ArrayRef<rt::BufferOp> buffers,
+                      const DenseMap<int64_t, Lifetime> &lives) {
     SmallVector<Occupant> occupants;
     for (rt::BufferOp buffer : buffers)
       occupants.push_back(
@@ -75,11 +91,16 @@ struct AssignOffsets : public fsdp::impl::PlanAssignOffsetsBase<AssignOffsets> {
   int64_t mostLive = 0; ///< over the phases
   int64_t alignment = 1;
 
-  void addArenas(int64_t stateEnd, int64_t workEnd) {
+  void addArenas(int64_t stateEnd, int64_t workEnd, int64_t accumulateEnd) {
     OpBuilder builder = OpBuilder::atBlockBegin(getOperation().getBody());
     Location loc = getOperation().getLoc();
-    builder.create<rt::ArenaOp>(loc, "state", kStateArena, stateEnd, true);
-    builder.create<rt::ArenaOp>(loc, "work", kWorkArena, workEnd, false);
+    rt::RunsAttr any;
+    builder.create<rt::ArenaOp>(loc, "state", kStateArena, stateEnd, true, any);
+    builder.create<rt::ArenaOp>(loc, "work", kWorkArena, workEnd, false, any);
+    if (accumulateEnd)
+      builder.create<rt::ArenaOp>(
+          loc, "accumulate", kAccumulateArena, accumulateEnd, true,
+          rt::RunsAttr::get(&getContext(), rt::Runs::Accumulate));
   }
 };
 } // namespace

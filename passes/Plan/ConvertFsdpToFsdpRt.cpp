@@ -26,6 +26,7 @@
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/IR/SymbolTable.h"
+#include "llvm/ADT/StringSet.h"
 
 namespace fsdp {
 #define GEN_PASS_DEF_CONVERTFSDPTOFSDPRT
@@ -49,18 +50,33 @@ struct ConvertFsdpToFsdpRt
     func::FuncOp save = step ? getFunction(module, kExport) : nullptr;
     if (!save) // one error: the first that is missing
       return signalPassFailure();
-    if (failed(checkSignatures(step, {init, save})) ||
-        failed(createLines(program, init)))
+    SmallVector<std::pair<func::FuncOp, rt::Runs>> functions = {
+        {init, rt::Runs::Once}};
+    if (auto count = module.lookupSymbol<func::FuncOp>(kCount))
+      functions.emplace_back(count, rt::Runs::Count);
+    functions.emplace_back(step, rt::Runs::Microbatch);
+    if (auto evaluate = module.lookupSymbol<func::FuncOp>(kEvaluate))
+      functions.emplace_back(evaluate, rt::Runs::Evaluate);
+    functions.emplace_back(save, rt::Runs::Save);
+    if (failed(checkSignatures(step, functions)) ||
+        failed(createLines(program, init, step)))
       return signalPassFailure();
-    createRoles(program, step);
-    createConstants(program, step);
+    for (func::FuncOp func : getReaders(module))
+      createRoles(program, func);
+    createRank(program);
+    createStates(program);
     OpBuilder builder = OpBuilder::atBlockEnd(module.getBody());
-    if (failed(convertPhase(program, builder, init, "once")) ||
-        failed(convertPhase(program, builder, step, "step")) ||
-        failed(convertPhase(program, builder, save, "save")))
-      return signalPassFailure();
-    for (func::FuncOp func : {init, step, save})
+    for (auto [func, runs] : functions)
+      createConstants(program, func);
+    for (auto [func, runs] : functions)
+      if (failed(convertPhase(program, builder, func, runs)))
+        return signalPassFailure();
+    for (auto [func, runs] : functions)
       func.erase();
+    for (auto state :
+         llvm::make_early_inc_range(module.getOps<train::StateOp>()))
+      state.erase();
+    extendLives(program);
     builder.setInsertionPointToStart(module.getBody());
     program.buffers.emit(builder, module.getLoc());
     program.communicators.emit(builder, module.getLoc());
@@ -70,41 +86,73 @@ struct ConvertFsdpToFsdpRt
     numCopies = program.numCopies;
   }
 
-  /// Each input and result of the step is a tensor of known size with a role;
-  /// the other phases have none.
-  LogicalResult checkSignatures(func::FuncOp step,
-                                ArrayRef<func::FuncOp> others) {
-    for (func::FuncOp func : others)
-      if (func.getNumArguments() + func.getNumResults() != 0)
-        return func.emitError("'")
-               << func.getSymName() << "' has type " << func.getFunctionType()
-               << ", expected no arguments and no results";
+  /// The step and what evaluates take and return tensors of known size, each
+  /// with a role; what counts or evaluates takes some of the step's inputs, and
+  /// the other phases nothing.
+  LogicalResult
+  checkSignatures(func::FuncOp step,
+                  ArrayRef<std::pair<func::FuncOp, rt::Runs>> all) {
+    for (func::FuncOp func : getReaders(getOperation()))
+      if (failed(checkRoles(func)))
+        return failure();
+    for (auto [func, runs] : all)
+      if (func != step && failed(checkInputs(func, runs, step)))
+        return failure();
+    return success();
+  }
+
+  static LogicalResult checkInputs(func::FuncOp func, rt::Runs runs,
+                                   func::FuncOp step) {
+    bool evaluates = runs == rt::Runs::Evaluate;
+    bool takesInputs = evaluates || runs == rt::Runs::Count;
+    bool fits = evaluates || func.getNumResults() == 0;
+    for (auto [i, type] : llvm::enumerate(func.getArgumentTypes())) {
+      auto role = func.getArgAttrOfType<StringAttr>(i, kRole);
+      Value input = role ? findArgument(step, role) : Value();
+      fits &= takesInputs && input && input.getType() == type;
+    }
+    if (fits)
+      return success();
+    return func.emitError("'")
+           << func.getSymName() << "' has type " << func.getFunctionType()
+           << ", expected "
+           << (takesInputs ? "arguments of the step" : "no arguments")
+           << (evaluates ? "" : " and no results");
+  }
+
+  static LogicalResult checkRoles(func::FuncOp func) {
     auto check = [&](StringRef what, unsigned i, DictionaryAttr attrs,
                      Type type) -> LogicalResult {
       auto tensor = dyn_cast<RankedTensorType>(type);
       if (!tensor || !tensor.hasStaticShape() ||
           !tensor.getElementType().isIntOrFloat())
-        return step.emitError("'step' has ")
-               << what << " " << i << " of type " << type
+        return func.emitError("'")
+               << func.getSymName() << "' has " << what << " " << i
+               << " of type " << type
                << ", expected a tensor of numbers with static shape";
       if (!attrs || !attrs.getAs<StringAttr>(kRole))
-        return step.emitError("'step' has ")
-               << what << " " << i << " without '" << kRole
+        return func.emitError("'")
+               << func.getSymName() << "' has " << what << " " << i
+               << " without '" << kRole
                << "': run --train-attach-loss, --train-build-backward and "
                   "--train-build-update";
       return success();
     };
-    for (auto [i, type] : llvm::enumerate(step.getArgumentTypes()))
-      if (failed(check("argument", i, step.getArgAttrDict(i), type)))
+    for (auto [i, type] : llvm::enumerate(func.getArgumentTypes()))
+      if (failed(check("argument", i, func.getArgAttrDict(i), type)))
         return failure();
-    for (auto [i, type] : llvm::enumerate(step.getResultTypes()))
-      if (failed(check("result", i, step.getResultAttrDict(i), type)))
+    for (auto [i, type] : llvm::enumerate(func.getResultTypes()))
+      if (failed(check("result", i, func.getResultAttrDict(i), type)))
         return failure();
     return success();
   }
 
   /// Shards and optimizer states, from what `init` loads.
-  LogicalResult createLines(Program &program, func::FuncOp init) {
+  LogicalResult createLines(Program &program, func::FuncOp init,
+                            func::FuncOp step) {
+    llvm::StringSet<> accumulated;
+    for (auto sum : step.getBody().front().getOps<sharding::AccumulateOp>())
+      accumulated.insert((sum.getUnit() + "/" + Twine(sum.getLine())).str());
     llvm::StringMap<int64_t> unitIndex;
     for (auto [i, unit] :
          llvm::enumerate(getOperation().getOps<sharding::UnitOp>()))
@@ -119,6 +167,7 @@ struct ConvertFsdpToFsdpRt
                       load.getUnit().str(),
                       kind,
                       byteSize(type),
+                      "",
                       "",
                       "",
                       nullptr};
@@ -139,29 +188,60 @@ struct ConvertFsdpToFsdpRt
         state.line = load.getLine();
         buffers.states.push_back(program.buffers.create(std::move(state)));
       }
+      if (accumulated.contains(
+              (load.getUnit() + "/" + Twine(load.getLine())).str())) {
+        Buffer sums =
+            describe("accumulator", rt::BufferKind::Accumulator,
+                     LineBuffers::shardTypeOf(line->get().getReduceLayout()));
+        sums.accumulates = true;
+        buffers.accumulator = program.buffers.create(std::move(sums));
+      }
       program.addLine(std::move(buffers));
     }
     return success();
   }
 
+  void createRank(Program &program) {
+    auto rank = RankedTensorType::get({}, IntegerType::get(&getContext(), 64));
+    program.roles["rank"] =
+        program.buffers.create({"rank", "", rt::BufferKind::Scalar,
+                                byteSize(rank), "", "", "rank", rank});
+  }
+
+  void createStates(Program &program) {
+    for (auto state : getOperation().getOps<train::StateOp>())
+      program.states[state.getSymName()] = program.buffers.create(
+          {state.getSymName().str(), "", rt::BufferKind::Accumulator,
+           byteSize(state.getType()), "", "", "", nullptr});
+  }
+
+  /// A buffer lives until the last phase that uses it.
+  void extendLives(Program &program) {
+    for (auto phase : getOperation().getOps<rt::PhaseOp>())
+      forEachArgument(phase, [&](int64_t, Operation *, rt::ArgAttr arg) {
+        Buffer &buffer = program.buffers[arg.getBuffer()];
+        if (!buffer.phase.empty() && buffer.phase != phase.getSymName())
+          buffer.until = phase.getSymName().str();
+      });
+  }
+
   /// Inputs, scalars and results that the runtime writes or reads.
-  void createRoles(Program &program, func::FuncOp step) {
+  void createRoles(Program &program, func::FuncOp reader) {
     auto create = [&](DictionaryAttr attrs, Type type) {
       StringRef role = attrs.getAs<StringAttr>(kRole).getValue();
+      if (program.roles.contains(role)) // an input of the step
+        return;
       auto name = attrs.getAs<StringAttr>(kOnnxName);
       bool scalar = cast<RankedTensorType>(type).getRank() == 0;
       program.roles[role] = program.buffers.create(
           {name ? name.str() : role.str(), "",
            scalar ? rt::BufferKind::Scalar : rt::BufferKind::Input,
-           byteSize(type), "", role.str(), type});
+           byteSize(type), "", "", role.str(), type});
     };
-    for (unsigned i = 0; i < step.getNumArguments(); ++i)
-      create(step.getArgAttrDict(i), step.getArgument(i).getType());
-    for (unsigned i = 0; i < step.getNumResults(); ++i)
-      create(step.getResultAttrDict(i), step.getResultTypes()[i]);
-    auto rank = RankedTensorType::get({}, IntegerType::get(&getContext(), 64));
-    program.roles["rank"] = program.buffers.create(
-        {"rank", "", rt::BufferKind::Scalar, byteSize(rank), "", "rank", rank});
+    for (unsigned i = 0; i < reader.getNumArguments(); ++i)
+      create(reader.getArgAttrDict(i), reader.getArgument(i).getType());
+    for (unsigned i = 0; i < reader.getNumResults(); ++i)
+      create(reader.getResultAttrDict(i), reader.getResultTypes()[i]);
   }
 
   /// Tensors of the program itself that dispatches read.
@@ -172,7 +252,7 @@ struct ConvertFsdpToFsdpRt
         return;
       program.constants[constant.getValue()] = program.buffers.create(
           {"constant", "", rt::BufferKind::Constant,
-           byteSize(constant.getType()), "", "", nullptr});
+           byteSize(constant.getType()), "", "", "", nullptr});
     });
   }
 };

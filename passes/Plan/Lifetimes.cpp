@@ -5,6 +5,53 @@
 using namespace mlir;
 using namespace fsdp;
 
+PhaseOrder::PhaseOrder(ModuleOp module) {
+  int64_t begin = 0;
+  for (auto phase : module.getOps<rt::PhaseOp>()) {
+    numbers.try_emplace(phase.getSymName(), phases.size());
+    phases.push_back(phase);
+    begins.push_back(begin);
+    begin += phase.getBody().front().getOperations().size();
+  }
+}
+
+std::optional<size_t> PhaseOrder::find(StringRef name) const {
+  auto found = numbers.find(name);
+  return found == numbers.end() ? std::nullopt
+                                : std::optional<size_t>(found->second);
+}
+
+/// A step of several microbatches runs its phases up to the accumulation again:
+/// only what a microbatch itself writes anew may outlive its phase, up to the
+/// update.
+FailureOr<std::pair<size_t, size_t>>
+PhaseOrder::phasesOf(rt::BufferOp buffer) const {
+  std::optional<size_t> first = find(buffer.getPhase());
+  std::optional<size_t> last =
+      buffer.getUntil() ? find(*buffer.getUntil()) : first;
+  auto fail = [&] {
+    return buffer.emitOpError("lives in phase '")
+           << buffer.getPhase() << "' until '"
+           << buffer.getUntil().value_or(buffer.getPhase()) << "', ";
+  };
+  if (!first || !last)
+    return fail() << "which the program does not have (fsdprt_v11)";
+  if (first == last)
+    return std::pair(*first, *last);
+  if (*first > *last)
+    return fail() << "which comes before (fsdprt_v11)";
+  if (rt::PhaseOp(phases[*first]).getRuns() != rt::Runs::Microbatch)
+    return fail() << "expected only what a microbatch writes to live longer "
+                     "than its phase (fsdprt_v11)";
+  for (size_t i = *first + 1; i <= *last; ++i) {
+    rt::Runs runs = rt::PhaseOp(phases[i]).getRuns();
+    if (runs != rt::Runs::Accumulate && runs != rt::Runs::Update)
+      return fail() << "over phase '" << rt::PhaseOp(phases[i]).getSymName()
+                    << "', which is none of the same step's (fsdprt_v11)";
+  }
+  return std::pair(*first, *last);
+}
+
 void fsdp::forEachArgument(
     rt::PhaseOp phase,
     llvm::function_ref<void(int64_t, Operation *, rt::ArgAttr)> visit) {
@@ -49,16 +96,27 @@ static SmallVector<int64_t> findEnds(rt::PhaseOp phase) {
 }
 
 FailureOr<DenseMap<int64_t, Lifetime>> fsdp::computeLifetimes(ModuleOp module) {
+  PhaseOrder order(module);
   DenseMap<int64_t, rt::BufferOp> buffers;
-  for (auto buffer : module.getOps<rt::BufferOp>())
+  DenseMap<int64_t, std::pair<size_t, size_t>> phasesOf;
+  for (auto buffer : module.getOps<rt::BufferOp>()) {
     if (!buffers.try_emplace(buffer.getId(), buffer).second)
       return buffer.emitOpError("has the number of another buffer (fsdprt_v1)");
+    if (buffer.getPhase().empty())
+      continue;
+    FailureOr<std::pair<size_t, size_t>> phases = order.phasesOf(buffer);
+    if (failed(phases))
+      return failure();
+    phasesOf[buffer.getId()] = *phases;
+  }
   DenseMap<int64_t, Lifetime> lives;
   LogicalResult result = success();
   SmallVector<int64_t> ends;
-  auto visit = [&](int64_t place, Operation *op, rt::ArgAttr arg) {
+  size_t number = 0;
+  auto visit = [&](int64_t inPhase, Operation *op, rt::ArgAttr arg) {
     if (failed(result))
       return;
+    int64_t place = order.beginOf(number) + inPhase;
     rt::BufferOp buffer = buffers.lookup(arg.getBuffer());
     if (!buffer ||
         arg.getBegin() + arg.getBytes() > int64_t(buffer.getBytes())) {
@@ -68,26 +126,30 @@ FailureOr<DenseMap<int64_t, Lifetime>> fsdp::computeLifetimes(ModuleOp module) {
     }
     if (buffer.getPhase().empty())
       return;
-    if (StringRef own = cast<rt::PhaseOp>(op->getParentOp()).getSymName();
-        buffer.getPhase() != own) {
+    auto [first, last] = phasesOf.lookup(arg.getBuffer());
+    if (number < first || number > last) {
       result = op->emitOpError("uses buffer ")
                << arg.getBuffer() << " of phase '" << buffer.getPhase()
-               << "' in phase '" << own << "' (fsdprt_v1)";
+               << "' in phase '"
+               << cast<rt::PhaseOp>(op->getParentOp()).getSymName()
+               << "' (fsdprt_v1)";
       return;
     }
     auto [it, isNew] =
         lives.try_emplace(arg.getBuffer(), Lifetime{place, place, place});
     it->second.lastUse = place;
-    it->second.last = std::max(it->second.last, ends[place]);
+    it->second.last =
+        std::max(it->second.last, order.beginOf(number) + ends[inPhase]);
     bool reads = arg.getAccess() == rt::Access::Read ||
                  arg.getAccess() == rt::Access::ReadWrite;
-    if (isNew && reads)
+    if (isNew && (reads || number != first))
       result = op->emitOpError("reads buffer ")
                << arg.getBuffer() << " before anything wrote it (fsdprt_v1)";
   };
-  for (auto phase : module.getOps<rt::PhaseOp>()) {
+  for (rt::PhaseOp phase : order.getPhases()) {
     ends = findEnds(phase);
     forEachArgument(phase, visit);
+    ++number;
   }
   if (failed(result))
     return failure();

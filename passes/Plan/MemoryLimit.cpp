@@ -19,7 +19,8 @@ constexpr size_t kMaxListed = 8;
 struct Peak {
   rt::PhaseOp phase;
   Operation *dispatch = nullptr;
-  int64_t place = 0, bytes = 0;
+  int64_t place = 0; ///< in the program's issue order
+  int64_t bytes = 0;
 };
 
 struct CheckMemory : public fsdp::impl::PlanCheckMemoryBase<CheckMemory> {
@@ -88,29 +89,27 @@ struct CheckMemory : public fsdp::impl::PlanCheckMemoryBase<CheckMemory> {
     if (buffer.getPhase().empty())
       return true;
     Lifetime life = lives.lookup(buffer.getId());
-    return buffer.getPhase() == peak.phase.getSymName() &&
-           life.first <= peak.place && peak.place <= life.last;
+    return life.first <= peak.place && peak.place <= life.last;
   }
 
   /// Of all phases.
   Peak findPeak(const DenseMap<int64_t, Lifetime> &lives) {
     Peak most;
-    for (auto phase : getOperation().getOps<rt::PhaseOp>()) {
-      std::map<int64_t, int64_t> change;
-      for (auto buffer : getOperation().getOps<rt::BufferOp>())
-        if (buffer.getPhase() == phase.getSymName()) {
-          Lifetime life = lives.lookup(buffer.getId());
-          change[life.first] += buffer.getBytes();
-          change[life.last + 1] -= buffer.getBytes();
-        }
-      int64_t live = 0, place = 0;
+    std::map<int64_t, int64_t> change;
+    for (auto buffer : getOperation().getOps<rt::BufferOp>())
+      if (!buffer.getPhase().empty()) {
+        Lifetime life = lives.lookup(buffer.getId());
+        change[life.first] += buffer.getBytes();
+        change[life.last + 1] -= buffer.getBytes();
+      }
+    int64_t live = 0, place = 0;
+    for (auto phase : getOperation().getOps<rt::PhaseOp>())
       for (Operation &op : phase.getBody().front()) {
         live += change[place];
         if (live > most.bytes)
           most = {phase, &op, place, live};
         ++place;
       }
-    }
     return most;
   }
 };

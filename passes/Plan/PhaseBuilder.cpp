@@ -5,7 +5,7 @@ using namespace mlir;
 using namespace fsdp;
 
 PhaseBuilder::PhaseBuilder(OpBuilder &b, Location loc, StringRef name,
-                           StringRef runs)
+                           rt::Runs runs)
     : builder(b), loc(loc) {
   phase = builder.create<rt::PhaseOp>(loc, name, runs);
   builder.setInsertionPointToStart(&phase.getBody().emplaceBlock());

@@ -12,7 +12,7 @@ namespace fsdp {
 class PhaseBuilder {
 public:
   PhaseBuilder(mlir::OpBuilder &builder, mlir::Location loc,
-               llvm::StringRef name, llvm::StringRef runs);
+               llvm::StringRef name, rt::Runs runs);
 
   llvm::StringRef getName() { return phase.getSymName(); }
 

@@ -1,4 +1,4 @@
-//===- PhaseConverter.cpp - One function to one phase ---------------------===//
+//===- PhaseConverter.cpp - One function to its phases --------------------===//
 #include "passes/Plan/PhaseConverter.h"
 #include "passes/Support/Step.h"
 
@@ -57,6 +57,9 @@ LogicalResult PhaseConverter::checkLines() {
     else if (auto update = dyn_cast<UpdateOp>(op))
       result = check(update, layoutOf(update.getGrads().getTypes()),
                      {&LineAttr::getReduceLayout});
+    else if (auto sum = dyn_cast<AccumulateOp>(op))
+      result = check(sum, layoutOf(sum.getGrads().getTypes()),
+                     {&LineAttr::getReduceLayout});
     if (failed(result))
       return failure();
     auto update = dyn_cast<UpdateOp>(op);
@@ -81,7 +84,7 @@ void PhaseConverter::findLastUses() {
 Slice PhaseConverter::createWork(StringRef name, rt::BufferKind kind,
                                  int64_t bytes, StringRef unit) {
   return program.buffers.create({name.str(), unit.str(), kind, bytes,
-                                 phase.getName().str(), "", nullptr});
+                                 phase.getName().str(), "", "", nullptr});
 }
 
 void PhaseConverter::assign(Value value, Slice slice) {
@@ -181,7 +184,15 @@ LogicalResult PhaseConverter::convert(Operation *op) {
   phase.setLoc(op->getLoc());
   return llvm::TypeSwitch<Operation *, LogicalResult>(op)
       .Case<train::KernelOp, onnx::MatMulOp, train::LinearOp, SumOfSquaresOp,
-            UpdateOp, LoadOp>([&](auto typed) { return convert(typed); })
+            UpdateOp, LoadOp, AccumulateOp, train::AccumulateOp,
+            train::TotalOp>([&](auto typed) { return convert(typed); })
+      .Case([&](train::UpdateBeginOp begin) {
+        if (isa_and_nonnull<AccumulateOp>(begin->getNextNode()))
+          beginPhase(kAccumulate, rt::Runs::Accumulate);
+        else
+          beginPhase(kUpdate, rt::Runs::Update);
+        return success();
+      })
       .Case<AllGatherStartOp, ReduceScatterStartOp, WaitOp, AllReduceOp,
             StoreOp>([&](auto typed) {
         convert(typed);
@@ -209,6 +220,12 @@ LogicalResult PhaseConverter::convert(Operation *op) {
       });
 }
 
+/// Ends the phase that is built, and begins the next one.
+void PhaseConverter::beginPhase(StringRef name, rt::Runs runs) {
+  phase.dispatch<rt::JoinOp>("join", rt::Stream::Compute, {}, "", "");
+  phase = PhaseBuilder(phases, func.getLoc(), name, runs);
+}
+
 LogicalResult PhaseConverter::run() {
   if (failed(checkLines()))
     return failure();
@@ -218,9 +235,13 @@ LogicalResult PhaseConverter::run() {
     auto role = func.getArgAttrOfType<StringAttr>(arg.getArgNumber(), kRole);
     assign(arg, program.roles.lookup(role));
   }
-  for (Operation &op : llvm::make_early_inc_range(block))
+  for (Operation &op : llvm::make_early_inc_range(block)) {
+    if (isa_and_nonnull<AccumulateOp>(op.getPrevNode()) &&
+        !isa<AccumulateOp>(op))
+      beginPhase(kUpdate, rt::Runs::Update);
     if (failed(convert(&op)))
       return failure();
+  }
   if (func.getSymName() == kInit)
     writeConstants();
   writeResults();
@@ -229,6 +250,6 @@ LogicalResult PhaseConverter::run() {
 }
 
 LogicalResult fsdp::convertPhase(Program &program, OpBuilder &builder,
-                                 func::FuncOp func, StringRef runs) {
+                                 func::FuncOp func, rt::Runs runs) {
   return PhaseConverter(program, builder, func, runs).run();
 }

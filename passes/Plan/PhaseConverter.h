@@ -1,8 +1,9 @@
-//===- PhaseConverter.h - One function to one phase -------------*- C++ -*-===//
+//===- PhaseConverter.h - One function to its phases ------------*- C++ -*-===//
 //
 // The ops of a function by kind, a file each: ConvertKernels.cpp,
-// ConvertAttention.cpp, ConvertCollectives.cpp, ConvertOptimizer.cpp; where
-// gradients lie in PlaceGradients.cpp, the rest in PhaseConverter.cpp.
+// ConvertAttention.cpp, ConvertCollectives.cpp, ConvertOptimizer.cpp,
+// ConvertStates.cpp; where gradients lie in PlaceGradients.cpp, the rest in
+// PhaseConverter.cpp.
 //
 //===----------------------------------------------------------------------===//
 #ifndef FSDP_PASSES_PLAN_PHASECONVERTER_H
@@ -33,8 +34,9 @@ struct LibraryProduct {
 class PhaseConverter {
 public:
   PhaseConverter(Program &program, mlir::OpBuilder &builder,
-                 mlir::func::FuncOp func, llvm::StringRef runs)
+                 mlir::func::FuncOp func, rt::Runs runs)
       : program(program), func(func), block(func.getBody().front()),
+        phases(builder),
         phase(builder, func.getLoc(), func.getSymName(), runs) {}
 
   mlir::LogicalResult run();
@@ -86,6 +88,13 @@ private:
                                        Slice partial);
   mlir::LogicalResult convert(sharding::SumOfSquaresOp op);
   mlir::LogicalResult convert(sharding::UpdateOp op);
+  mlir::LogicalResult addMicrobatch(mlir::Operation *at, llvm::StringRef unit,
+                                    mlir::Type type, Slice x, Slice result,
+                                    Slice state, Slice microbatch);
+  mlir::LogicalResult convert(train::AccumulateOp op);
+  mlir::LogicalResult convert(train::TotalOp op);
+  mlir::LogicalResult convert(sharding::AccumulateOp op);
+  void beginPhase(llvm::StringRef name, rt::Runs runs);
   mlir::LogicalResult convert(sharding::LoadOp op);
   void convert(sharding::StoreOp op);
   void writeConstants();
@@ -119,6 +128,7 @@ private:
   Program &program;
   mlir::func::FuncOp func;
   mlir::Block &block;
+  mlir::OpBuilder &phases; ///< where they are built, one after the other
   PhaseBuilder phase;
   llvm::DenseMap<mlir::Value, Slice> slices;
   llvm::DenseMap<mlir::Value, Slice>
@@ -135,9 +145,10 @@ private:
 Slice parameterSlice(sharding::LayoutAttr layout, size_t index,
                      const Slice &buffer);
 
-/// Converts `func` to a phase at `builder`'s insertion point.
+/// Converts `func` to a phase at `builder`'s insertion point; a step to three,
+/// as `train.update_begin` parts it.
 mlir::LogicalResult convertPhase(Program &program, mlir::OpBuilder &builder,
-                                 mlir::func::FuncOp func, llvm::StringRef runs);
+                                 mlir::func::FuncOp func, rt::Runs runs);
 } // namespace fsdp
 
 #endif // FSDP_PASSES_PLAN_PHASECONVERTER_H

@@ -16,6 +16,7 @@ struct LineBuffers {
   Slice shard;
   Slice source; ///< what is gathered: the shard, or its copy in a narrower type
   llvm::SmallVector<Slice> states; ///< optimizer states, each like the shard
+  Slice accumulator; ///< like the reduced gradients, where they are summed up
 
   sharding::LayoutAttr layout() const { return line.get().getLayout(); }
   bool hasSource() const { return source.buffer != shard.buffer; }
@@ -48,9 +49,10 @@ struct Program {
   llvm::DenseMap<std::tuple<mlir::Type, mlir::Type, mlir::Type, int>,
                  std::optional<int64_t>>
       gemmScratch;
-  llvm::StringMap<Slice> roles; ///< inputs, scalars and results
-  int64_t world = 1;            ///< number of ranks
-  sharding::MeshAttr mesh;      ///< that all lines are laid over
+  llvm::StringMap<Slice> roles;  ///< inputs, scalars and results
+  llvm::StringMap<Slice> states; ///< scalars, by their symbol
+  int64_t world = 1;             ///< number of ranks
+  sharding::MeshAttr mesh;       ///< that all lines are laid over
   Communicators communicators;
   unsigned numInPlace = 0;
   unsigned numCopies = 0;

@@ -86,17 +86,24 @@ std::vector<LiveBytes>
 fsdp::liveBytes(ModuleOp module, rt::PhaseOp phase,
                 const DenseMap<int64_t, Lifetime> &lives) {
   size_t count = phase.getBody().front().getOperations().size();
+  int64_t begin = PhaseOrder(module).beginOf(phase.getSymName());
+  // A life that began or ends in another phase is cut at this one's bounds.
+  auto firstOf = [&](Lifetime life) {
+    return std::max<int64_t>(life.first - begin, 0);
+  };
   std::vector<std::vector<rt::BufferOp>> births(count), deaths(count);
   LiveSet alive;
   for (auto buffer : module.getOps<rt::BufferOp>()) {
     if (buffer.getPhase().empty()) {
       alive.add(buffer, -1);
-    } else if (buffer.getPhase() == phase.getSymName()) {
+    } else {
       auto life = lives.find(buffer.getId());
-      if (life == lives.end())
-        continue; // no dispatch uses it
-      births[life->second.first].push_back(buffer);
-      deaths[life->second.last].push_back(buffer);
+      if (life == lives.end() || life->second.last < begin ||
+          life->second.first >= begin + int64_t(count))
+        continue; // no dispatch of the phase, or none at all
+      births[firstOf(life->second)].push_back(buffer);
+      deaths[std::min<int64_t>(life->second.last - begin, count - 1)].push_back(
+          buffer);
     }
   }
   std::vector<LiveBytes> timeline;
@@ -109,7 +116,7 @@ fsdp::liveBytes(ModuleOp module, rt::PhaseOp phase,
       current = alive.sum();
     timeline.push_back(current);
     for (rt::BufferOp buffer : deaths[place])
-      alive.remove(buffer, lives.lookup(buffer.getId()).first);
+      alive.remove(buffer, firstOf(lives.lookup(buffer.getId())));
     changed = !deaths[place].empty();
   }
   return timeline;

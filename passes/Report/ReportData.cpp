@@ -64,6 +64,7 @@ private:
   void addArenas() {
     report["arenas"] = describeArenas(module);
     report["peak_bytes"] = plannedPeak(module);
+    report["accumulate_bytes"] = accumulateBytes(module);
   }
 
   void addParameters() {
@@ -114,9 +115,10 @@ private:
     Array kinds, buffers;
     for (size_t kind = 0; kind < kNumBufferKinds; ++kind)
       kinds.push_back(rt::stringifyBufferKind(rt::BufferKind(kind)));
+    PhaseOrder order(module);
     for (auto buffer : module.getOps<rt::BufferOp>()) {
       Lifetime life = lives.lookup(buffer.getId());
-      buffers.push_back(describeBuffer(buffer, life.first, life.last));
+      buffers.push_back(describeBuffer(buffer, order, life.first, life.last));
     }
     report["kinds"] = std::move(kinds);
     report["buffers"] = std::move(buffers);
@@ -125,7 +127,8 @@ private:
   void addPhases() {
     Array phases;
     for (auto phase : module.getOps<rt::PhaseOp>()) {
-      Object object{{"name", phase.getSymName()}, {"runs", phase.getRuns()}};
+      Object object{{"name", phase.getSymName()},
+                    {"runs", rt::stringifyRuns(phase.getRuns())}};
       addDispatches(phase, object);
       addMemory(phase, object);
       phases.push_back(std::move(object));

@@ -17,7 +17,7 @@ const kindIndex = new Map(plan.kinds.map((kind, i) => [kind, i]));
 for (const group of groups) group.indices = group.kinds.map(kind => kindIndex.get(kind));
 
 // The phase that is shown: the first that runs each step.
-let phase = plan.phases.find(p => p.runs === "step") || plan.phases[0];
+let phase = plan.phases.find(p => p.runs === "microbatch") || plan.phases[0];
 let measured = null;
 
 const byId = id => document.getElementById(id);
@@ -168,7 +168,13 @@ function peakMark(x, y, width) {
     `<text class="peak-text" x="${at + (right ? -8 : 8)}" y="${high - 6 - (nearArenas ? 16 : 0)}" text-anchor="${right ? "end" : "start"}">alive ${bytes(phase.peak.bytes)}</text>`;
 }
 
-const aliveAt = i => plan.buffers.filter(b => b.phase === "" || (b.phase === phase.name && b.first <= i && i <= b.last));
+const numberOf = name => plan.phases.findIndex(p => p.name === name);
+// A buffer with an "until" lives into that later phase, through those between.
+const isAlive = (b, i) => {
+  const here = numberOf(phase.name), from = numberOf(b.phase), to = numberOf(b.until || b.phase);
+  return b.phase === "" || (from <= here && here <= to && (here > from || b.first <= i) && (here < to || i <= b.last));
+};
+const aliveAt = i => plan.buffers.filter(b => isAlive(b, i));
 const largestAt = (i, n) => aliveAt(i).sort((a, b) => b.bytes - a.bytes).slice(0, n);
 
 function memoryTip(i, stack) {
@@ -181,7 +187,7 @@ function memoryTip(i, stack) {
 function showLargest() {
   const rows = largestAt(phase.peak.at, 16).map(b =>
     `<tr><td>${escape(b.name)}</td><td class="left">${escape(b.unit)}</td><td class="left">${b.kind}</td><td>${bytes(b.bytes)}</td>` +
-    `<td>${b.phase ? b.first + " – " + b.last : "all phases"}</td></tr>`);
+    `<td>${b.phase ? b.first + " – " + (b.until ? b.until + " " : "") + b.last : "all phases"}</td></tr>`);
   byId("largest").innerHTML = `<tr><th>buffer</th><th class="left">unit</th><th class="left">kind</th><th>bytes</th><th>dispatches</th></tr>` + rows.join("");
 }
 

@@ -40,7 +40,10 @@ struct OverlapReductions
         units.emplace_back();
       units.back().push_back(start);
     }
-    Operation *end = func.getBody().front().getTerminator();
+    Block &block = func.getBody().front();
+    Operation *end = findOp<train::UpdateBeginOp>(block);
+    if (!end)
+      end = block.getTerminator();
     for (size_t i = 0; inFlight > 0 && i < units.size(); ++i) {
       size_t next = i + inFlight;
       Operation *place = next < units.size() ? units[next].front() : end;

@@ -37,14 +37,6 @@ def FsdpOverlapReductions : Fsdp_SchedulePass<"fsdp-overlap-reductions"> {
            "reduce-scatters under way while backward computes">];
 }
 
-def FsdpHoistUpdates : Fsdp_SchedulePass<"fsdp-hoist-updates"> {
-  let summary = "updates a unit as soon as its gradients are reduced";
-  let description = [{
-    Moves each update up to where its last operand is there: the wait for its
-    reduced gradients, or, where gradients are clipped, the clip factor.
-  }];
-}
-
 def FsdpSinkGradients : Fsdp_SchedulePass<"fsdp-sink-gradients"> {
   let summary = "computes gradients of weights as late as memory likes";
   let description = [{

@@ -76,14 +76,23 @@ struct Prefetch : public fsdp::impl::FsdpPrefetchBase<Prefetch> {
   using FsdpPrefetchBase::FsdpPrefetchBase;
 
   void runOnOperation() override {
-    func::FuncOp func = getFunction(getOperation(), kStep);
     auto depths = [&](StringRef flag, ArrayRef<std::string> rules) {
       return UnitDepths::parse(getOperation(), flag, rules, 1);
     };
     FailureOr<UnitDepths> ahead = depths("--prefetch-forward", forward);
     FailureOr<UnitDepths> back = depths("--prefetch-backward", backward);
-    if (!func || failed(ahead) || failed(back))
+    if (!getFunction(getOperation(), kStep) || failed(ahead) || failed(back))
       return signalPassFailure();
+    for (func::FuncOp func : getReaders(getOperation()))
+      prefetch(func, *ahead, *back);
+    int64_t depth = std::max(ahead->largest(), back->largest());
+    if (depth > 1)
+      getOperation()->setAttr(
+          kMaxGathered, Builder(&getContext()).getI64IntegerAttr(depth + 1));
+  }
+
+  void prefetch(func::FuncOp func, const UnitDepths &ahead,
+                const UnitDepths &back) {
     Direction directions[2];
     bool isBackward = false;
     for (Operation &op : func.getBody().front()) {
@@ -96,12 +105,8 @@ struct Prefetch : public fsdp::impl::FsdpPrefetchBase<Prefetch> {
         directions[isBackward].addGathered(rootName(), &op);
       }
     }
-    directions[0].prefetch(*ahead);
-    directions[1].prefetch(*back);
-    int64_t depth = std::max(ahead->largest(), back->largest());
-    if (depth > 1)
-      getOperation()->setAttr(
-          kMaxGathered, Builder(&getContext()).getI64IntegerAttr(depth + 1));
+    directions[0].prefetch(ahead);
+    directions[1].prefetch(back);
   }
 
   StringRef rootName() {

@@ -33,28 +33,31 @@ struct InsertGathers : public fsdp::impl::FsdpInsertGathersBase<InsertGathers> {
   using FsdpInsertGathersBase::FsdpInsertGathersBase;
 
   void runOnOperation() override {
-    train::BackwardBeginOp backward = findBackward(getOperation());
-    if (!backward)
+    if (!findBackward(getOperation()))
       return signalPassFailure();
-    Block &block = *backward->getBlock();
+    for (func::FuncOp func : getReaders(getOperation()))
+      if (failed(gather(func.getBody().front())))
+        return signalPassFailure();
+  }
+
+  LogicalResult gather(Block &block) {
     DenseMap<StringAttr, onnx::ReadOp> reads;
     for (auto read : block.getOps<onnx::ReadOp>())
       reads[read.getParameterAttr().getAttr()] = read;
     for (const LineRef &line : getLines(getOperation()))
       if (failed(readNarrow(line, reads)))
-        return signalPassFailure();
+        return failure();
     Visits visits(block, unitsOf(reads));
     numCloned += visits.sinkWeightChains();
     for (const LineRef &line : getLines(getOperation()))
       gatherLine(line, reads, visits);
     for (auto read : llvm::make_early_inc_range(block.getOps<onnx::ReadOp>())) {
-      if (!read->use_empty()) {
-        read.emitOpError("reads a parameter of no unit: run "
-                         "--fsdp-assign-units");
-        return signalPassFailure();
-      }
+      if (!read->use_empty())
+        return read.emitOpError("reads a parameter of no unit: run "
+                                "--fsdp-assign-units");
       read.erase();
     }
+    return success();
   }
 
   /// A line that is gathered in another type is read in that type: its reads

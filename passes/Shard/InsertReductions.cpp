@@ -5,7 +5,8 @@
 // becomes, after the last gradient of the line,
 //   %p = fsdp.reduce_scatter_start "h.0" line 0 (%g0, ...) over ["shard"]
 //   %s:2 = fsdp.wait %p
-// and at the end
+// and behind train.update_begin, which stands before the norm,
+//   %s:2 = fsdp.accumulate "h.0" line 0 (%s...) at %microbatch
 //   %q = fsdp.all_reduce(fsdp.sum_of_squares %s...)
 //   %n = onnx.cast(onnx.sqrt %q)
 //   fsdp.update "h.0" line 0 (%s...) lr %lr step %step clip %c {rule}
@@ -45,6 +46,8 @@ struct InsertReductions
     if (updates.empty())
       return func.emitError("'step' updates nothing: run "
                             "--train-build-update");
+    updateBegin = findOp<train::UpdateBeginOp>(func.getBody().front());
+    microbatch = findArgument(func, "microbatch");
     SmallVector<Value> reduced;
     for (const LineRef &line : getLines(getOperation()))
       if (line.get().getTrainable() &&
@@ -52,7 +55,8 @@ struct InsertReductions
         return failure();
     SmallVector<Attribute> axes = getAxes();
     replaceNorm(func, reduced, axes);
-    replaceSums(func, axes);
+    for (func::FuncOp reader : getReaders(getOperation()))
+      replaceSums(reader, axes);
     for (auto &[name, update] : updates)
       return update.emitOpError("updates a parameter of no trainable line: run "
                                 "--fsdp-assign-units after "
@@ -105,15 +109,30 @@ struct InsertReductions
         line.index, grads, builder.getArrayAttr(axes));
     auto wait =
         builder.create<WaitOp>(last->getLoc(), types, start.getPending());
-    llvm::append_range(reduced, wait.getValues());
+    ValueRange sums = accumulate(line, wait.getValues());
+    llvm::append_range(reduced, sums);
     ++numReductions;
 
     builder.setInsertionPoint(lastUpdate);
     builder.create<UpdateOp>(lastUpdate->getLoc(), line.unitName(), line.index,
-                             wait.getValues(), update.getLr(), update.getStep(),
+                             sums, update.getLr(), update.getStep(),
                              update.getClip(), rule);
     eraseUpdates(line, lastUpdate->getBlock());
     return success();
+  }
+
+  /// The sums of `grads` over the step's microbatches; themselves in a step
+  /// that knows of none.
+  ValueRange accumulate(const LineRef &line, ValueRange grads) {
+    if (!updateBegin || !microbatch)
+      return grads;
+    OpBuilder builder(updateBegin);
+    builder.setInsertionPointAfter(lastSum ? lastSum : updateBegin);
+    auto sums = builder.create<AccumulateOp>(updateBegin->getLoc(),
+                                             grads.getTypes(), line.unitName(),
+                                             line.index, grads, microbatch);
+    lastSum = sums;
+    return sums.getSums();
   }
 
   /// The update's gradient in the type that its line is reduced in.
@@ -182,5 +201,8 @@ struct InsertReductions
       op.erase();
     }
   }
+
+  Operation *updateBegin = nullptr, *lastSum = nullptr;
+  Value microbatch;
 };
 } // namespace

@@ -26,6 +26,24 @@ func::FuncOp fsdp::getFunction(ModuleOp module, StringRef name) {
   return func;
 }
 
+Value fsdp::findArgument(func::FuncOp func, StringRef role) {
+  for (BlockArgument argument : func.getArguments()) {
+    auto own =
+        func.getArgAttrOfType<StringAttr>(argument.getArgNumber(), kRole);
+    if (own && own == role)
+      return argument;
+  }
+  return Value();
+}
+
+SmallVector<func::FuncOp> fsdp::getReaders(ModuleOp module) {
+  SmallVector<func::FuncOp> readers;
+  for (StringRef name : {kStep, kEvaluate})
+    if (auto func = module.lookupSymbol<func::FuncOp>(name))
+      readers.push_back(func);
+  return readers;
+}
+
 train::BackwardBeginOp fsdp::findBackward(ModuleOp module) {
   func::FuncOp func = getFunction(module, kStep);
   if (!func)

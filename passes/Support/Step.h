@@ -11,12 +11,19 @@ namespace fsdp {
 /// Names of the functions of a module, in the order of the stages.
 inline constexpr llvm::StringLiteral kForward = "forward";
 inline constexpr llvm::StringLiteral kStep = "step";
+/// What a step of several microbatches does with each before the first: counts
+/// the labels that the loss is divided by.
+inline constexpr llvm::StringLiteral kCount = "count";
+/// What computes the loss of a batch and nothing else.
+inline constexpr llvm::StringLiteral kEvaluate = "evaluate";
+/// Phases that a step is parted into behind its backward.
+inline constexpr llvm::StringLiteral kAccumulate = "accumulate";
+inline constexpr llvm::StringLiteral kUpdate = "update";
 inline constexpr llvm::StringLiteral kInit = "init";
 inline constexpr llvm::StringLiteral kExport = "export";
 
 /// Argument and result attributes: the ONNX name of a value, and what the
-/// runtime uses it for (tokens, labels, lr, step, loss, grad_norm,
-/// valid_tokens).
+/// runtime uses it for (runtime/abi/roles.def).
 inline constexpr llvm::StringLiteral kOnnxName = "onnx.name";
 inline constexpr llvm::StringLiteral kRole = "train.role";
 /// Module attribute: "data" or "model".
@@ -41,6 +48,10 @@ onnx::SoftmaxCrossEntropyLossOp lossBehind(mlir::Value value);
 /// The function `name`, or null after an error that says which pass makes it.
 mlir::func::FuncOp getFunction(mlir::ModuleOp module, llvm::StringRef name);
 
+/// The functions that read parameters: the step, and what evaluates, if there
+/// is any.
+llvm::SmallVector<mlir::func::FuncOp> getReaders(mlir::ModuleOp module);
+
 /// The one op of type `Op` in `block`, or null.
 template <typename Op> Op findOp(mlir::Block &block) {
   for (mlir::Operation &op : block)
@@ -48,6 +59,9 @@ template <typename Op> Op findOp(mlir::Block &block) {
       return found;
   return nullptr;
 }
+
+/// The argument of `func` with a role, or null.
+mlir::Value findArgument(mlir::func::FuncOp func, llvm::StringRef role);
 
 /// Where the backward pass of `module`'s step begins, or null after an error.
 train::BackwardBeginOp findBackward(mlir::ModuleOp module);

@@ -3,22 +3,32 @@
 //   %loss = onnx.softmax_cross_entropy_loss %logits, %labels
 //   return %loss
 // becomes
-//   %n = train.sum_over_ranks(train.count_valid %labels)
+//   %own = train.count_valid %labels
+//   %n = train.sum_over_ranks(train.total @valid_tokens, %own of %microbatches)
 //   %seed = onnx.reciprocal %n
 //   %losses, %lse = train.cross_entropy %logits, %labels
 //   %sum = onnx.reduce_sum %losses
-//   %loss = train.sum_over_ranks(onnx.mul %sum, %seed)
+//   %mean = train.sum_over_ranks(onnx.mul %sum, %seed)
+//   %loss = train.accumulate @loss, %mean at %microbatch
 //   train.backward_begin
 //   %dlogits = train.cross_entropy_grad %logits, %labels, %lse, %seed
 //   ...
 //   train.gradient @w, %dw
 //   return %loss, %n
+// and beside it stands what counts the labels of a step of several microbatches
+// before the first:
+//   func @count(%labels, %microbatch)
+//     train.accumulate @valid_tokens, train.count_valid %labels at %microbatch
 //
 //===----------------------------------------------------------------------===//
 #include "passes/Support/Step.h"
 #include "passes/Train/Differentiate.h"
 #include "passes/Train/Form.h"
+#include "passes/Train/LossTerms.h"
 #include "passes/Train/Passes.h"
+
+#include "mlir/Analysis/SliceAnalysis.h"
+#include "mlir/IR/IRMapping.h"
 
 namespace fsdp {
 #define GEN_PASS_DEF_TRAINBUILDBACKWARD
@@ -29,35 +39,9 @@ using namespace mlir;
 using namespace fsdp;
 
 namespace {
-constexpr llvm::StringLiteral kLossScope = "loss";
-
-/// One read a parameter, before everything else: gradients of several uses
-/// then meet in one value.
-SmallVector<onnx::ReadOp> uniqueReads(Block &block) {
-  llvm::MapVector<StringAttr, onnx::ReadOp> reads;
-  for (auto read : llvm::make_early_inc_range(block.getOps<onnx::ReadOp>())) {
-    auto [it, isNew] = reads.insert({read.getParameterAttr().getAttr(), read});
-    if (isNew)
-      continue;
-    read.replaceAllUsesWith(it->second.getResult());
-    read.erase();
-  }
-  SmallVector<onnx::ReadOp> unique;
-  for (auto &[name, read] : llvm::reverse(reads)) {
-    read->moveBefore(&block, block.begin());
-    unique.push_back(read);
-  }
-  return unique;
-}
-
-/// The sweep has gone around them: what is left is the identity.
-void eraseStops(Block &block) {
-  for (auto stop :
-       llvm::make_early_inc_range(block.getOps<onnx::StopGradientOp>())) {
-    stop.replaceAllUsesWith(stop.getX());
-    stop.erase();
-  }
-}
+/// States: sums over the microbatches of a step.
+constexpr llvm::StringLiteral kLoss = "loss";
+constexpr llvm::StringLiteral kValidTokens = "valid_tokens";
 
 struct Loss {
   Value loss, count, seed, lse;
@@ -82,8 +66,9 @@ struct BuildBackward
     if (lossMean != "global" && lossMean != "rank")
       return func.emitError("unknown loss-mean '")
              << lossMean << "', expected global or rank";
+    buildCount(func, lossOp);
     OpBuilder builder(lossOp);
-    Loss loss = scaleLoss(builder, lossOp);
+    Loss loss = scaleLoss(builder, func, lossOp);
     builder.setInsertionPoint(block.getTerminator());
     setResults(func, {loss.loss, loss.count}, {"loss", "valid_tokens"});
     Value logits = lossOp.getLogits(), labels = lossOp.getLabels();
@@ -99,47 +84,86 @@ struct BuildBackward
     return addGradients(builder, block, logits, seed);
   }
 
-  Loss scaleLoss(OpBuilder &b, onnx::SoftmaxCrossEntropyLossOp op) {
+  void declareState(OpBuilder b, Location loc, StringRef name, Type type) {
+    b.setInsertionPointToStart(getOperation().getBody());
+    b.create<train::StateOp>(loc, name, type);
+  }
+
+  /// The labels, as the loss sees them, may be computed from any input.
+  void buildCount(func::FuncOp step, onnx::SoftmaxCrossEntropyLossOp op) {
+    OpBuilder b(step);
     Location loc = op.getLoc();
-    auto logitsType = cast<RankedTensorType>(op.getLogits().getType());
-    Type element = onnx::statisticsType(logitsType.getElementType());
-    Type scalar = RankedTensorType::get({}, element);
-    Type rows =
-        RankedTensorType::get(logitsType.getShape().drop_back(), element);
-    Value local = b.create<train::CountValidOp>(
-        loc, scalar, op.getLabels(), op.getIgnoreIndex(), kLossScope);
+    declareState(b, loc, kValidTokens, getLossType(op));
+    auto count = b.create<func::FuncOp>(loc, kCount, b.getFunctionType({}, {}));
+    Block *body = count.addEntryBlock();
+    b.setInsertionPointToStart(body);
+    auto end = b.create<func::ReturnOp>(loc);
+    b.setInsertionPoint(end);
+    IRMapping copies;
+    llvm::SetVector<Operation *> slice;
+    BackwardSliceOptions options;
+    options.inclusive = true;
+    getBackwardSlice(op.getLabels(), &slice, options);
+    for (BlockArgument argument : step.getArguments()) {
+      bool isNeeded =
+          argument == op.getLabels() ||
+          llvm::any_of(slice, [&](Operation *needed) {
+            return llvm::is_contained(needed->getOperands(), argument);
+          });
+      if (!isNeeded)
+        continue;
+      unsigned number = count.getNumArguments();
+      count.insertArgument(number, argument.getType(),
+                           step.getArgAttrDict(argument.getArgNumber()), loc);
+      copies.map(argument, count.getArgument(number));
+    }
+    for (Operation *needed : slice)
+      b.clone(*needed, copies);
+    Value own = buildValidCount(b, op, copies.lookupOrDefault(op.getLabels()));
+    Value microbatch = addArgument(
+        count, RankedTensorType::get({}, b.getF32Type()), "microbatch");
+    b.create<train::AccumulateOp>(loc, own.getType(), kValidTokens, own,
+                                  microbatch, kLossScope);
+  }
+
+  Loss scaleLoss(OpBuilder &b, func::FuncOp func,
+                 onnx::SoftmaxCrossEntropyLossOp op) {
+    Location loc = op.getLoc();
+    RankedTensorType scalar = getLossType(op);
+    Type f32 = RankedTensorType::get({}, b.getF32Type());
+    Value own = buildValidCount(b, op, op.getLabels());
+    Value local = b.create<train::TotalOp>(
+        loc, scalar, kValidTokens, own, addArgument(func, f32, "microbatches"),
+        kLossScope);
     Value count = b.create<train::SumOverRanksOp>(loc, local, kLossScope);
     Value divisor = count;
     if (lossMean == "rank") {
       // A rank without valid labels contributes 0: its divisor is 1, not 0.
       Value one = b.create<onnx::ConstantOp>(
           loc, scalar,
-          DenseElementsAttr::get(cast<ShapedType>(scalar),
-                                 b.getFloatAttr(element, 1.0)),
+          DenseElementsAttr::get(scalar,
+                                 b.getFloatAttr(scalar.getElementType(), 1.0)),
           kLossScope);
-      Value own = b.create<onnx::MaxOp>(loc, local, one, kLossScope);
+      Value least = b.create<onnx::MaxOp>(loc, local, one, kLossScope);
       Value ranks = b.create<train::RankCountOp>(loc, scalar, kLossScope);
-      divisor = b.create<onnx::MulOp>(loc, own, ranks, kLossScope);
+      divisor = b.create<onnx::MulOp>(loc, least, ranks, kLossScope);
     }
     Value seed = b.create<onnx::ReciprocalOp>(loc, divisor, kLossScope);
-    auto each = b.create<train::CrossEntropyOp>(
-        loc, rows, rows, op.getLogits(), op.getLabels(), op.getIgnoreIndex(),
-        kLossScope);
-    auto axes = llvm::to_vector(llvm::seq<int64_t>(logitsType.getRank() - 1));
-    Value sum = each.getLosses();
-    if (!axes.empty())
-      sum = b.create<onnx::ReduceSumOp>(loc, scalar, sum, axes,
-                                        /*keepdims=*/false, kLossScope);
+    auto [sum, lse] = buildLossSum(b, op);
     Value mean = b.create<onnx::MulOp>(loc, sum, seed, kLossScope);
-    Value loss = b.create<train::SumOverRanksOp>(loc, mean, kLossScope);
-    return {loss, count, seed, each.getLse()};
+    Value part = b.create<train::SumOverRanksOp>(loc, mean, kLossScope);
+    declareState(b, loc, kLoss, scalar);
+    Value loss = b.create<train::AccumulateOp>(
+        loc, scalar, kLoss, part, addArgument(func, f32, "microbatch"),
+        kLossScope);
+    return {loss, count, seed, lse};
   }
 
   LogicalResult addGradients(OpBuilder &builder, Block &block, Value logits,
                              Value seed) {
     SmallVector<onnx::ReadOp> reads;
     SmallVector<Value> wrt, grads;
-    for (onnx::ReadOp read : uniqueReads(block)) {
+    for (onnx::ReadOp read : uniteReads(block)) {
       auto parameter =
           getOperation().lookupSymbol<onnx::ParameterOp>(read.getParameter());
       if (!parameter.isTrainable())
@@ -162,7 +186,7 @@ struct BuildBackward
     if (!any)
       return getOperation().emitError(
           "no parameter gets a gradient: nothing can be trained");
-    eraseStops(block);
+    eraseStops(block); // the sweep has gone around them
     return success();
   }
 };

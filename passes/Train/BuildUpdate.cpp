@@ -2,6 +2,7 @@
 //
 //   train.gradient @w, %g
 // becomes, at the end of the step,
+//   train.update_begin
 //   %norm = train.global_norm %g, ...
 //   %clip = train.clip_coefficient %norm max 1.0
 //   train.update @w, %g lr %lr step %step clip %clip {rule = #train.adamw<...>}
@@ -89,6 +90,7 @@ struct BuildUpdate : public fsdp::impl::TrainBuildUpdateBase<BuildUpdate> {
     OpBuilder builder(block.getTerminator());
     Location loc = func.getLoc();
     Type scalar = RankedTensorType::get({}, builder.getF32Type());
+    builder.create<train::UpdateBeginOp>(loc);
     Value lr = addArgument(func, scalar, "lr");
     Value step = addArgument(func, scalar, "step");
     Value norm =

@@ -2,6 +2,7 @@
 #ifndef FSDP_PASSES_TRAIN_FORM_H
 #define FSDP_PASSES_TRAIN_FORM_H
 
+#include "dialects/Onnx/Onnx.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/BuiltinOps.h"
 
@@ -13,6 +14,14 @@ template <typename Op> Op onlyUseOf(mlir::Value value) {
 
 /// Erases what nothing reads, last ops first.
 void eraseUnused(mlir::Block &block);
+
+/// Makes all reads of a parameter in `block` one, which stands before
+/// everything else: gradients of several uses then meet in one value. In the
+/// order of their first reads.
+llvm::SmallVector<onnx::ReadOp> uniteReads(mlir::Block &block);
+
+/// Erases `onnx.stop_gradient`s: without a sweep to come they are identities.
+void eraseStops(mlir::Block &block);
 
 /// form(op) for every `Op` in the functions of `module`, which returns whether
 /// it replaced the op; the parts that only it needed are erased.

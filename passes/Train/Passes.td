@@ -142,6 +142,17 @@ def TrainWidenGradients : Pass<"train-widen-gradients", "::mlir::ModuleOp"> {
                            "::fsdp::train::TrainDialect"];
 }
 
+def TrainBuildEvaluation : Pass<"train-build-evaluation", "::mlir::ModuleOp"> {
+  let summary = "adds a function that only computes the loss";
+  let description = [{
+    `@evaluate` computes what `@step` does up to its loss and returns the sum of
+    the losses of all valid labels and how many these are, both over all ranks:
+    the mean over any number of batches follows from them. It holds no
+    activation longer than the next op needs it.
+  }];
+  let dependentDialects = ["::fsdp::train::TrainDialect"];
+}
+
 def TrainBuildBackward : Pass<"train-build-backward", "::mlir::ModuleOp"> {
   let summary = "adds loss scaling, gradients of every trainable parameter";
   let description = [{

@@ -46,7 +46,7 @@ struct CopiesVerify : public fsdp::impl::FsdpRtVerifyCopiesBase<CopiesVerify> {
     for (auto kernel : getOperation().getOps<ModuleOp>())
       classify(kernel);
     for (auto phase : getOperation().getOps<rt::PhaseOp>())
-      if (phase.getRuns() == "step" && failed(verify(phase)))
+      if (phase.getRuns() == rt::Runs::Microbatch && failed(verify(phase)))
         return signalPassFailure();
   }
 

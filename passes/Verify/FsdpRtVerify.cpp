@@ -156,7 +156,7 @@ struct FsdpRtVerify : public fsdp::impl::FsdpRtVerifyBase<FsdpRtVerify> {
                  "does not have the communicators of the peer's program '")
              << path << "' (fsdprt_v7)";
     auto namesOf = [](ModuleOp module) {
-      SmallVector<std::pair<StringRef, StringRef>> names;
+      SmallVector<std::pair<StringRef, rt::Runs>> names;
       for (auto phase : module.getOps<rt::PhaseOp>())
         names.emplace_back(phase.getSymName(), phase.getRuns());
       return names;
@@ -191,7 +191,7 @@ struct FsdpRtVerify : public fsdp::impl::FsdpRtVerifyBase<FsdpRtVerify> {
     return success();
   }
 
-  /// Sweeps over each phase's issue order and keeps the buffers alive by
+  /// Sweeps over the program's issue order and keeps the buffers alive by
   /// offset, those of all phases from the start: a new one may not reach into
   /// a neighbour.
   LogicalResult verifyOverlap(const DenseMap<int64_t, Lifetime> &lives) {
@@ -200,34 +200,29 @@ struct FsdpRtVerify : public fsdp::impl::FsdpRtVerifyBase<FsdpRtVerify> {
       bool starts;
       rt::BufferOp buffer;
     };
-    using Alive = std::map<std::pair<int64_t, int64_t>, rt::BufferOp>;
-    Alive persistent;
-    llvm::MapVector<StringRef, SmallVector<Change>> phases;
+    std::map<std::pair<int64_t, int64_t>, rt::BufferOp> alive;
+    SmallVector<Change> changes;
     for (auto buffer : getOperation().getOps<rt::BufferOp>()) {
       if (buffer.getPhase().empty()) {
-        if (failed(insert(persistent, {buffer.getArena(), buffer.getOffset()},
-                          buffer)))
+        if (failed(
+                insert(alive, {buffer.getArena(), buffer.getOffset()}, buffer)))
           return failure();
         continue;
       }
       Lifetime life = lives.lookup(buffer.getId());
-      auto &changes = phases[buffer.getPhase()];
       changes.push_back({life.first, true, buffer});
       changes.push_back({life.last + 1, false, buffer});
     }
-    for (auto &[name, changes] : phases) {
-      llvm::stable_sort(changes, [](const Change &a, const Change &b) {
-        return std::pair(a.place, a.starts) < std::pair(b.place, b.starts);
-      });
-      Alive alive = persistent;
-      for (Change &change : changes) {
-        rt::BufferOp buffer = change.buffer;
-        std::pair<int64_t, int64_t> key(buffer.getArena(), buffer.getOffset());
-        if (!change.starts)
-          alive.erase(key);
-        else if (failed(insert(alive, key, buffer)))
-          return failure();
-      }
+    llvm::stable_sort(changes, [](const Change &a, const Change &b) {
+      return std::pair(a.place, a.starts) < std::pair(b.place, b.starts);
+    });
+    for (Change &change : changes) {
+      rt::BufferOp buffer = change.buffer;
+      std::pair<int64_t, int64_t> key(buffer.getArena(), buffer.getOffset());
+      if (!change.starts)
+        alive.erase(key);
+      else if (failed(insert(alive, key, buffer)))
+        return failure();
     }
     return success();
   }

@@ -37,7 +37,7 @@ public:
     return success();
   }
 
-  llvm::StringMap<int> reduced, updated;
+  llvm::StringMap<int> reduced, accumulated, updated;
 
 private:
   /// No operand may be a weight, or computed from weights alone, that has been
@@ -74,6 +74,8 @@ private:
         return op.emitOpError("is waited for ")
                << waits << " times, expected once (fsdp_v2)";
     }
+    if (failed(visitParts(op)))
+      return failure();
     if (auto start = dyn_cast<AllGatherStartOp>(op))
       return visitGather(start);
     if (auto start = dyn_cast<ReduceScatterStartOp>(op))
@@ -84,6 +86,22 @@ private:
       return visitWait(wait);
     if (auto release = dyn_cast<ReleaseOp>(op))
       return visitRelease(release);
+    return success();
+  }
+
+  /// What runs for each microbatch, what sums them up and what runs once.
+  LogicalResult visitParts(Operation &op) {
+    if (isa<train::UpdateBeginOp>(op)) {
+      isUpdating = true;
+    } else if (auto sum = dyn_cast<AccumulateOp>(op)) {
+      if (!isa_and_nonnull<train::UpdateBeginOp, AccumulateOp>(
+              op.getPrevNode()))
+        return op.emitOpError("does not follow 'train.update_begin' or another "
+                              "one (fsdp_v9)");
+      ++accumulated[keyOf(sum.getUnit(), sum.getLine())];
+    } else if (isUpdating && isa<AllGatherStartOp, ReduceScatterStartOp>(op)) {
+      return op.emitOpError("stands behind 'train.update_begin' (fsdp_v9)");
+    }
     return success();
   }
 
@@ -157,6 +175,7 @@ private:
   /// Unit -> line -> its gathers that are not released.
   llvm::StringMap<DenseMap<int64_t, int64_t>> alive;
   size_t maxGathered;
+  bool isUpdating = false; ///< `train.update_begin` lies behind
 };
 
 struct FsdpVerify : public fsdp::impl::FsdpVerifyBase<FsdpVerify> {
@@ -198,6 +217,11 @@ struct FsdpVerify : public fsdp::impl::FsdpVerifyBase<FsdpVerify> {
                << line.index << " is reduced " << verifier.reduced.lookup(key)
                << " and updated " << verifier.updated.lookup(key)
                << " times, expected " << wanted << " (fsdp_v6)";
+      int sums = verifier.accumulated.lookup(key);
+      if (!verifier.accumulated.empty() && sums != wanted)
+        return UnitOp(line.unit).emitOpError("line ")
+               << line.index << " is accumulated " << sums
+               << " times, expected " << wanted << " as others are (fsdp_v9)";
     }
     return success();
   }

@@ -27,6 +27,8 @@ def FsdpVerify : Pass<"fsdp-verify", "::mlir::ModuleOp"> {
     - (fsdp_v6) every trainable line is reduced once and then updated once.
     - (fsdp_v7) no parameter is read or updated but through its shards.
     - (fsdp_v8) no line is gathered after its update.
+    - (fsdp_v9) behind `train.update_begin` every trainable line is accumulated
+      once, or none is, and nothing is gathered or reduced.
   }];
 }
 
@@ -56,6 +58,8 @@ def FsdpRtVerify : Pass<"fsdprt-verify", "::mlir::ModuleOp"> {
     - (fsdprt_v10) no dispatch writes, through one argument, bytes that it
       reads or writes through another, but a launch the whole range of an
       operand that the kernel's `fsdprt.in_place` allows.
+    - (fsdprt_v11) a buffer lives in phases that there are; only what a
+      microbatch writes lives longer than its phase, up to the update.
   }];
   let options = [
     ListOption<"peers", "peers", "std::string",
@@ -80,8 +84,7 @@ def FsdpRtVerifyCopies : Pass<"fsdprt-verify-copies", "::mlir::ModuleOp"> {
 def ProgramVerify : Pass<"program-verify", "::mlir::ModuleOp"> {
   let summary = "checks that a planned program has what the runtime needs";
   let description = [{
-    - (program_v1) its phases run once, each step or when parameters are saved,
-      and the first two exist.
+    - (program_v1) there are phases that run once and each microbatch.
     - (program_v2) every role is one that the runtime fills or reads, with a
       type, and one buffer has the tokens [batch, seq].
     - (program_v3) every kernel that is launched is in the program, as a module

@@ -3,9 +3,11 @@
 #include "passes/Plan/Buffers.h"
 #include "passes/Plan/Communicators.h"
 #include "passes/Plan/Kernels.h"
+#include "passes/Support/Roles.h"
 #include "passes/Verify/Passes.h"
 #include "passes/Verify/StatesVerify.h"
 
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringSet.h"
 #include "llvm/Support/MathExtras.h"
 
@@ -29,24 +31,19 @@ struct ProgramVerify : public fsdp::impl::ProgramVerifyBase<ProgramVerify> {
   }
 
   LogicalResult verifyPhases() {
-    llvm::StringSet<> seen;
-    for (auto phase : getOperation().getOps<rt::PhaseOp>()) {
-      StringRef runs = phase.getRuns();
-      if (runs != "once" && runs != "step" && runs != "save")
-        return phase.emitOpError("runs '")
-               << runs << "', expected once, step or save (program_v1)";
-      seen.insert(runs);
-    }
-    if (!seen.contains("once") || !seen.contains("step"))
-      return getOperation().emitError(
-          "is no planned program: it has no phases that run once and each step "
-          "(program_v1); fsdp-compile --emit-ir writes one");
+    llvm::SmallDenseSet<unsigned> seen;
+    for (auto phase : getOperation().getOps<rt::PhaseOp>())
+      seen.insert(unsigned(phase.getRuns()));
+    for (rt::Runs runs : {rt::Runs::Once, rt::Runs::Microbatch})
+      if (!seen.contains(unsigned(runs)))
+        return getOperation().emitError("is no planned program: it has no "
+                                        "phase that runs '")
+               << rt::stringifyRuns(runs)
+               << "' (program_v1); fsdp-compile --emit-ir writes one";
     return success();
   }
 
   LogicalResult verifyRoles() {
-    const StringRef known[] = {"tokens", "labels", "lr",        "step",
-                               "rank",   "loss",   "grad_norm", "valid_tokens"};
     bool hasTokens = false;
     llvm::StringSet<> seen;
     for (auto buffer : getOperation().getOps<rt::BufferOp>()) {
@@ -56,12 +53,13 @@ struct ProgramVerify : public fsdp::impl::ProgramVerifyBase<ProgramVerify> {
       auto typeAttr = buffer->getAttrOfType<TypeAttr>(kBufferType);
       auto type = typeAttr ? dyn_cast<RankedTensorType>(typeAttr.getValue())
                            : RankedTensorType();
-      if (!llvm::is_contained(known, role.getValue()) || !type)
+      if (!kindOfRole(role) || !type)
         return buffer.emitOpError("has role '")
                << role.getValue() << "' and " << (type ? "a" : "no")
                << " tensor type, expected a role that the runtime fills or "
-                  "reads (tokens, labels, lr, step, rank, loss, grad_norm, "
-                  "valid_tokens) and a type (program_v2)";
+                  "reads ("
+               << llvm::join(ArrayRef(knownRoles), ", ")
+               << ") and a type (program_v2)";
       if (failed(verifyRole(buffer, role.getValue(), type, seen)))
         return failure();
       hasTokens |= role == "tokens" && type.getRank() == 2;

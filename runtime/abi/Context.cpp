@@ -25,6 +25,10 @@ fsdprt_context::fsdprt_context(const Manifest &manifest,
 
 Status fsdprt_context::allocate() {
   for (const ArenaSpec &spec : manifest.arenas) {
+    if (spec.runs && spec.bytes == 0) { // no phase of this run needs it
+      arenas.push_back({spec.name, DeviceAddress(), 0});
+      continue;
+    }
     Expected<DeviceAddress> begin = device->allocate(spec);
     if (!begin.ok())
       return begin.status();
@@ -85,12 +89,13 @@ void fsdprt_context::planPoison() {
     for (const BufferSpec &other : manifest.buffers)
       replaced |= &other != &buffer && other.arena == buffer.arena &&
                   (other.phase.empty() ||
-                   (other.phase == buffer.phase && other.first <= buffer.last &&
-                    other.last >= buffer.last)) &&
+                   (manifest.beginOf(other) <= manifest.endOf(buffer) &&
+                    manifest.endOf(other) >= manifest.endOf(buffer))) &&
                   other.offset < buffer.offset + buffer.bytes &&
                   buffer.offset < other.offset + other.bytes;
     if (!replaced)
-      dying[buffer.phase][buffer.last].push_back(&buffer);
+      dying[manifest.phases[manifest.endOf(buffer).first].name][buffer.last]
+          .push_back(&buffer);
   }
 }
 

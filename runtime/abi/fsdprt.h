@@ -25,7 +25,7 @@ extern "C" {
 /* Raised whenever a descriptor or the manifest changes shape; the program
  * exports it as the global int32_t `fsdp_program_abi`, and a program of
  * another number is refused before anything runs. */
-#define FSDPRT_ABI_VERSION 5
+#define FSDPRT_ABI_VERSION 6
 
 typedef struct fsdprt_context fsdprt_context; /* one rank */
 typedef int32_t fsdprt_status;                /* 0: success */

@@ -81,7 +81,64 @@ std::string Manifest::meshString() const {
   return text;
 }
 
-const PhaseSpec *Manifest::phaseThatRuns(const std::string &when) const {
+const char *fsdprt::wordOf(Runs runs) {
+  switch (runs) {
+#define FSDPRT_RUNS(number, Name, word)                                        \
+  case Runs::Name:                                                             \
+    return word;
+#include "abi/runs.def"
+  }
+  return "";
+}
+
+Status Manifest::planMicrobatches(int64_t count) {
+  auto isForSeveral = [](std::optional<Runs> runs) {
+    return runs == Runs::Count || runs == Runs::Accumulate;
+  };
+  if (count > 1) {
+    if (!phaseThatRuns(Runs::Accumulate))
+      return failure("'", folder,
+                     "' cannot accumulate: it has no phase that "
+                     "sums gradients up; compile it again");
+    for (const ArenaSpec &arena : arenas)
+      if (isForSeveral(arena.runs))
+        plannedPeakBytes += arena.bytes;
+    return Status();
+  }
+  auto erase = [](auto &list, auto isUnwanted) {
+    list.erase(std::remove_if(list.begin(), list.end(), isUnwanted),
+               list.end());
+  };
+  erase(buffers, [&](const BufferSpec &buffer) {
+    int phase = phaseNumber(buffer.phase);
+    return isForSeveral(arenas[buffer.arena].runs) ||
+           (phase >= 0 && isForSeveral(phases[phase].runs));
+  });
+  erase(phases,
+        [&](const PhaseSpec &phase) { return isForSeveral(phase.runs); });
+  for (ArenaSpec &arena : arenas) // whose number counts
+    if (isForSeveral(arena.runs))
+      arena.bytes = 0;
+  return Status();
+}
+
+int Manifest::phaseNumber(const std::string &name) const {
+  for (size_t i = 0; i < phases.size(); ++i)
+    if (phases[i].name == name)
+      return int(i);
+  return -1;
+}
+
+Moment Manifest::beginOf(const BufferSpec &buffer) const {
+  return {phaseNumber(buffer.phase), buffer.first};
+}
+
+Moment Manifest::endOf(const BufferSpec &buffer) const {
+  return {phaseNumber(buffer.until.empty() ? buffer.phase : buffer.until),
+          buffer.last};
+}
+
+const PhaseSpec *Manifest::phaseThatRuns(Runs when) const {
   for (const PhaseSpec &phase : phases)
     if (phase.runs == when)
       return &phase;

@@ -15,6 +15,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace fsdprt {
@@ -27,9 +28,19 @@ struct Place {
   std::vector<int64_t> shape;
 };
 
+/// When a phase runs (abi/runs.def).
+enum class Runs {
+#define FSDPRT_RUNS(number, Name, word) Name = number,
+#include "abi/runs.def"
+};
+
+/// Its word in manifests.
+const char *wordOf(Runs runs);
+
 struct ArenaSpec {
   std::string name;
   int64_t bytes = 0;
+  std::optional<Runs> runs; // only phases that run so use it; none: all may
 };
 
 /// Ranks that exchange, and the stream of their collectives.
@@ -47,7 +58,7 @@ struct KernelFile {
 
 struct PhaseSpec {
   std::string name, symbol;
-  std::string runs; // "once", "step" or "save"
+  Runs runs = Runs::Once;
 };
 
 struct InputSpec {
@@ -117,11 +128,17 @@ struct OwnedElements {
 /// A buffer of the memory plan.
 struct BufferSpec {
   int64_t id = 0;
-  std::string name, unit, kind, phase;
+  std::string name, unit, kind;
+  std::string phase; // empty: lives over all phases
+  std::string until; // a later phase that it lives into; empty: none
   int32_t arena = 0;
   int64_t offset = 0, bytes = 0;
-  int64_t first = 0, last = 0; // issue order in `phase`
+  int64_t first = 0; // issue order in `phase`
+  int64_t last = 0;  // issue order in the phase that it is last alive in
 };
+
+/// A phase's number and a place in its issue order.
+using Moment = std::pair<int, int64_t>;
 
 struct MeshAxis {
   std::string axis;
@@ -140,7 +157,7 @@ struct Manifest {
   std::vector<MeshAxis> mesh;
   std::vector<CommunicatorSpec> communicators; // by number
   std::vector<ArenaSpec> arenas;
-  int64_t plannedPeakBytes = 0;
+  int64_t plannedPeakBytes = 0; // of the arenas that all phases may use
   std::vector<PhaseSpec> phases;
   std::vector<InputSpec> inputs;
   std::map<std::string, Place> scalars, results;
@@ -154,6 +171,10 @@ struct Manifest {
   std::vector<ParameterSpec> parameters;
   std::vector<BufferSpec> buffers;
 
+  /// Prepares for steps of `count` microbatches: drops what one alone does not
+  /// need, or plans with what several do. Fails if the program cannot have
+  /// several. To be called once.
+  Status planMicrobatches(int64_t count);
   /// Ranks: the product of the mesh.
   int64_t worldSize() const;
   std::string meshString() const; // "shard=2"
@@ -161,7 +182,12 @@ struct Manifest {
   OwnedElements ownedElements(const ParameterSpec &parameter, int rank) const;
   /// First element of a parameter in its gathered line.
   int64_t gatheredOffset(const ParameterSpec &parameter) const;
-  const PhaseSpec *phaseThatRuns(const std::string &when) const;
+  const PhaseSpec *phaseThatRuns(Runs when) const;
+  /// Place of the phase called `name` in the program's order; -1: none.
+  int phaseNumber(const std::string &name) const;
+  /// First and last operation that a buffer of some phase is used in.
+  Moment beginOf(const BufferSpec &buffer) const;
+  Moment endOf(const BufferSpec &buffer) const;
 };
 
 /// More elements or bytes than any file or memory has.

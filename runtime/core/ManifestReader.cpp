@@ -104,14 +104,33 @@ void parseHead(Manifest &manifest, const Json &json) {
   }
 }
 
+Runs parseRuns(const std::string &word, const std::string &where) {
+  std::string known;
+  for (Runs runs : {
+#define FSDPRT_RUNS(number, Name, word) Runs::Name,
+#include "abi/runs.def"
+       }) {
+    if (word == wordOf(runs))
+      return runs;
+    known += (known.empty() ? "" : ", ") + std::string(wordOf(runs));
+  }
+  require(false, where + " runs '" + word + "', expected one of " + known);
+  return Runs::Once;
+}
+
 void parseArenas(Manifest &manifest, const Json &json) {
   int64_t sum = 0;
   for (const Json &arena : member(json, "arenas", "the manifest")) {
     ArenaSpec spec{get<std::string>(arena, "name", "arenas"),
-                   get<int64_t>(arena, "bytes", "arenas")};
+                   get<int64_t>(arena, "bytes", "arenas"),
+                   {}};
     require(spec.bytes >= 0 && spec.bytes < (int64_t(1) << 46),
             "arena '" + spec.name + "' has an invalid size");
-    sum += spec.bytes;
+    if (arena.contains("runs"))
+      spec.runs = parseRuns(get<std::string>(arena, "runs", "arenas"),
+                            "arena '" + spec.name + "'");
+    else
+      sum += spec.bytes;
     manifest.arenas.push_back(spec);
   }
   manifest.plannedPeakBytes =
@@ -123,13 +142,13 @@ void parseArenas(Manifest &manifest, const Json &json) {
 
 void parsePhases(Manifest &manifest, const Json &json) {
   for (const Json &phase : member(json, "phases", "the manifest")) {
-    PhaseSpec spec{get<std::string>(phase, "name", "phases"),
-                   get<std::string>(phase, "symbol", "phases"),
-                   get<std::string>(phase, "runs", "phases")};
-    require(spec.runs == "once" || spec.runs == "step" || spec.runs == "save",
-            "phase '" + spec.name + "' runs '" + spec.runs +
-                "', expected once, step or save");
-    manifest.phases.push_back(spec);
+    std::string name = get<std::string>(phase, "name", "phases");
+    require(manifest.phaseNumber(name) < 0,
+            "two phases are called '" + name + "'");
+    manifest.phases.push_back(
+        {name, get<std::string>(phase, "symbol", "phases"),
+         parseRuns(get<std::string>(phase, "runs", "phases"),
+                   "phase '" + name + "'")});
   }
 }
 
@@ -195,12 +214,19 @@ void parseBuffers(Manifest &manifest, const Json &json) {
     }
     spec.kind = get<std::string>(buffer, "kind", where);
     spec.phase = get<std::string>(buffer, "phase", where);
+    spec.until = getOr<std::string>(buffer, "until", "", where);
     spec.arena = get<int32_t>(buffer, "arena", where);
     spec.offset = get<int64_t>(buffer, "offset", where);
     spec.bytes = get<int64_t>(buffer, "bytes", where);
     spec.first = getOr<int64_t>(buffer, "first", 0, where);
     spec.last = getOr<int64_t>(buffer, "last", 0, where);
     checkRange(manifest, spec.arena, spec.offset, spec.bytes, where);
+    require(spec.phase.empty()
+                ? spec.until.empty()
+                : manifest.beginOf(spec).first >= 0 &&
+                      manifest.beginOf(spec) <= manifest.endOf(spec),
+            where + " lives in phase '" + spec.phase + "' until '" +
+                spec.until + "', expected phases of the program, in its order");
     manifest.buffers.push_back(spec);
   }
 }

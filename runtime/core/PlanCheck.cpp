@@ -38,9 +38,11 @@ bool endsBefore(const Observed &a, const Observed &b) {
 
 class PhaseChecker {
 public:
-  PhaseChecker(const std::map<int64_t, const BufferSpec *> &plan,
+  PhaseChecker(const Manifest &manifest,
+               const std::map<int64_t, const BufferSpec *> &plan,
                const PhaseRecord &phase)
-      : plan(plan), phase(phase) {}
+      : manifest(manifest), plan(plan), phase(phase),
+        number(manifest.phaseNumber(phase.name)) {}
 
   Status observe(ObservedBuffers &observed) const;
   Status compareLives(const ObservedBuffers &observed) const;
@@ -49,14 +51,27 @@ public:
 private:
   Status observeAccess(int64_t index, const AccessRecord &access,
                        ObservedBuffers &observed) const;
+  bool begins(const BufferSpec &buffer) const {
+    return manifest.beginOf(buffer).first == number;
+  }
+  bool ends(const BufferSpec &buffer) const {
+    return manifest.endOf(buffer).first == number;
+  }
+  bool isAlive(const BufferSpec &buffer) const {
+    return isPersistent(buffer) || (manifest.beginOf(buffer).first <= number &&
+                                    number <= manifest.endOf(buffer).first);
+  }
+  Status compareLife(const BufferSpec &buffer, const Observed &seen) const;
   std::string at(int64_t index) const {
     const OperationRecord &operation = phase.operations[index];
     return "operation " + std::to_string(index) + " ('" + operation.name +
            "') of phase '" + phase.name + "'";
   }
 
+  const Manifest &manifest;
   const std::map<int64_t, const BufferSpec *> &plan;
   const PhaseRecord &phase;
+  const int number; // of the phase in the program's order
 };
 
 Status PhaseChecker::observeAccess(int64_t index, const AccessRecord &access,
@@ -66,7 +81,7 @@ Status PhaseChecker::observeAccess(int64_t index, const AccessRecord &access,
     return failure(at(index), " touches buffer ", access.buffer,
                    ", which is not in the plan");
   const BufferSpec &buffer = *found->second;
-  if (!isPersistent(buffer) && buffer.phase != phase.name)
+  if (!isAlive(buffer))
     return failure(at(index), " touches ", describe(buffer),
                    ", which the plan has in phase '", buffer.phase, "'");
   int64_t end = access.offset + access.bytes;
@@ -100,38 +115,39 @@ Status PhaseChecker::observe(ObservedBuffers &observed) const {
   return Status();
 }
 
+/// Of a life that goes over several phases, each has its end of it.
+Status PhaseChecker::compareLife(const BufferSpec &buffer,
+                                 const Observed &seen) const {
+  if (begins(buffer) &&
+      (seen.begin != buffer.offset || seen.end != buffer.offset + buffer.bytes))
+    return failure(describe(buffer), " is planned with ", buffer.bytes,
+                   " bytes but bytes [", seen.begin - buffer.offset, ", ",
+                   seen.end - buffer.offset, ") of it are used");
+  if (begins(buffer) && !touchedByHost(buffer) && !seen.firstWrites)
+    return failure(at(seen.first), " reads ", describe(buffer),
+                   " before anything wrote it");
+  int64_t first = begins(buffer) ? buffer.first : seen.first;
+  int64_t last = ends(buffer) ? buffer.last : seen.last;
+  if (touchedByHost(buffer) ? seen.first < first || seen.last > last
+                            : seen.first != first || seen.last != last)
+    return failure(describe(buffer), " lives over operations [", seen.first,
+                   ", ", seen.last, "] of phase '", phase.name, "', ",
+                   touchedByHost(buffer) ? "beyond its planned life"
+                                         : "planned",
+                   " [", first, ", ", last, "]");
+  return Status();
+}
+
 Status PhaseChecker::compareLives(const ObservedBuffers &observed) const {
   for (const auto &[id, buffer] : plan) {
-    if (isPersistent(*buffer) || buffer->phase != phase.name)
+    if (isPersistent(*buffer) || !isAlive(*buffer))
       continue;
     auto found = observed.find(id);
-    if (found == observed.end()) {
-      if (touchedByHost(*buffer))
-        continue;
+    if (found != observed.end())
+      FSDPRT_RETURN_IF_ERROR(compareLife(*buffer, found->second));
+    else if (!touchedByHost(*buffer) && (begins(*buffer) || ends(*buffer)))
       return failure(describe(*buffer), " is planned in phase '", phase.name,
                      "' but no operation touches it");
-    }
-    const Observed &seen = found->second;
-    if (seen.begin != buffer->offset ||
-        seen.end != buffer->offset + buffer->bytes)
-      return failure(describe(*buffer), " is planned with ", buffer->bytes,
-                     " bytes but bytes [", seen.begin - buffer->offset, ", ",
-                     seen.end - buffer->offset, ") of it are used");
-    if (touchedByHost(*buffer)) {
-      if (seen.first < buffer->first || seen.last > buffer->last)
-        return failure(describe(*buffer), " is used over operations [",
-                       seen.first, ", ", seen.last, "] of phase '", phase.name,
-                       "', beyond its planned life [", buffer->first, ", ",
-                       buffer->last, "]");
-      continue;
-    }
-    if (!seen.firstWrites)
-      return failure(at(seen.first), " reads ", describe(*buffer),
-                     " before anything wrote it");
-    if (seen.first != buffer->first || seen.last != buffer->last)
-      return failure(describe(*buffer), " lives over operations [", seen.first,
-                     ", ", seen.last, "] of phase '", phase.name,
-                     "', planned [", buffer->first, ", ", buffer->last, "]");
   }
   return Status();
 }
@@ -143,15 +159,22 @@ Status PhaseChecker::compareNeighbours(const ObservedBuffers &observed) const {
   for (const auto &[id, seen] : observed) {
     const BufferSpec *buffer = plan.at(id);
     Observed life = seen;
-    if (isPersistent(*buffer)) {
-      life.first = -1;
-      life.last = INT64_MAX;
-    } else if (touchedByHost(*buffer)) {
+    if (touchedByHost(*buffer)) {
       life.first = buffer->first;
       life.last = buffer->last;
     }
+    if (isPersistent(*buffer) || !begins(*buffer))
+      life.first = -1;
+    if (isPersistent(*buffer) || !ends(*buffer))
+      life.last = INT64_MAX;
     alive.emplace_back(buffer, life);
   }
+  for (const auto &[id, buffer] : plan)
+    if (!isPersistent(*buffer) && isAlive(*buffer) && !observed.count(id) &&
+        !touchedByHost(*buffer)) // it waits for a later phase
+      alive.push_back({buffer,
+                       {buffer->offset, buffer->offset + buffer->bytes, -1,
+                        INT64_MAX, false}});
   std::sort(alive.begin(), alive.end(), [](const auto &a, const auto &b) {
     return std::make_pair(a.first->arena, a.second.begin) <
            std::make_pair(b.first->arena, b.second.begin);
@@ -184,6 +207,7 @@ static int64_t plannedPeakOf(const Manifest &manifest,
   for (const BufferSpec &buffer : manifest.buffers)
     for (const PhaseRecord &phase : recorder.phases())
       if (buffer.phase.empty() || buffer.phase == phase.name)
+        // of a longer life this is where it is written
         highest[buffer.arena] =
             std::max(highest[buffer.arena], buffer.offset + buffer.bytes);
   int64_t sum = 0;
@@ -198,7 +222,7 @@ Status fsdprt::checkPlan(const Manifest &manifest, const Recorder &recorder) {
     if (!plan.emplace(buffer.id, &buffer).second)
       return failure("the plan has two buffers with id ", buffer.id);
   for (const PhaseRecord &phase : recorder.phases()) {
-    PhaseChecker checker(plan, phase);
+    PhaseChecker checker(manifest, plan, phase);
     ObservedBuffers observed;
     FSDPRT_RETURN_IF_ERROR(checker.observe(observed));
     FSDPRT_RETURN_IF_ERROR(checker.compareLives(observed));

@@ -41,7 +41,7 @@ Status CheckpointSaver::check(const Manifest &manifest, const std::string &path,
     return failure("--strip-prefix '", stripPrefix,
                    "' is no parameter's prefix (the first is '", *names.begin(),
                    "')");
-  if (!manifest.phaseThatRuns("save"))
+  if (!manifest.phaseThatRuns(Runs::Save))
     return failure("the program has no phase that saves; compile it again");
   return checkOutput(path, bytes);
 }

@@ -33,8 +33,9 @@ std::optional<double> fsdprt::parseDuration(const std::string &text) {
   return isTime ? std::optional<double>(value) : std::nullopt;
 }
 
-int64_t fsdprt::rowsPerStep(const RunOptions &, const Manifest &manifest) {
-  return manifest.batch * manifest.worldSize();
+int64_t fsdprt::rowsPerStep(const RunOptions &options,
+                            const Manifest &manifest) {
+  return manifest.batch * manifest.worldSize() * options.accumulate;
 }
 
 void fsdprt::setStepsByTokens(RunOptions &options, const Manifest &manifest) {

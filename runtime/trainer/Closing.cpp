@@ -38,7 +38,7 @@ Status Closing::save() {
       saver = std::move(*created);
     }
     context->saver = saver.get();
-    Status status = program.runPhases("save", -1);
+    Status status = program.runPhases(Runs::Save, -1);
     context->saver = nullptr;
     FSDPRT_RETURN_IF_ERROR(status);
     enterPhase(slot, "save", -1);

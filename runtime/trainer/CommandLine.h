@@ -27,9 +27,10 @@ struct RunOptions {
   int64_t skipRows = 0; // of the data, before the first step
   uint64_t seed = 0;
 
-  int64_t steps = 0;     // kNoLastStep where something else ends the run
-  int64_t maxTokens = 0; // 0: as many as the steps take
-  std::string maxTime;   // "30m"; "": as long as the steps take
+  int64_t steps = 0;      // kNoLastStep where something else ends the run
+  int64_t maxTokens = 0;  // 0: as many as the steps take
+  std::string maxTime;    // "30m"; "": as long as the steps take
+  int64_t accumulate = 1; // microbatches a step
   double learningRate = 1e-3, minLearningRate = 0;
   std::string schedule = "constant";
   int64_t warmup = 0;

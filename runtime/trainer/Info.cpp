@@ -67,7 +67,8 @@ static std::string describeVocabulary(const Manifest &manifest) {
 static std::string describePhases(const Manifest &manifest) {
   std::string text;
   for (const PhaseSpec &phase : manifest.phases)
-    text += (text.empty() ? "" : ", ") + phase.name + " (" + phase.runs + ")";
+    text += (text.empty() ? "" : ", ") + phase.name + " (" +
+            wordOf(phase.runs) + ")";
   return text;
 }
 

@@ -12,7 +12,9 @@ using namespace fsdprt;
 LoadedProgram::LoadedProgram(const RunOptions &options,
                              const Manifest &manifest, const RankSetup &setup)
     : options(options), manifest(manifest), setup(setup),
-      rank(setup.communicator->rank()) {}
+      rank(setup.communicator->rank()),
+      scalars{{"rank", double(rank)},
+              {"microbatches", double(options.accumulate)}} {}
 
 Status LoadedProgram::openParameters() {
   FlightSlot *slot = setup.flight->slotOfRank(rank);
@@ -61,11 +63,32 @@ Status LoadedProgram::load(fsdprt_context::Options asked,
   return Status();
 }
 
-Status LoadedProgram::runPhases(const char *when, int64_t step) {
+Status LoadedProgram::runPhases(Runs when, int64_t step) {
   for (const PhaseSpec &phase : manifest.phases)
     if (phase.runs == when) {
-      made->writeScalar("rank", rank);
+      for (const auto &[name, value] : scalars)
+        made->writeScalar(name, value);
       FSDPRT_RETURN_IF_ERROR(program->run(*made, phase, step));
     }
+  return Status();
+}
+
+Status LoadedProgram::runMicrobatches(int64_t step, double learningRate,
+                                      const FillInput &fill) {
+  auto run = [&](int64_t number, std::initializer_list<Runs> phases) {
+    for (const InputSpec &input : manifest.inputs)
+      FSDPRT_RETURN_IF_ERROR(fill(input, number, made->hostWrite(input.place)));
+    scalars["microbatch"] = double(number);
+    for (Runs runs : phases)
+      FSDPRT_RETURN_IF_ERROR(runPhases(runs, step));
+    return Status();
+  };
+  scalars["lr"] = learningRate;
+  scalars["step"] = double(step + 1);
+  const int64_t count = options.accumulate;
+  for (int64_t i = 0; count > 1 && i < count; ++i)
+    FSDPRT_RETURN_IF_ERROR(run(i, {Runs::Count}));
+  for (int64_t i = 0; i < count; ++i)
+    FSDPRT_RETURN_IF_ERROR(run(i, {Runs::Microbatch, Runs::Accumulate}));
   return Status();
 }

@@ -27,7 +27,14 @@ public:
 
   /// Runs the phases of `when`, in the manifest's order; `step` is -1 outside
   /// of steps.
-  Status runPhases(const char *when, int64_t step);
+  Status runPhases(Runs when, int64_t step);
+
+  /// Writes one of the inputs of a microbatch, which is counted in its step.
+  using FillInput =
+      std::function<Status(const InputSpec &, int64_t number, void *to)>;
+  /// Runs the phases of a step but its update (abi/runs.def).
+  Status runMicrobatches(int64_t step, double learningRate,
+                         const FillInput &fill);
 
   fsdprt_context &context() { return *made; }
   /// What openParameters() has found.
@@ -41,6 +48,9 @@ private:
   std::optional<ParameterLoader> loader;
   std::unique_ptr<Program> program;
   std::unique_ptr<fsdprt_context> made; // ends before what it works on
+
+  // What phases are told (abi/roles.def).
+  std::map<std::string, double> scalars;
 };
 
 } // namespace fsdprt

@@ -128,6 +128,10 @@ static int run(RunOptions options,
   try {
     manifest = loadManifest(options.program);
     if (manifest.ok())
+      if (Status planned = manifest->planMicrobatches(options.accumulate);
+          !planned.ok())
+        manifest = planned;
+    if (manifest.ok())
       setStepsByTokens(options, *manifest);
     if (options.comm.empty())
       options.comm = defaultComm(manifest, environment);

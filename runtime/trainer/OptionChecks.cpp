@@ -27,6 +27,9 @@ static constexpr int64_t mostRows = 1000000000000000;
 // Beyond any host's cores; a system may refuse to start many more.
 static constexpr int mostThreads = 1024;
 
+// They are counted in float32.
+static constexpr int64_t mostMicrobatches = 1 << 24;
+
 namespace {
 struct NumberCheck {
   const char *option;
@@ -53,6 +56,9 @@ std::string fsdprt::checkNumbers(const RunOptions &options,
        "a whole number, 0 or more"},
       {"--max-tokens", double(options.maxTokens), options.maxTokens > 0,
        "a whole number, 1 or more"},
+      {"--accumulate", double(options.accumulate),
+       options.accumulate > 0 && options.accumulate <= mostMicrobatches,
+       "a whole number in [1, 16777216]"},
       {"--warmup", double(options.warmup), options.warmup >= 0,
        "a whole number, 0 or more"},
       {"--checkpoint-every", double(options.checkpointEvery),

@@ -61,13 +61,13 @@ Status SelfTest::load() {
 }
 
 /// Tokens that are labels too.
-Status SelfTest::fill(const InputSpec &input, int64_t step) {
-  void *to = program.context().hostWrite(input.place);
+Status SelfTest::fill(const InputSpec &input, int64_t microbatch, void *to) {
   if (data)
-    return data->fill(input, options.skipRows + step * data->rowsPerBatch(),
-                      to);
+    return data->fill(input,
+                      options.skipRows + microbatch * data->rowsPerBatch(), to);
   auto below = uint64_t(std::min(manifest.tokenRows, manifest.vocabSize));
-  uint64_t seed = options.seed + uint64_t(step * manifest.worldSize() + rank);
+  uint64_t seed =
+      options.seed + uint64_t(microbatch * manifest.worldSize() + rank);
   for (int64_t i = 0; i < manifest.batch * manifest.seq; ++i) {
     uint64_t token = selftest::mixed((seed << 32) + uint64_t(i)) % below;
     if (input.place.dtype == FSDPRT_I64)
@@ -79,11 +79,12 @@ Status SelfTest::fill(const InputSpec &input, int64_t step) {
 }
 
 Status SelfTest::runStep(int64_t step) {
-  for (const InputSpec &input : manifest.inputs)
-    FSDPRT_RETURN_IF_ERROR(fill(input, step));
-  program.context().writeScalar("lr", options.learningRate);
-  program.context().writeScalar("step", double(step + 1));
-  return program.runPhases("step", step);
+  FSDPRT_RETURN_IF_ERROR(program.runMicrobatches(
+      step, options.learningRate,
+      [&](const InputSpec &input, int64_t number, void *to) {
+        return fill(input, step * options.accumulate + number, to);
+      }));
+  return program.runPhases(Runs::Update, step);
 }
 
 Status SelfTest::tell(const selftest::Result &result) const {
@@ -102,7 +103,7 @@ Status SelfTest::tell(const selftest::Result &result) const {
 
 Status SelfTest::run() {
   FSDPRT_RETURN_IF_ERROR(load());
-  FSDPRT_RETURN_IF_ERROR(program.runPhases("once", -1));
+  FSDPRT_RETURN_IF_ERROR(program.runPhases(Runs::Once, -1));
   for (int64_t step = 0; step < kSteps; ++step)
     FSDPRT_RETURN_IF_ERROR(runStep(step));
   Expected<selftest::Result> result = selftest::gatherResult(*device, rank);

@@ -22,7 +22,7 @@ public:
 private:
   Status load();
   Status runStep(int64_t step);
-  Status fill(const InputSpec &input, int64_t step);
+  Status fill(const InputSpec &input, int64_t microbatch, void *to);
   Status tell(const selftest::Result &result) const;
   void showProgress(const selftest::Kind &kind);
 

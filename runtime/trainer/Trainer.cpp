@@ -137,7 +137,7 @@ Status Trainer::initialise() {
   const CheckpointReader *read = program.parameters().checkpoint();
   if (read)
     FSDPRT_RETURN_IF_ERROR(verifyCheckpoint(*read, *context));
-  FSDPRT_RETURN_IF_ERROR(program.runPhases("once", -1));
+  FSDPRT_RETURN_IF_ERROR(program.runPhases(Runs::Once, -1));
   if (resumed)
     FSDPRT_RETURN_IF_ERROR(resumeStates(*resumed, *context));
   if (isFirst() && resumed)
@@ -191,29 +191,30 @@ Status Trainer::readResults(StepMetrics &metrics) {
 
 Status Trainer::runStep(int64_t step, Progress &progress) {
   auto start = std::chrono::steady_clock::now();
-  for (const InputSpec &input : manifest.inputs)
-    FSDPRT_RETURN_IF_ERROR(
-        data->fill(input, counters.rows, context->hostWrite(input.place)));
   StepMetrics metrics;
   metrics.step = step;
   metrics.learningRate = learningRateAt(options, step);
-  context->writeScalar("lr", metrics.learningRate);
-  context->writeScalar("step", double(step + 1));
   context->counts = StepCounts();
   context->device->takeBlockedSeconds();
   context->device->takeWaitedSeconds();
+  FSDPRT_RETURN_IF_ERROR(program.runMicrobatches(
+      step, metrics.learningRate,
+      [this](const InputSpec &input, int64_t number, void *to) {
+        return data->fill(input, counters.rows + number * data->rowsPerBatch(),
+                          to);
+      }));
   if (checkpoints)
     checkpoints->beforeUpdate();
-  FSDPRT_RETURN_IF_ERROR(program.runPhases("step", step));
+  FSDPRT_RETURN_IF_ERROR(program.runPhases(Runs::Update, step));
   if (Status status = readResults(metrics); !status.ok())
     return failure(status.message(), "; it had rows ", counters.rows + 1,
-                   " to ", counters.rows + data->rowsPerBatch(),
+                   " to ", counters.rows + rowsPerStep(options, manifest),
                    " of the data");
   std::chrono::duration<double> seconds =
       std::chrono::steady_clock::now() - start;
   metrics.milliseconds = seconds.count() * 1000;
   metrics.tokensPerSecond =
-      double(manifest.batch * manifest.seq * world) / seconds.count();
+      double(rowsPerStep(options, manifest) * manifest.seq) / seconds.count();
   metrics.plannedPeakBytes = manifest.plannedPeakBytes;
   metrics.measuredPeakBytes = context->recorder.peakBytes();
   metrics.exposedMilliseconds = context->device->takeBlockedSeconds() * 1000;
@@ -228,7 +229,7 @@ Status Trainer::runStep(int64_t step, Progress &progress) {
   if (checkpoints)
     metrics.checkpointMilliseconds = checkpoints->takeWaitedMilliseconds();
   counters.step = step + 1;
-  counters.rows += data->rowsPerBatch();
+  counters.rows += rowsPerStep(options, manifest);
   counters.epoch = int64_t(data->epochsOf(counters.rows));
   metrics.rows = counters.rows;
   metrics.epochs = data->epochsOf(counters.rows);

@@ -23,6 +23,13 @@ void fsdprt::addTrainingOptions(CLI::App &app, RunOptions &options) {
                  "save as at the last step")
       ->type_name("TIME")
       ->group("Training");
+  app.add_option("--accumulate", options.accumulate,
+                 "microbatches a step, each of the program's batch on every "
+                 "rank: their gradients are summed up before the update, the "
+                 "loss is the mean over all of them (default 1)")
+      ->type_name("N")
+      ->check(CLI::Validator(checkWhole<int64_t>, "", ""))
+      ->group("Training");
   app.add_option("--lr", options.learningRate, "learning rate (default 1e-3)")
       ->type_name("X")
       ->group("Training");

@@ -130,7 +130,7 @@ class Report(ToolTest):
                           for p in recorded["phases"]},
                          {p["name"]: [(d["name"], d["unit"], d["stream"]) for d in p["dispatches"]]
                           for p in data["phases"]})
-        step, = [p for p in data["phases"] if p["runs"] == "step"]
+        step, = [p for p in data["phases"] if p["runs"] == "microbatch"]
         line = json.loads(content(metrics).splitlines()[0])
         self.assertEqual(step["gathered_bytes"], line["gathered_bytes"])
         self.assertEqual(step["reduced_bytes"], line["reduced_bytes"])
@@ -140,7 +140,7 @@ class Report(ToolTest):
         slow = self.page("--mesh", "shard=2", "--cost-model", "network=1e6,latency=0")[1]
         fast = self.page("--mesh", "shard=2")[1]
         self.assertEqual((slow["cost"]["network"], slow["cost"]["latency"]), (1e6, 0))
-        seconds = [next(p for p in d["phases"] if p["runs"] == "step")["exposed_seconds"] for d in (slow, fast)]
+        seconds = [next(p for p in d["phases"] if p["runs"] == "microbatch")["exposed_seconds"] for d in (slow, fast)]
         self.assertGreater(seconds[0], 10 * seconds[1])
         gathers = [d for p in slow["phases"] for d in p["dispatches"] if d["op"] == "all_gather"]
         for gather in gathers:  # half a line goes over the network, and is half of the line
@@ -153,7 +153,7 @@ class Report(ToolTest):
             result = execute(COMPILE, NANOGPT, *DIMS, *LOSS, "--mesh", "shard=2", "--report", path, *flags)
             self.assertEqual(result[0], 0, result[2])
             data = embedded(path)
-            return data, next(p for p in data["phases"] if p["runs"] == "step")
+            return data, next(p for p in data["phases"] if p["runs"] == "microbatch")
 
         speeds = {}
         for arch, memory in ("sm_80", 2.039e12), ("sm_90", 3.35e12), ("sm_100", 8e12):
@@ -187,7 +187,7 @@ class Report(ToolTest):
     def test_measured_over_planned(self):
         trace = self.measure("--mesh", "shard=2")
         _, data, _ = self.page("--mesh", "shard=2", "--measured", trace)
-        step, = [p for p in data["phases"] if p["runs"] == "step"]
+        step, = [p for p in data["phases"] if p["runs"] == "microbatch"]
         measured = data["measured"][step["name"]]
         self.assertEqual(measured["steps"], 3)
         self.assertIn(measured["step"], (3, 4, 5))

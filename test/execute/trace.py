@@ -62,7 +62,7 @@ class Trace(ToolTest):
     def check(self, world, *flags, steps=(3, 4, 5)):
         report = self.path("plan.html")
         program = self.program("p.fsdp", "--mesh", f"shard={world}", "--report", report)
-        step, = [p for p in embedded(report)["phases"] if p["runs"] == "step"]
+        step, = [p for p in embedded(report)["phases"] if p["runs"] == "microbatch"]
         trace = self.run_traced(program, *flags)
         runs = self.events(trace)
         self.assertEqual(set(runs), {(rank, s) for rank in range(world) for s in steps})

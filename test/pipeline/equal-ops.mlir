@@ -53,7 +53,7 @@ func.func @parameters(%g: tensor<4xf32>, %lr: tensor<f32>) -> (tensor<4xf32>, te
 // CHECK-LABEL: fsdprt.phase @dispatches
 // CHECK-COUNT-2: fsdprt.fill
 // CHECK: fsdprt.join
-fsdprt.phase @dispatches runs "step" {
+fsdprt.phase @dispatches runs microbatch {
   %0 = fsdprt.fill "zero" byte 0 on compute [#fsdprt.arg<write 5 [0 : 192]>] unit "" scope ""
   %1 = fsdprt.fill "zero" byte 0 on compute [#fsdprt.arg<write 5 [0 : 192]>] unit "" scope ""
   %2 = fsdprt.join "join" on compute [] unit "" scope ""

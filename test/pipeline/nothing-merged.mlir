@@ -21,8 +21,8 @@
 // BACKWARD-NOT: train.gradient
 
 // TRAIN: train.backward_begin
-// TRAIN-COUNT-3: train.update
-// TRAIN-NOT: train.update
+// TRAIN-COUNT-3: train.update @
+// TRAIN-NOT: train.update @
 
 // CHECK-LABEL: func.func @step(
 // CHECK: fsdp.all_gather_start "(root)" line 0

@@ -157,7 +157,7 @@ func.func @export() { return }
 // A planned program.
 fsdprt.arena 0 "state" bytes 64 persistent
 fsdprt.buffer 0 "b0" shard unit "h.0" phase "" bytes 64 arena 0 at 0
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   %e = fsdprt.join "join" on compute [] unit "" scope ""
 }
 

@@ -10,10 +10,10 @@ import sys
 
 PASSES = [
     "train-attach-loss", "train-attach-loss=loss=cross_entropy", "train-form-attention", "train-mixed-precision=param-dtype=bfloat16",
-    "train-narrow-saved", "train-widen-gradients", "train-build-backward",
+    "train-build-evaluation", "train-narrow-saved", "train-widen-gradients", "train-build-backward",
     "train-build-update=optimizer=adamw", "train-recompute", "train-recompute=rules=**", "train-verify",
     "fsdp-assign-units", "fsdp-assign-units=placement=dim0", "fsdp-insert-gathers", "fsdp-insert-reductions", "fsdp-build-phases", "fsdp-prefetch",
-    "fsdp-sink-gradients", "fsdp-overlap-reductions", "fsdp-hoist-updates", "fsdp-verify",
+    "fsdp-sink-gradients", "fsdp-overlap-reductions", "fsdp-verify",
     "kernel-sink-casts", "kernel-fold-adds", "kernel-form-groups", "kernel-form-groups=library-bf16=false",
     "kernel-split-reductions", "kernel-split-reductions=least=1", "kernel-order-gathers", "kernel-to-assembly", "kernel-to-ptx",
     "convert-fsdp-to-fsdprt", "plan-assign-offsets", "plan-check-memory=limit=1B", "fsdprt-verify", "fsdprt-verify-copies",

@@ -20,8 +20,8 @@ for line in open(path):
     reads = set(re.findall(r"<read\w* (\d+)\[", line)) & SHARDS
     if collective:
         kind, dtype = collective.groups()
-        if phase == "step":
-            counts[kind] += 1
+        if phase in ("step", "evaluate"):
+            counts[kind] += phase == "step"
             if BYTES[dtype] != {"all_gather": gathered, "reduce_scatter": reduced}[kind]:
                 wrong.append(line)
         elif BYTES[dtype] != 4:
@@ -29,7 +29,7 @@ for line in open(path):
     elif "derive_source" in line:
         derived += 1
         wrong += [line] if phase != "init" else []
-    elif phase == "step" and reads and '"adamw"' not in line:
+    elif phase in ("step", "accumulate", "update", "evaluate") and reads and '"adamw"' not in line:
         wrong.append(line)
 if not SHARDS or not all(counts.values()):
     sys.exit("found no shards, gathers or reductions")

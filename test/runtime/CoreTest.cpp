@@ -98,7 +98,7 @@ TEST(Manifest, ReadsTheTestProgram) {
   EXPECT_EQ(manifest->meshString(), "shard=2");
   EXPECT_EQ(manifest->parameters[0].names.size(), 2u);
   EXPECT_EQ(manifest->parameters[4].data.size(), 16u);
-  EXPECT_EQ(manifest->phaseThatRuns("save")->symbol, "program_export");
+  EXPECT_EQ(manifest->phaseThatRuns(Runs::Save)->symbol, "program_export");
 }
 
 struct BadManifest {
@@ -157,7 +157,8 @@ INSTANTIATE_TEST_SUITE_P(
             "leaves out axis 'rows', expected a communicator of all "
             "ranks"},
         BadManifest{"/arenas/0/bytes", -5, "invalid size"},
-        BadManifest{"/phases/0/runs", "often", "expected once, step or save"},
+        BadManifest{"/phases/0/runs", "often",
+                    "expected one of once, count, microbatch"},
         BadManifest{"/inputs/0/role", "colour", "unknown role 'colour'"},
         BadManifest{"/inputs/0/place/offset", 1 << 30, "reach beyond"},
         BadManifest{"/inputs/0/place/arena", 7, "arena 7 does not exist"},

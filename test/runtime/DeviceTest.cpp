@@ -178,7 +178,7 @@ public:
     context->loader = &*loader;
   }
 
-  Status phase(const std::string &when, int64_t step) {
+  Status phase(Runs when, int64_t step) {
     return program->run(*context, *manifest.phaseThatRuns(when), step);
   }
   double step(int64_t number) {
@@ -187,7 +187,7 @@ public:
                              context->hostWrite(input.place))
                       .ok());
     context->writeScalar("lr", 0.5);
-    Status status = phase("step", number);
+    Status status = phase(Runs::Microbatch, number);
     EXPECT_TRUE(status.ok()) << status.message();
     return *context->readResult("loss");
   }
@@ -209,8 +209,8 @@ public:
 /// the CPU.
 TEST(Device, OnlyTheDeviceSeesItsMemory) {
   ProgramRun expected(false), run(true);
-  ASSERT_TRUE(expected.phase("once", -1).ok());
-  ASSERT_TRUE(run.phase("once", -1).ok());
+  ASSERT_TRUE(expected.phase(Runs::Once, -1).ok());
+  ASSERT_TRUE(run.phase(Runs::Once, -1).ok());
   double first = 0, last = 0;
   for (int64_t step = 0; step < 10; ++step) {
     last = run.step(step);
@@ -223,7 +223,7 @@ TEST(Device, OnlyTheDeviceSeesItsMemory) {
         CheckpointSaver::create(each->manifest, each->folder / "saved", "");
     ASSERT_TRUE(saver.ok());
     each->context->saver = saver->get();
-    ASSERT_TRUE(each->phase("save", -1).ok());
+    ASSERT_TRUE(each->phase(Runs::Save, -1).ok());
     ASSERT_TRUE((*saver)->finish().ok());
   }
   EXPECT_EQ(readFile(run.folder / "saved"),
@@ -234,7 +234,7 @@ TEST(Device, OnlyTheDeviceSeesItsMemory) {
 
 TEST(Device, BindsAnOperationOnce) {
   ProgramRun run(true);
-  ASSERT_TRUE(run.phase("once", -1).ok());
+  ASSERT_TRUE(run.phase(Runs::Once, -1).ok());
   run.step(0);
   int bound = run.opaque->numBound;
   int64_t gathered = run.context->counts.gathered;

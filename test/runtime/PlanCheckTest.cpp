@@ -17,7 +17,7 @@ protected:
   PlanCheck() {
     manifest.arenas = {{"state", 64}, {"work", 192}};
     manifest.plannedPeakBytes = 256;
-    manifest.phases = {{"step", "step", "step"}};
+    manifest.phases = {{"step", "step", Runs::Microbatch}};
     manifest.buffers = {makeBuffer(0, "weights", 0, 0, 64, 0, 0),
                         makeBuffer(1, "a", 1, 0, 64, 0, 1),
                         makeBuffer(2, "b", 1, 64, 128, 1, 2),

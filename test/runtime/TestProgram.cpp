@@ -169,7 +169,7 @@ Json fsdprt::test::makeManifest(int WORLD) {
       {"planned_peak_bytes", STATE_BYTES - 60 + WORK_BYTES},
       {"phases",
        {{{"name", "init"}, {"symbol", "program_init"}, {"runs", "once"}},
-        {{"name", "step"}, {"symbol", "program_step"}, {"runs", "step"}},
+        {{"name", "step"}, {"symbol", "program_step"}, {"runs", "microbatch"}},
         {{"name", "export"}, {"symbol", "program_export"}, {"runs", "save"}}}},
       {"inputs",
        {{{"name", "tokens"},

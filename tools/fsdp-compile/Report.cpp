@@ -54,7 +54,12 @@ void fsdp::reportPlan(ModuleOp module, llvm::raw_ostream &os) {
   int64_t peak = plannedPeak(module);
   for (auto arena : module.getOps<rt::ArenaOp>()) {
     os << "arena " << arena.getName() << ": " << arena.getBytes() << " bytes ("
-       << formatBytes(arena.getBytes()) << ")\n";
+       << formatBytes(arena.getBytes()) << ")"
+       << (arena.getRuns() ? ", with fsdp-run --accumulate only" : "") << "\n";
   }
-  os << "peak per rank: " << peak << " bytes (" << formatBytes(peak) << ")\n";
+  os << "peak per rank: " << peak << " bytes (" << formatBytes(peak) << ")";
+  if (int64_t more = accumulateBytes(module))
+    os << ", with --accumulate " << peak + more << " bytes ("
+       << formatBytes(peak + more) << ")";
+  os << "\n";
 }

@@ -42,7 +42,7 @@ def manifest(abi: int) -> dict:
         "mesh": [{"axis": "shard", "size": 1}], "communicators": [],
         "arenas": [{"name": "work", "bytes": 8192}], "planned_peak_bytes": 8192,
         "phases": [{"name": "init", "symbol": "program_init", "runs": "once"},
-                   {"name": "step", "symbol": "program_step", "runs": "step"}],
+                   {"name": "step", "symbol": "program_step", "runs": "microbatch"}],
         "inputs": [{"name": name, "role": name, "place": place(4096 + at, "i64", [1, 8])}
                    for name, at in (("tokens", 0), ("labels", 64))],
         "scalars": {}, "results": {"loss": place(4352, "f32", [])},

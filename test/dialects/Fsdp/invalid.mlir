@@ -372,3 +372,28 @@ func.func @shard_is_no_tensor(%a: !a) {
   %y = "onnx.exp"(%a) : (!a) -> tensor<4xf32>
   return
 }
+
+// -----
+
+// Tests that accumulate_c1 rejects sums of another order.
+#mesh = #fsdp.mesh<"shard" = 2>
+#layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0, tensor<3xf32> at 16]>
+!a = !fsdp.sharded<tensor<4xf32>, #layout, 0>
+!b = !fsdp.sharded<tensor<3xf32>, #layout, 1>
+func.func @sums_in_another_order(%a: !a, %b: !b, %at: tensor<f32>) {
+  // expected-error @+1 {{results do not have the gradients' types (accumulate_c1)}}
+  %y:2 = fsdp.accumulate "h.0" line 0(%a, %b) at %at : (!a, !b, tensor<f32>) -> (!b, !a)
+  return
+}
+
+// -----
+
+// Tests that accumulate_c1 rejects a line without one of its parameters.
+#mesh = #fsdp.mesh<"shard" = 2>
+#layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0, tensor<3xf32> at 16]>
+!a = !fsdp.sharded<tensor<4xf32>, #layout, 0>
+func.func @sums_of_a_part(%a: !a, %at: tensor<f32>) {
+  // expected-error @+1 {{has 1 shards, expected all 2 of the layout (accumulate_c1)}}
+  %y = fsdp.accumulate "h.0" line 0(%a) at %at : (!a, tensor<f32>) -> !a
+  return
+}

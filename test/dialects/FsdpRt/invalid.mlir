@@ -1,7 +1,7 @@
 // RUN: fsdp-opt %s --verify-diagnostics --split-input-file -o %t.mlir
 
 // Tests that there are four streams.
-fsdprt.phase @stream runs "step" {
+fsdprt.phase @stream runs microbatch {
   // expected-error @+2 {{failed to parse FsdpRt_StreamAttr parameter 'value'}}
   // expected-error @+1 {{expected ::fsdp::rt::Stream to be one of: compute, gather, reduce, copy}}
   %e = fsdprt.join "join" on side [] unit "" scope ""
@@ -10,7 +10,7 @@ fsdprt.phase @stream runs "step" {
 // -----
 
 // Tests that an argument says how it is used.
-fsdprt.phase @access runs "step" {
+fsdprt.phase @access runs microbatch {
   // expected-error @+2 {{invalid access specification: touch}}
   // expected-error @+1 {{failed to parse FsdpRt_ArgAttr parameter 'access'}}
   %e = fsdprt.join "join" on compute [#fsdprt.arg<touch 0 [0 : 4]>] unit "" scope ""
@@ -19,7 +19,7 @@ fsdprt.phase @access runs "step" {
 // -----
 
 // Tests that dispatches take ranges of buffers and nothing else.
-fsdprt.phase @arguments runs "step" {
+fsdprt.phase @arguments runs microbatch {
   // expected-error @+1 {{attribute 'args' failed to satisfy constraint: dispatch arguments}}
   %e = fsdprt.join "join" on compute [4 : i64] unit "" scope ""
 }
@@ -36,7 +36,7 @@ func.func @wait_for_events(%x: tensor<4xf32>) {
 // -----
 
 // Tests that an argument begins at 0 or later (arg_c1).
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   // expected-error @+1 {{argument is [-4 : 4] of buffer 0, expected numbers of 0 or more (arg_c1)}}
   %e = fsdprt.fill "fill" byte 0 on compute [#fsdprt.arg<write 0 [-4 : 4]>] unit "" scope ""
 }
@@ -44,7 +44,7 @@ fsdprt.phase @step runs "step" {
 // -----
 
 // Tests that an argument ends where numbers do (arg_c1).
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   // expected-error @+1 {{(arg_c1)}}
   %e = fsdprt.fill "fill" byte 0 on compute [#fsdprt.arg<write 0 [9223372036854775807 : 1]>] unit "" scope ""
 }
@@ -112,7 +112,7 @@ fsdprt.communicator 0 "gather" over ["a", "b"] of [65536, 65536] on gather
 // -----
 
 // Tests that a grid has blocks (launch_c2).
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   // expected-error @+1 {{has a grid of 0 blocks of 32 threads, expected 1 or more, at most 1024 threads (launch_c2)}}
   %e = fsdprt.launch "add" @k0 extent 4 scratch 0 grid 0 x 32 on compute [] unit "" scope ""
 }
@@ -120,7 +120,7 @@ fsdprt.phase @step runs "step" {
 // -----
 
 // Tests that a block has as many threads as a GPU's (launch_c2).
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   // expected-error @+1 {{(launch_c2)}}
   %e = fsdprt.launch "add" @k0 extent 4 scratch 0 grid 1 x 2048 on compute [] unit "" scope ""
 }
@@ -128,7 +128,7 @@ fsdprt.phase @step runs "step" {
 // -----
 
 // Tests that a grid is whole (launch_c2).
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   // expected-error @+1 {{has half a grid, expected blocks and threads (launch_c2)}}
   %e = "fsdprt.launch"() {args = [], blocks = 4 : i64, extent = 4 : i64, kernel = @k0, name = "add", scope = "", scratch_bytes = 0 : i64, stream = #fsdprt<stream compute>, unit = ""} : () -> !fsdprt.event
 }
@@ -136,7 +136,7 @@ fsdprt.phase @step runs "step" {
 // -----
 
 // Tests that every block has its scratch (launch_c1).
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   // expected-error @+1 {{has less scratch than the 64 bytes of each block (launch_c1)}}
   %e = fsdprt.launch "add" @k0 extent 4 scratch 64 grid 3 x 32 on compute [#fsdprt.arg<scratch 0 [0 : 128]>] unit "" scope ""
 }
@@ -144,7 +144,7 @@ fsdprt.phase @step runs "step" {
 // -----
 
 // Tests that a collective's communicator has a number (dispatch_c3).
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   // expected-error @+1 {{has communicator -1, expected 0 to 2147483647 (dispatch_c3)}}
   %e = fsdprt.all_reduce "sum" f32 count 1 by -1 on reduce [#fsdprt.arg<update 0 [0 : 4]>] unit "" scope ""
 }
@@ -182,7 +182,7 @@ fsdprt.buffer 0 "b" shard unit "" phase "" bytes 64 arena 0 at 92233720368547758
 // -----
 
 // Tests that phases hold dispatches alone, whatever has a stream (fsdprt_v1).
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   // expected-error @+1 {{is not a dispatch on a stream (fsdprt_v1)}}
   fsdprt.arena 0 "state" bytes 64 {stream = #fsdprt<stream compute>}
 }
@@ -190,7 +190,7 @@ fsdprt.phase @step runs "step" {
 // -----
 
 // Tests that a dispatch has its arguments (dispatch_c1).
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   // expected-error @+1 {{has 0 arguments, expected 1 (dispatch_c1)}}
   %e = fsdprt.load "load" 0 line 0 on compute [] unit "" scope ""
 }
@@ -198,7 +198,7 @@ fsdprt.phase @step runs "step" {
 // -----
 
 // Tests that a dispatch has no others (dispatch_c1).
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   // expected-error @+1 {{has 1 arguments, expected 0 (dispatch_c1)}}
   %e = fsdprt.join "join" on compute [#fsdprt.arg<read 0 [0 : 64]>] unit "" scope ""
 }
@@ -206,7 +206,7 @@ fsdprt.phase @step runs "step" {
 // -----
 
 // Tests that arguments are used as the dispatch does (dispatch_c1).
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   // expected-error @+1 {{argument 0 is for read, expected write (dispatch_c1)}}
   %e = fsdprt.fill "fill" byte 0 on compute [#fsdprt.arg<read 0 [0 : 64]>] unit "" scope ""
 }
@@ -214,7 +214,7 @@ fsdprt.phase @step runs "step" {
 // -----
 
 // Tests that a store reads its line (dispatch_c1).
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   // expected-error @+1 {{argument 0 is for write, expected read (dispatch_c1)}}
   %e = fsdprt.store "store" 0 line 0 on compute [#fsdprt.arg<write 1 [0 : 64]>] unit "" scope ""
 }
@@ -222,7 +222,7 @@ fsdprt.phase @step runs "step" {
 // -----
 
 // Tests that an all_reduce updates its buffer (dispatch_c1).
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   // expected-error @+1 {{argument 0 is for write, expected update (dispatch_c1)}}
   %e = fsdprt.all_reduce "sum" f32 count 16 by 2 on reduce [#fsdprt.arg<write 1 [0 : 64]>, #fsdprt.arg<scratch 2 [0 : 64]>] unit "" scope ""
 }
@@ -230,7 +230,7 @@ fsdprt.phase @step runs "step" {
 // -----
 
 // Tests that a shard has the elements that are gathered (dispatch_c2).
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   // expected-error @+1 {{argument 0 has 64 bytes, expected those of 17 elements of 'f32' (dispatch_c2)}}
   %e = fsdprt.all_gather "gather" f32 count 17 payload 0 by 0 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "" scope ""
 }
@@ -238,7 +238,7 @@ fsdprt.phase @step runs "step" {
 // -----
 
 // Tests that elements can be counted (dispatch_c2).
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   // expected-error @+1 {{(dispatch_c2)}}
   %e = fsdprt.all_gather "gather" f32 count 4611686018427387905 payload 0 by 0 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "" scope ""
 }
@@ -246,7 +246,7 @@ fsdprt.phase @step runs "step" {
 // -----
 
 // Tests that a constant fills its argument (dispatch_c2).
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   // expected-error @+1 {{argument 0 has 8 bytes, expected those of 1 elements of 'f32' (dispatch_c2)}}
   %e = fsdprt.constant "one" dense<1.0> : tensor<f32> on compute [#fsdprt.arg<write 1 [0 : 8]>] unit "" scope ""
 }
@@ -254,7 +254,7 @@ fsdprt.phase @step runs "step" {
 // -----
 
 // Tests that a byte is one (dispatch_c3).
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   // expected-error @+1 {{has byte 256, expected 0 to 255 (dispatch_c3)}}
   %e = fsdprt.fill "fill" byte 256 on compute [#fsdprt.arg<write 1 [0 : 64]>] unit "" scope ""
 }
@@ -262,7 +262,7 @@ fsdprt.phase @step runs "step" {
 // -----
 
 // Tests that counts are not negative (dispatch_c3).
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   // expected-error @+1 {{has a count of -1, expected 0 or more (dispatch_c3)}}
   %e = fsdprt.all_reduce "sum" f32 count -1 by 2 on reduce [#fsdprt.arg<update 1 [0 : 64]>, #fsdprt.arg<scratch 2 [0 : 64]>] unit "" scope ""
 }
@@ -270,7 +270,7 @@ fsdprt.phase @step runs "step" {
 // -----
 
 // Tests that extents are not negative (dispatch_c3).
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   // expected-error @+1 {{has an extent of -1, expected 0 or more (dispatch_c3)}}
   %e = fsdprt.launch "add" @k0 extent -1 scratch 0 on compute [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 64]>] unit "" scope ""
 }
@@ -278,7 +278,7 @@ fsdprt.phase @step runs "step" {
 // -----
 
 // Tests that payloads are not negative (dispatch_c3).
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   // expected-error @+1 {{has a payload of -1, expected 0 or more (dispatch_c3)}}
   %e = fsdprt.all_gather "gather" f32 count 16 payload -1 by 0 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "" scope ""
 }
@@ -286,7 +286,7 @@ fsdprt.phase @step runs "step" {
 // -----
 
 // Tests that a unit has a number (dispatch_c3).
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   // expected-error @+1 {{has unit number -1, expected 0 to 2147483647 (dispatch_c3)}}
   %e = fsdprt.load "load" -1 line 0 on compute [#fsdprt.arg<write 1 [0 : 64]>] unit "" scope ""
 }
@@ -294,7 +294,7 @@ fsdprt.phase @step runs "step" {
 // -----
 
 // Tests that a line has a number of 32 bits (dispatch_c3).
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   // expected-error @+1 {{has line 4294967296, expected 0 to 2147483647 (dispatch_c3)}}
   %e = fsdprt.store "store" 0 line 4294967296 on compute [#fsdprt.arg<read 0 [0 : 64]>] unit "" scope ""
 }
@@ -302,7 +302,7 @@ fsdprt.phase @step runs "step" {
 // -----
 
 // Tests that the runtime knows the element type (dispatch_c4).
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   // expected-error @+1 {{has element type 'i16', expected one of f32, f64, bf16, f16, i64, i32, i8 and i1 (dispatch_c4)}}
   %e = fsdprt.all_reduce "sum" i16 count 16 by 2 on reduce [#fsdprt.arg<update 1 [0 : 32]>, #fsdprt.arg<scratch 2 [0 : 64]>] unit "" scope ""
 }
@@ -310,7 +310,7 @@ fsdprt.phase @step runs "step" {
 // -----
 
 // Tests that a type has elements that are numbers (dispatch_c4).
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   // expected-error @+1 {{has element type 'index', expected one of}}
   %e = fsdprt.all_gather "gather" index count 16 payload 0 by 0 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "" scope ""
 }
@@ -318,7 +318,7 @@ fsdprt.phase @step runs "step" {
 // -----
 
 // Tests that integers of a constant have no sign (dispatch_c4).
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   // expected-error @+1 {{has element type 'ui8', expected one of}}
   %e = fsdprt.constant "one" dense<1> : tensor<ui8> on compute [#fsdprt.arg<write 1 [0 : 1]>] unit "" scope ""
 }
@@ -326,7 +326,7 @@ fsdprt.phase @step runs "step" {
 // -----
 
 // Tests that a constant holds numbers (constant_c1).
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   // expected-error @+1 {{has a value of type 'tensor<1xcomplex<f32>>', expected dense numbers (constant_c1)}}
   %e = fsdprt.constant "one" dense<(1.0, 2.0)> : tensor<1xcomplex<f32>> on compute [#fsdprt.arg<write 1 [0 : 8]>] unit "" scope ""
 }
@@ -334,7 +334,7 @@ fsdprt.phase @step runs "step" {
 // -----
 
 // Tests that a constant is dense (constant_c1).
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   // expected-error @+1 {{expected dense numbers (constant_c1)}}
   %e = fsdprt.constant "one" sparse<0, 1.0> : tensor<4xf32> on compute [#fsdprt.arg<write 1 [0 : 16]>] unit "" scope ""
 }
@@ -342,7 +342,7 @@ fsdprt.phase @step runs "step" {
 // -----
 
 // Tests that a copy keeps the bytes (copy_c1).
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   // expected-error @+1 {{copies 64 bytes to 32 (copy_c1)}}
   %e = fsdprt.copy "copy" on compute [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 32]>] unit "" scope ""
 }
@@ -350,7 +350,7 @@ fsdprt.phase @step runs "step" {
 // -----
 
 // Tests that scratch comes last (launch_c1).
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   // expected-error @+1 {{argument 0 is scratch, expected scratch last and where a worker needs it (launch_c1)}}
   %e = fsdprt.launch "add" @k0 extent 4 scratch 64 on compute [#fsdprt.arg<scratch 2 [0 : 64]>, #fsdprt.arg<write 1 [0 : 64]>] unit "" scope ""
 }
@@ -358,7 +358,7 @@ fsdprt.phase @step runs "step" {
 // -----
 
 // Tests that scratch is there where a worker needs it (launch_c1).
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   // expected-error @+1 {{argument 1 is not scratch, expected scratch last and where a worker needs it (launch_c1)}}
   %e = fsdprt.launch "add" @k0 extent 4 scratch 64 on compute [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 64]>] unit "" scope ""
 }
@@ -366,7 +366,7 @@ fsdprt.phase @step runs "step" {
 // -----
 
 // Tests that scratch is enough for a worker (launch_c1).
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   // expected-error @+1 {{has less scratch than the 128 bytes of one worker (launch_c1)}}
   %e = fsdprt.launch "add" @k0 extent 4 scratch 128 on compute [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 64]>, #fsdprt.arg<scratch 2 [0 : 64]>] unit "" scope ""
 }
@@ -374,7 +374,7 @@ fsdprt.phase @step runs "step" {
 // -----
 
 // Tests that a line is shards (collective_c1).
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   // expected-error @+1 {{has a line of 96 bytes, expected a multiple of the shard's 64 (collective_c1)}}
   %e = fsdprt.all_gather "gather" f32 count 16 payload 0 by 0 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 96]>] unit "" scope ""
 }
@@ -382,7 +382,7 @@ fsdprt.phase @step runs "step" {
 // -----
 
 // Tests that a reduce_scatter's scratch is a line (collective_c2).
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   // expected-error @+1 {{has 64 bytes of scratch, expected those of its line (collective_c2)}}
   %e = fsdprt.reduce_scatter "reduce" f32 count 16 payload 0 by 1 on reduce [#fsdprt.arg<read 0 [0 : 128]>, #fsdprt.arg<write 1 [0 : 64]>, #fsdprt.arg<scratch 2 [0 : 64]>] unit "" scope ""
 }
@@ -390,7 +390,7 @@ fsdprt.phase @step runs "step" {
 // -----
 
 // Tests that an all_reduce's scratch has an element for each rank (collective_c2).
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   // expected-error @+1 {{has 32 bytes of scratch, expected at least those of its elements (collective_c2)}}
   %e = fsdprt.all_reduce "sum" f32 count 16 by 2 on reduce [#fsdprt.arg<update 1 [0 : 64]>, #fsdprt.arg<scratch 2 [0 : 32]>] unit "" scope ""
 }
@@ -398,7 +398,7 @@ fsdprt.phase @step runs "step" {
 // -----
 
 // Tests that a product has extents (gemm_c1).
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   // expected-error @+1 {{has batch [] of 4 x 0 x 4, expected extents of 1 or more and at most 4 of a batch (gemm_c1)}}
   %e = fsdprt.gemm "product" f32 to f32 accumulate false 4 x 0 x 4 batch [] strides [4, 1] [4, 1] [4, 1] on compute [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<read 3 [0 : 64]>, #fsdprt.arg<write 1 [0 : 64]>] unit "" scope ""
 }
@@ -406,7 +406,7 @@ fsdprt.phase @step runs "step" {
 // -----
 
 // Tests that a batch is as the descriptor holds it (gemm_c1).
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   // expected-error @+1 {{has batch [1, 1, 1, 1, 1] of 4 x 4 x 4}}
   %e = fsdprt.gemm "product" f32 to f32 accumulate false 4 x 4 x 4 batch [1, 1, 1, 1, 1] strides [0, 0, 0, 0, 0, 4, 1] [0, 0, 0, 0, 0, 4, 1] [0, 0, 0, 0, 0, 4, 1] on compute [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<read 3 [0 : 64]>, #fsdprt.arg<write 1 [0 : 64]>] unit "" scope ""
 }
@@ -414,7 +414,7 @@ fsdprt.phase @step runs "step" {
 // -----
 
 // Tests that a batch has extents (gemm_c1).
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   // expected-error @+1 {{has batch [-2] of 4 x 4 x 4}}
   %e = fsdprt.gemm "product" f32 to f32 accumulate false 4 x 4 x 4 batch [-2] strides [0, 4, 1] [0, 4, 1] [0, 4, 1] on compute [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<read 3 [0 : 64]>, #fsdprt.arg<write 1 [0 : 64]>] unit "" scope ""
 }
@@ -422,7 +422,7 @@ fsdprt.phase @step runs "step" {
 // -----
 
 // Tests that every dimension has a stride (gemm_c2).
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   // expected-error @+1 {{has strides [1], expected 2 of 0 or more, one of the last two 1 (gemm_c2)}}
   %e = fsdprt.gemm "product" f32 to f32 accumulate false 4 x 4 x 4 batch [] strides [1] [4, 1] [4, 1] on compute [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<read 3 [0 : 64]>, #fsdprt.arg<write 1 [0 : 64]>] unit "" scope ""
 }
@@ -430,7 +430,7 @@ fsdprt.phase @step runs "step" {
 // -----
 
 // Tests that strides are not negative (gemm_c2).
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   // expected-error @+1 {{has strides [-4, 1], expected 2 of 0 or more}}
   %e = fsdprt.gemm "product" f32 to f32 accumulate false 4 x 4 x 4 batch [] strides [4, 1] [-4, 1] [4, 1] on compute [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<read 3 [0 : 64]>, #fsdprt.arg<write 1 [0 : 64]>] unit "" scope ""
 }
@@ -438,7 +438,7 @@ fsdprt.phase @step runs "step" {
 // -----
 
 // Tests that rows or columns are dense (gemm_c2).
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   // expected-error @+1 {{has strides [4, 2], expected 2 of 0 or more, one of the last two 1 (gemm_c2)}}
   %e = fsdprt.gemm "product" f32 to f32 accumulate false 4 x 4 x 4 batch [] strides [4, 2] [4, 1] [4, 1] on compute [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<read 3 [0 : 64]>, #fsdprt.arg<write 1 [0 : 64]>] unit "" scope ""
 }
@@ -446,7 +446,7 @@ fsdprt.phase @step runs "step" {
 // -----
 
 // Tests that the product's rows are dense (gemm_c2).
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   // expected-error @+1 {{has column stride 4 of C, expected 1 (gemm_c2)}}
   %e = fsdprt.gemm "product" f32 to f32 accumulate false 4 x 4 x 4 batch [] strides [4, 1] [4, 1] [1, 4] on compute [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<read 3 [0 : 64]>, #fsdprt.arg<write 1 [0 : 64]>] unit "" scope ""
 }
@@ -454,7 +454,7 @@ fsdprt.phase @step runs "step" {
 // -----
 
 // Tests that an operand has its elements (gemm_c3).
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   // expected-error @+1 {{argument 1 has 64 bytes, too few for its extents and strides (gemm_c3)}}
   %e = fsdprt.gemm "product" f32 to f32 accumulate false 4 x 4 x 4 batch [] strides [4, 1] [5, 1] [4, 1] on compute [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<read 3 [0 : 64]>, #fsdprt.arg<write 1 [0 : 64]>] unit "" scope ""
 }
@@ -462,7 +462,7 @@ fsdprt.phase @step runs "step" {
 // -----
 
 // Tests that the product has its elements (gemm_c3).
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   // expected-error @+1 {{argument 2 has 60 bytes, too few for its extents and strides (gemm_c3)}}
   %e = fsdprt.gemm "product" f32 to f32 accumulate false 4 x 4 x 4 batch [] strides [4, 1] [4, 1] [4, 1] on compute [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<read 3 [0 : 64]>, #fsdprt.arg<write 1 [0 : 60]>] unit "" scope ""
 }
@@ -470,7 +470,7 @@ fsdprt.phase @step runs "step" {
 // -----
 
 // Tests that elements of an operand can be counted (gemm_c3).
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   // expected-error @+1 {{(gemm_c3)}}
   %e = fsdprt.gemm "product" f32 to f32 accumulate false 4 x 4 x 4 batch [] strides [4611686018427387904, 1] [4, 1] [4, 1] on compute [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<read 3 [0 : 64]>, #fsdprt.arg<write 1 [0 : 64]>] unit "" scope ""
 }
@@ -478,7 +478,7 @@ fsdprt.phase @step runs "step" {
 // -----
 
 // Tests that a residual is like the product (gemm_c3).
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   // expected-error @+1 {{argument 3 has 32 bytes, too few for its extents and strides (gemm_c3)}}
   %e = fsdprt.gemm "product" f32 to f32 accumulate false 4 x 4 x 4 batch [] strides [4, 1] [4, 1] [4, 1] residual on compute [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<read 3 [0 : 64]>, #fsdprt.arg<write 1 [0 : 64]>, #fsdprt.arg<read 4 [0 : 32]>] unit "" scope ""
 }
@@ -486,7 +486,7 @@ fsdprt.phase @step runs "step" {
 // -----
 
 // Tests that a bias is a row (dispatch_c2).
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   // expected-error @+1 {{argument 3 has 64 bytes, expected those of 4 elements of 'f32' (dispatch_c2)}}
   %e = fsdprt.gemm "product" f32 to f32 accumulate false 4 x 4 x 4 batch [] strides [4, 1] [4, 1] [4, 1] bias on compute [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<read 3 [0 : 64]>, #fsdprt.arg<write 1 [0 : 64]>, #fsdprt.arg<read 4 [0 : 64]>] unit "" scope ""
 }
@@ -494,7 +494,7 @@ fsdprt.phase @step runs "step" {
 // -----
 
 // Tests that a product that adds to its result reads it (dispatch_c1).
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   // expected-error @+1 {{argument 2 is for write, expected update (dispatch_c1)}}
   %e = fsdprt.gemm "product" f32 to f32 accumulate true 4 x 4 x 4 batch [] strides [4, 1] [4, 1] [4, 1] on compute [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<read 3 [0 : 64]>, #fsdprt.arg<write 1 [0 : 64]>] unit "" scope ""
 }
@@ -502,7 +502,7 @@ fsdprt.phase @step runs "step" {
 // -----
 
 // Tests that products are of f32, bf16 or f16 (gemm_c4).
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   // expected-error @+1 {{multiplies 'f64' to 'f64', expected f32, bf16 or f16, to the same or to f32 (gemm_c4)}}
   %e = fsdprt.gemm "product" f64 to f64 accumulate false 4 x 4 x 4 batch [] strides [4, 1] [4, 1] [4, 1] on compute [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<read 3 [0 : 64]>, #fsdprt.arg<write 1 [0 : 64]>] unit "" scope ""
 }
@@ -510,7 +510,7 @@ fsdprt.phase @step runs "step" {
 // -----
 
 // Tests that products are not narrower than their operands (gemm_c4).
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   // expected-error @+1 {{multiplies 'f32' to 'bf16', expected f32, bf16 or f16, to the same or to f32 (gemm_c4)}}
   %e = fsdprt.gemm "product" f32 to bf16 accumulate false 4 x 4 x 4 batch [] strides [4, 1] [4, 1] [4, 1] on compute [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<read 3 [0 : 64]>, #fsdprt.arg<write 1 [0 : 64]>] unit "" scope ""
 }
@@ -530,7 +530,7 @@ fsdprt.phase @step runs "step" {
 // -----
 
 // Tests that a constant is not larger than a program (constant_c2).
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   // expected-error @+1 {{has 1099511627776 elements, expected at most 268435455 in the program itself (constant_c2)}}
   %e = fsdprt.constant "zeros" dense<0.0> : tensor<1099511627776xf32> on compute [#fsdprt.arg<write 1 [0 : 4398046511104]>] unit "" scope ""
 }

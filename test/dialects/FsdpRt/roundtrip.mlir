@@ -6,10 +6,12 @@
 // the generic form.
 // CHECK: fsdprt.arena 0 "state" bytes 64 persistent
 // CHECK: fsdprt.arena 1 "work" bytes 128{{$}}
+// CHECK: fsdprt.arena 2 "accumulate" bytes 64 persistent for accumulate
 // CHECK: fsdprt.communicator 2 "scalar" over ["replicate", "shard"] of [2, 4] on reduce
 // CHECK: fsdprt.buffer 0 "h.0 parameters" shard unit "h.0" phase "" bytes 64 arena 0 at 0
 // CHECK: fsdprt.buffer 1 "h.0" gathered unit "h.0" phase "step" bytes 128 arena 1 at -1
-// CHECK-LABEL: fsdprt.phase @step runs "step"
+// CHECK: fsdprt.buffer 2 "h.0 reduced" reduced unit "h.0" phase "step" until "update" bytes 64 arena 1 at -1
+// CHECK-LABEL: fsdprt.phase @step runs microbatch
 // CHECK: %[[FILL:.*]] = fsdprt.fill "fill" byte 0 on compute [#fsdprt.arg<write 1[0 : 128]>] unit "h.0" scope "h.0.mlp"
 // CHECK: %[[GATHER:.*]] = fsdprt.all_gather "gather" f32 count 16 payload 100 by 0 on gather [#fsdprt.arg<read 0[0 : 64]>, #fsdprt.arg<write 1[0 : 128]>] wait(%[[FILL]]) unit "h.0" scope ""
 // CHECK: %[[GEMM:.*]] = fsdprt.gemm "product" bf16 to f32 accumulate true 2 x 2 x 4 batch {{\[3\]}} strides [8, 4, 1] [0, 1, 4] [4, 2, 1] on compute
@@ -25,10 +27,12 @@
 // CHECK: fsdprt.join "join" on compute []
 fsdprt.arena 0 "state" bytes 64 persistent
 fsdprt.arena 1 "work" bytes 128
+fsdprt.arena 2 "accumulate" bytes 64 persistent for accumulate
 fsdprt.communicator 2 "scalar" over ["replicate", "shard"] of [2, 4] on reduce
 fsdprt.buffer 0 "h.0 parameters" shard unit "h.0" phase "" bytes 64 arena 0 at 0
 fsdprt.buffer 1 "h.0" gathered unit "h.0" phase "step" bytes 128 arena 1 at -1
-fsdprt.phase @step runs "step" {
+fsdprt.buffer 2 "h.0 reduced" reduced unit "h.0" phase "step" until "update" bytes 64 arena 1 at -1
+fsdprt.phase @step runs microbatch {
   %e0 = fsdprt.fill "fill" byte 0 on compute [#fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope "h.0.mlp"
   %e1 = fsdprt.all_gather "gather" f32 count 16 payload 100 by 0 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] wait (%e0) unit "h.0" scope ""
   %e2 = fsdprt.gemm "product" bf16 to f32 accumulate true 2 x 2 x 4 batch [3] strides [8, 4, 1] [0, 1, 4] [4, 2, 1] on compute [#fsdprt.arg<read 1 [0 : 64]>, #fsdprt.arg<read 1 [0 : 64]>, #fsdprt.arg<update 1 [64 : 64]>] unit "" scope ""

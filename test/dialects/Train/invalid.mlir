@@ -237,3 +237,28 @@ func.func @gather_grad_ordered_rows(%o: tensor<6xi32>, %dy: tensor<6x3xf32>) {
   %d = train.gather_grad_ordered %o, %o, %dy : (tensor<6xi32>, tensor<6xi32>, tensor<6x3xf32>) -> tensor<8x4xf32>
   return
 }
+
+// -----
+
+// Tests that state_c1 rejects what is no scalar.
+// expected-error @+1 {{has type 'tensor<4xf32>', expected a scalar of f32 or f64 (state_c1)}}
+train.state @loss : tensor<4xf32>
+
+// -----
+
+// Tests that state_c2 rejects a state that nothing declares.
+func.func @no_state(%x: tensor<f32>) {
+  // expected-error @+1 {{uses state @loss as 'tensor<f32>', which is not declared (state_c2)}}
+  %y = train.accumulate @loss, %x at %x : (tensor<f32>, tensor<f32>) -> tensor<f32>
+  return
+}
+
+// -----
+
+// Tests that state_c2 rejects a state of another type.
+train.state @count : tensor<f64>
+func.func @other_state(%x: tensor<f32>) {
+  // expected-error @+1 {{uses state @count as 'tensor<f32>', which is declared as 'tensor<f64>' (state_c2)}}
+  %y = train.total @count, %x of %x : (tensor<f32>, tensor<f32>) -> tensor<f32>
+  return
+}

@@ -6,11 +6,17 @@
 // the generic form.
 onnx.parameter @w : tensor<4xf32>
 
+// CHECK: train.state @loss : tensor<f32>
+train.state @loss : tensor<f32>
+
 // CHECK-LABEL: func.func @step
 // CHECK: train.backward_begin
 // CHECK: train.gradient @w, %{{.*}} : tensor<4xf32>
 // CHECK: train.sum_over_ranks %{{.*}} : tensor<f32>
 // CHECK: train.rank_count : tensor<f32>
+// CHECK: train.accumulate @loss, %{{.*}} at %{{.*}} : (tensor<f32>, tensor<f32>) -> tensor<f32>
+// CHECK: train.total @loss, %{{.*}} of %{{.*}} : (tensor<f32>, tensor<f32>) -> tensor<f32>
+// CHECK: train.update_begin
 // CHECK: train.global_norm %{{.*}} : tensor<4xf32> -> tensor<f32>
 // CHECK: train.clip_coefficient %{{.*}} max 1.000000e+00 : tensor<f32> -> tensor<f32>
 // CHECK: train.update @w, %{{.*}} lr %{{.*}} step %{{.*}} clip %{{.*}} {rule = #train.adamw<beta1 = 9.000000e-01 : f64, beta2 = 5.000000e-01 : f64, eps = 1.000000e-08 : f64, decay = 1.000000e-01 : f64>}
@@ -20,6 +26,9 @@ func.func @step(%g: tensor<4xf32>, %lr: tensor<f32>, %t: tensor<f32>) {
   train.gradient @w, %g : tensor<4xf32>
   %sum = train.sum_over_ranks %lr : tensor<f32>
   %n = train.rank_count : tensor<f32>
+  %all = train.accumulate @loss, %sum at %t : (tensor<f32>, tensor<f32>) -> tensor<f32>
+  %total = train.total @loss, %all of %t : (tensor<f32>, tensor<f32>) -> tensor<f32>
+  train.update_begin
   %norm = train.global_norm %g : tensor<4xf32> -> tensor<f32>
   %clip = train.clip_coefficient %norm max 1.0 : tensor<f32> -> tensor<f32>
   train.update @w, %g lr %lr step %t clip %clip {rule = #train.adamw<beta1 = 0.9, beta2 = 0.5, eps = 1.0e-8, decay = 0.1>} : (tensor<4xf32>, tensor<f32>, tensor<f32>, tensor<f32>) -> ()

@@ -22,14 +22,14 @@ fsdprt.buffer 3 "b" activation unit "" phase "step" bytes 128 arena 1 at -1
 fsdprt.buffer 4 "c" activation unit "" phase "step" bytes 64 arena 1 at -1
 fsdprt.buffer 5 "e" gathered unit "" phase "export" bytes 192 arena 1 at -1
 fsdprt.buffer 6 "unused" activation unit "" phase "step" bytes 4096 arena 1 at -1
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   %0 = fsdprt.copy "p to a" on compute [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 2 [0 : 64]>] unit "" scope ""
   %1 = fsdprt.copy "a to b" on compute [#fsdprt.arg<read 2 [0 : 64]>, #fsdprt.arg<write 3 [0 : 64]>] unit "" scope ""
   %2 = fsdprt.copy "b to c" on compute [#fsdprt.arg<read 3 [0 : 64]>, #fsdprt.arg<write 4 [0 : 64]>] unit "" scope ""
   %3 = fsdprt.copy "c to m" on compute [#fsdprt.arg<read 4 [0 : 64]>, #fsdprt.arg<write 1 [0 : 64]>] unit "" scope ""
   %4 = fsdprt.join "join" on compute [] unit "" scope ""
 }
-fsdprt.phase @export runs "save" {
+fsdprt.phase @export runs save {
   %0 = fsdprt.fill "zero" byte 0 on compute [#fsdprt.arg<write 5 [0 : 192]>] unit "" scope ""
   %1 = fsdprt.join "join" on compute [] unit "" scope ""
 }
@@ -50,7 +50,7 @@ module {
   fsdprt.buffer 2 "reduced" reduced unit "" phase "step" bytes 64 arena 1 at -1
   fsdprt.buffer 3 "beside" activation unit "" phase "step" bytes 64 arena 1 at -1
   fsdprt.buffer 4 "after" activation unit "" phase "step" bytes 64 arena 1 at -1
-  fsdprt.phase @step runs "step" {
+  fsdprt.phase @step runs microbatch {
     %0 = fsdprt.copy "gradients" on compute [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 64]>] unit "" scope ""
     %1 = fsdprt.copy "reduce" on reduce [#fsdprt.arg<read 1 [0 : 64]>, #fsdprt.arg<write 2 [0 : 64]>] wait(%0) unit "" scope ""
     %2 = fsdprt.fill "beside" byte 0 on compute [#fsdprt.arg<write 3 [0 : 64]>] unit "" scope ""
@@ -73,7 +73,7 @@ module {
 
 // Tests that a buffer nothing wrote has no life to plan.
 fsdprt.buffer 2 "a" activation unit "" phase "step" bytes 64 arena 1 at -1
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   // expected-error @+1 {{reads buffer 2 before anything wrote it (fsdprt_v1)}}
   %0 = fsdprt.store "store" 0 line 0 on compute [#fsdprt.arg<read 2 [0 : 64]>] unit "" scope ""
   %1 = fsdprt.join "join" on compute [] unit "" scope ""

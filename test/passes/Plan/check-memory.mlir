@@ -16,7 +16,7 @@ fsdprt.buffer 0 "p" shard unit "h.0" phase "" bytes 64 arena 0 at 0
 fsdprt.buffer 1 "g" gathered unit "h.0" phase "step" bytes 128 arena 1 at 0
 fsdprt.buffer 2 "a" activation unit "h.0" phase "step" bytes 128 arena 1 at 128
 fsdprt.buffer 3 "b" activation unit "h.0" phase "step" bytes 128 arena 1 at 256
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   %0 = fsdprt.launch "one" @k0 extent 1 scratch 0 on compute [#fsdprt.arg<write 1 [0 : 128]>, #fsdprt.arg<write 2 [0 : 128]>] unit "h.0" scope "h.0.fc"
   %1 = fsdprt.fill "two" byte 0 on compute [#fsdprt.arg<write 3 [0 : 128]>] unit "h.0" scope "h.0.fc"
   %2 = fsdprt.copy "three" on compute [#fsdprt.arg<read 1 [0 : 128]>, #fsdprt.arg<write 3 [0 : 128]>] unit "h.0" scope "h.0.fc"

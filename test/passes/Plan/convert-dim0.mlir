@@ -9,7 +9,7 @@
 // CHECK-DAG: fsdprt.buffer [[FULL:[0-9]+]] "h.0 gathered" gathered unit "h.0" phase "step" bytes 256
 // CHECK-DAG: fsdprt.buffer [[GRADS:[0-9]+]] "h.0 gradients" gradient unit "h.0" phase "step" bytes 256
 // CHECK-DAG: fsdprt.buffer [[REDUCED:[0-9]+]] "h.0 reduced" reduced unit "h.0" phase "step" bytes 128
-// CHECK-LABEL: fsdprt.phase @step runs "step"
+// CHECK-LABEL: fsdprt.phase @step runs microbatch
 // CHECK: fsdprt.all_gather "all_gather" f32 count 32 payload 96 segments [0, 12, 16, 2] by 0 on gather [#fsdprt.arg<read [[SHARD]][0 : 128]>, #fsdprt.arg<write [[FULL]][0 : 256]>]
 // CHECK: fsdprt.gemm "matmul" {{.*}}#fsdprt.arg<read [[FULL]][0 : 80]>
 // CHECK: fsdprt.launch {{.*}}#fsdprt.arg<read [[FULL]][128 : 16]>
@@ -19,7 +19,7 @@
 // CHECK: fsdprt.fill "zero_padding" byte 0 on compute [#fsdprt.arg<write [[GRADS]][80 : 48]>]
 // CHECK: fsdprt.fill "zero_padding" byte 0 on compute [#fsdprt.arg<write [[GRADS]][144 : 112]>]
 // CHECK: fsdprt.reduce_scatter "reduce_scatter" f32 count 32 payload 96 segments [0, 12, 16, 2] by 1 on reduce [#fsdprt.arg<read [[GRADS]][0 : 256]>, #fsdprt.arg<write [[REDUCED]][0 : 128]>, #fsdprt.arg<scratch {{[0-9]+}}[0 : 256]>]
-// CHECK-LABEL: fsdprt.phase @export runs "save"
+// CHECK-LABEL: fsdprt.phase @export runs save
 // CHECK: fsdprt.all_gather {{.*}}segments [0, 12, 16, 2]
 #mesh = #fsdp.mesh<"shard" = 2>
 #layout = #fsdp.layout<dim0 over ["shard"] of #mesh, [tensor<5x4xf32> at 0, tensor<4xf32> at 16]>

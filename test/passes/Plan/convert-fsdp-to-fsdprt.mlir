@@ -15,11 +15,11 @@
 // CHECK-DAG: fsdprt.communicator [[GATHERER:[0-9]+]] "gather" over ["shard"] of [2] on gather
 // CHECK-DAG: fsdprt.communicator [[REDUCER:[0-9]+]] "reduce" over ["shard"] of [2] on reduce
 // CHECK-NOT: func.func
-// CHECK-LABEL: fsdprt.phase @init runs "once"
+// CHECK-LABEL: fsdprt.phase @init runs once
 // CHECK: fsdprt.load "load" 0 line 0 on compute [#fsdprt.arg<write [[SHARD]]
 // CHECK: fsdprt.fill "zero_state" byte 0 on compute [#fsdprt.arg<write [[MOMENTUM]]
 // CHECK: fsdprt.join
-// CHECK-LABEL: fsdprt.phase @step runs "step"
+// CHECK-LABEL: fsdprt.phase @step runs microbatch
 // CHECK: %[[GATHER:.*]] = fsdprt.all_gather "all_gather" f32 count 16 payload 80 by [[GATHERER]] on gather [#fsdprt.arg<read [[SHARD]][0 : 64]>, #fsdprt.arg<write [[FULL]][0 : 128]>]
 // CHECK: fsdprt.gemm "matmul" f32 to f32 accumulate false 4 x 4 x 4 {{.*}} on compute [#fsdprt.arg<read [[X]][0 : 64]>, #fsdprt.arg<read [[FULL]][0 : 64]>, #fsdprt.arg<write {{[0-9]+}}[0 : 64]>] wait(%[[GATHER]])
 // CHECK: fsdprt.gemm "matmul" {{.*}}#fsdprt.arg<write [[GRADS]][0 : 64]>
@@ -29,7 +29,7 @@
 // CHECK: fsdprt.launch "sgd" {{.*}} on compute [#fsdprt.arg<read [[SHARD]][0 : 64]>, #fsdprt.arg<read [[REDUCED]][0 : 64]>, #fsdprt.arg<read [[MOMENTUM]][0 : 64]>, #fsdprt.arg<read [[LR]][0 : 4]>, {{.*}}#fsdprt.arg<write [[SHARD]][0 : 64]>, #fsdprt.arg<write [[MOMENTUM]][0 : 64]>] wait(%[[REDUCE]])
 // CHECK: fsdprt.copy "result" {{.*}}#fsdprt.arg<write [[LOSS]][0 : 4]>
 // CHECK-NEXT: fsdprt.join
-// CHECK-LABEL: fsdprt.phase @export runs "save"
+// CHECK-LABEL: fsdprt.phase @export runs save
 // CHECK: fsdprt.all_gather
 // CHECK: fsdprt.store "store" 0 line 0
 // CHECK: fsdprt.join

@@ -7,7 +7,7 @@
 // CHECK-NOT: "h.0 gathered"
 // CHECK-NOT: "h.0 reduced"
 // CHECK-NOT: scratch
-// CHECK-LABEL: fsdprt.phase @step runs "step"
+// CHECK-LABEL: fsdprt.phase @step runs microbatch
 // CHECK-NEXT: fsdprt.gemm "matmul" {{.*}}#fsdprt.arg<read [[SHARD]][0 : 64]>
 // CHECK-NOT: wait
 // CHECK: fsdprt.gemm "matmul" {{.*}}#fsdprt.arg<write [[GRADS]][0 : 64]>
@@ -15,7 +15,7 @@
 // CHECK-NEXT: fsdprt.launch "sum_of_squares" {{.*}} on compute [#fsdprt.arg<read [[GRADS]][0 : 128]>
 // CHECK-NEXT: fsdprt.launch "sgd" {{.*}} on compute [#fsdprt.arg<read [[SHARD]][0 : 128]>, #fsdprt.arg<read [[GRADS]][0 : 128]>, {{.*}}#fsdprt.arg<write [[SHARD]][0 : 128]>]
 // CHECK-NOT: wait
-// CHECK-LABEL: fsdprt.phase @export runs "save"
+// CHECK-LABEL: fsdprt.phase @export runs save
 // CHECK-NEXT: fsdprt.store "store" 0 line 0 on compute [#fsdprt.arg<read [[SHARD]][0 : 128]>]
 #mesh = #fsdp.mesh<"shard" = 1>
 #layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4x4xf32> at 0, tensor<4xf32> at 16]>
@@ -64,7 +64,7 @@ func.func @export() {
 // then.
 // CHECK: fsdprt.buffer [[SHARD:[0-9]+]] "h.0 parameters" shard
 // CHECK: fsdprt.buffer [[FULL:[0-9]+]] "h.0 gathered" gathered unit "h.0" phase "step" bytes 128
-// CHECK-LABEL: fsdprt.phase @step runs "step"
+// CHECK-LABEL: fsdprt.phase @step runs microbatch
 // CHECK-NEXT: fsdprt.all_gather "all_gather" {{.*}}[#fsdprt.arg<read [[SHARD]][0 : 128]>, #fsdprt.arg<write [[FULL]][0 : 128]>]
 // CHECK: fsdprt.launch "sgd"
 // CHECK: fsdprt.gemm "matmul" {{.*}}#fsdprt.arg<read [[FULL]][0 : 64]>

@@ -101,3 +101,36 @@ func.func @step(%x: tensor<32xbf16>, %y: tensor<32xf32>, %lr: tensor<f32>) {
 func.func @step() {
   return
 }
+
+// -----
+
+// Tests that a step of microbatches sums reduced gradients up behind
+// train.update_begin, line after line, and that norm and update take the sums.
+// CHECK-LABEL: func.func @step(
+// CHECK-SAME: %[[AT:[a-z0-9]*]]: tensor<f32> {train.role = "microbatch"}
+// CHECK: %[[B:.*]] = fsdp.wait
+// CHECK: %[[A:.*]] = fsdp.wait
+// CHECK: train.update_begin
+// CHECK-NEXT: %[[SUMA:.*]] = fsdp.accumulate "h.0" line 0(%[[A]]) at %[[AT]]
+// CHECK-NEXT: %[[SUMB:.*]] = fsdp.accumulate "h.1" line 0(%[[B]]) at %[[AT]]
+// CHECK-NEXT: fsdp.sum_of_squares %[[SUMA]], %[[SUMB]]
+// CHECK: fsdp.update "h.0" line 0(%[[SUMA]])
+// CHECK: fsdp.update "h.1" line 0(%[[SUMB]])
+#mesh = #fsdp.mesh<"shard" = 2>
+#plain = #train.sgd<momentum = 0.0, decay = 0.0>
+#layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>
+#a = #fsdp.line<layout = #layout, parameters = ["h.0.a"], trainable = true, decay_elements = 0>
+#b = #fsdp.line<layout = #layout, parameters = ["h.1.b"], trainable = true, decay_elements = 0>
+onnx.parameter @"h.0.a" : tensor<4xf32>
+onnx.parameter @"h.1.b" : tensor<4xf32>
+fsdp.unit @"h.0" lines [#a]
+fsdp.unit @"h.1" lines [#b]
+func.func @step(%x: tensor<4xf32>, %at: tensor<f32> {train.role = "microbatch"}, %lr: tensor<f32>) -> tensor<f32> {
+  %db = onnx.neg %x : tensor<4xf32> -> tensor<4xf32>
+  %da = onnx.exp %x : tensor<4xf32> -> tensor<4xf32>
+  train.update_begin
+  %norm = train.global_norm %da, %db : tensor<4xf32>, tensor<4xf32> -> tensor<f32>
+  train.update @"h.0.a", %da lr %lr step %lr {rule = #plain} : (tensor<4xf32>, tensor<f32>, tensor<f32>) -> ()
+  train.update @"h.1.b", %db lr %lr step %lr {rule = #plain} : (tensor<4xf32>, tensor<f32>, tensor<f32>) -> ()
+  return %norm : tensor<f32>
+}

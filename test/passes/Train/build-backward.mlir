@@ -1,16 +1,25 @@
 // RUN: fsdp-opt %s --train-build-backward --split-input-file --verify-diagnostics | FileCheck %s --check-prefixes=CHECK,GLOBAL
 // RUN: fsdp-opt %s --train-build-backward=loss-mean=rank --split-input-file --verify-diagnostics | FileCheck %s --check-prefixes=CHECK,RANK
 
-// Tests that the loss is scaled by a seed from the valid labels of all ranks,
-// that a trainable parameter gets its gradient and a frozen one none.
+// Tests that the loss is scaled by a seed from the valid labels of all ranks
+// and microbatches, which @count counts before the first of several, that the
+// loss is summed up over them, and that a trainable parameter gets its gradient
+// and a frozen one none.
+// CHECK-DAG: train.state @loss : tensor<f32>
+// CHECK-DAG: train.state @valid_tokens : tensor<f32>
+// CHECK-LABEL: func.func @count(
+// CHECK-SAME: %[[COUNTED:[a-z0-9]*]]: tensor<2x3xi64>, %[[NUMBER:[a-z0-9]*]]: tensor<f32> {train.role = "microbatch"})
+// CHECK: %[[VALID:.*]] = train.count_valid %[[COUNTED]] ignore -100
+// CHECK-NEXT: train.accumulate @valid_tokens, %[[VALID]] at %[[NUMBER]]
 // CHECK-LABEL: func.func @step(
-// CHECK-SAME: %[[IDS:.*]]: tensor<2x3xi64>{{.*}}, %[[LABELS:.*]]: tensor<2x3xi64>
+// CHECK-SAME: %[[IDS:[a-z0-9]*]]: tensor<2x3xi64>, %[[LABELS:[a-z0-9]*]]: tensor<2x3xi64>, %[[COUNT:[a-z0-9]*]]: tensor<f32> {train.role = "microbatches"}, %[[AT:[a-z0-9]*]]: tensor<f32> {train.role = "microbatch"})
 // CHECK-SAME: -> (tensor<f32> {train.role = "loss"}, tensor<f32> {train.role = "valid_tokens"})
 // CHECK: %[[WTE:.*]] = onnx.read @wte
 // CHECK: %[[W:.*]] = onnx.read @h.0.w
 // CHECK: %[[X:.*]] = onnx.gather %[[WTE]], %[[IDS]]
 // CHECK: %[[LOGITS:.*]] = onnx.matmul %[[X]], %[[W]]
-// CHECK: %[[LOCAL:.*]] = train.count_valid %[[LABELS]] ignore -100
+// CHECK: %[[FEW:.*]] = train.count_valid %[[LABELS]] ignore -100
+// CHECK: %[[LOCAL:.*]] = train.total @valid_tokens, %[[FEW]] of %[[COUNT]]
 // CHECK: %[[N:.*]] = train.sum_over_ranks %[[LOCAL]]
 // GLOBAL: %[[SEED:.*]] = onnx.reciprocal %[[N]]
 // RANK: %[[ONE:.*]] = onnx.constant dense<1.000000e+00>
@@ -21,7 +30,8 @@
 // CHECK: %[[LOSSES:.*]], %[[LSE:.*]] = train.cross_entropy %[[LOGITS]], %[[LABELS]] ignore -100
 // CHECK: %[[SUM:.*]] = onnx.reduce_sum %[[LOSSES]] [0, 1] keepdims false
 // CHECK: %[[MEAN:.*]] = onnx.mul %[[SUM]], %[[SEED]]
-// CHECK: %[[LOSS:.*]] = train.sum_over_ranks %[[MEAN]]
+// CHECK: %[[PART:.*]] = train.sum_over_ranks %[[MEAN]]
+// CHECK: %[[LOSS:.*]] = train.accumulate @loss, %[[PART]] at %[[AT]]
 // CHECK: train.backward_begin
 // CHECK: train.cross_entropy_grad %[[LOGITS]], %[[LABELS]], %[[LSE]], %[[SEED]] ignore -100
 // CHECK-NOT: train.gather_grad
@@ -151,6 +161,24 @@ func.func @step(%x: tensor<2x3x4xf32>, %labels: tensor<2x3xi64>) -> tensor<f32> 
   %sb = onnx.stop_gradient %b : tensor<16xf32>
   %p = onnx.mul %h, %s : tensor<2x3x16xf32>, tensor<2x3x16xf32> -> tensor<2x3x16xf32>
   %logits = onnx.add %p, %sb : tensor<2x3x16xf32>, tensor<16xf32> -> tensor<2x3x16xf32>
+  %loss = onnx.softmax_cross_entropy_loss %logits, %labels ignore -100 : tensor<2x3x16xf32>, tensor<2x3xi64> -> tensor<f32>
+  return %loss : tensor<f32>
+}
+
+// -----
+
+// Tests that labels which the model makes of its tokens are counted as the loss
+// sees them.
+// CHECK-LABEL: func.func @count(
+// CHECK-SAME: %[[IDS:[a-z0-9]*]]: tensor<2x4xi64> {train.role = "tokens"}, %{{[a-z0-9]*}}: tensor<f32> {train.role = "microbatch"})
+// CHECK: %[[NEXT:.*]] = onnx.slice %[[IDS]]
+// CHECK: train.count_valid %[[NEXT]]
+// CHECK-LABEL: func.func @step(
+onnx.parameter @"h.0.w" : tensor<4x16xf32>
+func.func @step(%ids: tensor<2x4xi64> {train.role = "tokens"}, %x: tensor<2x3x4xf32>) -> tensor<f32> {
+  %labels = onnx.slice %ids from [0, 1] by [1, 1] : tensor<2x4xi64> -> tensor<2x3xi64>
+  %w = onnx.read @"h.0.w" : tensor<4x16xf32>
+  %logits = onnx.matmul %x, %w : tensor<2x3x4xf32>, tensor<4x16xf32> -> tensor<2x3x16xf32>
   %loss = onnx.softmax_cross_entropy_loss %logits, %labels ignore -100 : tensor<2x3x16xf32>, tensor<2x3xi64> -> tensor<f32>
   return %loss : tensor<f32>
 }

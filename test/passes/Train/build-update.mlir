@@ -8,7 +8,8 @@
 // CHECK-SAME: %[[LR:[a-z0-9]*]]: tensor<f32> {train.role = "lr"}, %[[STEP:[a-z0-9]*]]: tensor<f32> {train.role = "step"})
 // CHECK-SAME: {train.role = "loss"}, tensor<f32> {train.role = "grad_norm"}, tensor<f32> {train.role = "valid_tokens"}
 // CHECK-NOT: train.gradient
-// CHECK: %[[NORM:.*]] = train.global_norm %[[DW:.*]], %[[DB:.*]] {scope = "optimizer"}
+// CHECK: train.update_begin
+// CHECK-NEXT: %[[NORM:.*]] = train.global_norm %[[DW:.*]], %[[DB:.*]] {scope = "optimizer"}
 // CLIP: %[[CLIP:.*]] = train.clip_coefficient %[[NORM]] max 1.000000e+00
 // CLIP: train.update @l.w, %[[DW]] lr %[[LR]] step %[[STEP]] clip %[[CLIP]] {rule = #train.adamw<beta1 = 9.000000e-01 : f64, {{.*}}decay = 1.000000e-01 : f64>
 // CLIP: train.update @l.b, %[[DB]] lr %[[LR]] step %[[STEP]] clip %[[CLIP]] {rule = #train.adamw<{{.*}}decay = 0.000000e+00 : f64>

@@ -578,3 +578,105 @@ func.func @step(%x: tensor<4xf32>, %lr: tensor<f32>) {
   fsdp.release "h.0" line 0(%w) : tensor<4xf32>
   return
 }
+
+// -----
+
+// Tests that a step which sums all lines up over its microbatches is accepted.
+#mesh = #fsdp.mesh<"shard" = 2>
+#layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>
+#line = #fsdp.line<layout = #layout, parameters = ["h.0.w"], trainable = true, decay_elements = 0>
+#other = #fsdp.line<layout = #layout, parameters = ["h.1.w"], trainable = true, decay_elements = 0>
+!shard = !fsdp.sharded<tensor<4xf32>, #layout, 0>
+onnx.parameter @"h.0.w" : tensor<4xf32>
+onnx.parameter @"h.1.w" : tensor<4xf32>
+fsdp.unit @"h.0" lines [#line]
+fsdp.unit @"h.1" lines [#other]
+func.func @step(%x: tensor<4xf32>, %lr: tensor<f32>) {
+  %q0 = fsdp.reduce_scatter_start "h.0" line 0(%x) over ["shard"] : (tensor<4xf32>) -> !fsdp.pending<!shard>
+  %g0 = fsdp.wait %q0 : <!shard> -> !shard
+  %q1 = fsdp.reduce_scatter_start "h.1" line 0(%x) over ["shard"] : (tensor<4xf32>) -> !fsdp.pending<!shard>
+  %g1 = fsdp.wait %q1 : <!shard> -> !shard
+  train.update_begin
+  %a0 = fsdp.accumulate "h.0" line 0(%g0) at %lr : (!shard, tensor<f32>) -> !shard
+  %a1 = fsdp.accumulate "h.1" line 0(%g1) at %lr : (!shard, tensor<f32>) -> !shard
+  fsdp.update "h.0" line 0(%a0) lr %lr step %lr {rule = #train.sgd<momentum = 0.0, decay = 0.0>} : (!shard, tensor<f32>, tensor<f32>) -> ()
+  fsdp.update "h.1" line 0(%a1) lr %lr step %lr {rule = #train.sgd<momentum = 0.0, decay = 0.0>} : (!shard, tensor<f32>, tensor<f32>) -> ()
+  return
+}
+
+// -----
+
+// Tests that fsdp_v9 rejects this: the gradients of the last microbatch alone
+// would update the second line.
+#mesh = #fsdp.mesh<"shard" = 2>
+#layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>
+#line = #fsdp.line<layout = #layout, parameters = ["h.0.w"], trainable = true, decay_elements = 0>
+#other = #fsdp.line<layout = #layout, parameters = ["h.1.w"], trainable = true, decay_elements = 0>
+!shard = !fsdp.sharded<tensor<4xf32>, #layout, 0>
+onnx.parameter @"h.0.w" : tensor<4xf32>
+onnx.parameter @"h.1.w" : tensor<4xf32>
+fsdp.unit @"h.0" lines [#line]
+// expected-error @+1 {{line 0 is accumulated 0 times, expected 1 as others are (fsdp_v9)}}
+fsdp.unit @"h.1" lines [#other]
+func.func @step(%x: tensor<4xf32>, %lr: tensor<f32>) {
+  %q0 = fsdp.reduce_scatter_start "h.0" line 0(%x) over ["shard"] : (tensor<4xf32>) -> !fsdp.pending<!shard>
+  %g0 = fsdp.wait %q0 : <!shard> -> !shard
+  %q1 = fsdp.reduce_scatter_start "h.1" line 0(%x) over ["shard"] : (tensor<4xf32>) -> !fsdp.pending<!shard>
+  %g1 = fsdp.wait %q1 : <!shard> -> !shard
+  train.update_begin
+  %a0 = fsdp.accumulate "h.0" line 0(%g0) at %lr : (!shard, tensor<f32>) -> !shard
+  fsdp.update "h.0" line 0(%a0) lr %lr step %lr {rule = #train.sgd<momentum = 0.0, decay = 0.0>} : (!shard, tensor<f32>, tensor<f32>) -> ()
+  fsdp.update "h.1" line 0(%g1) lr %lr step %lr {rule = #train.sgd<momentum = 0.0, decay = 0.0>} : (!shard, tensor<f32>, tensor<f32>) -> ()
+  return
+}
+
+// -----
+
+// Tests that fsdp_v9 rejects this: it would run in the update.
+#mesh = #fsdp.mesh<"shard" = 2>
+#layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>
+#line = #fsdp.line<layout = #layout, parameters = ["h.0.w"], trainable = true, decay_elements = 0>
+#other = #fsdp.line<layout = #layout, parameters = ["h.1.w"], trainable = true, decay_elements = 0>
+!shard = !fsdp.sharded<tensor<4xf32>, #layout, 0>
+onnx.parameter @"h.0.w" : tensor<4xf32>
+onnx.parameter @"h.1.w" : tensor<4xf32>
+fsdp.unit @"h.0" lines [#line]
+fsdp.unit @"h.1" lines [#other]
+func.func @step(%x: tensor<4xf32>, %lr: tensor<f32>) {
+  %q0 = fsdp.reduce_scatter_start "h.0" line 0(%x) over ["shard"] : (tensor<4xf32>) -> !fsdp.pending<!shard>
+  %g0 = fsdp.wait %q0 : <!shard> -> !shard
+  %q1 = fsdp.reduce_scatter_start "h.1" line 0(%x) over ["shard"] : (tensor<4xf32>) -> !fsdp.pending<!shard>
+  %g1 = fsdp.wait %q1 : <!shard> -> !shard
+  train.update_begin
+  %a0 = fsdp.accumulate "h.0" line 0(%g0) at %lr : (!shard, tensor<f32>) -> !shard
+  %neg = onnx.neg %lr : tensor<f32> -> tensor<f32>
+  // expected-error @+1 {{does not follow 'train.update_begin' or another one (fsdp_v9)}}
+  %a1 = fsdp.accumulate "h.1" line 0(%g1) at %lr : (!shard, tensor<f32>) -> !shard
+  fsdp.update "h.0" line 0(%a0) lr %lr step %lr {rule = #train.sgd<momentum = 0.0, decay = 0.0>} : (!shard, tensor<f32>, tensor<f32>) -> ()
+  fsdp.update "h.1" line 0(%a1) lr %lr step %lr {rule = #train.sgd<momentum = 0.0, decay = 0.0>} : (!shard, tensor<f32>, tensor<f32>) -> ()
+  return
+}
+
+// -----
+
+// Tests that fsdp_v9 rejects this: only the last microbatch would be reduced.
+#mesh = #fsdp.mesh<"shard" = 2>
+#layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>
+#line = #fsdp.line<layout = #layout, parameters = ["h.0.w"], trainable = true, decay_elements = 0>
+#other = #fsdp.line<layout = #layout, parameters = ["h.1.w"], trainable = true, decay_elements = 0>
+!shard = !fsdp.sharded<tensor<4xf32>, #layout, 0>
+onnx.parameter @"h.0.w" : tensor<4xf32>
+onnx.parameter @"h.1.w" : tensor<4xf32>
+fsdp.unit @"h.0" lines [#line]
+fsdp.unit @"h.1" lines [#other]
+func.func @step(%x: tensor<4xf32>, %lr: tensor<f32>) {
+  %q0 = fsdp.reduce_scatter_start "h.0" line 0(%x) over ["shard"] : (tensor<4xf32>) -> !fsdp.pending<!shard>
+  %g0 = fsdp.wait %q0 : <!shard> -> !shard
+  train.update_begin
+  // expected-error @+1 {{stands behind 'train.update_begin' (fsdp_v9)}}
+  %q1 = fsdp.reduce_scatter_start "h.1" line 0(%x) over ["shard"] : (tensor<4xf32>) -> !fsdp.pending<!shard>
+  %g1 = fsdp.wait %q1 : <!shard> -> !shard
+  fsdp.update "h.0" line 0(%g0) lr %lr step %lr {rule = #train.sgd<momentum = 0.0, decay = 0.0>} : (!shard, tensor<f32>, tensor<f32>) -> ()
+  fsdp.update "h.1" line 0(%g1) lr %lr step %lr {rule = #train.sgd<momentum = 0.0, decay = 0.0>} : (!shard, tensor<f32>, tensor<f32>) -> ()
+  return
+}

@@ -8,13 +8,13 @@ fsdprt.buffer 1 "ids" input unit "" phase "" bytes 64 arena 0 at 0
 fsdprt.buffer 2 "x" activation unit "" phase "step" bytes 64 arena 1 at 64
 fsdprt.buffer 3 "dw" gradient unit "" phase "step" bytes 64 arena 1 at 128
 fsdprt.buffer 4 "loss" scalar unit "" phase "" bytes 4 arena 0 at 64
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   %0 = fsdprt.launch "gather" @move extent 4 scratch 0 on compute [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<read 1 [0 : 64]>, #fsdprt.arg<write 2 [0 : 64]>] unit "" scope ""
   %1 = fsdprt.launch "slice" @move extent 4 scratch 0 on compute [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 2 [0 : 32]>] unit "" scope ""
   %2 = fsdprt.launch "add" @compute extent 4 scratch 0 on compute [#fsdprt.arg<read 2 [0 : 64]>, #fsdprt.arg<write 3 [0 : 64]>] unit "" scope ""
   %3 = fsdprt.copy "result" on compute [#fsdprt.arg<read 2 [0 : 4]>, #fsdprt.arg<write 4 [0 : 4]>] unit "" scope ""
 }
-fsdprt.phase @export runs "save" {
+fsdprt.phase @export runs save {
   %0 = fsdprt.copy "copy" on compute [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 2 [0 : 64]>] unit "" scope ""
 }
 module @move {
@@ -43,7 +43,7 @@ module @compute {
 // Tests that copies_v1 rejects this: a gradient is copied into its line.
 fsdprt.buffer 2 "x" activation unit "" phase "step" bytes 64 arena 1 at 64
 fsdprt.buffer 3 "dw" gradient unit "" phase "step" bytes 64 arena 1 at 128
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   // expected-error @+1 {{'copy_gradient' copies 32 bytes of buffer 3, of kind gradient (copies_v1)}}
   %0 = fsdprt.copy "copy_gradient" on compute [#fsdprt.arg<read 2 [0 : 32]>, #fsdprt.arg<write 3 [0 : 32]>] unit "" scope ""
 }
@@ -53,7 +53,7 @@ fsdprt.phase @step runs "step" {
 // Tests that copies_v2 rejects this: a whole parameter is only cast.
 fsdprt.buffer 0 "table" gathered unit "" phase "step" bytes 64 arena 1 at 0
 fsdprt.buffer 2 "x" activation unit "" phase "step" bytes 128 arena 1 at 64
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   // expected-error @+1 {{'cast' only moves or casts parameters or gradients: it writes 128 bytes of buffer 2, of kind activation (copies_v2)}}
   %0 = fsdprt.launch "cast" @cast extent 4 scratch 0 on compute [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 2 [0 : 128]>] unit "" scope ""
 }
@@ -74,7 +74,7 @@ module @cast {
 // reduction reads it.
 fsdprt.buffer 2 "x" activation unit "" phase "step" bytes 64 arena 1 at 64
 fsdprt.buffer 3 "dw" gradient unit "" phase "step" bytes 64 arena 1 at 128
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   // expected-error @+1 {{'transpose' only moves or casts parameters or gradients: it writes 64 bytes of buffer 3, of kind gradient (copies_v2)}}
   %0 = fsdprt.launch "transpose" @move extent 4 scratch 0 on compute [#fsdprt.arg<read 2 [0 : 64]>, #fsdprt.arg<write 3 [0 : 64]>] unit "" scope ""
 }

@@ -6,7 +6,7 @@ fsdprt.buffer 0 "b0" activation unit "" phase "step" bytes 64 arena 0 at 0
 fsdprt.buffer 1 "b1" activation unit "" phase "step" bytes 64 arena 0 at 64
 fsdprt.buffer 2 "b2" activation unit "" phase "step" bytes 128 arena 0 at 128
 module @k0 {}
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   %e0 = fsdprt.fill "fill" byte 0 on compute [#fsdprt.arg<write 0 [0 : 64]>] unit "" scope ""
   %e1 = fsdprt.fill "fill" byte 0 on compute [#fsdprt.arg<write 1 [0 : 64]>] unit "" scope ""
   %e2 = fsdprt.fill "fill" byte 0 on compute [#fsdprt.arg<write 2 [0 : 128]>] unit "" scope ""
@@ -23,7 +23,7 @@ fsdprt.buffer 0 "b0" activation unit "" phase "step" bytes 64 arena 0 at 0
 fsdprt.buffer 1 "b1" activation unit "" phase "step" bytes 64 arena 0 at 64
 fsdprt.buffer 2 "b2" activation unit "" phase "step" bytes 128 arena 0 at 128
 module @k0 attributes {fsdprt.in_place = array<i64: 0, 2>} {}
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   %e0 = fsdprt.fill "fill" byte 0 on compute [#fsdprt.arg<write 0 [0 : 64]>] unit "" scope ""
   %e1 = fsdprt.fill "fill" byte 0 on compute [#fsdprt.arg<write 1 [0 : 64]>] unit "" scope ""
   %e2 = fsdprt.fill "fill" byte 0 on compute [#fsdprt.arg<write 2 [0 : 128]>] unit "" scope ""
@@ -39,7 +39,7 @@ fsdprt.buffer 0 "b0" activation unit "" phase "step" bytes 64 arena 0 at 0
 fsdprt.buffer 1 "b1" activation unit "" phase "step" bytes 64 arena 0 at 64
 fsdprt.buffer 2 "b2" activation unit "" phase "step" bytes 128 arena 0 at 128
 module @k0 attributes {fsdprt.in_place = array<i64: 0, 2, 1, 2>} {}
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   %e0 = fsdprt.fill "fill" byte 0 on compute [#fsdprt.arg<write 0 [0 : 64]>] unit "" scope ""
   %e1 = fsdprt.fill "fill" byte 0 on compute [#fsdprt.arg<write 1 [0 : 64]>] unit "" scope ""
   %e2 = fsdprt.fill "fill" byte 0 on compute [#fsdprt.arg<write 2 [0 : 128]>] unit "" scope ""
@@ -56,7 +56,7 @@ fsdprt.buffer 0 "b0" activation unit "" phase "step" bytes 64 arena 0 at 0
 fsdprt.buffer 1 "b1" activation unit "" phase "step" bytes 64 arena 0 at 64
 fsdprt.buffer 2 "b2" activation unit "" phase "step" bytes 128 arena 0 at 128
 module @k0 attributes {fsdprt.in_place = array<i64: 0, 2>} {}
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   %e0 = fsdprt.fill "fill" byte 0 on compute [#fsdprt.arg<write 0 [0 : 64]>] unit "" scope ""
   %e1 = fsdprt.fill "fill" byte 0 on compute [#fsdprt.arg<write 1 [0 : 64]>] unit "" scope ""
   %e2 = fsdprt.fill "fill" byte 0 on compute [#fsdprt.arg<write 2 [0 : 128]>] unit "" scope ""
@@ -73,7 +73,7 @@ fsdprt.buffer 0 "b0" activation unit "" phase "step" bytes 64 arena 0 at 0
 fsdprt.buffer 1 "b1" activation unit "" phase "step" bytes 64 arena 0 at 64
 fsdprt.buffer 2 "b2" activation unit "" phase "step" bytes 128 arena 0 at 128
 module @k0 {}
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   %e0 = fsdprt.fill "fill" byte 0 on compute [#fsdprt.arg<write 0 [0 : 64]>] unit "" scope ""
   %e1 = fsdprt.fill "fill" byte 0 on compute [#fsdprt.arg<write 1 [0 : 64]>] unit "" scope ""
   %e2 = fsdprt.fill "fill" byte 0 on compute [#fsdprt.arg<write 2 [0 : 128]>] unit "" scope ""
@@ -90,7 +90,7 @@ fsdprt.buffer 0 "b0" activation unit "" phase "step" bytes 64 arena 0 at 0
 fsdprt.buffer 1 "b1" activation unit "" phase "step" bytes 64 arena 0 at 64
 fsdprt.buffer 2 "b2" activation unit "" phase "step" bytes 128 arena 0 at 128
 module @k0 attributes {fsdprt.in_place = array<i64: 1, 2>} {}
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   %e0 = fsdprt.fill "fill" byte 0 on compute [#fsdprt.arg<write 0 [0 : 64]>] unit "" scope ""
   %e1 = fsdprt.fill "fill" byte 0 on compute [#fsdprt.arg<write 1 [0 : 64]>] unit "" scope ""
   %e2 = fsdprt.fill "fill" byte 0 on compute [#fsdprt.arg<write 2 [0 : 128]>] unit "" scope ""
@@ -107,7 +107,7 @@ fsdprt.buffer 0 "b0" activation unit "" phase "step" bytes 64 arena 0 at 0
 fsdprt.buffer 1 "b1" activation unit "" phase "step" bytes 64 arena 0 at 64
 fsdprt.buffer 2 "b2" activation unit "" phase "step" bytes 128 arena 0 at 128
 module @k0 attributes {fsdprt.in_place = array<i64: 0, 3>} {}
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   %e0 = fsdprt.fill "fill" byte 0 on compute [#fsdprt.arg<write 0 [0 : 64]>] unit "" scope ""
   %e1 = fsdprt.fill "fill" byte 0 on compute [#fsdprt.arg<write 1 [0 : 64]>] unit "" scope ""
   %e2 = fsdprt.fill "fill" byte 0 on compute [#fsdprt.arg<write 2 [0 : 128]>] unit "" scope ""
@@ -124,7 +124,7 @@ fsdprt.buffer 0 "b0" activation unit "" phase "step" bytes 64 arena 0 at 0
 fsdprt.buffer 1 "b1" activation unit "" phase "step" bytes 64 arena 0 at 64
 fsdprt.buffer 2 "b2" activation unit "" phase "step" bytes 128 arena 0 at 128
 module @k0 attributes {fsdprt.in_place = array<i64: 0, 2>} {}
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   %e0 = fsdprt.fill "fill" byte 0 on compute [#fsdprt.arg<write 0 [0 : 64]>] unit "" scope ""
   %e1 = fsdprt.fill "fill" byte 0 on compute [#fsdprt.arg<write 1 [0 : 64]>] unit "" scope ""
   %e2 = fsdprt.fill "fill" byte 0 on compute [#fsdprt.arg<write 2 [0 : 128]>] unit "" scope ""
@@ -141,7 +141,7 @@ fsdprt.buffer 0 "b0" activation unit "" phase "step" bytes 64 arena 0 at 0
 fsdprt.buffer 1 "b1" activation unit "" phase "step" bytes 64 arena 0 at 64
 fsdprt.buffer 2 "b2" activation unit "" phase "step" bytes 128 arena 0 at 128
 module @k0 attributes {fsdprt.in_place = array<i64: 0, 2, 0, 3>} {}
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   %e0 = fsdprt.fill "fill" byte 0 on compute [#fsdprt.arg<write 0 [0 : 64]>] unit "" scope ""
   %e1 = fsdprt.fill "fill" byte 0 on compute [#fsdprt.arg<write 1 [0 : 64]>] unit "" scope ""
   %e2 = fsdprt.fill "fill" byte 0 on compute [#fsdprt.arg<write 2 [0 : 128]>] unit "" scope ""
@@ -158,7 +158,7 @@ fsdprt.buffer 0 "b0" activation unit "" phase "step" bytes 64 arena 0 at 0
 fsdprt.buffer 1 "b1" activation unit "" phase "step" bytes 64 arena 0 at 64
 fsdprt.buffer 2 "b2" activation unit "" phase "step" bytes 128 arena 0 at 128
 module @k0 attributes {fsdprt.in_place = array<i64: 0, 2, 1, 2>} {}
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   %e0 = fsdprt.fill "fill" byte 0 on compute [#fsdprt.arg<write 0 [0 : 64]>] unit "" scope ""
   %e1 = fsdprt.fill "fill" byte 0 on compute [#fsdprt.arg<write 1 [0 : 64]>] unit "" scope ""
   %e2 = fsdprt.fill "fill" byte 0 on compute [#fsdprt.arg<write 2 [0 : 128]>] unit "" scope ""
@@ -174,7 +174,7 @@ fsdprt.arena 0 "work" bytes 256
 fsdprt.buffer 0 "b0" activation unit "" phase "step" bytes 64 arena 0 at 0
 fsdprt.buffer 1 "b1" activation unit "" phase "step" bytes 64 arena 0 at 64
 fsdprt.buffer 2 "b2" activation unit "" phase "step" bytes 128 arena 0 at 128
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   %e0 = fsdprt.fill "fill" byte 0 on compute [#fsdprt.arg<write 0 [0 : 64]>] unit "" scope ""
   %e1 = fsdprt.fill "fill" byte 0 on compute [#fsdprt.arg<write 1 [0 : 64]>] unit "" scope ""
   %e2 = fsdprt.fill "fill" byte 0 on compute [#fsdprt.arg<write 2 [0 : 128]>] unit "" scope ""
@@ -190,7 +190,7 @@ fsdprt.arena 0 "work" bytes 256
 fsdprt.buffer 0 "b0" activation unit "" phase "step" bytes 64 arena 0 at 0
 fsdprt.buffer 1 "b1" activation unit "" phase "step" bytes 64 arena 0 at 64
 fsdprt.buffer 2 "b2" activation unit "" phase "step" bytes 128 arena 0 at 128
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   %e0 = fsdprt.fill "fill" byte 0 on compute [#fsdprt.arg<write 0 [0 : 64]>] unit "" scope ""
   %e1 = fsdprt.fill "fill" byte 0 on compute [#fsdprt.arg<write 1 [0 : 64]>] unit "" scope ""
   %e2 = fsdprt.fill "fill" byte 0 on compute [#fsdprt.arg<write 2 [0 : 128]>] unit "" scope ""
@@ -205,7 +205,7 @@ fsdprt.arena 0 "work" bytes 256
 fsdprt.buffer 0 "b0" activation unit "" phase "step" bytes 64 arena 0 at 0
 fsdprt.buffer 1 "b1" activation unit "" phase "step" bytes 64 arena 0 at 64
 fsdprt.buffer 2 "b2" activation unit "" phase "step" bytes 128 arena 0 at 128
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   %e0 = fsdprt.fill "fill" byte 0 on compute [#fsdprt.arg<write 0 [0 : 64]>] unit "" scope ""
   %e1 = fsdprt.fill "fill" byte 0 on compute [#fsdprt.arg<write 1 [0 : 64]>] unit "" scope ""
   %e2 = fsdprt.fill "fill" byte 0 on compute [#fsdprt.arg<write 2 [0 : 128]>] unit "" scope ""
@@ -222,7 +222,7 @@ fsdprt.communicator 0 "gather" over ["shard"] of [2] on gather
 fsdprt.buffer 0 "b0" activation unit "" phase "step" bytes 64 arena 0 at 0
 fsdprt.buffer 1 "b1" activation unit "" phase "step" bytes 64 arena 0 at 64
 fsdprt.buffer 2 "b2" activation unit "" phase "step" bytes 128 arena 0 at 128
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   %e0 = fsdprt.fill "fill" byte 0 on compute [#fsdprt.arg<write 0 [0 : 64]>] unit "" scope ""
   %e1 = fsdprt.fill "fill" byte 0 on compute [#fsdprt.arg<write 1 [0 : 64]>] unit "" scope ""
   %e2 = fsdprt.fill "fill" byte 0 on compute [#fsdprt.arg<write 2 [0 : 128]>] unit "" scope ""

@@ -24,7 +24,7 @@ fsdprt.buffer 2 "b2" gathered unit "h.1" phase "step" bytes 128 arena 1 at 128
 fsdprt.buffer 3 "b3" activation unit "" phase "step" bytes 64 arena 1 at 256
 fsdprt.buffer 4 "b4" scratch unit "" phase "step" bytes 128 arena 1 at 320
 fsdprt.buffer 5 "b5" scalar unit "" phase "step" bytes 64 arena 1 at 448
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   %e = fsdprt.fill "zero" byte 0 on compute [#fsdprt.arg<write 5 [0 : 64]>] unit "" scope ""
   %g0 = fsdprt.all_gather "gather" f32 count 16 payload 128 by 0 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] wait (%e) unit "h.0" scope ""
   %g1 = fsdprt.all_gather "gather" f32 count 16 payload 128 by 0 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 2 [0 : 128]>] wait (%e) unit "h.1" scope ""
@@ -49,7 +49,7 @@ fsdprt.buffer 2 "b2" gathered unit "h.1" phase "step" bytes 128 arena 1 at 128
 fsdprt.buffer 3 "b3" activation unit "" phase "step" bytes 64 arena 1 at 256
 fsdprt.buffer 4 "b4" scratch unit "" phase "step" bytes 128 arena 1 at 320
 fsdprt.buffer 5 "b5" scalar unit "" phase "step" bytes 64 arena 1 at 448
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   %e = fsdprt.fill "zero" byte 0 on compute [#fsdprt.arg<write 5 [0 : 64]>] unit "" scope ""
   %g1 = fsdprt.all_gather "gather" f32 count 16 payload 128 by 0 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 2 [0 : 128]>] wait (%e) unit "h.1" scope ""
   %g0 = fsdprt.all_gather "gather" f32 count 16 payload 128 by 0 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] wait (%e) unit "h.0" scope ""
@@ -74,7 +74,7 @@ fsdprt.buffer 2 "b2" gathered unit "h.1" phase "step" bytes 128 arena 1 at 128
 fsdprt.buffer 3 "b3" activation unit "" phase "step" bytes 64 arena 1 at 256
 fsdprt.buffer 4 "b4" scratch unit "" phase "step" bytes 128 arena 1 at 320
 fsdprt.buffer 5 "b5" scalar unit "" phase "step" bytes 64 arena 1 at 448
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   %e = fsdprt.fill "zero" byte 0 on compute [#fsdprt.arg<write 5 [0 : 64]>] unit "" scope ""
   %g0 = fsdprt.all_gather "gather" f32 count 16 payload 128 by 0 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] wait (%e) unit "h.0" scope ""
   %g1 = fsdprt.all_gather "gather" f32 count 8 payload 128 by 0 on gather [#fsdprt.arg<read 0 [0 : 32]>, #fsdprt.arg<write 2 [0 : 64]>] wait (%e) unit "h.1" scope ""
@@ -98,7 +98,7 @@ fsdprt.buffer 2 "b2" gathered unit "h.1" phase "step" bytes 128 arena 1 at 128
 fsdprt.buffer 3 "b3" activation unit "" phase "step" bytes 64 arena 1 at 256
 fsdprt.buffer 4 "b4" scratch unit "" phase "step" bytes 128 arena 1 at 320
 fsdprt.buffer 5 "b5" scalar unit "" phase "step" bytes 64 arena 1 at 448
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   %e = fsdprt.fill "zero" byte 0 on compute [#fsdprt.arg<write 5 [0 : 64]>] unit "" scope ""
   %g0 = fsdprt.all_gather "gather" f32 count 16 payload 128 by 0 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] wait (%e) unit "h.0" scope ""
   %g1 = fsdprt.all_gather "gather" f32 count 16 payload 128 by 0 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 2 [0 : 128]>] wait (%e) unit "h.1" scope ""
@@ -123,7 +123,7 @@ fsdprt.buffer 2 "b2" gathered unit "h.1" phase "step" bytes 128 arena 1 at 128
 fsdprt.buffer 3 "b3" activation unit "" phase "step" bytes 64 arena 1 at 256
 fsdprt.buffer 4 "b4" scratch unit "" phase "step" bytes 128 arena 1 at 320
 fsdprt.buffer 5 "b5" scalar unit "" phase "step" bytes 64 arena 1 at 448
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   %e = fsdprt.fill "zero" byte 0 on compute [#fsdprt.arg<write 5 [0 : 64]>] unit "" scope ""
   %r = fsdprt.all_reduce "sum" f32 count 16 by 2 on reduce [#fsdprt.arg<update 5 [0 : 64]>, #fsdprt.arg<scratch 4 [0 : 128]>] wait (%e) unit "" scope ""
   %g0 = fsdprt.all_gather "gather" f32 count 16 payload 128 by 0 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] wait (%r) unit "h.0" scope ""
@@ -147,7 +147,7 @@ fsdprt.buffer 2 "b2" gathered unit "h.1" phase "step" bytes 128 arena 1 at 128
 fsdprt.buffer 3 "b3" activation unit "" phase "step" bytes 64 arena 1 at 256
 fsdprt.buffer 4 "b4" scratch unit "" phase "step" bytes 128 arena 1 at 320
 fsdprt.buffer 5 "b5" scalar unit "" phase "step" bytes 64 arena 1 at 448
-fsdprt.phase @step runs "save" {
+fsdprt.phase @step runs save {
   %e = fsdprt.fill "zero" byte 0 on compute [#fsdprt.arg<write 5 [0 : 64]>] unit "" scope ""
   %g0 = fsdprt.all_gather "gather" f32 count 16 payload 128 by 0 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] wait (%e) unit "h.0" scope ""
   %g1 = fsdprt.all_gather "gather" f32 count 16 payload 128 by 0 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 2 [0 : 128]>] wait (%e) unit "h.1" scope ""
@@ -174,7 +174,7 @@ fsdprt.buffer 2 "b2" gathered unit "h.1" phase "step" bytes 128 arena 1 at 128
 fsdprt.buffer 3 "b3" activation unit "" phase "step" bytes 64 arena 1 at 256
 fsdprt.buffer 4 "b4" scratch unit "" phase "step" bytes 128 arena 1 at 320
 fsdprt.buffer 5 "b5" scalar unit "" phase "step" bytes 64 arena 1 at 448
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   %e = fsdprt.fill "zero" byte 0 on compute [#fsdprt.arg<write 5 [0 : 64]>] unit "" scope ""
   %g0 = fsdprt.all_gather "gather" f32 count 16 payload 128 segments [0, 8, 8, 8] by 0 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] wait (%e) unit "h.0" scope ""
   %g1 = fsdprt.all_gather "gather" f32 count 16 payload 128 by 0 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 2 [0 : 128]>] wait (%e) unit "h.1" scope ""
@@ -198,7 +198,7 @@ fsdprt.buffer 2 "b2" gathered unit "h.1" phase "step" bytes 128 arena 1 at 128
 fsdprt.buffer 3 "b3" activation unit "" phase "step" bytes 64 arena 1 at 256
 fsdprt.buffer 4 "b4" scratch unit "" phase "step" bytes 128 arena 1 at 320
 fsdprt.buffer 5 "b5" scalar unit "" phase "step" bytes 64 arena 1 at 448
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   %e = fsdprt.fill "zero" byte 0 on compute [#fsdprt.arg<write 5 [0 : 64]>] unit "" scope ""
   %g0 = fsdprt.all_gather "gather" f32 count 16 payload 128 by 0 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] wait (%e) unit "h.0" scope ""
   %g1 = fsdprt.all_gather "gather" f32 count 16 payload 128 by 0 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 2 [0 : 128]>] wait (%e) unit "h.1" scope ""

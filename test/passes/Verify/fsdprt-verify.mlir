@@ -8,7 +8,7 @@ fsdprt.arena 1 "work" bytes 192
 fsdprt.buffer 0 "b0" shard unit "h.0" phase "" bytes 64 arena 0 at 0
 fsdprt.buffer 1 "b1" gathered unit "h.0" phase "step" bytes 128 arena 1 at 0
 fsdprt.buffer 2 "b2" activation unit "h.0" phase "step" bytes 64 arena 1 at 128
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 by 0 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
   %e1 = fsdprt.copy "copy" on compute [#fsdprt.arg<read 1 [64 : 64]>, #fsdprt.arg<write 2 [0 : 64]>] wait (%e0) unit "h.0" scope ""
   %e2 = fsdprt.join "join" on compute [] wait (%e1) unit "" scope ""
@@ -23,7 +23,7 @@ fsdprt.arena 1 "work" bytes 192
 fsdprt.buffer 0 "b0" shard unit "h.0" phase "" bytes 64 arena 0 at 0
 fsdprt.buffer 1 "b1" gathered unit "h.0" phase "step" bytes 128 arena 1 at 0
 fsdprt.buffer 2 "b2" activation unit "h.0" phase "step" bytes 64 arena 1 at 128
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 by 0 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
   // expected-error @+1 {{is not a range of a declared buffer (fsdprt_v1)}}
   %e1 = fsdprt.copy "copy" on compute [#fsdprt.arg<read 1 [65 : 64]>, #fsdprt.arg<write 2 [0 : 64]>] wait (%e0) unit "h.0" scope ""
@@ -39,7 +39,7 @@ fsdprt.arena 1 "work" bytes 192
 fsdprt.buffer 0 "b0" shard unit "h.0" phase "" bytes 64 arena 0 at 0
 fsdprt.buffer 1 "b1" gathered unit "h.0" phase "step" bytes 128 arena 1 at 0
 fsdprt.buffer 2 "b2" activation unit "h.0" phase "step" bytes 64 arena 1 at 128
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 by 0 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
   // expected-error @+1 {{is not a range of a declared buffer (fsdprt_v1)}}
   %e1 = fsdprt.copy "copy" on compute [#fsdprt.arg<read 1 [64 : 64]>, #fsdprt.arg<write 7 [0 : 64]>] wait (%e0) unit "h.0" scope ""
@@ -55,7 +55,7 @@ fsdprt.arena 1 "work" bytes 192
 fsdprt.buffer 0 "b0" shard unit "h.0" phase "" bytes 64 arena 0 at 0
 fsdprt.buffer 1 "b1" gathered unit "h.0" phase "step" bytes 128 arena 1 at 0
 fsdprt.buffer 2 "b2" activation unit "h.0" phase "step" bytes 64 arena 1 at 128
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 by 0 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
   // expected-error @+1 {{reads buffer 2 before anything wrote it (fsdprt_v1)}}
   %e1 = fsdprt.copy "copy" on compute [#fsdprt.arg<read 2 [0 : 64]>, #fsdprt.arg<write 1 [64 : 64]>] wait (%e0) unit "h.0" scope ""
@@ -71,7 +71,7 @@ fsdprt.arena 1 "work" bytes 192
 fsdprt.buffer 0 "b0" shard unit "h.0" phase "" bytes 64 arena 0 at 0
 fsdprt.buffer 1 "b1" gathered unit "h.0" phase "step" bytes 128 arena 1 at 0
 fsdprt.buffer 2 "b2" activation unit "h.0" phase "step" bytes 64 arena 1 at 128
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 by 0 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
   %e1 = fsdprt.copy "copy" on compute [#fsdprt.arg<read 1 [64 : 64]>, #fsdprt.arg<write 2 [0 : 64]>] wait (%e0) unit "h.0" scope ""
   // expected-error @+1 {{is not a dispatch on a stream (fsdprt_v1)}}
@@ -89,7 +89,7 @@ fsdprt.buffer 0 "b0" shard unit "h.0" phase "" bytes 64 arena 0 at 0
 fsdprt.buffer 1 "b1" gathered unit "h.0" phase "step" bytes 128 arena 1 at 0
 // expected-error @+1 {{has no offset (fsdprt_v2)}}
 fsdprt.buffer 2 "b2" activation unit "h.0" phase "step" bytes 64 arena 1 at -1
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 by 0 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
   %e1 = fsdprt.copy "copy" on compute [#fsdprt.arg<read 1 [64 : 64]>, #fsdprt.arg<write 2 [0 : 64]>] wait (%e0) unit "h.0" scope ""
   %e2 = fsdprt.join "join" on compute [] wait (%e1) unit "" scope ""
@@ -105,7 +105,7 @@ fsdprt.arena 1 "work" bytes 192
 fsdprt.buffer 0 "b0" shard unit "h.0" phase "" bytes 64 arena 0 at 0
 fsdprt.buffer 1 "b1" gathered unit "h.0" phase "step" bytes 128 arena 1 at 0
 fsdprt.buffer 2 "b2" activation unit "h.0" phase "step" bytes 64 arena 1 at 192
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 by 0 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
   %e1 = fsdprt.copy "copy" on compute [#fsdprt.arg<read 1 [64 : 64]>, #fsdprt.arg<write 2 [0 : 64]>] wait (%e0) unit "h.0" scope ""
   %e2 = fsdprt.join "join" on compute [] wait (%e1) unit "" scope ""
@@ -121,7 +121,7 @@ fsdprt.arena 1 "work" bytes 256
 fsdprt.buffer 0 "b0" shard unit "h.0" phase "" bytes 64 arena 0 at 0
 fsdprt.buffer 1 "b1" gathered unit "h.0" phase "step" bytes 128 arena 1 at 0
 fsdprt.buffer 2 "b2" activation unit "h.0" phase "step" bytes 64 arena 1 at 128
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 by 0 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
   %e1 = fsdprt.copy "copy" on compute [#fsdprt.arg<read 1 [64 : 64]>, #fsdprt.arg<write 2 [0 : 64]>] wait (%e0) unit "h.0" scope ""
   %e2 = fsdprt.join "join" on compute [] wait (%e1) unit "" scope ""
@@ -137,7 +137,7 @@ fsdprt.communicator 0 "gather" over ["shard"] of [2] on gather
 fsdprt.buffer 0 "b0" shard unit "h.0" phase "" bytes 64 arena 0 at 0
 fsdprt.buffer 1 "b1" gathered unit "h.0" phase "step" bytes 128 arena 1 at 0
 fsdprt.buffer 2 "b2" activation unit "h.0" phase "step" bytes 64 arena 1 at 128
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 by 0 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
   %e1 = fsdprt.copy "copy" on compute [#fsdprt.arg<read 1 [64 : 64]>, #fsdprt.arg<write 2 [0 : 64]>] wait (%e0) unit "h.0" scope ""
   %e2 = fsdprt.join "join" on compute [] wait (%e1) unit "" scope ""
@@ -155,7 +155,7 @@ fsdprt.buffer 0 "b0" shard unit "h.0" phase "" bytes 64 arena 0 at 0
 fsdprt.buffer 1 "b1" gathered unit "h.0" phase "step" bytes 128 arena 1 at 0
 // expected-error @+1 {{shares bytes with buffer 1 while both are alive (fsdprt_v3)}}
 fsdprt.buffer 2 "b2" activation unit "h.0" phase "step" bytes 64 arena 1 at 64
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 by 0 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
   %e1 = fsdprt.copy "copy" on compute [#fsdprt.arg<read 1 [64 : 64]>, #fsdprt.arg<write 2 [0 : 64]>] wait (%e0) unit "h.0" scope ""
   %e2 = fsdprt.join "join" on compute [] wait (%e1) unit "" scope ""
@@ -173,7 +173,7 @@ fsdprt.buffer 1 "b1" gathered unit "h.0" phase "step" bytes 128 arena 1 at 0
 fsdprt.buffer 2 "b2" activation unit "h.0" phase "step" bytes 64 arena 1 at 128
 // expected-error @+1 {{shares bytes with buffer 0 while both are alive (fsdprt_v3)}}
 fsdprt.buffer 3 "b3" shard unit "h.0" phase "" bytes 64 arena 0 at 64
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 by 0 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
   %e1 = fsdprt.copy "copy" on compute [#fsdprt.arg<read 1 [64 : 64]>, #fsdprt.arg<write 2 [0 : 64]>] wait (%e0) unit "h.0" scope ""
   %e2 = fsdprt.join "join" on compute [] wait (%e1) unit "" scope ""
@@ -189,7 +189,7 @@ fsdprt.buffer 0 "b0" shard unit "h.0" phase "" bytes 64 arena 0 at 0
 fsdprt.buffer 1 "b1" gathered unit "h.0" phase "step" bytes 128 arena 1 at 0
 fsdprt.buffer 2 "b2" activation unit "h.0" phase "step" bytes 64 arena 1 at 128
 fsdprt.buffer 3 "b3" activation unit "h.0" phase "step" bytes 64 arena 1 at 0
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 by 0 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
   %e1 = fsdprt.copy "copy" on compute [#fsdprt.arg<read 1 [64 : 64]>, #fsdprt.arg<write 2 [0 : 64]>] wait (%e0) unit "h.0" scope ""
   %e3 = fsdprt.copy "again" on compute [#fsdprt.arg<read 2 [0 : 64]>, #fsdprt.arg<write 3 [0 : 64]>] wait (%e1) unit "h.0" scope ""
@@ -206,7 +206,7 @@ fsdprt.arena 1 "work" bytes 192
 fsdprt.buffer 0 "b0" shard unit "h.0" phase "" bytes 64 arena 0 at 0
 fsdprt.buffer 1 "b1" gathered unit "h.0" phase "step" bytes 128 arena 1 at 0
 fsdprt.buffer 2 "b2" activation unit "h.0" phase "step" bytes 64 arena 1 at 128
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   // expected-note @+1 {{the other dispatch, issued before}}
   %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 by 0 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
   // expected-error @+1 {{touches bytes [64, 128) of arena 1 without an event that orders it with another dispatch (fsdprt_v4)}}
@@ -225,7 +225,7 @@ fsdprt.buffer 0 "b0" shard unit "h.0" phase "" bytes 64 arena 0 at 0
 fsdprt.buffer 1 "b1" gathered unit "h.0" phase "step" bytes 128 arena 1 at 0
 fsdprt.buffer 2 "b2" activation unit "h.0" phase "step" bytes 64 arena 1 at 128
 fsdprt.buffer 3 "b3" gathered unit "h.0" phase "step" bytes 128 arena 1 at 0
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 by 0 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
   // expected-note @+1 {{the other dispatch}}
   %e1 = fsdprt.copy "copy" on compute [#fsdprt.arg<read 1 [64 : 64]>, #fsdprt.arg<write 2 [0 : 64]>] wait (%e0) unit "h.0" scope ""
@@ -244,7 +244,7 @@ fsdprt.buffer 0 "b0" shard unit "h.0" phase "" bytes 64 arena 0 at 0
 fsdprt.buffer 1 "b1" gathered unit "h.0" phase "step" bytes 128 arena 1 at 0
 fsdprt.buffer 2 "b2" activation unit "h.0" phase "step" bytes 64 arena 1 at 128
 fsdprt.buffer 3 "b3" gathered unit "h.0" phase "step" bytes 128 arena 1 at 0
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 by 0 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
   %e1 = fsdprt.copy "copy" on compute [#fsdprt.arg<read 1 [64 : 64]>, #fsdprt.arg<write 2 [0 : 64]>] wait (%e0) unit "h.0" scope ""
   %e3 = fsdprt.all_gather "next" f32 count 16 payload 128 by 0 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 3 [0 : 128]>] wait (%e1) unit "h.0" scope ""
@@ -260,7 +260,7 @@ fsdprt.arena 1 "work" bytes 192
 fsdprt.buffer 0 "b0" shard unit "h.0" phase "" bytes 64 arena 0 at 0
 fsdprt.buffer 1 "b1" gathered unit "h.0" phase "step" bytes 128 arena 1 at 0
 fsdprt.buffer 2 "b2" activation unit "h.0" phase "step" bytes 64 arena 1 at 128
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 by 0 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
   %e4 = fsdprt.copy "copy" on copy [#fsdprt.arg<read 1 [64 : 64]>, #fsdprt.arg<write 2 [0 : 64]>] wait (%e0) unit "h.0" scope ""
   %e1 = fsdprt.copy "copy" on compute [#fsdprt.arg<read 1 [0 : 64]>, #fsdprt.arg<update 2 [0 : 64]>] wait (%e4) unit "h.0" scope ""
@@ -277,7 +277,7 @@ fsdprt.buffer 0 "b0" shard unit "h.0" phase "" bytes 64 arena 0 at 0
 fsdprt.buffer 1 "b1" gathered unit "h.0" phase "step" bytes 128 arena 1 at 0
 fsdprt.buffer 2 "b2" activation unit "h.0" phase "step" bytes 64 arena 1 at 128
 // expected-error @+1 {{does not end by joining all streams (fsdprt_v5)}}
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 by 0 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
   %e1 = fsdprt.copy "copy" on compute [#fsdprt.arg<read 1 [64 : 64]>, #fsdprt.arg<write 2 [0 : 64]>] wait (%e0) unit "h.0" scope ""
 }
@@ -286,7 +286,7 @@ fsdprt.phase @step runs "step" {
 
 // Tests that fsdprt_v5 rejects this: an empty phase does not join either.
 // expected-error @+1 {{does not end by joining all streams (fsdprt_v5)}}
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
 }
 
 // -----
@@ -302,7 +302,7 @@ fsdprt.buffer 1 "b1" gathered unit "h.0" phase "step" bytes 128 arena 1 at 0
 fsdprt.buffer 2 "b2" activation unit "h.0" phase "step" bytes 64 arena 1 at 128
 // expected-error @+1 {{shares bytes with buffer 1 while both are alive (fsdprt_v3)}}
 fsdprt.buffer 3 "b3" gathered unit "h.1" phase "step" bytes 128 arena 1 at 0
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 by 0 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
   %e1 = fsdprt.copy "copy" on compute [#fsdprt.arg<read 1 [64 : 64]>, #fsdprt.arg<write 2 [0 : 64]>] wait (%e0) unit "h.0" scope ""
   %e3 = fsdprt.all_gather "next" f32 count 16 payload 128 by 0 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 3 [0 : 128]>] wait (%e1) unit "h.1" scope ""
@@ -319,7 +319,7 @@ fsdprt.arena 1 "work" bytes 192
 fsdprt.buffer 0 "b0" shard unit "h.0" phase "" bytes 64 arena 0 at 0
 fsdprt.buffer 1 "b1" gathered unit "h.0" phase "step" bytes 128 arena 1 at 0
 fsdprt.buffer 2 "b2" activation unit "h.0" phase "step" bytes 64 arena 1 at 128
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 by 0 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
   %e4 = fsdprt.copy "other" on copy [#fsdprt.arg<read 1 [0 : 64]>, #fsdprt.arg<write 2 [0 : 64]>] wait (%e0) unit "h.0" scope ""
   // expected-note @+1 {{the other dispatch, issued before}}
@@ -338,7 +338,7 @@ fsdprt.arena 1 "work" bytes 192
 fsdprt.buffer 0 "b0" shard unit "h.0" phase "" bytes 64 arena 0 at 0
 fsdprt.buffer 1 "b1" gathered unit "h.0" phase "step" bytes 128 arena 1 at 0
 fsdprt.buffer 2 "b2" activation unit "h.0" phase "step" bytes 64 arena 1 at 128
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   // expected-error @+1 {{operand #0 does not dominate this use}}
   %e1 = fsdprt.copy "copy" on compute [#fsdprt.arg<read 1 [64 : 64]>, #fsdprt.arg<write 2 [0 : 64]>] wait (%e0) unit "h.0" scope ""
   // expected-note @+1 {{operand defined here}}
@@ -358,7 +358,7 @@ fsdprt.buffer 0 "b0" shard unit "h.0" phase "" bytes 64 arena 0 at 0
 fsdprt.buffer 1 "b1" gathered unit "h.0" phase "step" bytes 128 arena 1 at 0
 fsdprt.buffer 2 "b2" activation unit "h.0" phase "step" bytes 64 arena 1 at 128
 fsdprt.buffer 3 "b3" gathered unit "h.1" phase "step" bytes 128 arena 1 at 0
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 by 0 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
   %e1 = fsdprt.copy "copy" on compute [#fsdprt.arg<read 1 [64 : 64]>, #fsdprt.arg<write 2 [0 : 64]>] wait (%e0) unit "h.0" scope ""
   // expected-error @+1 {{is on stream 'reduce', expected that of its communicator, 'gather' (fsdprt_v6)}}
@@ -377,7 +377,7 @@ fsdprt.buffer 0 "b0" shard unit "h.0" phase "" bytes 64 arena 0 at 0
 fsdprt.buffer 1 "b1" gathered unit "h.0" phase "step" bytes 128 arena 1 at 0
 fsdprt.buffer 2 "b2" activation unit "h.0" phase "step" bytes 64 arena 1 at 128
 fsdprt.buffer 3 "b3" scratch unit "" phase "step" bytes 64 arena 1 at 192
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 by 0 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
   %e1 = fsdprt.copy "copy" on compute [#fsdprt.arg<read 1 [64 : 64]>, #fsdprt.arg<write 2 [0 : 64]>] wait (%e0) unit "h.0" scope ""
   %e3 = fsdprt.all_reduce "sum" f32 count 4 by 2 on gather [#fsdprt.arg<update 2 [0 : 16]>, #fsdprt.arg<scratch 3 [0 : 64]>] wait (%e1) unit "" scope ""
@@ -392,7 +392,7 @@ fsdprt.arena 1 "work" bytes 128
 fsdprt.communicator 1 "gather" over ["shard"] of [2] on gather
 fsdprt.buffer 0 "b0" shard unit "h.0" phase "" bytes 64 arena 0 at 0
 fsdprt.buffer 1 "b1" gathered unit "h.0" phase "step" bytes 128 arena 1 at 0
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   // expected-error @+1 {{is by communicator 0, which is not declared (fsdprt_v6)}}
   %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 by 0 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
   %e2 = fsdprt.join "join" on compute [] wait (%e0) unit "" scope ""
@@ -408,7 +408,7 @@ fsdprt.communicator 0 "gather" over ["shard"] of [2] on gather
 fsdprt.communicator 0 "reduce" over ["shard"] of [2] on reduce
 fsdprt.buffer 0 "b0" shard unit "h.0" phase "" bytes 64 arena 0 at 0
 fsdprt.buffer 1 "b1" gathered unit "h.0" phase "step" bytes 128 arena 1 at 0
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 by 0 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
   %e2 = fsdprt.join "join" on compute [] wait (%e0) unit "" scope ""
 }
@@ -422,7 +422,7 @@ fsdprt.arena 1 "work" bytes 128
 fsdprt.communicator 0 "gather" over ["shard"] of [4] on gather
 fsdprt.buffer 0 "b0" shard unit "h.0" phase "" bytes 64 arena 0 at 0
 fsdprt.buffer 1 "b1" gathered unit "h.0" phase "step" bytes 128 arena 1 at 0
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   // expected-error @+1 {{is between a shard of 64 bytes and a line of 128, expected 4 shards, one of each rank of its communicator (fsdprt_v6)}}
   %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 by 0 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
   %e2 = fsdprt.join "join" on compute [] wait (%e0) unit "" scope ""
@@ -441,7 +441,7 @@ fsdprt.buffer 0 "b0" shard unit "h.0" phase "" bytes 64 arena 0 at 0
 fsdprt.buffer 1 "b1" gathered unit "h.0" phase "step" bytes 128 arena 1 at 0
 fsdprt.buffer 2 "b2" reduced unit "h.0" phase "step" bytes 32 arena 1 at 128
 fsdprt.buffer 3 "b3" scratch unit "" phase "step" bytes 256 arena 1 at 256
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 by 0 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
   %e1 = fsdprt.reduce_scatter "reduce" f32 count 8 payload 128 by 1 on reduce [#fsdprt.arg<read 1 [0 : 128]>, #fsdprt.arg<write 2 [0 : 32]>, #fsdprt.arg<scratch 3 [0 : 128]>] wait (%e0) unit "h.0" scope ""
   %e2 = fsdprt.all_reduce "sum" f32 count 8 by 2 on reduce [#fsdprt.arg<update 2 [0 : 32]>, #fsdprt.arg<scratch 3 [0 : 256]>] unit "" scope ""
@@ -456,7 +456,7 @@ fsdprt.communicator 0 "gather" over ["shard"] of [2] on gather
 fsdprt.arena 1 "work" bytes 128
 fsdprt.buffer 0 "b0" shard unit "h.0" phase "" bytes 64 arena 0 at 0
 fsdprt.buffer 1 "b1" gathered unit "h.0" phase "step" bytes 128 arena 1 at 0
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 segments [0, 5, 8, 8] by 0 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
   %e2 = fsdprt.join "join" on compute [] wait (%e0) unit "" scope ""
 }
@@ -469,7 +469,7 @@ fsdprt.communicator 0 "gather" over ["shard"] of [2] on gather
 fsdprt.arena 1 "work" bytes 128
 fsdprt.buffer 0 "b0" shard unit "h.0" phase "" bytes 64 arena 0 at 0
 fsdprt.buffer 1 "b1" gathered unit "h.0" phase "step" bytes 128 arena 1 at 0
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   // expected-error @+1 {{has segments [0, 5, 4, 8], expected pairs of offset and elements that ascend, do not overlap and end by 16 (fsdprt_v9)}}
   %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 segments [0, 5, 4, 8] by 0 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
   %e2 = fsdprt.join "join" on compute [] wait (%e0) unit "" scope ""
@@ -483,7 +483,7 @@ fsdprt.communicator 0 "gather" over ["shard"] of [2] on gather
 fsdprt.arena 1 "work" bytes 128
 fsdprt.buffer 0 "b0" shard unit "h.0" phase "" bytes 64 arena 0 at 0
 fsdprt.buffer 1 "b1" gathered unit "h.0" phase "step" bytes 128 arena 1 at 0
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   // expected-error @+1 {{(fsdprt_v9)}}
   %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 segments [0, 5, 8, 9] by 0 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
   %e2 = fsdprt.join "join" on compute [] wait (%e0) unit "" scope ""
@@ -497,7 +497,7 @@ fsdprt.arena 1 "work" bytes 128
 fsdprt.buffer 0 "b0" shard unit "h.0" phase "" bytes 64 arena 0 at 0
 // expected-error @+1 {{has the number of another buffer (fsdprt_v1)}}
 fsdprt.buffer 0 "b1" gathered unit "h.0" phase "step" bytes 128 arena 1 at 0
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   %e2 = fsdprt.join "join" on compute [] unit "" scope ""
 }
 
@@ -508,9 +508,12 @@ fsdprt.arena 0 "state" bytes 64 persistent
 fsdprt.arena 1 "work" bytes 128
 fsdprt.buffer 0 "b0" shard unit "h.0" phase "" bytes 64 arena 0 at 0
 fsdprt.buffer 1 "b1" gathered unit "h.0" phase "step" bytes 128 arena 1 at 0
-fsdprt.phase @init runs "once" {
+fsdprt.phase @init runs once {
   // expected-error @+1 {{uses buffer 1 of phase 'step' in phase 'init' (fsdprt_v1)}}
   %e0 = fsdprt.fill "fill" byte 0 on compute [#fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
+  %e2 = fsdprt.join "join" on compute [] unit "" scope ""
+}
+fsdprt.phase @step runs microbatch {
   %e2 = fsdprt.join "join" on compute [] unit "" scope ""
 }
 
@@ -525,8 +528,136 @@ fsdprt.buffer 0 "b0" shard unit "h.0" phase "" bytes 64 arena 0 at 0
 fsdprt.buffer 1 "b1" shard unit "h.1" phase "" bytes 0 arena 0 at 0
 fsdprt.buffer 2 "b2" gathered unit "h.1" phase "step" bytes 0 arena 1 at 0
 fsdprt.buffer 3 "b3" gathered unit "h.0" phase "step" bytes 128 arena 1 at 0
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   %e0 = fsdprt.all_gather "gather" f32 count 16 payload 64 by 0 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 3 [0 : 128]>] unit "h.0" scope ""
   %e1 = fsdprt.all_gather "gather" f32 count 0 payload 0 by 0 on gather [#fsdprt.arg<read 1 [0 : 0]>, #fsdprt.arg<write 2 [0 : 0]>] unit "h.1" scope ""
   %e2 = fsdprt.join "join" on compute [] wait (%e0, %e1) unit "" scope ""
+}
+
+// -----
+
+// Tests that what a microbatch writes may live until the update.
+fsdprt.arena 0 "state" bytes 64 persistent
+fsdprt.arena 1 "work" bytes 64
+fsdprt.buffer 0 "b0" reduced unit "" phase "step" until "update" bytes 64 arena 1 at 0
+fsdprt.buffer 1 "b1" shard unit "" phase "" bytes 64 arena 0 at 0
+fsdprt.phase @step runs microbatch {
+  %e0 = fsdprt.fill "fill" byte 0 on compute [#fsdprt.arg<write 0 [0 : 64]>] unit "" scope ""
+  %e1 = fsdprt.join "join" on compute [] unit "" scope ""
+}
+fsdprt.phase @update runs update {
+  %e0 = fsdprt.copy "copy" on compute [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 64]>] unit "" scope ""
+  %e1 = fsdprt.join "join" on compute [] unit "" scope ""
+}
+
+// -----
+
+// Tests that fsdprt_v11 rejects this: there is no such phase.
+fsdprt.arena 0 "state" bytes 64 persistent
+fsdprt.arena 1 "work" bytes 64
+// expected-error @+1 {{lives in phase 'step' until 'end', which the program does not have (fsdprt_v11)}}
+fsdprt.buffer 0 "b0" reduced unit "" phase "step" until "end" bytes 64 arena 1 at 0
+fsdprt.buffer 1 "b1" shard unit "" phase "" bytes 64 arena 0 at 0
+fsdprt.phase @step runs microbatch {
+  %e0 = fsdprt.fill "fill" byte 0 on compute [#fsdprt.arg<write 0 [0 : 64]>] unit "" scope ""
+  %e1 = fsdprt.join "join" on compute [] unit "" scope ""
+}
+fsdprt.phase @update runs update {
+  %e0 = fsdprt.copy "copy" on compute [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 64]>] unit "" scope ""
+  %e1 = fsdprt.join "join" on compute [] unit "" scope ""
+}
+
+// -----
+
+// Tests that fsdprt_v11 rejects this: the phases come in another order.
+fsdprt.arena 0 "state" bytes 64 persistent
+fsdprt.arena 1 "work" bytes 64
+// expected-error @+1 {{lives in phase 'update' until 'step', which comes before (fsdprt_v11)}}
+fsdprt.buffer 0 "b0" reduced unit "" phase "update" until "step" bytes 64 arena 1 at 0
+fsdprt.buffer 1 "b1" shard unit "" phase "" bytes 64 arena 0 at 0
+fsdprt.phase @step runs microbatch {
+  %e0 = fsdprt.fill "fill" byte 0 on compute [#fsdprt.arg<write 0 [0 : 64]>] unit "" scope ""
+  %e1 = fsdprt.join "join" on compute [] unit "" scope ""
+}
+fsdprt.phase @update runs update {
+  %e0 = fsdprt.copy "copy" on compute [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 64]>] unit "" scope ""
+  %e1 = fsdprt.join "join" on compute [] unit "" scope ""
+}
+
+// -----
+
+// Tests that fsdprt_v11 rejects this: the second of several microbatches would
+// write over it what the first left there.
+fsdprt.arena 0 "state" bytes 64 persistent
+fsdprt.arena 1 "work" bytes 64
+// expected-error @+1 {{expected only what a microbatch writes to live longer than its phase (fsdprt_v11)}}
+fsdprt.buffer 0 "b0" reduced unit "" phase "count" until "update" bytes 64 arena 1 at 0
+fsdprt.buffer 1 "b1" shard unit "" phase "" bytes 64 arena 0 at 0
+fsdprt.phase @count runs count {
+  %e0 = fsdprt.fill "fill" byte 0 on compute [#fsdprt.arg<write 0 [0 : 64]>] unit "" scope ""
+  %e1 = fsdprt.join "join" on compute [] unit "" scope ""
+}
+fsdprt.phase @step runs microbatch {
+  %e0 = fsdprt.fill "fill" byte 0 on compute [#fsdprt.arg<write 0 [0 : 64]>] unit "" scope ""
+  %e1 = fsdprt.join "join" on compute [] unit "" scope ""
+}
+fsdprt.phase @update runs update {
+  %e0 = fsdprt.copy "copy" on compute [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 64]>] unit "" scope ""
+  %e1 = fsdprt.join "join" on compute [] unit "" scope ""
+}
+
+// -----
+
+// Tests that fsdprt_v11 rejects this: parameters may be saved after any step.
+fsdprt.arena 0 "state" bytes 64 persistent
+fsdprt.arena 1 "work" bytes 64
+// expected-error @+1 {{over phase 'save', which is none of the same step's (fsdprt_v11)}}
+fsdprt.buffer 0 "b0" reduced unit "" phase "step" until "update" bytes 64 arena 1 at 0
+fsdprt.buffer 1 "b1" shard unit "" phase "" bytes 64 arena 0 at 0
+fsdprt.phase @step runs microbatch {
+  %e0 = fsdprt.fill "fill" byte 0 on compute [#fsdprt.arg<write 0 [0 : 64]>] unit "" scope ""
+  %e1 = fsdprt.join "join" on compute [] unit "" scope ""
+}
+fsdprt.phase @save runs save {
+  %e1 = fsdprt.join "join" on compute [] unit "" scope ""
+}
+fsdprt.phase @update runs update {
+  %e0 = fsdprt.copy "copy" on compute [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 64]>] unit "" scope ""
+  %e1 = fsdprt.join "join" on compute [] unit "" scope ""
+}
+
+// -----
+
+// Tests that fsdprt_v1 rejects this: the update may not be the first to write.
+fsdprt.arena 0 "state" bytes 64 persistent
+fsdprt.arena 1 "work" bytes 64
+fsdprt.buffer 0 "b0" reduced unit "" phase "step" until "update" bytes 64 arena 1 at 0
+fsdprt.phase @step runs microbatch {
+  %e1 = fsdprt.join "join" on compute [] unit "" scope ""
+}
+fsdprt.phase @update runs update {
+  // expected-error @+1 {{reads buffer 0 before anything wrote it (fsdprt_v1)}}
+  %e0 = fsdprt.fill "fill" byte 0 on compute [#fsdprt.arg<write 0 [0 : 64]>] unit "" scope ""
+  %e1 = fsdprt.join "join" on compute [] unit "" scope ""
+}
+
+// -----
+
+// Tests that fsdprt_v3 rejects this: in the update another buffer takes the
+// bytes of what lives until then.
+fsdprt.arena 0 "state" bytes 64 persistent
+fsdprt.arena 1 "work" bytes 64
+// expected-note @+1 {{the other buffer}}
+fsdprt.buffer 0 "b0" reduced unit "" phase "step" until "update" bytes 64 arena 1 at 0
+fsdprt.buffer 1 "b1" shard unit "" phase "" bytes 64 arena 0 at 0
+// expected-error @+1 {{shares bytes with buffer 0 while both are alive (fsdprt_v3)}}
+fsdprt.buffer 2 "b2" activation unit "" phase "update" bytes 64 arena 1 at 0
+fsdprt.phase @step runs microbatch {
+  %e0 = fsdprt.fill "fill" byte 0 on compute [#fsdprt.arg<write 0 [0 : 64]>] unit "" scope ""
+  %e1 = fsdprt.join "join" on compute [] unit "" scope ""
+}
+fsdprt.phase @update runs update {
+  %e0 = fsdprt.fill "fill" byte 0 on compute [#fsdprt.arg<write 2 [0 : 64]>] unit "" scope ""
+  %e1 = fsdprt.copy "copy" on compute [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 64]>] unit "" scope ""
+  %e2 = fsdprt.join "join" on compute [] unit "" scope ""
 }

@@ -9,11 +9,11 @@ fsdprt.buffer 0 "p" shard unit "(root)" phase "" bytes 64 arena 0 at 0
 fsdprt.buffer 1 "ids" input unit "" phase "" bytes 64 arena 0 at 64 {role = "tokens", type = tensor<2x4xi64>}
 fsdprt.buffer 2 "v" optimizer unit "(root)" phase "" bytes 64 arena 0 at 128 {line = 0 : i64, state = "v", type = tensor<16xf32>}
 fsdprt.buffer 3 "v" optimizer unit "(root)" phase "" bytes 32 arena 0 at 192 {line = 0 : i64, state = "m", type = tensor<16xbf16>}
-fsdprt.phase @init runs "once" {
+fsdprt.phase @init runs once {
   %0 = fsdprt.load "load" 0 line 0 on compute [#fsdprt.arg<write 0 [0 : 64]>] unit "(root)" scope ""
   %1 = fsdprt.join "join" on compute [] unit "" scope ""
 }
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   %1 = fsdprt.join "join" on compute [] unit "" scope ""
 }
 
@@ -28,11 +28,11 @@ fsdprt.buffer 0 "p" shard unit "(root)" phase "" bytes 64 arena 0 at 0
 fsdprt.buffer 1 "ids" input unit "" phase "" bytes 64 arena 0 at 64 {role = "tokens", type = tensor<2x4xi64>}
 // expected-error @+1 {{of kind optimizer is no line's state, expected the state's name, its line's number in the unit and a tensor type (program_v10)}}
 fsdprt.buffer 2 "v" optimizer unit "(root)" phase "" bytes 64 arena 0 at 128
-fsdprt.phase @init runs "once" {
+fsdprt.phase @init runs once {
   %0 = fsdprt.load "load" 0 line 0 on compute [#fsdprt.arg<write 0 [0 : 64]>] unit "(root)" scope ""
   %1 = fsdprt.join "join" on compute [] unit "" scope ""
 }
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   %1 = fsdprt.join "join" on compute [] unit "" scope ""
 }
 
@@ -47,11 +47,11 @@ fsdprt.buffer 0 "p" shard unit "(root)" phase "" bytes 64 arena 0 at 0
 fsdprt.buffer 1 "ids" input unit "" phase "" bytes 64 arena 0 at 64 {role = "tokens", type = tensor<2x4xi64>}
 // expected-error @+1 {{is no line's state}}
 fsdprt.buffer 2 "v" optimizer unit "(root)" phase "" bytes 64 arena 0 at 128 {line = 1 : i64, state = "v", type = tensor<16xf32>}
-fsdprt.phase @init runs "once" {
+fsdprt.phase @init runs once {
   %0 = fsdprt.load "load" 0 line 0 on compute [#fsdprt.arg<write 0 [0 : 64]>] unit "(root)" scope ""
   %1 = fsdprt.join "join" on compute [] unit "" scope ""
 }
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   %1 = fsdprt.join "join" on compute [] unit "" scope ""
 }
 
@@ -66,11 +66,11 @@ fsdprt.buffer 0 "p" shard unit "(root)" phase "" bytes 64 arena 0 at 0
 fsdprt.buffer 1 "ids" input unit "" phase "" bytes 64 arena 0 at 64 {role = "tokens", type = tensor<2x4xi64>}
 // expected-error @+1 {{is no line's state}}
 fsdprt.buffer 2 "v" optimizer unit "h.0" phase "" bytes 64 arena 0 at 128 {line = 0 : i64, state = "v", type = tensor<16xf32>}
-fsdprt.phase @init runs "once" {
+fsdprt.phase @init runs once {
   %0 = fsdprt.load "load" 0 line 0 on compute [#fsdprt.arg<write 0 [0 : 64]>] unit "(root)" scope ""
   %1 = fsdprt.join "join" on compute [] unit "" scope ""
 }
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   %1 = fsdprt.join "join" on compute [] unit "" scope ""
 }
 
@@ -85,11 +85,11 @@ fsdprt.buffer 0 "p" shard unit "(root)" phase "" bytes 64 arena 0 at 0
 fsdprt.buffer 1 "ids" input unit "" phase "" bytes 64 arena 0 at 64 {role = "tokens", type = tensor<2x4xi64>}
 // expected-error @+1 {{is no line's state}}
 fsdprt.buffer 2 "v" optimizer unit "(root)" phase "" bytes 64 arena 0 at 128 {line = 0 : i64, state = "v/w", type = tensor<16xf32>}
-fsdprt.phase @init runs "once" {
+fsdprt.phase @init runs once {
   %0 = fsdprt.load "load" 0 line 0 on compute [#fsdprt.arg<write 0 [0 : 64]>] unit "(root)" scope ""
   %1 = fsdprt.join "join" on compute [] unit "" scope ""
 }
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   %1 = fsdprt.join "join" on compute [] unit "" scope ""
 }
 
@@ -104,11 +104,11 @@ fsdprt.buffer 0 "p" shard unit "(root)" phase "" bytes 64 arena 0 at 0
 fsdprt.buffer 1 "ids" input unit "" phase "" bytes 64 arena 0 at 64 {role = "tokens", type = tensor<2x4xi64>}
 // expected-error @+1 {{of state 'v' has 64 bytes of phase '' for a 'tensor<8xf32>', expected those of the 16 elements of its line's shard}}
 fsdprt.buffer 2 "v" optimizer unit "(root)" phase "" bytes 64 arena 0 at 128 {line = 0 : i64, state = "v", type = tensor<8xf32>}
-fsdprt.phase @init runs "once" {
+fsdprt.phase @init runs once {
   %0 = fsdprt.load "load" 0 line 0 on compute [#fsdprt.arg<write 0 [0 : 64]>] unit "(root)" scope ""
   %1 = fsdprt.join "join" on compute [] unit "" scope ""
 }
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   %1 = fsdprt.join "join" on compute [] unit "" scope ""
 }
 
@@ -123,11 +123,11 @@ fsdprt.buffer 0 "p" shard unit "(root)" phase "" bytes 64 arena 0 at 0
 fsdprt.buffer 1 "ids" input unit "" phase "" bytes 64 arena 0 at 64 {role = "tokens", type = tensor<2x4xi64>}
 // expected-error @+1 {{of state 'v' has 64 bytes of phase '' for a 'tensor<16xbf16>'}}
 fsdprt.buffer 2 "v" optimizer unit "(root)" phase "" bytes 64 arena 0 at 128 {line = 0 : i64, state = "v", type = tensor<16xbf16>}
-fsdprt.phase @init runs "once" {
+fsdprt.phase @init runs once {
   %0 = fsdprt.load "load" 0 line 0 on compute [#fsdprt.arg<write 0 [0 : 64]>] unit "(root)" scope ""
   %1 = fsdprt.join "join" on compute [] unit "" scope ""
 }
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   %1 = fsdprt.join "join" on compute [] unit "" scope ""
 }
 
@@ -143,11 +143,11 @@ fsdprt.buffer 1 "ids" input unit "" phase "" bytes 64 arena 0 at 64 {role = "tok
 fsdprt.buffer 2 "v" optimizer unit "(root)" phase "" bytes 64 arena 0 at 128 {line = 0 : i64, state = "v", type = tensor<16xf32>}
 // expected-error @+1 {{is state 'v' of its line as another buffer is (program_v10)}}
 fsdprt.buffer 3 "v" optimizer unit "(root)" phase "" bytes 64 arena 0 at 192 {line = 0 : i64, state = "v", type = tensor<16xf32>}
-fsdprt.phase @init runs "once" {
+fsdprt.phase @init runs once {
   %0 = fsdprt.load "load" 0 line 0 on compute [#fsdprt.arg<write 0 [0 : 64]>] unit "(root)" scope ""
   %1 = fsdprt.join "join" on compute [] unit "" scope ""
 }
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   %1 = fsdprt.join "join" on compute [] unit "" scope ""
 }
 
@@ -162,10 +162,10 @@ fsdprt.buffer 0 "p" shard unit "(root)" phase "" bytes 64 arena 0 at 0
 fsdprt.buffer 1 "ids" input unit "" phase "" bytes 64 arena 0 at 64 {role = "tokens", type = tensor<2x4xi64>}
 // expected-error @+1 {{is a state of kind shard, expected optimizer (program_v10)}}
 fsdprt.buffer 2 "v" shard unit "(root)" phase "" bytes 64 arena 0 at 128 {line = 0 : i64, state = "v", type = tensor<16xf32>}
-fsdprt.phase @init runs "once" {
+fsdprt.phase @init runs once {
   %0 = fsdprt.load "load" 0 line 0 on compute [#fsdprt.arg<write 0 [0 : 64]>] unit "(root)" scope ""
   %1 = fsdprt.join "join" on compute [] unit "" scope ""
 }
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   %1 = fsdprt.join "join" on compute [] unit "" scope ""
 }

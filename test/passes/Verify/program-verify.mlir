@@ -7,11 +7,11 @@ onnx.parameter @w : tensor<4xf32>
 fsdp.unit @"(root)" root lines [#line]
 fsdprt.buffer 0 "p" shard unit "(root)" phase "" bytes 64 arena 0 at 0
 fsdprt.buffer 1 "ids" input unit "" phase "" bytes 64 arena 0 at 64 {role = "tokens", type = tensor<2x4xi64>}
-fsdprt.phase @init runs "once" {
+fsdprt.phase @init runs once {
   %0 = fsdprt.load "load" 0 line 0 on compute [#fsdprt.arg<write 0 [0 : 64]>] unit "(root)" scope ""
   %1 = fsdprt.join "join" on compute [] unit "" scope ""
 }
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   %0 = fsdprt.launch "add" @k0 extent 4 scratch 0 on compute [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 2 [0 : 64]>] unit "" scope ""
   %1 = fsdprt.join "join" on compute [] unit "" scope ""
 }
@@ -30,15 +30,17 @@ module @k0 {
 // -----
 
 // Tests that program_v1 rejects this: there are no phases.
-// expected-error @+1 {{is no planned program: it has no phases that run once and each step (program_v1); fsdp-compile --emit-ir writes one}}
+// expected-error @+1 {{is no planned program: it has no phase that runs 'once' (program_v1); fsdp-compile --emit-ir writes one}}
 module {}
 
 // -----
 
-// Tests that program_v1 rejects this: nobody would run the phase.
-// expected-error @+1 {{runs 'never', expected once, step or save (program_v1)}}
-fsdprt.phase @init runs "never" {
-  %1 = fsdprt.join "join" on compute [] unit "" scope ""
+// Tests that program_v1 rejects this: no phase trains.
+// expected-error @+1 {{is no planned program: it has no phase that runs 'microbatch' (program_v1)}}
+module {
+  fsdprt.phase @init runs once {
+    %1 = fsdprt.join "join" on compute [] unit "" scope ""
+  }
 }
 
 // -----
@@ -46,10 +48,10 @@ fsdprt.phase @init runs "never" {
 // Tests that program_v2 rejects this: nothing takes the tokens.
 // expected-error @+1 {{no buffer has the role of tokens [batch, seq] (program_v2)}}
 module {
-  fsdprt.phase @init runs "once" {
+  fsdprt.phase @init runs once {
     %1 = fsdprt.join "join" on compute [] unit "" scope ""
   }
-  fsdprt.phase @step runs "step" {
+  fsdprt.phase @step runs microbatch {
     %1 = fsdprt.join "join" on compute [] unit "" scope ""
   }
 }
@@ -59,10 +61,10 @@ module {
 // Tests that program_v2 rejects this: the runtime does not know the role.
 // expected-error @+1 {{has role 'tokns' and a tensor type, expected a role that the runtime fills or reads}}
 fsdprt.buffer 1 "ids" input unit "" phase "" bytes 64 arena 0 at 64 {role = "tokns", type = tensor<2x4xi64>}
-fsdprt.phase @init runs "once" {
+fsdprt.phase @init runs once {
   %1 = fsdprt.join "join" on compute [] unit "" scope ""
 }
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   %1 = fsdprt.join "join" on compute [] unit "" scope ""
 }
 
@@ -70,10 +72,10 @@ fsdprt.phase @step runs "step" {
 
 // Tests that program_v3 rejects this: a kernel is not there.
 fsdprt.buffer 1 "ids" input unit "" phase "" bytes 64 arena 0 at 64 {role = "tokens", type = tensor<2x4xi64>}
-fsdprt.phase @init runs "once" {
+fsdprt.phase @init runs once {
   %1 = fsdprt.join "join" on compute [] unit "" scope ""
 }
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   // expected-error @+1 {{launches kernel @k0, which the program does not have (program_v3)}}
   %0 = fsdprt.launch "add" @k0 extent 4 scratch 0 on compute [#fsdprt.arg<read 1 [0 : 64]>] unit "" scope ""
   %1 = fsdprt.join "join" on compute [] unit "" scope ""
@@ -85,10 +87,10 @@ fsdprt.phase @step runs "step" {
 fsdprt.buffer 1 "ids" input unit "" phase "" bytes 64 arena 0 at 64 {role = "tokens", type = tensor<2x4xi64>}
 // expected-error @+1 {{holds no kernel, expected a function of its name that returns the results of one train.kernel of its arguments (program_v3)}}
 module @k0 {}
-fsdprt.phase @init runs "once" {
+fsdprt.phase @init runs once {
   %1 = fsdprt.join "join" on compute [] unit "" scope ""
 }
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   %0 = fsdprt.launch "add" @k0 extent 4 scratch 0 on compute [#fsdprt.arg<read 1 [0 : 64]>] unit "" scope ""
   %1 = fsdprt.join "join" on compute [] unit "" scope ""
 }
@@ -102,10 +104,10 @@ onnx.parameter @w : tensor<4xf32>
 // expected-error @+1 {{has line 0, which is loaded 0 times, expected once (program_v4)}}
 fsdp.unit @"(root)" root lines [#line]
 fsdprt.buffer 1 "ids" input unit "" phase "" bytes 64 arena 0 at 64 {role = "tokens", type = tensor<2x4xi64>}
-fsdprt.phase @init runs "once" {
+fsdprt.phase @init runs once {
   %1 = fsdprt.join "join" on compute [] unit "" scope ""
 }
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   %1 = fsdprt.join "join" on compute [] unit "" scope ""
 }
 
@@ -118,12 +120,12 @@ onnx.parameter @w : tensor<4xf32>
 fsdp.unit @"(root)" root lines [#line]
 fsdprt.buffer 0 "w" shard unit "(root)" phase "" bytes 64 arena 0 at 0
 fsdprt.buffer 1 "ids" input unit "" phase "" bytes 64 arena 0 at 64 {role = "tokens", type = tensor<2x4xi64>}
-fsdprt.phase @init runs "once" {
+fsdprt.phase @init runs once {
   // expected-error @+1 {{fills 32 bytes, expected the 64 of the line's shard (program_v4)}}
   %0 = fsdprt.load "load" 0 line 0 on compute [#fsdprt.arg<write 0 [0 : 32]>] unit "(root)" scope ""
   %9 = fsdprt.join "join" on compute [] unit "" scope ""
 }
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   %1 = fsdprt.join "join" on compute [] unit "" scope ""
 }
 
@@ -136,12 +138,12 @@ onnx.parameter @w : tensor<4xf32>
 fsdp.unit @"(root)" root lines [#line]
 fsdprt.buffer 0 "w" shard unit "(root)" phase "" bytes 64 arena 0 at 0
 fsdprt.buffer 1 "ids" input unit "" phase "" bytes 64 arena 0 at 64 {role = "tokens", type = tensor<2x4xi64>}
-fsdprt.phase @init runs "once" {
+fsdprt.phase @init runs once {
   // expected-error @+1 {{names line 0 of unit 0, 'h.0', which the program does not have (program_v4)}}
   %0 = fsdprt.load "load" 0 line 0 on compute [#fsdprt.arg<write 0 [0 : 64]>] unit "h.0" scope ""
   %9 = fsdprt.join "join" on compute [] unit "" scope ""
 }
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   %1 = fsdprt.join "join" on compute [] unit "" scope ""
 }
 
@@ -154,13 +156,13 @@ onnx.parameter @w : tensor<4xf32>
 fsdp.unit @"(root)" root lines [#line]
 fsdprt.buffer 0 "w" shard unit "(root)" phase "" bytes 64 arena 0 at 0
 fsdprt.buffer 1 "ids" input unit "" phase "" bytes 64 arena 0 at 64 {role = "tokens", type = tensor<2x4xi64>}
-fsdprt.phase @init runs "once" {
+fsdprt.phase @init runs once {
   %0 = fsdprt.load "load" 0 line 0 on compute [#fsdprt.arg<write 0 [0 : 64]>] unit "(root)" scope ""
   // expected-error @+1 {{names line 1 of unit 0, '(root)', which the program does not have (program_v4)}}
   %1 = fsdprt.store "store" 0 line 1 on compute [#fsdprt.arg<read 0 [0 : 64]>] unit "(root)" scope ""
   %9 = fsdprt.join "join" on compute [] unit "" scope ""
 }
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   %1 = fsdprt.join "join" on compute [] unit "" scope ""
 }
 
@@ -175,11 +177,11 @@ onnx.parameter @w : tensor<4xf32>
 fsdp.unit @"(root)" root lines [#line]
 fsdprt.buffer 0 "w" shard unit "(root)" phase "" bytes 64 arena 0 at 0
 fsdprt.buffer 1 "ids" input unit "" phase "" bytes 64 arena 0 at 64 {role = "tokens", type = tensor<2x4xi64>}
-fsdprt.phase @init runs "once" {
+fsdprt.phase @init runs once {
   %0 = fsdprt.load "load" 0 line 0 on compute [#fsdprt.arg<write 0 [0 : 64]>] unit "(root)" scope ""
   %9 = fsdprt.join "join" on compute [] unit "" scope ""
 }
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   %1 = fsdprt.join "join" on compute [] unit "" scope ""
 }
 
@@ -188,10 +190,10 @@ fsdprt.phase @step runs "step" {
 // Tests that program_v2 rejects this: a role's tensor is not the buffer.
 // expected-error @+1 {{of role 'tokens' has 64 bytes of phase '' for a 'tensor<2x8xi64>', expected those of its elements and no phase (program_v2)}}
 fsdprt.buffer 1 "ids" input unit "" phase "" bytes 64 arena 0 at 64 {role = "tokens", type = tensor<2x8xi64>}
-fsdprt.phase @init runs "once" {
+fsdprt.phase @init runs once {
   %9 = fsdprt.join "join" on compute [] unit "" scope ""
 }
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   %1 = fsdprt.join "join" on compute [] unit "" scope ""
 }
 
@@ -201,10 +203,10 @@ fsdprt.phase @step runs "step" {
 fsdprt.buffer 1 "ids" input unit "" phase "" bytes 64 arena 0 at 64 {role = "tokens", type = tensor<2x4xi64>}
 // expected-error @+1 {{has role 'tokens' as another buffer has (program_v2)}}
 fsdprt.buffer 2 "more" input unit "" phase "" bytes 64 arena 0 at 128 {role = "tokens", type = tensor<2x4xi64>}
-fsdprt.phase @init runs "once" {
+fsdprt.phase @init runs once {
   %9 = fsdprt.join "join" on compute [] unit "" scope ""
 }
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   %1 = fsdprt.join "join" on compute [] unit "" scope ""
 }
 
@@ -219,11 +221,11 @@ onnx.parameter @zeros : tensor<1099511627776xf32> {buffer, data = dense<0.0> : t
 fsdp.unit @"(root)" root lines [#line]
 fsdprt.buffer 0 "w" shard unit "(root)" phase "" bytes 64 arena 0 at 0
 fsdprt.buffer 1 "ids" input unit "" phase "" bytes 64 arena 0 at 64 {role = "tokens", type = tensor<2x4xi64>}
-fsdprt.phase @init runs "once" {
+fsdprt.phase @init runs once {
   %0 = fsdprt.load "load" 0 line 0 on compute [#fsdprt.arg<write 0 [0 : 64]>] unit "(root)" scope ""
   %9 = fsdprt.join "join" on compute [] unit "" scope ""
 }
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   %1 = fsdprt.join "join" on compute [] unit "" scope ""
 }
 
@@ -239,11 +241,11 @@ fsdprt.communicator 0 "scalar" over ["shard"] of [2] on reduce
 fsdprt.buffer 1 "ids" input unit "" phase "" bytes 64 arena 0 at 64 {role = "tokens", type = tensor<2x4xi64>}
 fsdprt.buffer 2 "sum" activation unit "" phase "step" bytes 4 arena 0 at 128
 fsdprt.buffer 3 "scratch" scratch unit "" phase "step" bytes 4 arena 0 at 192
-fsdprt.phase @init runs "once" {
+fsdprt.phase @init runs once {
   %0 = fsdprt.load "load" 0 line 0 on compute [#fsdprt.arg<write 0 [0 : 64]>] unit "(root)" scope ""
   %9 = fsdprt.join "join" on compute [] unit "" scope ""
 }
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   // expected-error @+1 {{has 4 bytes of scratch, expected 8 to sum 8 bytes of all ranks (program_v7)}}
   %1 = fsdprt.all_reduce "all_reduce" f32 count 1 by 0 on reduce [#fsdprt.arg<update 2 [0 : 4]>, #fsdprt.arg<scratch 3 [0 : 4]>] unit "" scope ""
   %2 = fsdprt.join "join" on compute [] unit "" scope ""
@@ -258,11 +260,11 @@ onnx.parameter @w : tensor<4xf32>
 fsdp.unit @"(root)" root lines [#line]
 fsdprt.buffer 0 "p" shard unit "(root)" phase "" bytes 64 arena 0 at 0
 fsdprt.buffer 1 "ids" input unit "" phase "" bytes 64 arena 0 at 64 {role = "tokens", type = tensor<2x4xi64>}
-fsdprt.phase @init runs "once" {
+fsdprt.phase @init runs once {
   %0 = fsdprt.load "load" 0 line 0 on compute [#fsdprt.arg<write 0 [0 : 64]>] unit "(root)" scope ""
   %1 = fsdprt.join "join" on compute [] unit "" scope ""
 }
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   // expected-error @+1 {{has 1 arguments for the 2 operands and results of @k0 (program_v9)}}
   %0 = fsdprt.launch "add" @k0 extent 4 scratch 0 on compute [#fsdprt.arg<read 0 [0 : 64]>] unit "" scope ""
   %1 = fsdprt.join "join" on compute [] unit "" scope ""
@@ -288,11 +290,11 @@ onnx.parameter @w : tensor<4xf32>
 fsdp.unit @"(root)" root lines [#line]
 fsdprt.buffer 0 "p" shard unit "(root)" phase "" bytes 64 arena 0 at 0
 fsdprt.buffer 1 "ids" input unit "" phase "" bytes 64 arena 0 at 64 {role = "tokens", type = tensor<2x4xi64>}
-fsdprt.phase @init runs "once" {
+fsdprt.phase @init runs once {
   %0 = fsdprt.load "load" 0 line 0 on compute [#fsdprt.arg<write 0 [0 : 64]>] unit "(root)" scope ""
   %1 = fsdprt.join "join" on compute [] unit "" scope ""
 }
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   // expected-error @+1 {{argument 1, #fsdprt.arg<write 2[0 : 32]>, is a result of type 'tensor<8xi64>' of @k0, expected its bytes and use (program_v9)}}
   %0 = fsdprt.launch "add" @k0 extent 4 scratch 0 on compute [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 2 [0 : 32]>] unit "" scope ""
   %1 = fsdprt.join "join" on compute [] unit "" scope ""
@@ -318,11 +320,11 @@ onnx.parameter @w : tensor<4xf32>
 fsdp.unit @"(root)" root lines [#line]
 fsdprt.buffer 0 "p" shard unit "(root)" phase "" bytes 64 arena 0 at 0
 fsdprt.buffer 1 "ids" input unit "" phase "" bytes 64 arena 0 at 64 {role = "tokens", type = tensor<2x4xi64>}
-fsdprt.phase @init runs "once" {
+fsdprt.phase @init runs once {
   %0 = fsdprt.load "load" 0 line 0 on compute [#fsdprt.arg<write 0 [0 : 64]>] unit "(root)" scope ""
   %1 = fsdprt.join "join" on compute [] unit "" scope ""
 }
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   // expected-error @+1 {{is an operand of type 'tensor<16xf32>' of @k0, expected its bytes and use (program_v9)}}
   %0 = fsdprt.launch "add" @k0 extent 4 scratch 0 on compute [#fsdprt.arg<write 0 [0 : 64]>, #fsdprt.arg<write 2 [0 : 64]>] unit "" scope ""
   %1 = fsdprt.join "join" on compute [] unit "" scope ""
@@ -350,11 +352,11 @@ fsdp.unit @"(root)" root lines [#line]
 fsdprt.communicator 1 "gather" over ["shard"] of [2] on gather
 fsdprt.buffer 0 "p" shard unit "(root)" phase "" bytes 64 arena 0 at 0
 fsdprt.buffer 1 "ids" input unit "" phase "" bytes 64 arena 0 at 64 {role = "tokens", type = tensor<2x4xi64>}
-fsdprt.phase @init runs "once" {
+fsdprt.phase @init runs once {
   %0 = fsdprt.load "load" 0 line 0 on compute [#fsdprt.arg<write 0 [0 : 64]>] unit "(root)" scope ""
   %1 = fsdprt.join "join" on compute [] unit "" scope ""
 }
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   %0 = fsdprt.launch "add" @k0 extent 4 scratch 0 on compute [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 2 [0 : 64]>] unit "" scope ""
   %1 = fsdprt.join "join" on compute [] unit "" scope ""
 }
@@ -382,11 +384,11 @@ fsdprt.communicator 0 "gather" over ["shard"] of [2] on gather
 fsdprt.communicator 1 "gather" over ["shard"] of [2] on reduce
 fsdprt.buffer 0 "p" shard unit "(root)" phase "" bytes 64 arena 0 at 0
 fsdprt.buffer 1 "ids" input unit "" phase "" bytes 64 arena 0 at 64 {role = "tokens", type = tensor<2x4xi64>}
-fsdprt.phase @init runs "once" {
+fsdprt.phase @init runs once {
   %0 = fsdprt.load "load" 0 line 0 on compute [#fsdprt.arg<write 0 [0 : 64]>] unit "(root)" scope ""
   %1 = fsdprt.join "join" on compute [] unit "" scope ""
 }
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   %0 = fsdprt.launch "add" @k0 extent 4 scratch 0 on compute [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 2 [0 : 64]>] unit "" scope ""
   %1 = fsdprt.join "join" on compute [] unit "" scope ""
 }
@@ -413,11 +415,11 @@ fsdp.unit @"(root)" root lines [#line]
 fsdprt.communicator 0 "gather" over ["shards"] of [2] on gather
 fsdprt.buffer 0 "p" shard unit "(root)" phase "" bytes 64 arena 0 at 0
 fsdprt.buffer 1 "ids" input unit "" phase "" bytes 64 arena 0 at 64 {role = "tokens", type = tensor<2x4xi64>}
-fsdprt.phase @init runs "once" {
+fsdprt.phase @init runs once {
   %0 = fsdprt.load "load" 0 line 0 on compute [#fsdprt.arg<write 0 [0 : 64]>] unit "(root)" scope ""
   %1 = fsdprt.join "join" on compute [] unit "" scope ""
 }
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   %0 = fsdprt.launch "add" @k0 extent 4 scratch 0 on compute [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 2 [0 : 64]>] unit "" scope ""
   %1 = fsdprt.join "join" on compute [] unit "" scope ""
 }
@@ -444,11 +446,11 @@ fsdp.unit @"(root)" root lines [#line]
 fsdprt.communicator 0 "gather" over ["shard"] of [4] on gather
 fsdprt.buffer 0 "p" shard unit "(root)" phase "" bytes 64 arena 0 at 0
 fsdprt.buffer 1 "ids" input unit "" phase "" bytes 64 arena 0 at 64 {role = "tokens", type = tensor<2x4xi64>}
-fsdprt.phase @init runs "once" {
+fsdprt.phase @init runs once {
   %0 = fsdprt.load "load" 0 line 0 on compute [#fsdprt.arg<write 0 [0 : 64]>] unit "(root)" scope ""
   %1 = fsdprt.join "join" on compute [] unit "" scope ""
 }
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   %0 = fsdprt.launch "add" @k0 extent 4 scratch 0 on compute [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 2 [0 : 64]>] unit "" scope ""
   %1 = fsdprt.join "join" on compute [] unit "" scope ""
 }
@@ -477,11 +479,11 @@ fsdprt.communicator 0 "scalar" over ["shard"] of [2] on reduce
 fsdprt.buffer 1 "ids" input unit "" phase "" bytes 64 arena 0 at 64 {role = "tokens", type = tensor<2x4xi64>}
 fsdprt.buffer 2 "sum" activation unit "" phase "step" bytes 4 arena 0 at 128
 fsdprt.buffer 3 "scratch" scratch unit "" phase "step" bytes 4 arena 0 at 192
-fsdprt.phase @init runs "once" {
+fsdprt.phase @init runs once {
   %0 = fsdprt.load "load" 0 line 0 on compute [#fsdprt.arg<write 0 [0 : 64]>] unit "(root)" scope ""
   %9 = fsdprt.join "join" on compute [] unit "" scope ""
 }
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   // expected-error @+1 {{has 4 bytes of scratch, expected 0 to sum 8 bytes of all ranks (program_v7)}}
   %1 = fsdprt.all_reduce "all_reduce" f32 count 1 by 0 on reduce [#fsdprt.arg<update 2 [0 : 4]>, #fsdprt.arg<scratch 3 [0 : 4]>] unit "" scope ""
   %2 = fsdprt.join "join" on compute [] unit "" scope ""
@@ -502,11 +504,11 @@ fsdprt.communicator 0 "scalar" over ["shard"] of [2] on reduce
 fsdprt.buffer 1 "ids" input unit "" phase "" bytes 64 arena 0 at 64 {role = "tokens", type = tensor<2x4xi64>}
 fsdprt.buffer 2 "sum" activation unit "" phase "step" bytes 4 arena 0 at 128
 fsdprt.buffer 3 "scratch" scratch unit "" phase "step" bytes 4 arena 0 at 192
-fsdprt.phase @init runs "once" {
+fsdprt.phase @init runs once {
   %0 = fsdprt.load "load" 0 line 0 on compute [#fsdprt.arg<write 0 [0 : 64]>] unit "(root)" scope ""
   %9 = fsdprt.join "join" on compute [] unit "" scope ""
 }
-fsdprt.phase @step runs "step" {
+fsdprt.phase @step runs microbatch {
   %1 = fsdprt.all_reduce "all_reduce" f32 count 1 by 0 on reduce [#fsdprt.arg<update 2 [0 : 4]>, #fsdprt.arg<scratch 3 [0 : 4]>] unit "" scope ""
   %2 = fsdprt.join "join" on compute [] unit "" scope ""
 }
@@ -524,11 +526,11 @@ module attributes {fsdprt.target = #fsdprt.cuda<"sm_90">} {
   fsdprt.buffer 0 "p" shard unit "(root)" phase "" bytes 64 arena 0 at 0
   fsdprt.buffer 1 "ids" input unit "" phase "" bytes 64 arena 0 at 64 {role = "tokens", type = tensor<2x4xi64>}
   fsdprt.buffer 2 "y" activation unit "" phase "step" bytes 64 arena 0 at 128
-  fsdprt.phase @init runs "once" {
+  fsdprt.phase @init runs once {
     %0 = fsdprt.load "load" 0 line 0 on compute [#fsdprt.arg<write 0 [0 : 64]>] unit "(root)" scope ""
     %1 = fsdprt.join "join" on compute [] unit "" scope ""
   }
-  fsdprt.phase @step runs "step" {
+  fsdprt.phase @step runs microbatch {
     %0 = fsdprt.launch "neg" @k0 extent 4 scratch 0 grid 1 x 32 on compute [#fsdprt.arg<read 0 [16 : 16]>, #fsdprt.arg<write 2 [16 : 16]>] unit "" scope ""
     // expected-error @+1 {{argument 1, #fsdprt.arg<write 2[8 : 16]>, begins at byte 136 of its arena, expected a multiple of 16 (program_v9)}}
     %1 = fsdprt.launch "neg" @k0 extent 4 scratch 0 grid 1 x 32 on compute [#fsdprt.arg<read 0 [16 : 16]>, #fsdprt.arg<write 2 [8 : 16]>] unit "" scope ""

@@ -7,7 +7,7 @@ import re
 import numpy as np
 
 STREAMS = ("compute", "gather", "reduce", "copy")
-PHASE = re.compile(r'^\s*fsdprt\.phase @(\w+) runs "(\w+)"')
+PHASE = re.compile(r'^\s*fsdprt\.phase @(\w+) runs (\w+)')
 BUFFER = re.compile(r'^\s*fsdprt\.buffer (\d+) "[^"]*"\s+\w+ unit "[^"]*" phase "(\w*)" bytes (\d+) arena (\d+) at (\d+)'
                     r'(?:.*\brole = "(\w+)")?')
 ARENA = re.compile(r'^\s*fsdprt\.arena (\d+) "[^"]*" bytes (\d+)')
@@ -16,7 +16,7 @@ DISPATCH = re.compile(r'^\s*(%\w+) = fsdprt\.(\w+) "([^"]*)" .*?\bon\s+(\w+) \[(
 ARGUMENT = re.compile(r"#fsdprt\.arg<(\w+) (\d+)\s*\[(\d+) : (\d+)\]>")
 # The host takes part and waits for their end, so that what is issued later comes after them.
 BY_HOST = ("load", "store", "constant")
-UPLOADED = ("tokens", "labels", "lr", "step")
+UPLOADED = ("tokens", "labels", "lr", "step", "microbatch", "microbatches")
 
 
 class Argument:
@@ -159,13 +159,15 @@ class Flow:
         self.plan, self.found = plan, []
         self.arenas = {arena: Bytes() for arena in plan.arenas}
         self.host("rank")
-        for runs, times in ("once", 1), ("step", 2), ("save", 1):
+        microbatches = 2
+        step = ["count"] * microbatches + ["microbatch", "accumulate"] * microbatches + ["update"]
+        for runs in ["once"] + step * 2 + ["save"]:
             for name, phase in plan.phases.items():
-                for _ in range(times if plan.runs[name] == runs else 0):
+                if plan.runs[name] == runs:
                     self.run(name, phase)
 
     def run(self, name, phase):
-        for role in UPLOADED if self.plan.runs[name] == "step" else ():
+        for role in UPLOADED if self.plan.runs[name] not in ("once", "save") else ():
             self.host(role)
         for number, dispatch in enumerate(phase):
             self.found.append(self.shared(dispatch))

@@ -16,11 +16,11 @@ module attributes {onnx.model = "model.onnx", train.ignore_index = -100 : i64, t
   onnx.parameter @wte.weight : tensor<7x4xf32> {scope = "wte", source = {bytes = 112 : i64, file = "model.onnx", file_bytes = 4043 : i64, offset = 2555 : i64, sum = 8266866451653992393 : i64}}
   onnx.parameter @head.weight : tensor<7x4xf32> {scope = "head", source = {bytes = 112 : i64, file = "model.onnx", file_bytes = 4043 : i64, offset = 2691 : i64, sum = 7692900981799574945 : i64}}
   fsdp.unit @"(root)" root lines [#fsdp.line<layout = <flat over ["shard"] of #fsdp.mesh<"shard" = 2>, [tensor<7x4xf32> at 0, tensor<7x4xf32> at 32]>, parameters = ["wte.weight", "head.weight"], trainable = true, decay_elements = 0>]
-  fsdprt.phase @init runs "once" {
+  fsdprt.phase @init runs once {
     %0 = fsdprt.load "load" 0 line 0 on  compute [#fsdprt.arg<write 0[0 : 128]>] unit "(root)" scope ""
     %1 = fsdprt.join "join" on  compute [] unit "" scope ""
   }
-  fsdprt.phase @step runs "step" {
+  fsdprt.phase @step runs microbatch {
     %0 = fsdprt.all_gather "all_gather" f32 count 32 payload 224 by 0 on  gather [#fsdprt.arg<read 0[0 : 128]>, #fsdprt.arg<write 10[0 : 256]>] unit "(root)" scope ""
     %1 = fsdprt.launch "gather" @k0 extent 8 scratch 0 on  compute [#fsdprt.arg<read 10[0 : 112]>, #fsdprt.arg<read 1[0 : 64]>, #fsdprt.arg<write 11[0 : 128]>] wait(%0) unit "" scope "wte"
     %2 = fsdprt.join "join" on  compute [] unit "" scope ""
