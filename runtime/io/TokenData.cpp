@@ -260,13 +260,19 @@ TokenData::valuesOf(const TokenFile &file, int64_t first, bool isLabels) const {
   return found;
 }
 
-Status TokenData::fill(const InputSpec &input, int64_t rows, void *to) const {
+Expected<std::vector<int64_t>> TokenData::valuesOfRow(const InputSpec &input,
+                                                      int64_t row) const {
   bool isLabels = input.role == "labels";
   int64_t shift = isLabels && manifest->labelsAreNextTokens ? 1 : 0;
+  Window window = windowOf(row);
+  return valuesOf(*window.file, window.first + shift, isLabels);
+}
+
+Status TokenData::fillRows(const InputSpec &input, int64_t rows, void *to,
+                           const ValuesOfRow &valuesOf) const {
   int64_t first = rows + options.rank * manifest->batch;
   for (int64_t i = 0; i < manifest->batch; ++i) {
-    Window window = windowOf(first + i);
-    auto values = valuesOf(*window.file, window.first + shift, isLabels);
+    auto values = valuesOf(first + i);
     if (!values.ok())
       return values.status();
     int64_t place = i * manifest->seq;
@@ -278,4 +284,19 @@ Status TokenData::fill(const InputSpec &input, int64_t rows, void *to) const {
                 static_cast<int32_t *>(to) + place);
   }
   return Status();
+}
+
+Status TokenData::fill(const InputSpec &input, int64_t rows, void *to) const {
+  return fillRows(input, rows, to,
+                  [&](int64_t row) { return valuesOfRow(input, row); });
+}
+
+Status TokenData::fillOnce(const InputSpec &input, int64_t rows,
+                           void *to) const {
+  return fillRows(input, rows, to, [&](int64_t row) {
+    auto values = valuesOfRow(input, row);
+    if (values.ok() && input.role == "labels" && row >= numWindows())
+      values->assign(values->size(), manifest->ignoreIndex);
+    return values;
+  });
 }

@@ -7,6 +7,7 @@
 #include "io/Mixture.h"
 #include "io/TokenFile.h"
 
+#include <functional>
 #include <optional>
 
 namespace fsdprt {
@@ -39,6 +40,9 @@ public:
   /// Fills one of the program's inputs, rows of i64 or i32: this rank's part of
   /// the batch that begins behind the `rows` that all ranks have had so far.
   Status fill(const InputSpec &input, int64_t rows, void *to) const;
+  /// The same of data that is passed over once, in the files' order: behind its
+  /// last row labels are ones that the loss does not count.
+  Status fillOnce(const InputSpec &input, int64_t rows, void *to) const;
   /// Rows that a batch of all ranks takes.
   int64_t rowsPerBatch() const { return manifest->batch * options.world; }
 
@@ -82,6 +86,13 @@ private:
   Expected<int64_t> classOf(const TokenFile &file, int64_t index,
                             int32_t label) const;
   bool haveLabels() const;
+  /// The values of a row of an input, its first to its last.
+  using ValuesOfRow =
+      std::function<Expected<std::vector<int64_t>>(int64_t row)>;
+  Status fillRows(const InputSpec &input, int64_t rows, void *to,
+                  const ValuesOfRow &valuesOf) const;
+  Expected<std::vector<int64_t>> valuesOfRow(const InputSpec &input,
+                                             int64_t row) const;
   /// One row of an input.
   Expected<std::vector<int64_t>> valuesOf(const TokenFile &file, int64_t first,
                                           bool isLabels) const;

@@ -85,6 +85,7 @@ std::optional<RunOptions> fsdprt::parseCommandLine(int argc, char **argv,
       ->required();
   addTrainingOptions(app, options);
   addDataOptions(app, options);
+  addEvaluationOptions(app, options);
   addParameterOptions(app, options);
   addCheckpointOptions(app, options);
   addReportOptions(app, options);

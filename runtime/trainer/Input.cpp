@@ -4,6 +4,7 @@
 
 #include "io/Checkpoint.h"
 #include "selftest/Reference.h"
+#include "trainer/Evaluation.h"
 #include "trainer/OutputFiles.h"
 #include "trainer/Program.h"
 #include "trainer/Resume.h"
@@ -65,6 +66,9 @@ Status fsdprt::checkInput(const RunOptions &options, const Manifest &manifest,
     if (rank == 0)
       FSDPRT_RETURN_IF_ERROR(checkCheckpoints(options, manifest, *data));
   }
+  if (!options.evalData.empty())
+    FSDPRT_RETURN_IF_ERROR(
+        Evaluation::open(options, manifest, rank).status());
   if (!options.save.empty() && rank == 0)
     FSDPRT_RETURN_IF_ERROR(
         CheckpointSaver::check(manifest, options.save, options.stripPrefix));

@@ -36,7 +36,8 @@ void Progress::show(const StepMetrics &metrics) {
   int64_t done = metrics.step + 1;
   if (!terminal) {
     auto now = std::chrono::steady_clock::now();
-    bool isDue = now - lastShown >= std::chrono::seconds(30);
+    bool isDue = now - lastShown >= std::chrono::seconds(30) ||
+                 metrics.evaluation.has_value();
     if (done != 1 && done != steps && done % interval && !isDue)
       return;
     lastShown = now;
@@ -46,9 +47,16 @@ void Progress::show(const StepMetrics &metrics) {
                 metrics.loss, metrics.gradNorm, metrics.learningRate,
                 metrics.milliseconds, metrics.tokensPerSecond,
                 formatMfu(metrics).c_str());
+    if (metrics.evaluation)
+      std::printf("step %s  validation: %s\n", stepOf(done, steps).c_str(),
+                  describe(*metrics.evaluation).c_str());
     std::fflush(stdout);
     return;
   }
+  if (metrics.evaluation)
+    std::printf("\r\033[Kstep %s  validation: %s\n",
+                stepOf(done, steps).c_str(),
+                describe(*metrics.evaluation).c_str());
   constexpr int width = 30;
   int filled = int(width * done / steps);
   std::string bar(filled, '#');
@@ -67,6 +75,17 @@ void Progress::finish() {
   if (barShown)
     std::printf("\n");
   barShown = false;
+}
+
+double EvaluationResult::perplexity() const { return std::exp(loss); }
+
+std::string fsdprt::describe(const EvaluationResult &result) {
+  char text[128];
+  std::snprintf(text, sizeof(text),
+                "loss %.4f (perplexity %.2f) over %lld tokens in %.1f s",
+                result.loss, result.perplexity(), (long long)result.tokens,
+                result.milliseconds / 1000);
+  return text;
 }
 
 std::string fsdprt::formatBytes(int64_t bytes) {

@@ -11,6 +11,18 @@
 
 namespace fsdprt {
 
+/// What an evaluation found, the same on all ranks.
+struct EvaluationResult {
+  double loss = 0;    // mean over the valid labels of all batches
+  int64_t tokens = 0; // these labels
+  double milliseconds = 0;
+
+  double perplexity() const;
+};
+
+/// "loss 3.1416 (perplexity 23.14) over 65536 tokens in 1.5 s".
+std::string describe(const EvaluationResult &result);
+
 struct StepMetrics {
   int64_t step = 0; // from 0; the file counts from 1
   double loss = 0, gradNorm = 0, learningRate = 0;
@@ -24,6 +36,8 @@ struct StepMetrics {
   int64_t localCopyBytes = 0;
   /// Waited for checkpoints since the step before.
   std::optional<double> checkpointMilliseconds;
+  /// Of what was evaluated after the step.
+  std::optional<EvaluationResult> evaluation;
   std::optional<DeviceMemory> deviceMemory;
   /// In which the thread that issues did not wait for the device.
   std::optional<double> hostMilliseconds;

@@ -149,6 +149,12 @@ Status MetricsFile::write(const StepMetrics &metrics) {
       {"gathered_bytes", metrics.gatheredBytes},
       {"reduced_bytes", metrics.reducedBytes},
       {"local_copy_bytes", metrics.localCopyBytes}};
+  if (metrics.evaluation) {
+    json["eval_loss"] = finiteOrNull(metrics.evaluation->loss);
+    json["eval_perplexity"] = finiteOrNull(metrics.evaluation->perplexity());
+    json["eval_tokens"] = metrics.evaluation->tokens;
+    json["eval_ms"] = finiteOrNull(metrics.evaluation->milliseconds);
+  }
   if (metrics.checkpointMilliseconds)
     json["checkpoint_wait_ms"] = finiteOrNull(*metrics.checkpointMilliseconds);
   if (metrics.hostMilliseconds)

@@ -59,6 +59,10 @@ std::string fsdprt::checkNumbers(const RunOptions &options,
       {"--accumulate", double(options.accumulate),
        options.accumulate > 0 && options.accumulate <= mostMicrobatches,
        "a whole number in [1, 16777216]"},
+      {"--eval-every", double(options.evalEvery), options.evalEvery > 0,
+       "a whole number, 1 or more"},
+      {"--eval-batches", double(options.evalBatches), options.evalBatches > 0,
+       "a whole number, 1 or more"},
       {"--warmup", double(options.warmup), options.warmup >= 0,
        "a whole number, 0 or more"},
       {"--checkpoint-every", double(options.checkpointEvery),
@@ -133,7 +137,11 @@ static std::string checkHasOwner(const RunOptions &options,
       {"--resume", options.steps > 0, "--steps"},
       {"--max-tokens", options.steps > 0, "--steps above 0"},
       {"--max-time", options.steps > 0, "--steps above 0"},
-      {"--tokenizer", !options.data.empty(), "--data"},
+      {"--tokenizer", !options.data.empty() || !options.evalData.empty(),
+       "--data"},
+      {"--eval-labels", !options.evalData.empty(), "--eval-data"},
+      {"--eval-every", !options.evalData.empty(), "--eval-data"},
+      {"--eval-batches", !options.evalData.empty(), "--eval-data"},
       {"--labels", !options.data.empty(), "--data"},
       {"--weights-of-data", !options.data.empty(), "--data"},
       {"--skip-rows", !options.data.empty(), "--data"},
@@ -162,6 +170,10 @@ static std::string checkNames(const RunOptions &options,
     names.emplace_back("--data", name);
   for (const std::string &name : options.labels)
     names.emplace_back("--labels", name);
+  for (const std::string &name : options.evalData)
+    names.emplace_back("--eval-data", name);
+  for (const std::string &name : options.evalLabels)
+    names.emplace_back("--eval-labels", name);
   for (const auto &[option, name] : names)
     if (isGiven(option) && name.empty())
       return std::string(option) + " '' names no file: is a variable not set?";
@@ -207,7 +219,7 @@ static std::string checkHasWork(const RunOptions &options,
     return "--data without --steps N would save parameters that are not "
            "trained: add it, or leave --data out";
   if (options.steps > 0 || !options.save.empty() || options.selfTest ||
-      options.info)
+      options.info || !options.evalData.empty())
     return "";
   return std::string("nothing to do: to train, add ") +
          (options.data.empty() ? "--data FILE and " : "") +

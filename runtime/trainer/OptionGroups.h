@@ -16,6 +16,7 @@ namespace fsdprt {
 // order in which they are added.
 void addTrainingOptions(CLI::App &app, RunOptions &options);
 void addDataOptions(CLI::App &app, RunOptions &options);
+void addEvaluationOptions(CLI::App &app, RunOptions &options);
 void addParameterOptions(CLI::App &app, RunOptions &options);
 void addCheckpointOptions(CLI::App &app, RunOptions &options);
 void addReportOptions(CLI::App &app, RunOptions &options);

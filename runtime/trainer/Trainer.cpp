@@ -6,6 +6,7 @@
 #include "trainer/Budget.h"
 #include "trainer/Checkpoints.h"
 #include "trainer/Closing.h"
+#include "trainer/Evaluation.h"
 #include "trainer/Failure.h"
 #include "trainer/Heartbeat.h"
 #include "trainer/Input.h"
@@ -49,6 +50,7 @@ private:
   Status train();
   Status runStep(int64_t step, Progress &progress);
   Status readResults(StepMetrics &metrics);
+  Status evaluate(std::optional<EvaluationResult> &result);
   void writeMetrics(const StepMetrics &metrics);
   Status findSpent(std::string &spent);
   /// Null for a run that begins.
@@ -69,6 +71,7 @@ private:
   LoadedProgram program;
   fsdprt_context *context = nullptr; // the program's
   std::optional<TokenData> data;
+  std::optional<Evaluation> evaluation;
   Counters counters;                        // of all steps, also of runs before
   std::optional<CheckpointIndex> described; // the run, for checkpoints
   std::unique_ptr<Checkpoints> checkpoints; // null: none are taken
@@ -90,6 +93,14 @@ Status Trainer::openFiles() {
       return tokens.status();
     data = std::move(*tokens);
     FSDPRT_RETURN_IF_ERROR(openCheckpoints());
+  }
+  if (!options.evalData.empty()) {
+    auto opened = Evaluation::open(options, manifest, rank);
+    if (!opened.ok())
+      return opened.status();
+    evaluation = std::move(*opened);
+    if (isFirst() && !evaluation->hint().empty())
+      reportWarning(evaluation->hint());
   }
   if (std::string hint = isFirst() && data ? data->hint() : ""; !hint.empty())
     reportWarning(hint);
@@ -233,12 +244,21 @@ Status Trainer::runStep(int64_t step, Progress &progress) {
   counters.epoch = int64_t(data->epochsOf(counters.rows));
   metrics.rows = counters.rows;
   metrics.epochs = data->epochsOf(counters.rows);
+  if (evaluation && evaluation->isDue(counters.step))
+    FSDPRT_RETURN_IF_ERROR(evaluate(metrics.evaluation));
   history.push_back(metrics);
   if (metricsFile)
     writeMetrics(metrics);
   if (isFirst())
     progress.show(metrics);
   return Status();
+}
+
+Status Trainer::evaluate(std::optional<EvaluationResult> &result) {
+  auto found = evaluation->run(program, counters.step - 1);
+  if (found.ok())
+    result = *found;
+  return found.status();
 }
 
 /// A full disk costs the lines, not the training.
@@ -288,6 +308,12 @@ Status Trainer::train() {
   if (status.ok() && checkpoints)
     status = checkpoints->finish();
   progress.finish();
+  if (status.ok() && evaluation && options.steps == 0) {
+    std::optional<EvaluationResult> result;
+    status = evaluate(result);
+    if (result && isFirst())
+      std::printf("validation: %s\n", describe(*result).c_str());
+  }
   if (isFirst() && !spent.empty())
     std::printf("ended after step %lld: %s\n", (long long)counters.step,
                 spent.c_str());
