@@ -3,6 +3,7 @@
 #include "io/TokenData.h"
 
 #include "core/DType.h"
+#include "io/FilesIdentity.h"
 #include "io/Permutation.h"
 
 #include <algorithm>
@@ -116,6 +117,17 @@ Status TokenData::checkToken(const TokenFile &file, int64_t index,
   std::string widths = file.hint(manifest->tokenRows);
   return failure(found, "beyond the model's vocabulary of ", rows,
                  widths.empty() ? "" : "; ", widths);
+}
+
+Expected<uint64_t> TokenData::sum() const {
+  std::vector<std::string> paths;
+  for (const TokenFile &file : files) {
+    paths.push_back(file.path());
+    if (file.hasLabels())
+      paths.push_back(file.labelsPath());
+  }
+  Expected<FilesIdentity> identity = identityOf(paths);
+  return identity.ok() ? Expected<uint64_t>(identity->sum) : identity.status();
 }
 
 Expected<int64_t> TokenData::classOf(const TokenFile &file, int64_t index,

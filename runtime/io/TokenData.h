@@ -60,6 +60,8 @@ public:
   /// The window of a row.
   Window windowOf(int64_t row) const;
 
+  /// Over samples of all files and labels, in order.
+  Expected<uint64_t> sum() const;
   /// What to say of files that are not what their names say; "" if nothing.
   std::string hint() const;
 
