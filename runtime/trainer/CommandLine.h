@@ -25,9 +25,9 @@ struct RunOptions {
   std::string dataWeights; // "2,1", one for each of `data`; "": by length
   bool shuffle = true;
   std::vector<std::string> evalData, evalLabels; // the same, to evaluate
-  int64_t evalEvery = 0;   // steps; 0: after the last
+  int64_t evalEvery = 0;                         // steps; 0: after the last
   int64_t evalBatches = 0; // of all ranks; 0: all of the data
-  int64_t skipRows = 0; // of the data, before the first step
+  int64_t skipRows = 0;    // of the data, before the first step
   uint64_t seed = 0;
 
   int64_t steps = 0;      // kNoLastStep where something else ends the run

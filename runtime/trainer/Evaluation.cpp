@@ -30,7 +30,8 @@ Evaluation::Evaluation(const RunOptions &options, const Manifest &manifest,
 Expected<Evaluation> Evaluation::open(const RunOptions &options,
                                       const Manifest &manifest, int rank) {
   if (!manifest.phaseThatRuns(Runs::Evaluate))
-    return failure("'", manifest.folder, "' cannot evaluate: it has no phase "
+    return failure("'", manifest.folder,
+                   "' cannot evaluate: it has no phase "
                    "for that; compile it again");
   TokenData::Options asked;
   asked.paths = options.evalData;

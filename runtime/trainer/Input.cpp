@@ -67,8 +67,7 @@ Status fsdprt::checkInput(const RunOptions &options, const Manifest &manifest,
       FSDPRT_RETURN_IF_ERROR(checkCheckpoints(options, manifest, *data));
   }
   if (!options.evalData.empty())
-    FSDPRT_RETURN_IF_ERROR(
-        Evaluation::open(options, manifest, rank).status());
+    FSDPRT_RETURN_IF_ERROR(Evaluation::open(options, manifest, rank).status());
   if (!options.save.empty() && rank == 0)
     FSDPRT_RETURN_IF_ERROR(
         CheckpointSaver::check(manifest, options.save, options.stripPrefix));

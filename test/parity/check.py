@@ -3,7 +3,7 @@
 PyTorch's goldens.
 
     check.py --bin build/bin [--worlds 1,2] [--kinds adamw,sgd]
-             [--device simcuda] [FILE-PATTERN ...]
+             [--device simcuda] [--accumulate N] [FILE-PATTERN ...]
 
 FILE-PATTERN selects entries of fixtures/MANIFEST.json by shell pattern
 ("gpt2/*"). With --device simcuda programs are for GPUs, simulated ones, with
@@ -11,7 +11,8 @@ NCCL's collectives; with --orders N the first N steps of each run are made again
 in other orders of streams, with graphs and without: every loss, gradient norm
 and parameter must have the same bits. A model that is expected to be refused
 must be refused, with a message that has every name and the option of the
-manifest. Prints one line a run and their number; exit status 1 when a run
+manifest. With --accumulate N the rows of a golden's step are N microbatches,
+where they divide into so many on all ranks. Prints one line a run and their number; exit status 1 when a run
 differs by more than the tolerance or fails, or when an AdamW golden is missing.
 """
 import argparse
@@ -63,10 +64,13 @@ class Checker:
         self.bin, self.comm, self.folder, self.models = args.bin, args.comm, folder, models
         self.compile_args = args.compile_args.split()
         self.settings, self.run_args, self.orders = {}, [], args.orders
+        self.accumulate = args.accumulate
+        if self.accumulate > 1:
+            self.run_args = ["--accumulate", str(self.accumulate)]
         if args.device == "simcuda":
             self.comm = "nccl"
             self.compile_args += ["--target", "cuda", "--gpu-arch", "simulated"]
-            self.run_args = ["--timeout", "600"]  # simulating takes its time
+            self.run_args += ["--timeout", "600"]  # simulating takes its time
             # test/simcuda tries two orders of threads of each kernel.
             self.settings = {"LD_LIBRARY_PATH": os.path.abspath(os.path.join(args.bin, "../test/simcuda")),
                              "SIMCUDA_ORDERS": "0", "SIMCUDA_SEED": "1"}
@@ -139,6 +143,8 @@ class Checker:
         if not os.path.exists(golden_path):
             return self.report(what, f"there is no {os.path.basename(golden_path)}: run golden.py")
         golden = json.load(open(golden_path))
+        if golden["global_batch"] % (world * self.accumulate):
+            return None
         error, save = self.run_and_compare(entry, golden, world)
         if not error and golden["optimizer"] == "sgd":
             error = self.compare_parameters(golden_path, save)
@@ -148,7 +154,7 @@ class Checker:
         """What is wrong with a run's metrics and saved names, and the saved file."""
         self.runs += 1
         save = os.path.join(self.folder, "saved.safetensors")
-        batch = golden["global_batch"] // world
+        batch = golden["global_batch"] // (world * self.accumulate)
         status, output = self.compile(entry, golden, world, batch)
         if status:
             return "fsdp-compile: " + last_error(output), save
@@ -289,6 +295,7 @@ def options(description, parents=()):
     parser.add_argument("--device", default="cpu", choices=["cpu", "simcuda"], help="what programs run on")
     parser.add_argument("--orders", type=int, default=0, metavar="N",
                         help="steps that are made again in other orders of streams, with --device simcuda")
+    parser.add_argument("--accumulate", type=int, default=1, metavar="N", help="microbatches a step")
     parser.add_argument("patterns", nargs="*", default=["*"], help="shell patterns of files")
     return parser
 

@@ -20,7 +20,8 @@ static Manifest makeManifest() {
   manifest.seq = 512;
   manifest.vocabSize = 50257;
   manifest.tokenRows = 50304;
-  manifest.phases = {{"init", "i", "once"}, {"step", "s", "step"}};
+  manifest.phases = {{"init", "i", Runs::Once},
+                     {"step", "s", Runs::Microbatch}};
   for (int unit = 0; unit < 4; ++unit) {
     LineSpec spec;
     spec.dtype = unit ? FSDPRT_BF16 : FSDPRT_F32;
