@@ -183,6 +183,35 @@ def Fsdp_AccumulateOp : Op<Fsdp_Dialect, "accumulate",
   let hasVerifier = 1;
 }
 
+def Fsdp_AccumulateGradientsOp : Op<Fsdp_Dialect, "accumulate_gradients",
+    [MemoryEffects<[MemRead<Train_StateResource>,
+                    MemWrite<Train_StateResource>]>]> {
+  let summary = "adds whole gradients to those of the step's microbatches";
+  let description = [{
+    As `fsdp.accumulate`, of gradients that are not reduced: each line has a
+    whole line of the gradients' type that sums them up, which the results are
+    places in. One reduce-scatter a step takes them, behind
+    `train.update_begin`.
+
+    **Constraints**
+    - (accumulate_gradients_c1) results have the gradients' types, of which there
+      is at least one.
+
+    ```mlir
+    %sums:2 = fsdp.accumulate_gradients "h.0" line 0 (%dw, %db) at %microbatch
+      : (tensor<4x4xf32>, tensor<4xf32>, tensor<f32>) -> (tensor<4x4xf32>, tensor<4xf32>)
+    ```
+  }];
+  let arguments = (ins StrAttr:$unit, I64Attr:$line,
+      Variadic<Onnx_FloatTensor>:$grads, Train_Scalar:$microbatch);
+  let results = (outs Variadic<Onnx_FloatTensor>:$sums);
+  let assemblyFormat = [{
+    $unit `line` $line `(` $grads `)` `at` $microbatch
+    attr-dict `:` functional-type(operands, results)
+  }];
+  let hasVerifier = 1;
+}
+
 def Fsdp_LoadOp : Op<Fsdp_Dialect, "load",
     [MemoryEffects<[MemWrite<Onnx_ParameterResource>]>]> {
   let summary = "fills a line's shards from weights or initialisers";

@@ -104,6 +104,13 @@ LogicalResult AccumulateOp::verify() {
   return success();
 }
 
+LogicalResult AccumulateGradientsOp::verify() {
+  if (getGrads().empty() || getGrads().getTypes() != getSums().getTypes())
+    return emitOpError("results do not have the gradients' types "
+                       "(accumulate_gradients_c1)");
+  return success();
+}
+
 LogicalResult UpdateOp::verify() {
   auto layout = commonLayout(*this, getGrads().getTypes(), "update_c1");
   if (failed(layout))

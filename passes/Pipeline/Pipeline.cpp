@@ -85,7 +85,7 @@ static void addShardStage(OpPassManager &manager,
   units.reduceDtype = options.reduceDtype;
   manager.addPass(createFsdpAssignUnits(units));
   manager.addPass(createFsdpInsertGathers());
-  manager.addPass(createFsdpInsertReductions());
+  manager.addPass(createFsdpInsertReductions({options.accumulateSync}));
   manager.addPass(createFsdpBuildPhases());
   addCleanup(manager);
   manager.addPass(createFsdpVerify());

@@ -25,6 +25,7 @@ struct PipelineOptions {
   /// Of kernels, as Target has it: where a reduction has enough iterations by
   /// itself, so has the gradient of a gather.
   int64_t foldElements = 0;
+  std::string accumulateSync = "every"; ///< or "last"
   std::string loss, logits, labelsShift, lossMean = "global";
   std::string optimizer = "adamw";
   double beta1 = 0.9, beta2 = 0.999, eps = 1e-8;

@@ -92,18 +92,27 @@ void PhaseConverter::convert(AllGatherStartOp op) {
   pendings[op.getPending()] = {event, full};
 }
 
-void PhaseConverter::convert(ReduceScatterStartOp op) {
-  const LineBuffers &line = program.getLine(op.getUnit(), op.getLine());
+/// The line's buffer with all its gradients in it, which `op` takes.
+Slice PhaseConverter::completeLine(const LineBuffers &line, Operation *op,
+                                   ValueRange grads) {
   LayoutAttr layout = line.line.get().getReduceLayout();
   Slice buffer = gradientLines.lookup(op);
-  for (auto [i, grad] : llvm::enumerate(op.getGrads())) {
+  for (auto [i, grad] : llvm::enumerate(grads)) {
     Slice wanted = parameterSlice(layout, i, buffer), have = sliceOf(grad);
     if (have.buffer != wanted.buffer || have.begin != wanted.begin) {
-      copy(have, wanted, "copy_gradient", op.getUnit());
+      copy(have, wanted, "copy_gradient", line.line.unitName());
       ++program.numCopies;
     }
   }
   zeroGaps(line, buffer);
+  return buffer;
+}
+
+void PhaseConverter::convert(ReduceScatterStartOp op) {
+  const LineBuffers &line = program.getLine(op.getUnit(), op.getLine());
+  LayoutAttr layout = line.line.get().getReduceLayout();
+  Slice buffer =
+      takesSums(op) ? line.accumulator : completeLine(line, op, op.getGrads());
   if (program.world == 1) { // what one rank computed is the sum
     pendings[op.getPending()] = {Value(), buffer};
     return;

@@ -150,9 +150,15 @@ struct ConvertFsdpToFsdpRt
   /// Shards and optimizer states, from what `init` loads.
   LogicalResult createLines(Program &program, func::FuncOp init,
                             func::FuncOp step) {
-    llvm::StringSet<> accumulated;
-    for (auto sum : step.getBody().front().getOps<sharding::AccumulateOp>())
-      accumulated.insert((sum.getUnit() + "/" + Twine(sum.getLine())).str());
+    llvm::StringSet<> reduced, whole; // lines whose gradients are summed up so
+    auto keyOf = [](auto op) {
+      return (op.getUnit() + "/" + Twine(op.getLine())).str();
+    };
+    for (Operation &op : step.getBody().front())
+      if (auto sum = dyn_cast<sharding::AccumulateOp>(op))
+        reduced.insert(keyOf(sum));
+      else if (auto sum = dyn_cast<sharding::AccumulateGradientsOp>(op))
+        whole.insert(keyOf(sum));
     llvm::StringMap<int64_t> unitIndex;
     for (auto [i, unit] :
          llvm::enumerate(getOperation().getOps<sharding::UnitOp>()))
@@ -188,12 +194,13 @@ struct ConvertFsdpToFsdpRt
         state.line = load.getLine();
         buffers.states.push_back(program.buffers.create(std::move(state)));
       }
-      if (accumulated.contains(
-              (load.getUnit() + "/" + Twine(load.getLine())).str())) {
-        Buffer sums =
-            describe("accumulator", rt::BufferKind::Accumulator,
-                     LineBuffers::shardTypeOf(line->get().getReduceLayout()));
-        sums.accumulates = true;
+      bool sumsReduced = reduced.contains(keyOf(load));
+      if (sumsReduced || whole.contains(keyOf(load))) {
+        sharding::LayoutAttr layout = line->get().getReduceLayout();
+        Buffer sums = describe("accumulator", rt::BufferKind::Accumulator,
+                               sumsReduced ? LineBuffers::shardTypeOf(layout)
+                                           : LineBuffers::lineTypeOf(layout));
+        sums.accumulates = sumsReduced; // whole ones are reduced from there
         buffers.accumulator = program.buffers.create(std::move(sums));
       }
       program.addLine(std::move(buffers));

@@ -25,31 +25,35 @@ static Value selectWhere(OpBuilder &b, Location loc, Value number,
 }
 
 /// Adds `x`, of `type`, to `state`, which it replaces in the first microbatch;
-/// both become the sum.
+/// `result`, if there is any, becomes the sum too.
 LogicalResult PhaseConverter::addMicrobatch(Operation *at, StringRef unit,
-                                            Type type, Slice x, Slice result,
-                                            Slice state, Slice microbatch) {
-  SmallVector<Value, 2> results;
-  return launchFlat(
-      at, "accumulate", unit, {type, type, scalarF32(at->getContext())},
-      [&](OpBuilder &b, Block *body) -> ValueRange {
-        Value added = body->getArgument(0);
-        Value sum = b.create<onnx::AddOp>(at->getLoc(), type,
-                                          body->getArgument(1), added, "");
-        Value value =
-            selectWhere(b, at->getLoc(), body->getArgument(2), 0, added, sum);
-        results.assign(2, value);
-        return results;
-      },
-      {x, state, microbatch}, {result, state});
+                                            Type type, Slice x, Slice state,
+                                            Slice microbatch,
+                                            std::optional<Slice> result) {
+  SmallVector<Slice> outs = {state};
+  if (result)
+    outs.insert(outs.begin(), *result);
+  SmallVector<Value> results;
+  auto build = [&](OpBuilder &b, Block *body) -> ValueRange {
+    Value added = body->getArgument(0);
+    Value sum = b.create<onnx::AddOp>(at->getLoc(), type, body->getArgument(1),
+                                      added, "");
+    results.assign(
+        outs.size(),
+        selectWhere(b, at->getLoc(), body->getArgument(2), 0, added, sum));
+    return results;
+  };
+  return launchFlat(at, "accumulate", unit,
+                    {type, type, scalarF32(at->getContext())}, build,
+                    {x, state, microbatch}, outs);
 }
 
 LogicalResult PhaseConverter::convert(train::AccumulateOp op) {
   Slice result = resultSlice(op.getSum(), "accumulate", "");
   assign(op.getSum(), result);
-  return addMicrobatch(op, "", op.getX().getType(), sliceOf(op.getX()), result,
+  return addMicrobatch(op, "", op.getX().getType(), sliceOf(op.getX()),
                        program.states.lookup(op.getState()),
-                       sliceOf(op.getMicrobatch()));
+                       sliceOf(op.getMicrobatch()), result);
 }
 
 LogicalResult PhaseConverter::convert(train::TotalOp op) {
@@ -76,6 +80,18 @@ LogicalResult PhaseConverter::convert(AccumulateOp op) {
     slices[sum] = grads;
   return addMicrobatch(
       op, op.getUnit(),
-      LineBuffers::shardTypeOf(line.line.get().getReduceLayout()), grads, grads,
-      line.accumulator, sliceOf(op.getMicrobatch()));
+      LineBuffers::shardTypeOf(line.line.get().getReduceLayout()), grads,
+      line.accumulator, sliceOf(op.getMicrobatch()), grads);
+}
+
+/// The line of gradients is added to the one that stays.
+LogicalResult PhaseConverter::convert(AccumulateGradientsOp op) {
+  const LineBuffers &line = program.getLine(op.getUnit(), op.getLine());
+  LayoutAttr layout = line.line.get().getReduceLayout();
+  Slice grads = completeLine(line, op, op.getGrads());
+  for (auto [i, sum] : llvm::enumerate(op.getSums()))
+    slices[sum] = parameterSlice(layout, i, line.accumulator);
+  return addMicrobatch(op, op.getUnit(), LineBuffers::lineTypeOf(layout), grads,
+                       line.accumulator, sliceOf(op.getMicrobatch()),
+                       std::nullopt);
 }

@@ -184,8 +184,9 @@ LogicalResult PhaseConverter::convert(Operation *op) {
   phase.setLoc(op->getLoc());
   return llvm::TypeSwitch<Operation *, LogicalResult>(op)
       .Case<train::KernelOp, onnx::MatMulOp, train::LinearOp, SumOfSquaresOp,
-            UpdateOp, LoadOp, AccumulateOp, train::AccumulateOp,
-            train::TotalOp>([&](auto typed) { return convert(typed); })
+            UpdateOp, LoadOp, AccumulateOp, AccumulateGradientsOp,
+            train::AccumulateOp, train::TotalOp>(
+          [&](auto typed) { return convert(typed); })
       .Case([&](train::UpdateBeginOp begin) {
         if (isa_and_nonnull<AccumulateOp>(begin->getNextNode()))
           beginPhase(kAccumulate, rt::Runs::Accumulate);

@@ -89,11 +89,15 @@ private:
   mlir::LogicalResult convert(sharding::SumOfSquaresOp op);
   mlir::LogicalResult convert(sharding::UpdateOp op);
   mlir::LogicalResult addMicrobatch(mlir::Operation *at, llvm::StringRef unit,
-                                    mlir::Type type, Slice x, Slice result,
-                                    Slice state, Slice microbatch);
+                                    mlir::Type type, Slice x, Slice state,
+                                    Slice microbatch,
+                                    std::optional<Slice> result);
   mlir::LogicalResult convert(train::AccumulateOp op);
   mlir::LogicalResult convert(train::TotalOp op);
   mlir::LogicalResult convert(sharding::AccumulateOp op);
+  mlir::LogicalResult convert(sharding::AccumulateGradientsOp op);
+  Slice completeLine(const LineBuffers &line, mlir::Operation *op,
+                     mlir::ValueRange grads);
   void beginPhase(llvm::StringRef name, rt::Runs runs);
   mlir::LogicalResult convert(sharding::LoadOp op);
   void convert(sharding::StoreOp op);

@@ -30,16 +30,16 @@ static bool isReadOnceBy(Value value, Operation *op) {
 }
 
 void PhaseConverter::placeGradients() {
-  for (auto start : block.getOps<ReduceScatterStartOp>()) {
-    const LineBuffers &line = program.getLine(start.getUnit(), start.getLine());
+  for (const GradientLineRef &taker : getGradientLines(block)) {
+    const LineBuffers &line = program.getLine(taker.unit, taker.line);
     LayoutAttr layout = line.line.get().getReduceLayout();
-    Slice buffer = createWork((start.getUnit() + " gradients").str(),
-                              rt::BufferKind::Gradient, lineBytes(layout),
-                              start.getUnit());
-    gradientLines[start] = buffer;
-    int64_t begin = placeOf[start];
+    Slice buffer =
+        createWork((taker.unit + " gradients").str(), rt::BufferKind::Gradient,
+                   lineBytes(layout), taker.unit);
+    gradientLines[taker.op] = buffer;
+    int64_t begin = placeOf[taker.op];
     SmallVector<Value> sources;
-    for (auto [i, grad] : llvm::enumerate(start.getGrads())) {
+    for (auto [i, grad] : llvm::enumerate(taker.grads)) {
       Value source = viewSource(grad);
       if (!isDispatched(source) ||
           !placed.try_emplace(source, parameterSlice(layout, i, buffer)).second)

@@ -16,7 +16,9 @@ struct LineBuffers {
   Slice shard;
   Slice source; ///< what is gathered: the shard, or its copy in a narrower type
   llvm::SmallVector<Slice> states; ///< optimizer states, each like the shard
-  Slice accumulator; ///< like the reduced gradients, where they are summed up
+  /// Where gradients are summed up over microbatches: like the reduced ones, or
+  /// like a line of whole ones.
+  Slice accumulator;
 
   sharding::LayoutAttr layout() const { return line.get().getLayout(); }
   bool hasSource() const { return source.buffer != shard.buffer; }
@@ -25,6 +27,12 @@ struct LineBuffers {
     return shardTypeOf(line.get().getGatherLayout());
   }
 
+  /// A whole line laid out as `layout`, padding included.
+  static mlir::RankedTensorType lineTypeOf(sharding::LayoutAttr layout) {
+    return mlir::RankedTensorType::get(
+        {layout.getShardElements() * layout.getNumShards()},
+        layout.getElementType());
+  }
   /// A rank's part of a line laid out as `layout`.
   static mlir::RankedTensorType shardTypeOf(sharding::LayoutAttr layout) {
     return mlir::RankedTensorType::get({layout.getShardElements()},

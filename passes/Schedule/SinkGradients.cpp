@@ -7,6 +7,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "passes/Schedule/Passes.h"
+#include "passes/Shard/Lines.h"
 #include "passes/Support/Step.h"
 #include "passes/Support/Values.h"
 
@@ -46,10 +47,12 @@ bool isWeight(Value value) {
          });
 }
 
-/// One reduce-scatter and the pure ops that lead to it alone, in order.
+/// What takes a line's gradients and the pure ops that lead to it alone, in
+/// order.
 class GradientLine {
 public:
-  explicit GradientLine(ReduceScatterStartOp start) : start(start) {
+  explicit GradientLine(const GradientLineRef &line)
+      : start(line.op), grads(line.grads) {
     llvm::SmallSetVector<Operation *, 16> found;
     found.insert(start);
     Operation *op = start->getPrevNode();
@@ -60,8 +63,8 @@ public:
         found.insert(op);
     ops.assign(found.rbegin(), std::prev(found.rend()));
     for (auto release : start->getBlock()->getOps<ReleaseOp>())
-      if (release.getUnit() == start.getUnit() &&
-          release.getLine() == start.getLine() &&
+      if (release.getUnit() == line.unit &&
+          int64_t(release.getLine()) == line.line &&
           release->isBeforeInBlock(start))
         last = release;
   }
@@ -117,7 +120,7 @@ private:
   /// How many ops come before the first that writes into the line.
   size_t countBefore() {
     DenseSet<Operation *> writers;
-    for (Value grad : start.getGrads())
+    for (Value grad : grads)
       addWriters(grad, writers);
     return llvm::find_if(ops,
                          [&](Operation *op) { return writers.contains(op); }) -
@@ -163,7 +166,8 @@ private:
     return bytesOf(held.getArrayRef());
   }
 
-  ReduceScatterStartOp start;
+  Operation *start;
+  ValueRange grads;
   ReleaseOp last; ///< of the gathered line, before `start`
   SmallVector<Operation *> ops;
 };
@@ -174,8 +178,8 @@ struct SinkGradients : public fsdp::impl::FsdpSinkGradientsBase<SinkGradients> {
     if (!func)
       return signalPassFailure();
     Block &block = func.getBody().front();
-    for (auto start : llvm::to_vector(block.getOps<ReduceScatterStartOp>()))
-      GradientLine(start).sink();
+    for (const GradientLineRef &line : getGradientLines(block))
+      GradientLine(line).sink();
   }
 };
 } // namespace

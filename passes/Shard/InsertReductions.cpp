@@ -34,6 +34,11 @@ struct InsertReductions
 
   void runOnOperation() override {
     func::FuncOp func = getFunction(getOperation(), kStep);
+    if (accumulateSync != "every" && accumulateSync != "last") {
+      getOperation().emitError("unknown accumulate-sync '")
+          << accumulateSync << "', expected every or last";
+      return signalPassFailure();
+    }
     if (!func || failed(reduce(func)))
       signalPassFailure();
   }
@@ -104,12 +109,23 @@ struct InsertReductions
     SmallVector<Type> types = getShardedTypes(layout);
     OpBuilder builder(context);
     builder.setInsertionPointAfter(last);
+    bool isLate = accumulateSync == "last" && updateBegin && microbatch;
+    if (isLate) {
+      auto sums = builder.create<AccumulateGradientsOp>(
+          last->getLoc(), ValueRange(grads).getTypes(), line.unitName(),
+          line.index, grads, microbatch);
+      grads.assign(sums.result_begin(), sums.result_end());
+      builder.setInsertionPointAfter(lastSum ? lastSum : updateBegin);
+    }
     auto start = builder.create<ReduceScatterStartOp>(
         last->getLoc(), PendingType::get(context, types), line.unitName(),
         line.index, grads, builder.getArrayAttr(axes));
     auto wait =
         builder.create<WaitOp>(last->getLoc(), types, start.getPending());
-    ValueRange sums = accumulate(line, wait.getValues());
+    if (isLate)
+      lastSum = wait;
+    ValueRange sums =
+        isLate ? wait.getValues() : accumulate(line, wait.getValues());
     llvm::append_range(reduced, sums);
     ++numReductions;
 

@@ -43,3 +43,23 @@ ValueRange fsdp::buildGather(OpBuilder &builder, Location loc,
   return builder.create<WaitOp>(loc, layout.getTypes(), start.getPending())
       .getValues();
 }
+
+bool fsdp::takesSums(ReduceScatterStartOp start) {
+  return !start.getGrads().empty() &&
+         start.getGrads().front().getDefiningOp<AccumulateGradientsOp>();
+}
+
+SmallVector<GradientLineRef> fsdp::getGradientLines(Block &block) {
+  SmallVector<GradientLineRef> lines;
+  auto add = [&](auto op) {
+    lines.push_back({op, op.getUnit(), int64_t(op.getLine()), op.getGrads()});
+  };
+  for (Operation &op : block)
+    if (auto start = dyn_cast<ReduceScatterStartOp>(op)) {
+      if (!takesSums(start))
+        add(start);
+    } else if (auto sum = dyn_cast<AccumulateGradientsOp>(op)) {
+      add(sum);
+    }
+  return lines;
+}

@@ -30,6 +30,21 @@ mlir::FailureOr<LineRef> lookupLine(mlir::Operation *op, llvm::StringRef unit,
 /// The sharded types of all parameters of `layout`, in its order.
 llvm::SmallVector<mlir::Type> getShardedTypes(sharding::LayoutAttr layout);
 
+/// Whether `start` reduces what microbatches have summed up.
+bool takesSums(sharding::ReduceScatterStartOp start);
+
+/// What takes the gradients of a line as backward computes them: its
+/// reduce-scatter, or their sum over the microbatches.
+struct GradientLineRef {
+  mlir::Operation *op;
+  llvm::StringRef unit;
+  int64_t line;
+  mlir::ValueRange grads;
+};
+
+/// All of `block`, in order.
+llvm::SmallVector<GradientLineRef> getGradientLines(mlir::Block &block);
+
 /// Builds shards, all-gather start and wait of `line`, laid out as `layout`, at
 /// `builder`'s insertion point; the full parameters, in the line's order.
 mlir::ValueRange buildGather(mlir::OpBuilder &builder, mlir::Location loc,

@@ -54,8 +54,12 @@ def FsdpInsertReductions : Fsdp_ShardPass<"fsdp-insert-reductions"> {
   let description = [{
     A line's gradients are reduce-scattered right after the last of them is
     computed; norm, clipping and optimizer work on the shards; sums over the
-    ranks become all-reduces.
+    ranks become all-reduces. Where the step has microbatches, each sums up its
+    reduced gradients behind `train.update_begin`; with `accumulate-sync=last`
+    whole gradients are summed up, and reduced there once.
   }];
+  let options = [Option<"accumulateSync", "accumulate-sync", "std::string",
+                        "\"every\"", "every or last">];
   let statistics = [Statistic<"numReductions", "reductions",
                               "reduce-scatters in a step">];
 }

@@ -99,8 +99,14 @@ private:
         return op.emitOpError("does not follow 'train.update_begin' or another "
                               "one (fsdp_v9)");
       ++accumulated[keyOf(sum.getUnit(), sum.getLine())];
-    } else if (isUpdating && isa<AllGatherStartOp, ReduceScatterStartOp>(op)) {
-      return op.emitOpError("stands behind 'train.update_begin' (fsdp_v9)");
+    } else if (auto sum = dyn_cast<AccumulateGradientsOp>(op)) {
+      ++accumulated[keyOf(sum.getUnit(), sum.getLine())];
+    } else if (isa<AllGatherStartOp>(op) ? isUpdating
+               : isa<ReduceScatterStartOp>(op)
+                   ? isUpdating != takesSums(cast<ReduceScatterStartOp>(op))
+                   : false) {
+      return op.emitOpError("stands ") << (isUpdating ? "behind" : "before")
+                                       << " 'train.update_begin' (fsdp_v9)";
     }
     return success();
   }

@@ -27,8 +27,9 @@ def FsdpVerify : Pass<"fsdp-verify", "::mlir::ModuleOp"> {
     - (fsdp_v6) every trainable line is reduced once and then updated once.
     - (fsdp_v7) no parameter is read or updated but through its shards.
     - (fsdp_v8) no line is gathered after its update.
-    - (fsdp_v9) behind `train.update_begin` every trainable line is accumulated
-      once, or none is, and nothing is gathered or reduced.
+    - (fsdp_v9) every trainable line is accumulated once, or none is; behind
+      `train.update_begin` nothing is gathered, and only what has been
+      accumulated before is reduced.
   }];
 }
 

@@ -96,7 +96,7 @@ Status Manifest::planMicrobatches(int64_t count) {
     return runs == Runs::Count || runs == Runs::Accumulate;
   };
   if (count > 1) {
-    if (!phaseThatRuns(Runs::Accumulate))
+    if (!phaseThatRuns(Runs::Count))
       return failure("'", folder,
                      "' cannot accumulate: it has no phase that "
                      "sums gradients up; compile it again");

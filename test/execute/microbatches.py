@@ -37,6 +37,20 @@ class Microbatches(ToolTest):
                 for step in one, three:
                     self.assertEqual(step["measured_peak_bytes"], step["planned_peak_bytes"])
 
+    def test_one_reduction_a_step(self):
+        """With whole gradients summed up a step reduces once, and a rank has all
+        of them."""
+        for world in 1, 2, 3:
+            with self.subTest(world=world):
+                program = self.program(f"p{world}.fsdp", "--mesh", f"shard={world}", "--accumulate-sync", "last")
+                one, = self.steps_of(program, steps=1)
+                three, = self.steps_of(program, "--accumulate", "3", steps=1)
+                self.assertEqual(three["reduced_bytes"], one["reduced_bytes"])
+                self.assertEqual(three["gathered_bytes"], 3 * one["gathered_bytes"])
+                for step in one, three:
+                    self.assertEqual(step["measured_peak_bytes"], step["planned_peak_bytes"])
+                self.assertEqual(three["planned_peak_bytes"], one["planned_peak_bytes"])
+
     def test_same_bits_however_often(self):
         program = self.program("p.fsdp", "--mesh", "shard=2")
         runs = []

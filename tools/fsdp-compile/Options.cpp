@@ -119,6 +119,13 @@ CountOption
                             "goes on (default 1)"),
                    cl::value_desc("N"), cl::init(1), cl::cat(shardOptions));
 
+cl::opt<std::string> accumulateSync(
+    "accumulate-sync",
+    cl::desc("What a step of several microbatches sums up: every (default): "
+             "gradients that each reduces to shards; last: whole gradients, "
+             "reduced once a step, whose memory each rank has"),
+    cl::value_desc("WORD"), cl::init("every"), cl::cat(shardOptions));
+
 cl::opt<std::string> memoryLimit(
     "memory-limit",
     cl::desc("Refuse a plan that needs more memory a rank (default: none)"),
@@ -192,6 +199,7 @@ std::string checkChoices() {
       choices[] = {{&loss, {"cross_entropy"}},
                    {&labelsShift, {"data", "model"}},
                    {&lossMean, {"global", "rank"}},
+                   {&accumulateSync, {"every", "last"}},
                    {&optimizer, {"adamw", "sgd"}},
                    {&placement, {"flat", "dim0"}},
                    {&target, {"cpu", "cuda"}},
@@ -305,6 +313,7 @@ PipelineOptions pipelineOptions(double beta1, double beta2) {
   options.prefetchForward = prefetchForward;
   options.prefetchBackward = prefetchBackward;
   options.reduceInFlight = reduceInFlight;
+  options.accumulateSync = accumulateSync;
   options.memoryLimit = memoryLimit;
   options.loss = loss;
   options.logits = logits;

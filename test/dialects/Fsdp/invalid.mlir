@@ -397,3 +397,12 @@ func.func @sums_of_a_part(%a: !a, %at: tensor<f32>) {
   %y = fsdp.accumulate "h.0" line 0(%a) at %at : (!a, tensor<f32>) -> !a
   return
 }
+
+// -----
+
+// Tests that accumulate_gradients_c1 rejects sums of another type.
+func.func @sums_of_another_type(%g: tensor<4xf32>, %at: tensor<f32>) {
+  // expected-error @+1 {{results do not have the gradients' types (accumulate_gradients_c1)}}
+  %s = fsdp.accumulate_gradients "h.0" line 0(%g) at %at : (tensor<4xf32>, tensor<f32>) -> tensor<4xf64>
+  return
+}

@@ -36,6 +36,7 @@ fsdp.unit @"h.1" lines [#both, #sum]
 // CHECK: fsdp.release "h.0" line 0(%[[W]]#0, %[[W]]#1) : tensor<4x4xf32>, tensor<3xf32>
 // CHECK: %[[G:.*]]:2 = fsdp.wait %[[Q]]
 // CHECK: fsdp.accumulate "h.0" line 0(%[[G]]#0, %[[G]]#1) at %{{.*}} : (!fsdp.sharded<tensor<4x4xf32>, #[[FLAT]], 0>, !fsdp.sharded<tensor<3xf32>, #[[FLAT]], 1>, tensor<f32>) -> (
+// CHECK: fsdp.accumulate_gradients "h.0" line 0(%[[W]]#0) at %{{.*}} : (tensor<4x4xf32>, tensor<f32>) -> tensor<4x4xf32>
 // CHECK: %[[N:.*]] = fsdp.sum_of_squares %[[G]]#0, %[[G]]#1
 // CHECK: fsdp.all_reduce %[[N]] over ["shard"] : tensor<f64>
 // CHECK: fsdp.update "h.0" line 0(%[[G]]#0, %[[G]]#1) lr %{{.*}} step %{{.*}} clip %{{.*}} {rule = #train.sgd<
@@ -49,6 +50,7 @@ func.func @step(%rows: !fsdp.sharded<tensor<9x4xbf16>, #rows, 0>, %lr: tensor<f3
   fsdp.release "h.0" line 0(%f#0, %f#1) : tensor<4x4xf32>, tensor<3xf32>
   %g:2 = fsdp.wait %q : <!w, !b> -> !w, !b
   %a:2 = fsdp.accumulate "h.0" line 0(%g#0, %g#1) at %lr : (!w, !b, tensor<f32>) -> (!w, !b)
+  %whole = fsdp.accumulate_gradients "h.0" line 0(%f#0) at %lr : (tensor<4x4xf32>, tensor<f32>) -> tensor<4x4xf32>
   %n = fsdp.sum_of_squares %g#0, %g#1 : !w, !b -> tensor<f64>
   %all = fsdp.all_reduce %n over ["shard"] : tensor<f64>
   fsdp.update "h.0" line 0(%g#0, %g#1) lr %lr step %lr clip %lr {rule = #train.sgd<momentum = 0.9, decay = 0.0>} : (!w, !b, tensor<f32>, tensor<f32>, tensor<f32>) -> ()

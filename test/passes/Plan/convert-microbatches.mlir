@@ -75,3 +75,41 @@ func.func @step(%labels: tensor<4x4xi64> {train.role = "labels"}) {
 func.func @export() {
   return
 }
+
+// -----
+
+// Tests that whole gradients are summed up in a line that stays, which each
+// rank has in any case and the reduce-scatter of the update reads.
+// CHECK-DAG: fsdprt.buffer [[SUMS:[0-9]+]] "h.0 accumulator" accumulator unit "h.0" phase "" bytes 128 arena 0
+// CHECK-DAG: fsdprt.buffer [[GRADS:[0-9]+]] "h.0 gradients" gradient unit "h.0" phase "step" bytes 128 arena 1
+// CHECK-LABEL: fsdprt.phase @step runs microbatch
+// CHECK: fsdprt.launch "exp" {{.*}}#fsdprt.arg<write [[GRADS]][0 : 64]>
+// CHECK: fsdprt.fill "zero_padding" byte 0 on compute [#fsdprt.arg<write [[GRADS]][64 : 64]>]
+// CHECK: fsdprt.launch "accumulate" {{.*}}[#fsdprt.arg<read [[GRADS]][0 : 128]>, #fsdprt.arg<read [[SUMS]][0 : 128]>, #fsdprt.arg<read {{[0-9]+}}[0 : 4]>, #fsdprt.arg<write [[SUMS]][0 : 128]>]
+// CHECK-NEXT: fsdprt.join
+// CHECK-LABEL: fsdprt.phase @update runs update
+// CHECK: fsdprt.reduce_scatter {{.*}}#fsdprt.arg<read [[SUMS]][0 : 128]>
+// CHECK: fsdprt.launch "sgd"
+#mesh = #fsdp.mesh<"shard" = 2>
+#layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4x4xf32> at 0]>
+#line = #fsdp.line<layout = #layout, parameters = ["h.0.w"], trainable = true, decay_elements = 0>
+#sgd = #train.sgd<momentum = 0.0, decay = 0.0>
+!w = !fsdp.sharded<tensor<4x4xf32>, #layout, 0>
+onnx.parameter @"h.0.w" : tensor<4x4xf32>
+fsdp.unit @"h.0" lines [#line]
+func.func @init() {
+  fsdp.load "h.0" line 0 {rule = #sgd}
+  return
+}
+func.func @step(%x: tensor<4x4xf32> {train.role = "tokens"}, %at: tensor<f32> {train.role = "microbatch"}, %lr: tensor<f32> {train.role = "lr"}) {
+  %dw = onnx.exp %x : tensor<4x4xf32> -> tensor<4x4xf32>
+  %sum = fsdp.accumulate_gradients "h.0" line 0(%dw) at %at : (tensor<4x4xf32>, tensor<f32>) -> tensor<4x4xf32>
+  train.update_begin
+  %q = fsdp.reduce_scatter_start "h.0" line 0(%sum) over ["shard"] : (tensor<4x4xf32>) -> !fsdp.pending<!w>
+  %g = fsdp.wait %q : <!w> -> !w
+  fsdp.update "h.0" line 0(%g) lr %lr step %lr {rule = #sgd} : (!w, tensor<f32>, tensor<f32>) -> ()
+  return
+}
+func.func @export() {
+  return
+}

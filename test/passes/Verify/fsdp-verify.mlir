@@ -680,3 +680,41 @@ func.func @step(%x: tensor<4xf32>, %lr: tensor<f32>) {
   fsdp.update "h.1" line 0(%g1) lr %lr step %lr {rule = #train.sgd<momentum = 0.0, decay = 0.0>} : (!shard, tensor<f32>, tensor<f32>) -> ()
   return
 }
+
+// -----
+
+// Tests that what whole gradients sum up to may be reduced once, behind the
+// microbatches.
+#mesh = #fsdp.mesh<"shard" = 2>
+#layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>
+#line = #fsdp.line<layout = #layout, parameters = ["h.0.w"], trainable = true, decay_elements = 0>
+!shard = !fsdp.sharded<tensor<4xf32>, #layout, 0>
+onnx.parameter @"h.0.w" : tensor<4xf32>
+fsdp.unit @"h.0" lines [#line]
+func.func @step(%x: tensor<4xf32>, %lr: tensor<f32>) {
+  %s = fsdp.accumulate_gradients "h.0" line 0(%x) at %lr : (tensor<4xf32>, tensor<f32>) -> tensor<4xf32>
+  train.update_begin
+  %q = fsdp.reduce_scatter_start "h.0" line 0(%s) over ["shard"] : (tensor<4xf32>) -> !fsdp.pending<!shard>
+  %g = fsdp.wait %q : <!shard> -> !shard
+  fsdp.update "h.0" line 0(%g) lr %lr step %lr {rule = #train.sgd<momentum = 0.0, decay = 0.0>} : (!shard, tensor<f32>, tensor<f32>) -> ()
+  return
+}
+
+// -----
+
+// Tests that fsdp_v9 rejects this: each microbatch would reduce the sums.
+#mesh = #fsdp.mesh<"shard" = 2>
+#layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>
+#line = #fsdp.line<layout = #layout, parameters = ["h.0.w"], trainable = true, decay_elements = 0>
+!shard = !fsdp.sharded<tensor<4xf32>, #layout, 0>
+onnx.parameter @"h.0.w" : tensor<4xf32>
+fsdp.unit @"h.0" lines [#line]
+func.func @step(%x: tensor<4xf32>, %lr: tensor<f32>) {
+  %s = fsdp.accumulate_gradients "h.0" line 0(%x) at %lr : (tensor<4xf32>, tensor<f32>) -> tensor<4xf32>
+  // expected-error @+1 {{stands before 'train.update_begin' (fsdp_v9)}}
+  %q = fsdp.reduce_scatter_start "h.0" line 0(%s) over ["shard"] : (tensor<4xf32>) -> !fsdp.pending<!shard>
+  %g = fsdp.wait %q : <!shard> -> !shard
+  train.update_begin
+  fsdp.update "h.0" line 0(%g) lr %lr step %lr {rule = #train.sgd<momentum = 0.0, decay = 0.0>} : (!shard, tensor<f32>, tensor<f32>) -> ()
+  return
+}
