@@ -34,7 +34,8 @@ struct Run {
   }
 };
 
-using Runs = std::map<int64_t, Run>; // by step
+/// By step and run in it: a phase runs again for each microbatch.
+using Runs = std::map<std::pair<int64_t, int64_t>, Run>;
 /// By phase and rank.
 using Traced = std::map<std::string, std::map<int64_t, Runs>>;
 
@@ -105,7 +106,8 @@ private:
     names.push_back(name->str()); // the parsed text does not stay
     Span span{*begin, *begin + *length, args->getInteger("index").value_or(-1),
               names.back()};
-    Run &run = traced[phase->str()][*rank][*step];
+    Run &run = traced[phase->str()][*rank]
+                     [{*step, args->getInteger("run").value_or(0)}];
     if (*category == "phase")
       run.phase = span;
     else
@@ -157,7 +159,7 @@ private:
                                           ranks.size(), world));
     Array summaries;
     for (auto &[rank, runs] : ranks) {
-      for (auto &[step, run] : runs)
+      for (auto &[key, run] : runs)
         if (failed(match(run, phase, *planned)))
           return failure();
       summaries.push_back(summarise(rank, runs));
@@ -169,7 +171,7 @@ private:
 
   static Object summarise(int64_t rank, const Runs &runs) {
     double seconds = 0, blocked = 0, number = double(runs.size());
-    for (auto &[step, run] : runs) {
+    for (auto &[key, run] : runs) {
       seconds += (run.phase.end - run.phase.begin) / 1e6;
       blocked += run.blocked() / 1e6;
     }
@@ -179,12 +181,12 @@ private:
   }
 
   static Object describeMedian(const Runs &runs) {
-    std::vector<std::pair<double, int64_t>> lengths;
-    for (auto &[step, run] : runs)
-      lengths.emplace_back(run.phase.end - run.phase.begin, step);
+    std::vector<std::pair<double, Runs::key_type>> lengths;
+    for (auto &[key, run] : runs)
+      lengths.emplace_back(run.phase.end - run.phase.begin, key);
     llvm::sort(lengths);
-    int64_t step = lengths[lengths.size() / 2].second;
-    const Run &run = runs.at(step);
+    const Runs::key_type &key = lengths[lengths.size() / 2].second;
+    const Run &run = runs.at(key);
     auto seconds = [&](double at) { return (at - run.phase.begin) / 1e6; };
     Array dispatches, waits;
     for (const Span &span : run.dispatches)
@@ -192,7 +194,7 @@ private:
     for (const Span &span : run.waits)
       waits.push_back(Array{seconds(span.begin), seconds(span.end),
                             span.name.str(), span.index});
-    return Object{{"step", step},
+    return Object{{"step", key.first},
                   {"steps", int64_t(runs.size())},
                   {"seconds", seconds(run.phase.end)},
                   {"blocked", run.blocked() / 1e6},

@@ -32,8 +32,14 @@ void Trace::beginPhase(const std::string &name, int64_t step) {
   currentStep = step;
   auto found = std::find(phases.begin(), phases.end(), name);
   currentPhase = int32_t(found - phases.begin());
-  if (found == phases.end())
+  if (found == phases.end()) {
     phases.push_back(name);
+    lastRuns.emplace_back(-1, 0);
+  }
+  auto &[lastStep, lastRun] = lastRuns[currentPhase];
+  currentRun = lastStep == step ? lastRun + 1 : 0;
+  lastStep = step;
+  lastRun = currentRun;
   phaseBegin = now();
 }
 

@@ -16,6 +16,7 @@
 #include <memory>
 #include <new>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace fsdprt {
@@ -33,6 +34,7 @@ struct TraceSpan {
 
   Kind kind = Kind::Dispatch;
   int32_t phase = 0;             // number in Trace::phaseNames
+  int32_t run = 0;               // of the phase in its step: its microbatches
   const fsdprt_op *op = nullptr; // of the program, which stays loaded
   int64_t step = 0, index = 0;   // issue order in the phase
   int64_t begin = 0, end = 0;    // nanoseconds of CLOCK_MONOTONIC
@@ -86,7 +88,8 @@ public:
 
   void add(Thread thread, TraceSpan::Kind kind, const fsdprt_op *op,
            int64_t index, int64_t begin, int64_t end) {
-    rings[thread].add({kind, currentPhase, op, currentStep, index, begin, end});
+    rings[thread].add(
+        {kind, currentPhase, currentRun, op, currentStep, index, begin, end});
   }
 
   /// The spans of all steps of which none was lost, oldest first in each
@@ -99,8 +102,9 @@ private:
   const int64_t first, end;
   TraceRing rings[NumThreads];
   std::vector<std::string> phases;
+  std::vector<std::pair<int64_t, int32_t>> lastRuns; // step and run, by phase
   bool isActive = false;
-  int32_t currentPhase = 0;
+  int32_t currentPhase = 0, currentRun = 0;
   int64_t currentStep = -1, phaseBegin = 0;
 };
 

@@ -38,8 +38,8 @@ void fsdprt::addMachineOptions(CLI::App &app, RunOptions &options) {
       ->type_name("S")
       ->group("Machine");
   app.add_option("--graph", options.graph,
-                 "on (default) or off: on GPUs, launch a whole step as one "
-                 "CUDA graph after the first one")
+                 "on (default) or off: on GPUs, launch what a microbatch does "
+                 "as one CUDA graph after the first step, and so an update")
       ->type_name("WORD")
       ->check(CLI::IsMember({"off", "on"}))
       ->group("Machine");

@@ -39,7 +39,7 @@ public:
         clockAhead(clockAhead) {
     for (const TraceSpan &span : spans)
       if (span.kind == TraceSpan::Kind::Dispatch && span.op->record >= 0)
-        recorders[{span.step, span.phase, span.op->record}] = &span;
+        recorders[{span.step, span.phase, span.run, span.op->record}] = &span;
   }
 
   std::string write() {
@@ -75,6 +75,10 @@ private:
     int64_t step = span.step + 1; // as the metrics
     Json args = {{"step", step}, {"phase", phases[span.phase]}};
     std::string name = phases[span.phase] + " " + std::to_string(step);
+    if (span.run > 0) { // a microbatch behind the first
+      args["run"] = span.run;
+      name += "." + std::to_string(span.run + 1);
+    }
     const char *category = "phase";
     if (span.op) {
       args["index"] = span.index;
@@ -102,7 +106,8 @@ private:
   std::string awaited(const TraceSpan &span) const {
     const TraceSpan *latest = nullptr;
     for (int32_t i = 0; i < span.op->num_waits; ++i) {
-      auto found = recorders.find({span.step, span.phase, span.op->waits[i]});
+      auto found =
+          recorders.find({span.step, span.phase, span.run, span.op->waits[i]});
       if (found != recorders.end() &&
           (!latest || latest->end < found->second->end))
         latest = found->second;
@@ -114,7 +119,8 @@ private:
   const std::vector<TraceSpan> spans;
   const int rank;
   const int64_t clockAhead;
-  std::map<std::tuple<int64_t, int32_t, int32_t>, const TraceSpan *> recorders;
+  std::map<std::tuple<int64_t, int32_t, int32_t, int32_t>, const TraceSpan *>
+      recorders;
   std::string text;
 };
 
