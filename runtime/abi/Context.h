@@ -4,6 +4,7 @@
 #define FSDPRT_ABI_CONTEXT_H
 
 #include "abi/Operations.h"
+#include "checkpoint/SaveGate.h"
 #include "core/Recorder.h"
 #include "device/CpuDevice.h"
 #include "io/Checkpoint.h"
@@ -78,6 +79,7 @@ struct fsdprt_context {
   std::unique_ptr<fsdprt::Device> device; // ends before what it works on
   const fsdprt::ParameterLoader *loader = nullptr; // what fsdprt_load asks
   fsdprt::CheckpointSaver *saver = nullptr;        // on the rank that writes
+  fsdprt::SaveGate *gate = nullptr; // null: nothing is saved beside the phases
 
   // Of the phase that runs.
   std::string phase;

@@ -4,6 +4,8 @@
 
 #include "core/OperationName.h"
 
+#include <algorithm>
+
 using namespace fsdprt;
 
 static Status resolve(const fsdprt_context &context, const fsdprt_arg &arg,
@@ -21,6 +23,17 @@ static Status resolve(const fsdprt_context &context, const fsdprt_arg &arg,
   return Status();
 }
 
+/// What of the arguments that an operation writes a checkpoint reads.
+static int64_t savedBefore(const fsdprt_context &context, const fsdprt_op &op) {
+  int64_t bytes = 0;
+  for (int32_t i = 0; context.gate && i < op.num_args; ++i)
+    if (op.args[i].access & FSDPRT_ACCESS_WRITE)
+      bytes = std::max(bytes, context.gate->bytesBefore(op.args[i].arena,
+                                                        op.args[i].offset,
+                                                        op.args[i].bytes));
+  return bytes;
+}
+
 Expected<std::unique_ptr<Operation>>
 fsdprt::prepareOperation(fsdprt_context &context, const fsdprt_op &op) {
   if (op.stream < 0 || op.stream >= FSDPRT_NUM_STREAMS)
@@ -32,6 +45,7 @@ fsdprt::prepareOperation(fsdprt_context &context, const fsdprt_op &op) {
   dispatch.mark = FlightMark(op, index);
   for (int32_t i = 0; i < op.num_args; ++i)
     FSDPRT_RETURN_IF_ERROR(resolve(context, op.args[i], i, dispatch.args));
+  operation->savedFirst = savedBefore(context, op);
   dispatch.dying = context.dyingAfter(index);
   context.recorder.record(index, op);
   return operation;

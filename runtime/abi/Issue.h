@@ -54,6 +54,8 @@ fsdprt_status issue(fsdprt_context *context, const Desc *desc, Bind bind) {
       operation = *bound;
     }
     context->counts += operation->counts;
+    if (operation->savedFirst)
+      context->gate->waitFor(operation->savedFirst);
     status = context->device->enqueue(operation->dispatch);
   } catch (const std::exception &exception) {
     status = failure("unexpected failure: ", exception.what());

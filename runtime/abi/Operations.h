@@ -44,6 +44,7 @@ struct StepCounts {
 struct Operation {
   Dispatch dispatch;
   StepCounts counts;
+  int64_t savedFirst = 0; // bytes that a checkpoint must have read; 0: none
 };
 
 /// By phase and place in its issue order. A phase is a straight line: the

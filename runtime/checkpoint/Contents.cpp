@@ -34,8 +34,10 @@ static void addPlane(const Manifest &manifest, const LineSpec &line,
 std::vector<StoredPart> fsdprt::partsOfRank(const Manifest &manifest,
                                             int rank) {
   std::vector<StoredPart> parts;
-  for (const UnitSpec &unit : manifest.units)
-    for (const LineSpec &line : unit.lines) {
+  // The last unit's gradients, and so its updates, come first.
+  for (auto unit = manifest.units.rbegin(); unit != manifest.units.rend();
+       ++unit)
+    for (const LineSpec &line : unit->lines) {
       addPlane(manifest, line, kParameterPlane, line.shard, rank, parts);
       for (const StateSpec &state : line.states)
         addPlane(manifest, line, state.name, state.place, rank, parts);

@@ -26,7 +26,7 @@ struct StoredPart {
   int64_t bytes() const;
 };
 
-/// In the order of the rank's memory: that of its file.
+/// In the order of its file: lines as they are likely to be updated next.
 std::vector<StoredPart> partsOfRank(const Manifest &manifest, int rank);
 
 /// The parameters with their states, and which elements each rank's file has.

@@ -25,10 +25,21 @@ void FileWriter::prepare(const std::string &into, int64_t ofStep) {
   folder = into;
   step = ofStep;
   result = Status();
-  left = 0;
-  for (const StoredPart &part : parts)
-    left += part.data ? 0 : part.bytes();
-  isRead = left == 0;
+  bytesRead = 0;
+}
+
+int64_t FileWriter::bytesBefore(int32_t arena, int64_t offset,
+                                int64_t bytes) const {
+  int64_t end = 0, needed = 0;
+  for (const StoredPart &part : parts) {
+    end += part.data ? 0 : part.bytes();
+    bool overlaps = !part.data && part.arena == arena &&
+                    part.offset < offset + bytes &&
+                    offset < part.offset + part.bytes();
+    if (overlaps)
+      needed = end;
+  }
+  return needed;
 }
 
 void FileWriter::start(const std::string &into, int64_t ofStep) {
@@ -44,9 +55,9 @@ void FileWriter::writeNow(const std::string &into, int64_t ofStep) {
   current = result.ok() ? State::Done : State::Failed;
 }
 
-void FileWriter::waitUntilRead() {
+void FileWriter::waitFor(int64_t bytes) {
   std::unique_lock<std::mutex> lock(mutex);
-  changed.wait(lock, [this] { return isRead || current != State::Busy; });
+  changed.wait(lock, [&] { return !needs(bytes); });
 }
 
 void FileWriter::wait() {
@@ -54,16 +65,13 @@ void FileWriter::wait() {
   changed.wait(lock, [this] { return current != State::Busy; });
 }
 
-/// One of the arenas' pieces; whoever waits for the last one is told.
+/// One of the arenas' pieces; whoever waits for it is told.
 Status FileWriter::readPiece(int32_t arena, int64_t offset, int64_t count,
                              void *to) {
   FSDPRT_RETURN_IF_ERROR(read(arena, offset, count, to));
   onProgress();
-  left -= count;
-  if (left > 0)
-    return Status();
   std::lock_guard<std::mutex> lock(mutex);
-  isRead = true;
+  bytesRead += count;
   changed.notify_all();
   return Status();
 }

@@ -35,8 +35,13 @@ public:
   const Status &status() const { return result; }
   const WrittenFile &file() const { return written; }
 
-  /// Returns when nothing of the rank's memory is needed any more.
-  void waitUntilRead();
+  /// As of SaveGate.
+  int64_t bytesBefore(int32_t arena, int64_t offset, int64_t bytes) const;
+  void waitFor(int64_t bytes);
+  /// Whether waitFor would wait.
+  bool needs(int64_t bytes) const {
+    return current == State::Busy && bytesRead < bytes;
+  }
   /// Returns when the writer is not busy.
   void wait();
 
@@ -60,8 +65,8 @@ private:
   std::mutex mutex;
   std::condition_variable changed;
   std::atomic<State> current{State::Idle};
-  bool isRead = true, stopping = false;
-  int64_t left = 0; // bytes of the arenas that are still to be read
+  std::atomic<int64_t> bytesRead{0}; // of the arenas
+  bool stopping = false;
   Status result;
   WrittenFile written;
   std::thread thread;

@@ -68,6 +68,7 @@ void Checkpoints::start(fsdprt_context &of, CheckpointIndex described,
   FlightSlot *slot = context->slot;
   writer = std::make_unique<FileWriter>(rank, partsOfRank(manifest, rank), read,
                                         [slot] { markProgress(slot); });
+  context->gate = this;
   listenForCheckpoints(*setup.flight);
   setup.flight->header()->takesRequests = 1;
 }
@@ -205,12 +206,12 @@ Status Checkpoints::afterStep(const Counters &counters, bool isLast) {
   return Status();
 }
 
-void Checkpoints::beforeUpdate() {
-  if (!isPending)
+void Checkpoints::waitFor(int64_t bytes) {
+  if (!isPending || !writer->needs(bytes))
     return;
   Waiting waiting(waited);
   Heartbeat::Beating beating(heartbeat);
-  writer->waitUntilRead();
+  writer->waitFor(bytes);
 }
 
 Status Checkpoints::finish() {

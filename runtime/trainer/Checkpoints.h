@@ -12,9 +12,9 @@
 namespace fsdprt {
 
 /// When checkpoints are taken, as all ranks of a run agree on it. A rank writes
-/// its file beside the training: only updates wait for what is not read yet.
+/// its file beside the training: what updates a line waits until that is read.
 /// One that fails costs no more than a warning.
-class Checkpoints {
+class Checkpoints : public SaveGate {
 public:
   /// What the arguments refer to outlives it.
   Checkpoints(const RunOptions &options, const Manifest &manifest,
@@ -32,8 +32,11 @@ public:
   Status afterStep(const Counters &counters, bool isLast);
   /// Whether the run is to end for a signal; what to go on from is saved.
   bool isToEnd() const { return ends; }
-  /// Before what changes parameters and states.
-  void beforeUpdate();
+  int64_t bytesBefore(int32_t arena, int64_t offset,
+                      int64_t bytes) const override {
+    return writer->bytesBefore(arena, offset, bytes);
+  }
+  void waitFor(int64_t bytes) override;
   /// When no step follows: waits for what is being written.
   Status finish();
 

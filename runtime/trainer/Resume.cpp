@@ -12,14 +12,18 @@ using namespace fsdprt;
 
 Status fsdprt::findResumed(RunOptions &options) {
   options.resumeFrom = options.resume;
-  if (options.resume != "latest")
+  if (options.resume == "latest") {
+    Expected<std::vector<int64_t>> steps =
+        listCheckpoints(options.checkpointDir);
+    if (!steps.ok())
+      return failure("--resume: ", steps.status().message());
+    options.resumeFrom =
+        steps->empty() ? "" : stepFolder(options.checkpointDir, steps->back());
+  }
+  if (options.resumeFrom.empty())
     return Status();
-  Expected<std::vector<int64_t>> steps = listCheckpoints(options.checkpointDir);
-  if (!steps.ok())
-    return failure("--resume: ", steps.status().message());
-  options.resumeFrom =
-      steps->empty() ? "" : stepFolder(options.checkpointDir, steps->back());
-  return Status();
+  Status status = loadIndex(options.resumeFrom).status();
+  return status.ok() ? status : failure("--resume: ", status.message());
 }
 
 Expected<CheckpointIndex> fsdprt::describeRun(const RunOptions &options,

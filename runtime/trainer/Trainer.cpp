@@ -214,8 +214,6 @@ Status Trainer::runStep(int64_t step, Progress &progress) {
         return data->fill(input, counters.rows + number * data->rowsPerBatch(),
                           to);
       }));
-  if (checkpoints)
-    checkpoints->beforeUpdate();
   FSDPRT_RETURN_IF_ERROR(program.runPhases(Runs::Update, step));
   if (Status status = readResults(metrics); !status.ok())
     return failure(status.message(), "; it had rows ", counters.rows + 1,

@@ -75,6 +75,20 @@ class Checkpoints(ToolTest):
                                     self.path("D") + "/step-9")
         self.assertAlmostEqual(rounded[0][1], expected[9][1], delta=2e-2)
 
+    def test_metrics_are_appended(self):
+        """Each step once: those that are made again replace what was told of them."""
+        program, metrics = self.program_of(2), self.path("kept.jsonl")
+        flags = ["--checkpoint-dir", self.path("D"), "--checkpoint-every", "3", "--metrics", metrics]
+        self.train(program, "--steps", "5", "--comm", "thread", *flags)
+        shutil.rmtree(self.path("D/step-5"))
+        first = [m["loss"] for m in lines_of(metrics)]
+        self.train(program, "--steps", "8", "--comm", "mpi", *flags, "--resume", "latest")
+        lines = lines_of(metrics)
+        self.assertEqual([m["step"] for m in lines], list(range(1, 9)))
+        self.assertEqual([m["rows"] for m in lines], [6 * step for step in range(1, 9)])
+        self.assertEqual([m["loss"] for m in lines[:5]], first)
+        self.assertTrue(all(m["checkpoint_wait_ms"] >= 0 for m in lines))
+
     def test_from_the_beginning(self):
         program, folder = self.program_of(1), self.path("D")
         flags = ["--checkpoint-dir", folder, "--resume", "latest"]
@@ -104,8 +118,13 @@ class Checkpoints(ToolTest):
         self.assertEqual(got, self.run_steps(program, 9)[1])
 
     def start(self, program, *flags, comm):
-        return subprocess.Popen([RUN, program, "--data", TOKENS, "--comm", comm, "--checkpoint-dir", self.path("D"),
-                                 *flags], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        child = subprocess.Popen([RUN, program, "--data", TOKENS, "--comm", comm, "--checkpoint-dir", self.path("D"),
+                                  *flags], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.addCleanup(child.stderr.close)
+        self.addCleanup(child.stdout.close)
+        self.addCleanup(child.wait)
+        self.addCleanup(child.kill)  # where the test has failed; mpirun's ranks end with it
+        return child
 
     def wait_for(self, holds, child):
         deadline = time.monotonic() + 60

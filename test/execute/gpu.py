@@ -107,6 +107,17 @@ class Trains(Gpu):
                         self.assertEqual(line["library_bytes"], 0)
                         self.assertGreater(line["free_bytes"], 0)
 
+    def test_resumes(self):
+        """From a checkpoint of its own to the same bits; the CPU's program goes on from it as well."""
+        program, folder = self.gpu_program("g.fsdp", "--mesh", "shard=2"), self.path("D")
+        lines, saved = self.outcome(program, steps=4)
+        self.outcome(program, "--checkpoint-dir", folder, steps=2)
+        again, resaved = self.outcome(program, "--resume", folder + "/step-2", steps=4)
+        self.assertEqual([line["loss"] for line in again], [line["loss"] for line in lines[2:]])
+        self.assertEqual(resaved, saved)
+        cpu, _ = self.outcome(self.cpu_program("c.fsdp", "--mesh", "shard=2"), "--resume", folder + "/step-2", steps=4)
+        self.assertClose(cpu, lines[2:], 1e-6)
+
     def test_in_bf16(self):
         flags = "--mesh", "shard=2", *BF16
         cpu, _ = self.outcome(self.cpu_program("c.fsdp", *flags))

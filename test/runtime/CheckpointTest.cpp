@@ -240,7 +240,15 @@ TEST(Checkpoints, TheWriterThreadWritesTheSameBytes) {
       writer.start(into, 20);
     else
       writer.writeNow(into, 20);
-    writer.waitUntilRead();
+    const Place &shard = manifest.units[0].lines[0].shard;
+    int64_t all = writer.bytesBefore(0, 0, manifest.arenas[0].bytes);
+    EXPECT_GT(all, 0);
+    const Place &lr = manifest.scalars.at("lr"); // no part of a checkpoint
+    EXPECT_EQ(writer.bytesBefore(lr.arena, lr.offset, lr.bytes), 0);
+    EXPECT_EQ(writer.bytesBefore(1, 0, 1 << 20), 0);
+    EXPECT_LT(writer.bytesBefore(0, shard.offset, shard.bytes), all);
+    writer.waitFor(all);
+    EXPECT_FALSE(writer.needs(all));
     memory.bytes.assign(memory.bytes.size(), beside ? 0 : 1); // the next update
     writer.wait();
     ASSERT_EQ(writer.state(), FileWriter::State::Done);
