@@ -80,11 +80,15 @@ public:
     std::vector<int64_t> shape;
   };
 
+  /// `metadata`: of the whole file, strings by name.
   static Expected<std::unique_ptr<SafetensorsWriter>>
-  create(const std::string &path, const std::vector<Tensor> &tensors);
+  create(const std::string &path, const std::vector<Tensor> &tensors,
+         const std::map<std::string, std::string> &metadata = {});
 
   /// The whole data of tensor number `index`.
   Status write(size_t index, const void *data);
+  /// Bytes [at, at + bytes) of it; each is written once.
+  Status writePart(size_t index, int64_t at, const void *data, int64_t bytes);
   /// Checks that all were written; syncs, renames, syncs the folder.
   Status finish();
 
@@ -95,7 +99,7 @@ private:
   std::unique_ptr<OutputFile> file;
   std::vector<std::string> names;
   std::vector<int64_t> offsets, sizes; // bytes in the file
-  std::vector<bool> written;
+  std::vector<int64_t> missing;        // bytes that are not written yet
 };
 
 } // namespace fsdprt

@@ -13,9 +13,12 @@ using namespace fsdprt;
 
 Expected<std::unique_ptr<SafetensorsWriter>>
 SafetensorsWriter::create(const std::string &path,
-                          const std::vector<Tensor> &tensors) {
+                          const std::vector<Tensor> &tensors,
+                          const std::map<std::string, std::string> &metadata) {
   std::unique_ptr<SafetensorsWriter> writer(new SafetensorsWriter());
   nlohmann::ordered_json header;
+  if (!metadata.empty())
+    header["__metadata__"] = metadata;
   std::set<std::string> names;
   int64_t dataBytes = 0;
   for (const Tensor &tensor : tensors) {
@@ -36,7 +39,7 @@ SafetensorsWriter::create(const std::string &path,
   uint64_t length = text.size();
   for (int64_t &offset : writer->offsets)
     offset += 8 + length;
-  writer->written.resize(tensors.size(), false);
+  writer->missing = writer->sizes;
   writer->path = path;
   Expected<std::unique_ptr<OutputFile>> file = OutputFile::create(path);
   Status status = file.status();
@@ -52,17 +55,22 @@ SafetensorsWriter::create(const std::string &path,
 }
 
 Status SafetensorsWriter::write(size_t index, const void *data) {
-  if (Status status = file->write(data, offsets[index], sizes[index]);
+  return writePart(index, 0, data, sizes[index]);
+}
+
+Status SafetensorsWriter::writePart(size_t index, int64_t at, const void *data,
+                                    int64_t bytes) {
+  if (Status status = file->write(data, offsets[index] + at, bytes);
       !status.ok())
     return failure("cannot write '", names[index], "' to '", path,
                    "': ", status.message());
-  written[index] = true;
+  missing[index] -= bytes;
   return Status();
 }
 
 Status SafetensorsWriter::finish() {
-  for (size_t i = 0; i < written.size(); ++i)
-    if (!written[i])
+  for (size_t i = 0; i < missing.size(); ++i)
+    if (missing[i] > 0)
       return failure("cannot save '", path,
                      "': the program's export phase did not hand over '",
                      names[i], "'");

@@ -3,7 +3,7 @@
 #include "trainer/Info.h"
 
 #include "core/DType.h"
-#include "trainer/Metrics.h"
+#include "core/Numbers.h"
 
 #include <algorithm>
 #include <set>
@@ -14,14 +14,6 @@ using namespace fsdprt;
 // Words
 //===----------------------------------------------------------------------===//
 
-/// "1,234,567".
-static std::string grouped(int64_t number) {
-  std::string text = std::to_string(number);
-  for (int64_t at = int64_t(text.size()) - 3; at > 0; at -= 3)
-    text.insert(size_t(at), ",");
-  return text;
-}
-
 static std::string counted(int64_t number, const char *what) {
   return grouped(number) + " " + what + (number == 1 ? "" : "s");
 }
@@ -29,12 +21,6 @@ static std::string counted(int64_t number, const char *what) {
 static std::string nameOfDType(int32_t dtype) {
   const DTypeInfo *info = lookupDType(dtype);
   return info ? info->name : "?";
-}
-
-/// A name, and the value beside the others' values.
-static std::string line(std::string name, const std::string &value) {
-  name.resize(std::max<size_t>(14, name.size() + 2), ' ');
-  return name + value + "\n";
 }
 
 //===----------------------------------------------------------------------===//
@@ -177,10 +163,10 @@ static std::string describePeak(const Manifest &manifest) {
   for (const ArenaSpec &arena : manifest.arenas)
     arenas += (arenas.empty() ? "" : ", ") + arena.name + " " +
               formatBytes(arena.bytes);
-  std::string text =
-      line("planned peak", formatBytes(manifest.plannedPeakBytes) + " (" +
-                               grouped(manifest.plannedPeakBytes) +
-                               " bytes) a rank: " + arenas);
+  std::string text = nameAndValue(
+      "planned peak", formatBytes(manifest.plannedPeakBytes) + " (" +
+                          grouped(manifest.plannedPeakBytes) +
+                          " bytes) a rank: " + arenas);
   FullestMoment fullest = fullestMoment(manifest);
   if (fullest.bytesByKind.empty())
     return text;
@@ -195,20 +181,20 @@ static std::string describePeak(const Manifest &manifest) {
            std::make_pair(-b.second, b.first);
   });
   for (const auto &[kind, bytes] : kinds)
-    text += "    " + line(kind, formatBytes(bytes));
+    text += "    " + nameAndValue(kind, formatBytes(bytes));
   return text;
 }
 
 std::string fsdprt::describeProgram(const Manifest &manifest) {
   std::string mesh = manifest.meshString();
-  return line("model", manifest.model.empty() ? "?" : manifest.model) +
-         line("target", describeTarget(manifest)) +
-         line("mesh",
-              mesh + " (" + counted(manifest.worldSize(), "rank") + ")") +
-         line("batch", describeBatch(manifest)) +
-         line("vocabulary", describeVocabulary(manifest)) +
-         line("phases", describePhases(manifest)) +
-         line("parameters", describeParameters(manifest)) +
-         line("units", std::to_string(manifest.units.size())) +
+  return nameAndValue("model", manifest.model.empty() ? "?" : manifest.model) +
+         nameAndValue("target", describeTarget(manifest)) +
+         nameAndValue("mesh", mesh + " (" +
+                                  counted(manifest.worldSize(), "rank") + ")") +
+         nameAndValue("batch", describeBatch(manifest)) +
+         nameAndValue("vocabulary", describeVocabulary(manifest)) +
+         nameAndValue("phases", describePhases(manifest)) +
+         nameAndValue("parameters", describeParameters(manifest)) +
+         nameAndValue("units", std::to_string(manifest.units.size())) +
          describeUnits(manifest) + describePeak(manifest);
 }

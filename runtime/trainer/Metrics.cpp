@@ -88,18 +88,6 @@ std::string fsdprt::describe(const EvaluationResult &result) {
   return text;
 }
 
-std::string fsdprt::formatBytes(int64_t bytes) {
-  const char *units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
-  double value = double(bytes);
-  int unit = 0;
-  for (; std::fabs(value) >= 1024 && unit < 4; ++unit)
-    value /= 1024;
-  char text[32];
-  std::snprintf(text, sizeof(text), unit ? "%.1f %s" : "%.0f %s", value,
-                units[unit]);
-  return text;
-}
-
 void fsdprt::printDeviceMemory(const DeviceMemory &memory, size_t numArenas) {
   std::string sharing;
   if (memory.ranks > 1)

@@ -3,6 +3,7 @@
 #ifndef FSDPRT_TRAINER_METRICS_H
 #define FSDPRT_TRAINER_METRICS_H
 
+#include "core/Numbers.h"
 #include "device/Device.h"
 
 #include <chrono>
@@ -58,9 +59,6 @@ private:
   bool terminal, barShown = false;
   std::chrono::steady_clock::time_point lastShown; // without a terminal
 };
-
-/// "12.3 MiB".
-std::string formatBytes(int64_t bytes);
 
 /// The start, on a device with memory of its own: what it is used for.
 void printDeviceMemory(const DeviceMemory &memory, size_t numArenas);

@@ -35,7 +35,8 @@ Expected<CheckpointIndex> fsdprt::describeRun(const RunOptions &options,
   CheckpointIndex run;
   run.seed = options.seed;
   run.schedule = {options.schedule, options.learningRate,
-                  options.minLearningRate, options.warmup, options.steps};
+                  options.minLearningRate, options.warmup,
+                  options.steps == kNoLastStep ? 0 : options.steps};
   run.data = {options.data,    data.numTokens(),    manifest.seq,
               options.shuffle, options.dataWeights, sumText(*sum)};
   run.model = manifest.model;

@@ -88,6 +88,8 @@ Expected<AgreedList> fsdprt::whatMustAgree(const RunOptions &options,
       {"--min-lr", exactly(options.minLearningRate)},
       {"--schedule", options.schedule},
       {"--warmup", std::to_string(options.warmup)},
+      {"--checkpoint-dir", options.checkpointDir.empty() ? "none" : "a folder"},
+      {"--checkpoint-every", std::to_string(options.checkpointEvery)},
       {"--save", options.save.empty() ? "none" : "a file"}};
   static_assert(std::size(all) <= kMostAgreed);
   AgreedList list;
