@@ -63,40 +63,67 @@ static std::string exactly(double value) {
   return std::stod(shorter) == value ? shorter : text;
 }
 
-Expected<AgreedList> fsdprt::whatMustAgree(const RunOptions &options,
-                                           const Manifest &manifest) {
-  auto data = describeData(options.data, tokenEndings(options.tokenizer));
-  auto labels = describeData(options.labels, {".i32"});
-  auto weights = describeWeights(
-      options.resumeFrom.empty() ? options.weights : options.resumeFrom);
-  auto model = describeModel(options, manifest);
-  for (const Expected<std::string> *read : {&data, &labels, &weights, &model})
-    FSDPRT_RETURN_IF_ERROR(read->status());
-  const std::pair<const char *, std::string> all[] = {
-      {"--data", *data},
-      {"--labels", *labels},
-      {"--weights", *weights},
-      {"the model's files", *model},
+using Answers = std::vector<std::pair<const char *, std::string>>;
+
+static Status addFiles(Answers &answers, const RunOptions &options,
+                       const Manifest &manifest) {
+  std::vector<std::string> endings = tokenEndings(options.tokenizer);
+  const std::pair<const char *, Expected<std::string>> all[] = {
+      {"--data", describeData(options.data, endings)},
+      {"--labels", describeData(options.labels, {".i32"})},
+      {"--eval-data", describeData(options.evalData, endings)},
+      {"--eval-labels", describeData(options.evalLabels, {".i32"})},
+      {"--weights",
+       describeWeights(options.resumeFrom.empty() ? options.weights
+                                                  : options.resumeFrom)},
+      {"the model's files", describeModel(options, manifest)}};
+  for (const auto &[what, value] : all) {
+    FSDPRT_RETURN_IF_ERROR(value.status());
+    answers.emplace_back(what, *value);
+  }
+  return Status();
+}
+
+static void addOptions(Answers &answers, const RunOptions &options) {
+  const std::pair<const char *, int64_t> numbers[] = {
+      {"--skip-rows", options.skipRows},
+      {"--accumulate", options.accumulate},
+      {"--eval-every", options.evalEvery},
+      {"--eval-batches", options.evalBatches},
+      {"--steps", options.steps},
+      {"--max-tokens", options.maxTokens},
+      {"--warmup", options.warmup},
+      {"--checkpoint-every", options.checkpointEvery}};
+  const std::pair<const char *, std::string> words[] = {
+      {"--seed", std::to_string(options.seed)},
       {"--weights-of-data", options.dataWeights},
       {"--shuffle", options.shuffle ? "on" : "off"},
-      {"--seed", std::to_string(options.seed)},
-      {"--skip-rows", std::to_string(options.skipRows)},
-      {"--steps", std::to_string(options.steps)},
-      {"--max-tokens", std::to_string(options.maxTokens)},
       {"--max-time", options.maxTime},
       {"--lr", exactly(options.learningRate)},
       {"--min-lr", exactly(options.minLearningRate)},
       {"--schedule", options.schedule},
-      {"--warmup", std::to_string(options.warmup)},
       {"--checkpoint-dir", options.checkpointDir.empty() ? "none" : "a folder"},
-      {"--checkpoint-every", std::to_string(options.checkpointEvery)},
       {"--save", options.save.empty() ? "none" : "a file"}};
-  static_assert(std::size(all) <= kMostAgreed);
+  for (const auto &[what, value] : numbers)
+    answers.emplace_back(what, std::to_string(value));
+  answers.insert(answers.end(), std::begin(words), std::end(words));
+}
+
+Expected<AgreedList> fsdprt::whatMustAgree(const RunOptions &options,
+                                           const Manifest &manifest) {
+  Answers answers;
+  FSDPRT_RETURN_IF_ERROR(addFiles(answers, options, manifest));
+  addOptions(answers, options);
   AgreedList list;
-  for (size_t i = 0; i < std::size(all); ++i) {
-    std::strncpy(list[i].what.data(), all[i].first, list[i].what.size() - 1);
-    std::strncpy(list[i].value.data(), all[i].second.c_str(),
-                 list[i].value.size() - 1);
+  if (answers.size() > list.size())
+    return failure("ranks have ", answers.size(),
+                   " things to agree on, room "
+                   "is for ",
+                   list.size());
+  for (size_t i = 0; i < answers.size(); ++i) {
+    const auto &[what, value] = answers[i];
+    std::strncpy(list[i].what.data(), what, list[i].what.size() - 1);
+    std::strncpy(list[i].value.data(), value.c_str(), list[i].value.size() - 1);
   }
   return list;
 }

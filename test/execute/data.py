@@ -180,6 +180,8 @@ class Data(ToolTest):
         shorter = self.write("shorter.u16", self.tokens[:-2])
         for second, words in [
                 ([*flags, "--lr", "0.5"], ["rank 1 has --lr: 0.5, rank 0 has 0.001"]),
+                ([*flags, "--accumulate", "2"], ["rank 1 has --accumulate: 2, rank 0 has 1"]),
+                ([*flags, "--eval-data", other], ["rank 1 has --eval-data: 1 file", "rank 0 has none"]),
                 ([*flags, "--seed", "9"], ["rank 1 has --seed: 9, rank 0 has 0"]),
                 ([*flags, "--shuffle", "off"], ["rank 1 has --shuffle: off, rank 0 has on"]),
                 ([TOKENS, "--steps", "3"], ["rank 1 has --steps: 3, rank 0 has 2"]),
