@@ -140,6 +140,10 @@ LogicalResult PhaseConverter::convert(LoadOp op) {
       b.getI64IntegerAttr(op.getLine()));
   for (const Slice &state : line.states)
     fill(state, "zero_state", op.getUnit());
+  // Sums of whole gradients; the runtime zeroes an arena of its own.
+  if (line.accumulator.buffer >= 0 &&
+      !program.buffers[line.accumulator.buffer].accumulates)
+    fill(line.accumulator, "zero_state", op.getUnit());
   if (!line.hasSource())
     return success();
   return launchFlat(op, "derive_source", op.getUnit(), {line.shardType()},
@@ -163,6 +167,12 @@ void PhaseConverter::convert(StoreOp op) {
       {phase.arg(rt::Access::Read, {full.buffer, 0, buffer.bytes})},
       op.getUnit(), "", b.getI64IntegerAttr(line.unitIndex),
       b.getI64IntegerAttr(op.getLine()));
+}
+
+/// In the first microbatch they are read too, and what is read is not used.
+void PhaseConverter::zeroStates() {
+  for (auto state : program.module.getOps<train::StateOp>())
+    fill(program.states.lookup(state.getSymName()), "zero_state", "");
 }
 
 void PhaseConverter::writeConstants() {
@@ -243,8 +253,10 @@ LogicalResult PhaseConverter::run() {
     if (failed(convert(&op)))
       return failure();
   }
-  if (func.getSymName() == kInit)
+  if (func.getSymName() == kInit) {
+    zeroStates();
     writeConstants();
+  }
   writeResults();
   phase.dispatch<rt::JoinOp>("join", rt::Stream::Compute, {}, "", "");
   return success();

@@ -101,6 +101,7 @@ private:
   void beginPhase(llvm::StringRef name, rt::Runs runs);
   mlir::LogicalResult convert(sharding::LoadOp op);
   void convert(sharding::StoreOp op);
+  void zeroStates();
   void writeConstants();
   void writeResults();
 

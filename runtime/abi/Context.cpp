@@ -4,7 +4,9 @@
 
 #include "core/DType.h"
 
+#include <algorithm>
 #include <limits>
+#include <vector>
 
 using namespace fsdprt;
 
@@ -23,6 +25,18 @@ fsdprt_context::fsdprt_context(const Manifest &manifest,
       parameterBuffers.insert(buffer.id);
 }
 
+/// Sums begin with zeros: in the first microbatch they are read too, and what
+/// is read is not used.
+static Status zero(Device &device, DeviceRange range) {
+  constexpr int64_t piece = 1 << 24;
+  const std::vector<char> zeros(std::min(piece, range.bytes));
+  for (int64_t done = 0; done < range.bytes; done += piece)
+    FSDPRT_RETURN_IF_ERROR(
+        device.upload({range.begin + done, std::min(piece, range.bytes - done)},
+                      zeros.data()));
+  return Status();
+}
+
 Status fsdprt_context::allocate() {
   for (const ArenaSpec &spec : manifest.arenas) {
     if (spec.runs && spec.bytes == 0) { // no phase of this run needs it
@@ -33,6 +47,8 @@ Status fsdprt_context::allocate() {
     if (!begin.ok())
       return begin.status();
     arenas.push_back({spec.name, *begin, spec.bytes});
+    if (spec.runs)
+      FSDPRT_RETURN_IF_ERROR(zero(*device, {*begin, spec.bytes}));
   }
   return Status();
 }
