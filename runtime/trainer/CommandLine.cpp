@@ -6,11 +6,13 @@
 #include "trainer/Failure.h"
 #include "trainer/OptionChecks.h"
 #include "trainer/OptionGroups.h"
+#include "trainer/Schedule.h"
 #include "trainer/UsageMessages.h"
 
 #include <algorithm>
 #include <charconv>
 #include <cstdio>
+#include <cstring>
 #include <filesystem>
 
 using namespace fsdprt;
@@ -44,6 +46,14 @@ static std::string parseTraceSteps(RunOptions &options) {
   options.traceFirst = first - 1; // the program counts from 0
   options.traceEnd = last;
   return "";
+}
+
+/// The file of rates, where there is one. "" if all is well.
+static std::string readSchedule(RunOptions &options) {
+  if (options.schedule.rfind(kPiecewise, 0) != 0)
+    return "";
+  return readRates(options.schedule.substr(std::strlen(kPiecewise)),
+                   options.rates);
 }
 
 static std::nullopt_t refuse(const std::string &problem) {
@@ -120,7 +130,9 @@ std::optional<RunOptions> fsdprt::parseCommandLine(int argc, char **argv,
   bool endsOtherwise = isGiven("--max-tokens") || isGiven("--max-time");
   if (endsOtherwise && !isGiven("--steps"))
     options.steps = kNoLastStep;
-  std::string problem = checkNumbers(options, isGiven);
+  std::string problem = readSchedule(options);
+  if (problem.empty())
+    problem = checkNumbers(options, isGiven);
   if (problem.empty())
     problem = checkTogether(options, isGiven);
   if (problem.empty())

@@ -13,6 +13,12 @@ namespace fsdprt {
 /// More steps than are ever made; exact in floating point.
 constexpr int64_t kNoLastStep = int64_t(1) << 53;
 
+/// The learning rate from step `step` on, counted from 1.
+struct RatePoint {
+  int64_t step = 0;
+  double rate = 0;
+};
+
 struct RunOptions {
   std::string program;      // folder
   int ranks = 0;            // 0: as many as the program's mesh has
@@ -36,7 +42,8 @@ struct RunOptions {
   int64_t accumulate = 1; // microbatches a step
   double learningRate = 1e-3, minLearningRate = 0;
   std::string schedule = "constant";
-  int64_t warmup = 0;
+  int64_t warmup = 0, decaySteps = 0;
+  std::vector<RatePoint> rates; // of --schedule piecewise:FILE
 
   std::string weights, save, stripPrefix;
   std::string checkpointDir, resume; // "": none

@@ -4,6 +4,7 @@
 
 #include "io/Mixture.h"
 #include "trainer/Budget.h"
+#include "trainer/Schedule.h"
 
 #include <algorithm>
 #include <cmath>
@@ -69,6 +70,8 @@ std::string fsdprt::checkNumbers(const RunOptions &options,
        options.checkpointEvery > 0, "a whole number, 1 or more"},
       {"--keep", double(options.keep), options.keep > 0,
        "a whole number, 1 or more"},
+      {"--decay-steps", double(options.decaySteps), options.decaySteps >= 0,
+       "a whole number, 0 or more"},
       {"--lr", options.learningRate, isRate(options.learningRate), rate},
       {"--min-lr", options.minLearningRate, isRate(options.minLearningRate),
        rate},
@@ -145,8 +148,7 @@ static std::string checkHasOwner(const RunOptions &options,
       {"--labels", !options.data.empty(), "--data"},
       {"--weights-of-data", !options.data.empty(), "--data"},
       {"--skip-rows", !options.data.empty(), "--data"},
-      {"--trace-steps", !options.trace.empty(), "--trace"},
-      {"--min-lr", options.schedule == "cosine", "--schedule cosine"}};
+      {"--trace-steps", !options.trace.empty(), "--trace"}};
   for (const auto &pair : pairs)
     if (isGiven(pair.option) && !pair.hasOwner)
       return std::string(pair.option) + " is for " + pair.owner;
@@ -188,26 +190,6 @@ static std::string checkResume(const RunOptions &options) {
   return "";
 }
 
-std::string fsdprt::checkSchedule(const RunOptions &options) {
-  if (options.steps == 0)
-    return "";
-  if (options.warmup > options.steps)
-    return "--warmup is " + std::to_string(options.warmup) +
-           ", expected at most --steps, which is " +
-           std::to_string(options.steps) + ": --lr would never be reached";
-  if (options.schedule != "cosine")
-    return "";
-  if (options.steps == kNoLastStep && options.maxTokens == 0)
-    return "--schedule cosine needs to know the last step: add --steps or "
-           "--max-tokens";
-  if (options.warmup == options.steps)
-    return "--warmup leaves no step for the cosine";
-  if (options.minLearningRate > options.learningRate)
-    return "--min-lr is " + shown(options.minLearningRate) +
-           ", expected at most --lr, which is " + shown(options.learningRate);
-  return "";
-}
-
 /// Training takes data and a number of steps; without, only saving is left.
 static std::string checkHasWork(const RunOptions &options,
                                 const IsGiven &isGiven) {
@@ -234,9 +216,9 @@ static std::string checkSelfTest(const RunOptions &options,
     return "";
   for (const char *option :
        {"--steps", "--max-tokens", "--max-time", "--schedule", "--warmup",
-        "--min-lr", "--save", "--checkpoint-dir", "--resume", "--records",
-        "--trace", "--check-plan", "--checked", "--graph", "--comm-delay",
-        "--peak-tflops"})
+        "--min-lr", "--decay-steps", "--save", "--checkpoint-dir", "--resume",
+        "--records", "--trace", "--check-plan", "--checked", "--graph",
+        "--comm-delay", "--peak-tflops"})
     if (isGiven(option))
       return std::string("--self-test makes two steps of its own, without ") +
              option + ": leave one of the two away";
@@ -276,6 +258,9 @@ std::string fsdprt::checkTogether(const RunOptions &options,
       !problem.empty())
     return problem;
   if (std::string problem = checkResume(options); !problem.empty())
+    return problem;
+  if (std::string problem = checkScheduleOptions(options, isGiven);
+      !problem.empty())
     return problem;
   return checkSchedule(options);
 }

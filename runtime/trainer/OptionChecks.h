@@ -18,7 +18,8 @@ std::string checkNumbers(const RunOptions &options, const IsGiven &isGiven);
 /// What single options cannot check. "" if all is well.
 std::string checkTogether(const RunOptions &options, const IsGiven &isGiven);
 
-/// Whether the learning rate's schedule goes with the steps. "" if it does.
+/// Whether the learning rate's schedule goes with the steps, which may follow
+/// from a program's tokens. "" if it does. In Schedule.cpp.
 std::string checkSchedule(const RunOptions &options);
 
 /// Letters to insert, to delete or to replace to make `b` of `a`.

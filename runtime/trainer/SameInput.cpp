@@ -3,6 +3,7 @@
 #include "trainer/SameInput.h"
 
 #include "checkpoint/Reader.h"
+#include "checkpoint/Sum.h"
 #include "io/FilesIdentity.h"
 #include "io/TokenFile.h"
 #include "trainer/SameProgram.h"
@@ -84,6 +85,20 @@ static Status addFiles(Answers &answers, const RunOptions &options,
   return Status();
 }
 
+/// Its name, or what a file of rates holds: hosts may have it in other places.
+static std::string describeSchedule(const RunOptions &options) {
+  if (options.rates.empty())
+    return options.schedule;
+  RunningSum sum;
+  for (const RatePoint &point : options.rates) {
+    std::string text =
+        std::to_string(point.step) + " " + exactly(point.rate) + "\n";
+    sum.add(text.data(), text.size());
+  }
+  return std::to_string(options.rates.size()) + " rates, sum " +
+         sumText(sum.value());
+}
+
 static void addOptions(Answers &answers, const RunOptions &options) {
   const std::pair<const char *, int64_t> numbers[] = {
       {"--skip-rows", options.skipRows},
@@ -93,6 +108,7 @@ static void addOptions(Answers &answers, const RunOptions &options) {
       {"--steps", options.steps},
       {"--max-tokens", options.maxTokens},
       {"--warmup", options.warmup},
+      {"--decay-steps", options.decaySteps},
       {"--checkpoint-every", options.checkpointEvery}};
   const std::pair<const char *, std::string> words[] = {
       {"--seed", std::to_string(options.seed)},
@@ -101,7 +117,7 @@ static void addOptions(Answers &answers, const RunOptions &options) {
       {"--max-time", options.maxTime},
       {"--lr", exactly(options.learningRate)},
       {"--min-lr", exactly(options.minLearningRate)},
-      {"--schedule", options.schedule},
+      {"--schedule", describeSchedule(options)},
       {"--checkpoint-dir", options.checkpointDir.empty() ? "none" : "a folder"},
       {"--save", options.save.empty() ? "none" : "a file"}};
   for (const auto &[what, value] : numbers)

@@ -1,8 +1,16 @@
 //===- TrainingOptions.cpp - Options of updates ---------------------------===//
 
 #include "trainer/OptionGroups.h"
+#include "trainer/Schedule.h"
 
 using namespace fsdprt;
+
+/// A name that is known, or a file of rates.
+static std::string checkScheduleName(std::string &text) {
+  static const CLI::IsMember names({"constant", "linear", "cosine",
+                                    "inverse_sqrt", "wsd", "piecewise:FILE"});
+  return text.rfind(kPiecewise, 0) == 0 ? "" : names(text);
+}
 
 void fsdprt::addTrainingOptions(CLI::App &app, RunOptions &options) {
   app.add_option("--steps", options.steps,
@@ -33,9 +41,13 @@ void fsdprt::addTrainingOptions(CLI::App &app, RunOptions &options) {
   app.add_option("--lr", options.learningRate, "learning rate (default 1e-3)")
       ->type_name("X")
       ->group("Training");
-  app.add_option("--schedule", options.schedule, "constant (default) or cosine")
+  app.add_option(
+         "--schedule", options.schedule,
+         "constant (default), linear, cosine, inverse_sqrt, wsd (warm-up, "
+         "stable, decay), or piecewise:FILE, lines of a step and the rate from "
+         "it on")
       ->type_name("NAME")
-      ->check(CLI::IsMember({"constant", "cosine"}))
+      ->check(CLI::Validator(checkScheduleName, "", ""))
       ->group("Training");
   app.add_option("--warmup", options.warmup,
                  "steps of warm-up: step s has lr * (s - 1) / N (default 0)")
@@ -43,7 +55,13 @@ void fsdprt::addTrainingOptions(CLI::App &app, RunOptions &options) {
       ->check(CLI::Validator(checkWhole<int64_t>, "", ""))
       ->group("Training");
   app.add_option("--min-lr", options.minLearningRate,
-                 "where cosine ends (default 0)")
+                 "where linear, cosine and wsd end, and what inverse_sqrt does "
+                 "not go below (default 0)")
       ->type_name("X")
+      ->group("Training");
+  app.add_option("--decay-steps", options.decaySteps,
+                 "steps at the end in which the rate of wsd falls")
+      ->type_name("N")
+      ->check(CLI::Validator(checkWhole<int64_t>, "", ""))
       ->group("Training");
 }

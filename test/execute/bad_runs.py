@@ -60,6 +60,12 @@ class Runs(ToolTest):
 
     def test_options_without_effect(self):
         self.refused_at_once(["--min-lr is for --schedule cosine"], "--steps", "3", "--min-lr", "1e-5")
+        self.refused_at_once(["unknown --schedule 'cosin'", "piecewise:FILE", "did you mean cosine"],
+                             "--steps", "3", "--schedule", "cosin")
+        self.refused_at_once(["--decay-steps is for --schedule wsd"], "--steps", "3", "--decay-steps", "1")
+        self.refused_at_once(["--schedule wsd needs --decay-steps"], "--steps", "3", "--schedule", "wsd")
+        self.refused_at_once(["--decay-steps is 3", "--warmup leaves", "2"], "--steps", "3", "--schedule", "wsd",
+                             "--warmup", "1", "--decay-steps", "3")
         self.refused_at_once(["--min-lr is 1", "at most --lr"], "--steps", "3", "--schedule", "cosine",
                              "--min-lr", "1")
         self.refused_at_once(["--warmup is 5", "at most --steps"], "--steps", "3", "--warmup", "5")
@@ -67,6 +73,22 @@ class Runs(ToolTest):
         for flag in "--save", "--metrics", "--weights", "--trace":
             self.refused_at_once([flag + " '' names no file"], "--steps", "3", flag, "")
         self.refused_at_once(["--trace-steps is for --trace"], "--steps", "3", "--trace-steps", "0:1")
+
+    def test_files_of_rates(self):
+        for text, *words in (("", "holds no rates"), ("# none\n\n", "holds no rates"),
+                             ("2 1e-3\n", "line 1", "begins with step 2", "expected 1"),
+                             ("1 1e-3\n\n1 1e-4\n", "line 3", "step 1 after 1"), ("1 fast\n", "line 1", "1000 3e-4"),
+                             ("1 1e-3 x\n", "line 1", "1000 3e-4"), ("one 1e-3\n", "line 1"), ("1\n", "line 1"),
+                             ("1 -1e-3\n", "[0, 3.4e+38]"), ("1 nan\n", "[0, 3.4e+38]"), ("1 1e39\n", "[0, 3.4e+38]")):
+            file = self.write("rates.txt", text.encode())
+            self.refused_at_once([*words, file], "--steps", "3", "--schedule", "piecewise:" + file)
+        self.refused_at_once(["cannot read the rates", "No such file"], "--steps", "3", "--schedule",
+                             "piecewise:" + self.path("none"))
+        self.refused_at_once(["cannot read the rates"], "--steps", "3", "--schedule", "piecewise:")
+        file = self.write("rates.txt", b"1 1e-3\n2 1e-4 # slower\n")
+        for option in "--lr", "--min-lr", "--warmup":
+            self.refused_at_once([option + " has no effect"], "--steps", "3", "--schedule", "piecewise:" + file,
+                                 option, "1")
 
     def test_program_for_another_target(self):
         path = self.model + "/manifest.json"

@@ -50,6 +50,53 @@ TEST(LearningRate, CosineFromTheWarmupToTheMinimum) {
   EXPECT_NEAR(learningRateAt(options, 110), 0.2, 1e-12);
 }
 
+static RunOptions scheduled(const char *name) {
+  RunOptions options;
+  options.schedule = name;
+  options.steps = 110;
+  options.learningRate = 1;
+  options.minLearningRate = 0.2;
+  options.warmup = 10;
+  return options;
+}
+
+TEST(LearningRate, LinearFromTheWarmupToTheMinimum) {
+  RunOptions options = scheduled("linear");
+  EXPECT_DOUBLE_EQ(learningRateAt(options, 5), 0.5);
+  EXPECT_DOUBLE_EQ(learningRateAt(options, 10), 1);
+  EXPECT_DOUBLE_EQ(learningRateAt(options, 60), 0.6);
+  EXPECT_DOUBLE_EQ(learningRateAt(options, 109), 0.2 + 0.8 / 100);
+}
+
+TEST(LearningRate, InverseSquareRootHalvesAfterFourWarmups) {
+  RunOptions options = scheduled("inverse_sqrt");
+  EXPECT_DOUBLE_EQ(learningRateAt(options, 5), 0.5);
+  EXPECT_DOUBLE_EQ(learningRateAt(options, 10), 1);
+  EXPECT_DOUBLE_EQ(learningRateAt(options, 40), 0.5);
+  EXPECT_DOUBLE_EQ(learningRateAt(options, 1000), 0.2); // the minimum
+  options.warmup = 0;                                   // 10000 steps
+  EXPECT_DOUBLE_EQ(learningRateAt(options, 0), 1);
+  EXPECT_DOUBLE_EQ(learningRateAt(options, 30000), 0.5);
+}
+
+TEST(LearningRate, WarmUpStableDecay) {
+  RunOptions options = scheduled("wsd");
+  options.decaySteps = 20;
+  EXPECT_DOUBLE_EQ(learningRateAt(options, 5), 0.5);
+  EXPECT_DOUBLE_EQ(learningRateAt(options, 10), 1);
+  EXPECT_DOUBLE_EQ(learningRateAt(options, 90), 1);
+  EXPECT_DOUBLE_EQ(learningRateAt(options, 100), 0.6);
+  EXPECT_DOUBLE_EQ(learningRateAt(options, 109), 0.2 + 0.8 / 20);
+}
+
+TEST(LearningRate, PiecewiseHoldsEachRateUntilTheNext) {
+  RunOptions options;
+  options.rates = {{1, 0.5}, {3, 0.25}, {10, 0}};
+  for (auto [step, rate] : std::map<int64_t, double>{
+           {0, 0.5}, {1, 0.5}, {2, 0.25}, {8, 0.25}, {9, 0}, {1000, 0}})
+    EXPECT_EQ(learningRateAt(options, step), rate) << step;
+}
+
 //===----------------------------------------------------------------------===//
 // Ranks
 //===----------------------------------------------------------------------===//
