@@ -93,7 +93,8 @@ class CheckpointFaults(PreloadTest):
         if os.path.exists(told):
             os.remove(told)
         shutil.rmtree(self.folder_of_run, ignore_errors=True)
-        environment = self.preload(FAULT, FOLDER=self.folder_of_run, AFTER=self.folder_of_run + "/step-2", CALL=call,
+        after = "/step-4" if call in ("unlink", "rmdir") else "/step-2"  # which has gone by another name then
+        environment = self.preload(FAULT, FOLDER=self.folder_of_run, AFTER=self.folder_of_run + after, CALL=call,
                                    NUMBER=str(number), RANK=str(rank), TOLD=told, ENDS="1" if ends else "")
         save = ["--checkpoint-dir", self.folder_of_run, "--checkpoint-every", "2", "--keep", "1"]
         status, _, errors = self.run_steps(4, comm, *save, "--metrics", self.metrics, env=environment)
