@@ -19,7 +19,7 @@ def Train_UpdateBeginOp : Op<Train_Dialect, "update_begin",
 def Train_StateOp : Op<Train_Dialect, "state", [Symbol]> {
   let summary = "a scalar that outlives the phase that writes it";
   let description = [{
-    Not initialised: what reads it follows what writes it.
+    Zero before the first step; what reads it follows what writes it.
 
     ```mlir
     train.state @loss : tensor<f32>

@@ -55,7 +55,7 @@ struct CheckMemory : public fsdp::impl::PlanCheckMemoryBase<CheckMemory> {
                << nameOf(peak.dispatch) << "', with ";
     llvm::MapVector<std::pair<StringRef, StringRef>, int64_t> groups;
     for (auto buffer : getOperation().getOps<rt::BufferOp>())
-      if (isAlive(buffer, peak, *lives))
+      if (!isSeldom(buffer) && isAlive(buffer, peak, *lives))
         groups[{stringifyBufferKind(buffer.getKind()), buffer.getUnit()}] +=
             buffer.getBytes();
     auto sorted = groups.takeVector();
@@ -82,6 +82,14 @@ struct CheckMemory : public fsdp::impl::PlanCheckMemoryBase<CheckMemory> {
     };
     StringRef scope = text("scope").empty() ? text("unit") : text("scope");
     return (scope + (scope.empty() ? "" : " ") + text("name")).str();
+  }
+
+  /// Whether it lies in an arena that not all runs have.
+  bool isSeldom(rt::BufferOp buffer) {
+    return llvm::any_of(
+        getOperation().getOps<rt::ArenaOp>(), [&](rt::ArenaOp arena) {
+          return arena.getIndex() == buffer.getArena() && arena.getRuns();
+        });
   }
 
   static bool isAlive(rt::BufferOp buffer, Peak peak,

@@ -38,7 +38,8 @@ def PlanAssignOffsets : Pass<"plan-assign-offsets", "::mlir::ModuleOp"> {
   let summary = "gives every buffer its place in an arena";
   let description = [{
     A buffer of one phase lives from the first dispatch that uses it to the
-    last, in issue order; what a collective uses lives until compute has waited
+    last, in issue order, one that a microbatch leaves to the update through the
+    phases between; what a collective uses lives until compute has waited
     for its event. So every reuse is across an event, since a collective waits
     for the compute before it. Several
     orders of placing (by size, by length of life) are tried with best fit and

@@ -20,6 +20,18 @@ Slice fsdp::parameterSlice(LayoutAttr layout, size_t index,
 // Values and buffers
 //===----------------------------------------------------------------------===//
 
+/// Whole gradients are those of their line, in the type it is reduced in.
+LogicalResult PhaseConverter::checkWhole(AccumulateGradientsOp op) {
+  const LineBuffers *line = program.findLine(op.getUnit(), op.getLine());
+  if (line && line->accumulator.buffer >= 0 &&
+      llvm::equal(op.getGrads().getTypes(),
+                  line->line.get().getReduceLayout().getTypes()))
+    return success();
+  return op.emitOpError("does not take the gradients of line ")
+         << op.getLine() << " of unit '" << op.getUnit()
+         << "', all in its order, in 'step'";
+}
+
 /// Every line that the phase works on is loaded by `init`, with the layout and
 /// the optimizer that the op expects.
 LogicalResult PhaseConverter::checkLines() {
@@ -60,6 +72,8 @@ LogicalResult PhaseConverter::checkLines() {
     else if (auto sum = dyn_cast<AccumulateOp>(op))
       result = check(sum, layoutOf(sum.getGrads().getTypes()),
                      {&LineAttr::getReduceLayout});
+    else if (auto sum = dyn_cast<AccumulateGradientsOp>(op))
+      result = checkWhole(sum);
     if (failed(result))
       return failure();
     auto update = dyn_cast<UpdateOp>(op);

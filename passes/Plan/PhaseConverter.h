@@ -47,6 +47,7 @@ private:
   // Values and buffers.
   void findLastUses();
   mlir::LogicalResult checkLines();
+  mlir::LogicalResult checkWhole(sharding::AccumulateGradientsOp op);
   void placeGradients();
   void placeOperandOfSum(mlir::Value sum, int64_t lineBytes, int64_t &begin);
   Slice createWork(llvm::StringRef name, rt::BufferKind kind, int64_t bytes,

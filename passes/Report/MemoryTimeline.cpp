@@ -93,7 +93,13 @@ fsdp::liveBytes(ModuleOp module, rt::PhaseOp phase,
   };
   std::vector<std::vector<rt::BufferOp>> births(count), deaths(count);
   LiveSet alive;
+  llvm::SmallDenseSet<int64_t> seldom; // arenas that not all runs have
+  for (auto arena : module.getOps<rt::ArenaOp>())
+    if (arena.getRuns())
+      seldom.insert(arena.getIndex());
   for (auto buffer : module.getOps<rt::BufferOp>()) {
+    if (seldom.contains(buffer.getArena()))
+      continue;
     if (buffer.getPhase().empty()) {
       alive.add(buffer, -1);
     } else {

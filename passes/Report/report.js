@@ -5,7 +5,7 @@ const streamColors = ["compute", "gathered", "reduced", "scratch"];
 // What is shown as one, from the bottom of the stack.
 const groups = [
   {name: "parameters (shards)", color: "shard", kinds: ["shard"]},
-  {name: "optimizer", color: "optimizer", kinds: ["optimizer"]},
+  {name: "optimizer, sums of microbatches", color: "optimizer", kinds: ["optimizer", "accumulator"]},
   {name: "inputs, scalars, constants", color: "io", kinds: ["input", "scalar", "constant"]},
   {name: "reduced", color: "reduced", kinds: ["reduced"]},
   {name: "activations", color: "activation", kinds: ["activation"]},

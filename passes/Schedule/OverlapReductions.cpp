@@ -47,6 +47,9 @@ struct OverlapReductions
     for (size_t i = 0; inFlight > 0 && i < units.size(); ++i) {
       size_t next = i + inFlight;
       Operation *place = next < units.size() ? units[next].front() : end;
+      // Behind the microbatches nothing computes: each waits as late as it can.
+      if (next >= units.size() && end->isBeforeInBlock(units[i].front()))
+        place = block.getTerminator();
       for (ReduceScatterStartOp start : units[i])
         sinkWait(start, place);
     }

@@ -10,6 +10,8 @@
 //   %q = fsdp.all_reduce(fsdp.sum_of_squares %s...)
 //   %n = onnx.cast(onnx.sqrt %q)
 //   fsdp.update "h.0" line 0 (%s...) lr %lr step %step clip %c {rule}
+// With accumulate-sync=last whole gradients are summed up where they would be
+// reduced (fsdp.accumulate_gradients), and reduced behind train.update_begin.
 //
 //===----------------------------------------------------------------------===//
 #include "passes/Shard/Lines.h"

@@ -45,8 +45,13 @@ ValueRange fsdp::buildGather(OpBuilder &builder, Location loc,
 }
 
 bool fsdp::takesSums(ReduceScatterStartOp start) {
-  return !start.getGrads().empty() &&
-         start.getGrads().front().getDefiningOp<AccumulateGradientsOp>();
+  auto sum =
+      start.getGrads().empty()
+          ? AccumulateGradientsOp()
+          : start.getGrads().front().getDefiningOp<AccumulateGradientsOp>();
+  return sum && sum.getUnit() == start.getUnit() &&
+         sum.getLine() == start.getLine() &&
+         llvm::equal(sum.getSums(), start.getGrads());
 }
 
 SmallVector<GradientLineRef> fsdp::getGradientLines(Block &block) {

@@ -30,7 +30,7 @@ mlir::FailureOr<LineRef> lookupLine(mlir::Operation *op, llvm::StringRef unit,
 /// The sharded types of all parameters of `layout`, in its order.
 llvm::SmallVector<mlir::Type> getShardedTypes(sharding::LayoutAttr layout);
 
-/// Whether `start` reduces what microbatches have summed up.
+/// Whether `start` reduces what microbatches have summed up of its line.
 bool takesSums(sharding::ReduceScatterStartOp start);
 
 /// What takes the gradients of a line as backward computes them: its

@@ -66,6 +66,8 @@ struct BuildBackward
     if (lossMean != "global" && lossMean != "rank")
       return func.emitError("unknown loss-mean '")
              << lossMean << "', expected global or rank";
+    declareState(OpBuilder(func), lossOp.getLoc(), kValidTokens,
+                 getLossType(lossOp));
     buildCount(func, lossOp);
     OpBuilder builder(lossOp);
     Loss loss = scaleLoss(builder, func, lossOp);
@@ -89,21 +91,24 @@ struct BuildBackward
     b.create<train::StateOp>(loc, name, type);
   }
 
-  /// The labels, as the loss sees them, may be computed from any input.
+  /// The labels, as the loss sees them, may be computed from any input. Where
+  /// they are from a parameter too nothing can count them before the step,
+  /// which then has one microbatch.
   void buildCount(func::FuncOp step, onnx::SoftmaxCrossEntropyLossOp op) {
     OpBuilder b(step);
     Location loc = op.getLoc();
-    declareState(b, loc, kValidTokens, getLossType(op));
+    llvm::SetVector<Operation *> slice;
+    BackwardSliceOptions options;
+    options.inclusive = true;
+    getBackwardSlice(op.getLabels(), &slice, options);
+    if (llvm::any_of(slice, llvm::IsaPred<onnx::ReadOp>))
+      return;
     auto count = b.create<func::FuncOp>(loc, kCount, b.getFunctionType({}, {}));
     Block *body = count.addEntryBlock();
     b.setInsertionPointToStart(body);
     auto end = b.create<func::ReturnOp>(loc);
     b.setInsertionPoint(end);
     IRMapping copies;
-    llvm::SetVector<Operation *> slice;
-    BackwardSliceOptions options;
-    options.inclusive = true;
-    getBackwardSlice(op.getLabels(), &slice, options);
     for (BlockArgument argument : step.getArguments()) {
       bool isNeeded =
           argument == op.getLabels() ||

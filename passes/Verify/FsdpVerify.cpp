@@ -92,6 +92,10 @@ private:
   /// What runs for each microbatch, what sums them up and what runs once.
   LogicalResult visitParts(Operation &op) {
     if (isa<train::UpdateBeginOp>(op)) {
+      if (isUpdating || func.getSymName() != kStep)
+        return op.emitOpError("stands in '")
+               << func.getSymName() << "', expected once in '" << kStep
+               << "' (fsdp_v9)";
       isUpdating = true;
     } else if (auto sum = dyn_cast<AccumulateOp>(op)) {
       if (!isa_and_nonnull<train::UpdateBeginOp, AccumulateOp>(
@@ -100,7 +104,11 @@ private:
                               "one (fsdp_v9)");
       ++accumulated[keyOf(sum.getUnit(), sum.getLine())];
     } else if (auto sum = dyn_cast<AccumulateGradientsOp>(op)) {
+      if (isUpdating)
+        return op.emitOpError("stands behind 'train.update_begin' (fsdp_v9)");
       ++accumulated[keyOf(sum.getUnit(), sum.getLine())];
+    } else if (isa<UpdateOp>(op) && !isUpdating && !accumulated.empty()) {
+      return op.emitOpError("stands before 'train.update_begin' (fsdp_v9)");
     } else if (isa<AllGatherStartOp>(op) ? isUpdating
                : isa<ReduceScatterStartOp>(op)
                    ? isUpdating != takesSums(cast<ReduceScatterStartOp>(op))

@@ -70,6 +70,10 @@ static std::string fileName(size_t shard, size_t shards) {
 
 /// An older export's files beside the new ones would be taken for theirs.
 static Status prepareFolder(const std::string &folder) {
+  if (isCheckpoint(folder))
+    return failure("'", folder,
+                   "' is a checkpoint, to which nothing is added; "
+                   "give another folder");
   std::error_code error;
   fs::create_directories(folder, error);
   if (error)

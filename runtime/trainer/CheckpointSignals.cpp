@@ -32,8 +32,15 @@ bool fsdprt::takesAsRequest(int number) {
   if (!header->takesRequests ||
       describeCulprit(*listening, -1, /*includeStuck=*/false, culprit))
     return false;
+  // Whoever signals the ranks signals all of a host: what this process has not
+  // had before is no second one.
+  static volatile sig_atomic_t hasAsked = 0;
+  if (hasAsked)
+    return false;
+  hasAsked = 1;
   constexpr int32_t both = FlightRequest::Save | FlightRequest::End;
-  return !(header->asked.fetch_or(both) & FlightRequest::End);
+  header->asked.fetch_or(both);
+  return true;
 }
 
 int fsdprt::exitCodeOfRank(const FlightFile &flight) {

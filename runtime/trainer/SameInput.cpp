@@ -109,7 +109,8 @@ static void addOptions(Answers &answers, const RunOptions &options) {
       {"--max-tokens", options.maxTokens},
       {"--warmup", options.warmup},
       {"--decay-steps", options.decaySteps},
-      {"--checkpoint-every", options.checkpointEvery}};
+      {"--checkpoint-every", options.checkpointEvery},
+      {"--checkpoint-wait", options.checkpointWait}};
   const std::pair<const char *, std::string> words[] = {
       {"--seed", std::to_string(options.seed)},
       {"--weights-of-data", options.dataWeights},
@@ -119,6 +120,8 @@ static void addOptions(Answers &answers, const RunOptions &options) {
       {"--min-lr", exactly(options.minLearningRate)},
       {"--schedule", describeSchedule(options)},
       {"--checkpoint-dir", options.checkpointDir.empty() ? "none" : "a folder"},
+      {"--resume", options.resumeFrom.empty() ? "none" : "a checkpoint"},
+      {"--trace", options.trace.empty() ? "none" : "a file"},
       {"--save", options.save.empty() ? "none" : "a file"}};
   for (const auto &[what, value] : numbers)
     answers.emplace_back(what, std::to_string(value));

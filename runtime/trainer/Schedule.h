@@ -12,18 +12,19 @@ namespace fsdprt {
 /// What --schedule takes before the name of a file of rates.
 inline constexpr const char *kPiecewise = "piecewise:";
 
+// clang-format off: a table
 /// Learning rate of step `step`, counted from 0. With lr and min-lr the first
 /// and the last rate, W steps of warm-up, N steps and D of decay:
 ///   warm-up       lr step / W, then
 ///   constant      lr
 ///   linear        lr + (min-lr - lr) (step - W) / (N - W)
-///   cosine        min-lr + (lr - min-lr) (1 + cos(pi (step - W) / (N - W))) /
-///   2 inverse_sqrt  lr sqrt(T / (step - W + T)), T = W or without one 10000,
-///   but
+///   cosine        min-lr + (lr - min-lr) (1 + cos(pi (step - W) / (N - W))) / 2
+///   inverse_sqrt  lr sqrt(T / (step - W + T)), T = W or without one 10000, but
 ///                 at least min-lr (as transformers' get_inverse_sqrt_schedule)
 ///   wsd           lr, in the last D steps
 ///                 lr + (min-lr - lr) (step - N + D) / D
 ///   piecewise     the last of the file's rates whose step is not after it
+// clang-format on
 double learningRateAt(const RunOptions &options, int64_t step);
 
 /// Reads lines "STEP RATE", steps counted from 1 and ascending: what is wrong

@@ -57,11 +57,6 @@ ssize_t write(int fd, const void *data, size_t count) {
 int fsync(int fd) {
   return strikesFile("fsync", fd) ? -1 : REAL(int (*)(int), "fsync")(fd);
 }
-int close(int fd) {
-  int struck = strikesFile("close", fd), result = REAL(int (*)(int), "close")(fd);
-  errno = ENOSPC;
-  return struck ? -1 : result;
-}
 int renameat2(int from, const char *a, int to, const char *b, unsigned flags) {
   return strikes("rename", a)
              ? -1
@@ -118,27 +113,28 @@ class CheckpointFaults(PreloadTest):
         return True
 
     def every(self, call, *numbers, comm="thread", rank=0):
-        """Each of these calls fails, and ends the process; how many there were."""
+        """Each of these calls fails, and ends the process; how many of them there were."""
+        struck = 0
         for ends in False, True:
-            for count, number in enumerate(numbers):
+            for number in numbers:
                 with self.subTest(call=call, number=number, ends=ends, comm=comm, rank=rank):
                     if not self.struck(call, number, comm, rank, ends):
                         break
-        return count
+                    struck += 1
+        return struck / 2
 
     def test_every_call_but_writes(self):
         """As many as there are of each: nothing is left out. The first fsync is the last one of the save before."""
         for call, number in ("mkdir", 1), ("open", 3), ("fsync", 6), ("rename", 2), ("unlink", 3), ("rmdir", 1):
             self.assertEqual(self.every(call, *range(1, 20)), number, call)
-        self.assertEqual(self.every("close", *range(1, 4)), 2)
 
     def test_writes(self):
         """Those of headers, of parameters, of the index."""
-        self.every("write", 1, 2, 50, 130, 170)
+        self.assertEqual(self.every("write", 1, 2, 20, 50), 4)
 
     def test_one_rank_of_processes(self):
         for call, number, rank in ("write", 3, 1), ("fsync", 1, 1), ("fsync", 2, 0), ("rename", 1, 0):
-            self.assertEqual(self.every(call, number, comm="mpi", rank=rank), 0)
+            self.assertEqual(self.every(call, number, comm="mpi", rank=rank), 1)
 
 
 if __name__ == "__main__":

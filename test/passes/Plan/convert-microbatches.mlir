@@ -113,3 +113,24 @@ func.func @step(%x: tensor<4x4xf32> {train.role = "tokens"}, %at: tensor<f32> {t
 func.func @export() {
   return
 }
+
+// -----
+
+// Tests that what sums up other gradients than the line's is refused.
+#mesh = #fsdp.mesh<"shard" = 2>
+#layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4x4xf32> at 0]>
+#line = #fsdp.line<layout = #layout, parameters = ["h.0.w"], trainable = true, decay_elements = 0>
+onnx.parameter @"h.0.w" : tensor<4x4xf32>
+fsdp.unit @"h.0" lines [#line]
+func.func @init() {
+  fsdp.load "h.0" line 0
+  return
+}
+func.func @step(%x: tensor<4xf32> {train.role = "tokens"}, %at: tensor<f32> {train.role = "microbatch"}) {
+  // expected-error @+1 {{does not take the gradients of line 0 of unit 'h.0', all in its order, in 'step'}}
+  %sum = fsdp.accumulate_gradients "h.0" line 0(%x) at %at : (tensor<4xf32>, tensor<f32>) -> tensor<4xf32>
+  return
+}
+func.func @export() {
+  return
+}

@@ -182,3 +182,21 @@ func.func @step(%ids: tensor<2x4xi64> {train.role = "tokens"}, %x: tensor<2x3x4x
   %loss = onnx.softmax_cross_entropy_loss %logits, %labels ignore -100 : tensor<2x3x16xf32>, tensor<2x3xi64> -> tensor<f32>
   return %loss : tensor<f32>
 }
+
+// -----
+
+// Tests that labels which come from a parameter too are not counted before the
+// step, which then has one microbatch.
+// CHECK-NOT: func.func @count(
+// CHECK-LABEL: func.func @step(
+// CHECK: train.total @valid_tokens
+onnx.parameter @shift : tensor<2x3xi64> {frozen}
+onnx.parameter @"h.0.w" : tensor<4x16xf32>
+func.func @step(%ids: tensor<2x3xi64> {train.role = "tokens"}, %x: tensor<2x3x4xf32>) -> tensor<f32> {
+  %by = onnx.read @shift : tensor<2x3xi64>
+  %labels = onnx.add %ids, %by : tensor<2x3xi64>, tensor<2x3xi64> -> tensor<2x3xi64>
+  %w = onnx.read @"h.0.w" : tensor<4x16xf32>
+  %logits = onnx.matmul %x, %w : tensor<2x3x4xf32>, tensor<4x16xf32> -> tensor<2x3x16xf32>
+  %loss = onnx.softmax_cross_entropy_loss %logits, %labels ignore -100 : tensor<2x3x16xf32>, tensor<2x3xi64> -> tensor<f32>
+  return %loss : tensor<f32>
+}

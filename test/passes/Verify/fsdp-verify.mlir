@@ -718,3 +718,89 @@ func.func @step(%x: tensor<4xf32>, %lr: tensor<f32>) {
   fsdp.update "h.0" line 0(%g) lr %lr step %lr {rule = #train.sgd<momentum = 0.0, decay = 0.0>} : (!shard, tensor<f32>, tensor<f32>) -> ()
   return
 }
+
+// -----
+
+// Tests that fsdp_v9 rejects this: the last microbatch alone would be summed up.
+#mesh = #fsdp.mesh<"shard" = 2>
+#layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>
+#line = #fsdp.line<layout = #layout, parameters = ["h.0.w"], trainable = true, decay_elements = 0>
+!shard = !fsdp.sharded<tensor<4xf32>, #layout, 0>
+onnx.parameter @"h.0.w" : tensor<4xf32>
+fsdp.unit @"h.0" lines [#line]
+func.func @step(%x: tensor<4xf32>, %lr: tensor<f32>) {
+  train.update_begin
+  // expected-error @+1 {{stands behind 'train.update_begin' (fsdp_v9)}}
+  %s = fsdp.accumulate_gradients "h.0" line 0(%x) at %lr : (tensor<4xf32>, tensor<f32>) -> tensor<4xf32>
+  %q = fsdp.reduce_scatter_start "h.0" line 0(%s) over ["shard"] : (tensor<4xf32>) -> !fsdp.pending<!shard>
+  %g = fsdp.wait %q : <!shard> -> !shard
+  fsdp.update "h.0" line 0(%g) lr %lr step %lr {rule = #train.sgd<momentum = 0.0, decay = 0.0>} : (!shard, tensor<f32>, tensor<f32>) -> ()
+  return
+}
+
+// -----
+
+// Tests that fsdp_v9 rejects this: the second update would be a phase again.
+#mesh = #fsdp.mesh<"shard" = 2>
+#layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>
+#line = #fsdp.line<layout = #layout, parameters = ["h.0.w"], trainable = true, decay_elements = 0>
+!shard = !fsdp.sharded<tensor<4xf32>, #layout, 0>
+onnx.parameter @"h.0.w" : tensor<4xf32>
+fsdp.unit @"h.0" lines [#line]
+func.func @step(%x: tensor<4xf32>, %lr: tensor<f32>) {
+  %s = fsdp.accumulate_gradients "h.0" line 0(%x) at %lr : (tensor<4xf32>, tensor<f32>) -> tensor<4xf32>
+  train.update_begin
+  %q = fsdp.reduce_scatter_start "h.0" line 0(%s) over ["shard"] : (tensor<4xf32>) -> !fsdp.pending<!shard>
+  %g = fsdp.wait %q : <!shard> -> !shard
+  fsdp.update "h.0" line 0(%g) lr %lr step %lr {rule = #train.sgd<momentum = 0.0, decay = 0.0>} : (!shard, tensor<f32>, tensor<f32>) -> ()
+  // expected-error @+1 {{stands in 'step', expected once in 'step' (fsdp_v9)}}
+  train.update_begin
+  return
+}
+
+// -----
+
+// Tests that fsdp_v9 rejects this: only a step has an update.
+func.func @evaluate() {
+  // expected-error @+1 {{stands in 'evaluate', expected once in 'step' (fsdp_v9)}}
+  train.update_begin
+  return
+}
+
+// -----
+
+// Tests that fsdp_v9 rejects this: each microbatch would update.
+#mesh = #fsdp.mesh<"shard" = 2>
+#layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>
+#line = #fsdp.line<layout = #layout, parameters = ["h.0.w"], trainable = true, decay_elements = 0>
+!shard = !fsdp.sharded<tensor<4xf32>, #layout, 0>
+onnx.parameter @"h.0.w" : tensor<4xf32>
+fsdp.unit @"h.0" lines [#line]
+func.func @step(%x: tensor<4xf32>, %lr: tensor<f32>) {
+  %s = fsdp.accumulate_gradients "h.0" line 0(%x) at %lr : (tensor<4xf32>, tensor<f32>) -> tensor<4xf32>
+  %r = fsdp.reduce_scatter_start "h.0" line 0(%x) over ["shard"] : (tensor<4xf32>) -> !fsdp.pending<!shard>
+  %g = fsdp.wait %r : <!shard> -> !shard
+  // expected-error @+1 {{stands before 'train.update_begin' (fsdp_v9)}}
+  fsdp.update "h.0" line 0(%g) lr %lr step %lr {rule = #train.sgd<momentum = 0.0, decay = 0.0>} : (!shard, tensor<f32>, tensor<f32>) -> ()
+  train.update_begin
+  return
+}
+
+// -----
+
+// Tests that fsdp_v9 rejects this: what is reduced is not the sum alone.
+#mesh = #fsdp.mesh<"shard" = 2>
+#layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>
+#line = #fsdp.line<layout = #layout, parameters = ["h.0.w"], trainable = true, decay_elements = 0>
+!shard = !fsdp.sharded<tensor<4xf32>, #layout, 0>
+onnx.parameter @"h.0.w" : tensor<4xf32>
+fsdp.unit @"h.0" lines [#line]
+func.func @step(%x: tensor<4xf32>, %lr: tensor<f32>) {
+  %s = fsdp.accumulate_gradients "h.0" line 0(%x) at %lr : (tensor<4xf32>, tensor<f32>) -> tensor<4xf32>
+  train.update_begin
+  // expected-error @+1 {{stands behind 'train.update_begin' (fsdp_v9)}}
+  %q = fsdp.reduce_scatter_start "h.0" line 0(%x) over ["shard"] : (tensor<4xf32>) -> !fsdp.pending<!shard>
+  %g = fsdp.wait %q : <!shard> -> !shard
+  fsdp.update "h.0" line 0(%g) lr %lr step %lr {rule = #train.sgd<momentum = 0.0, decay = 0.0>} : (!shard, tensor<f32>, tensor<f32>) -> ()
+  return
+}
