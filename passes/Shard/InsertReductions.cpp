@@ -55,6 +55,7 @@ struct InsertReductions
                             "--train-build-update");
     updateBegin = findOp<train::UpdateBeginOp>(func.getBody().front());
     microbatch = findArgument(func, "microbatch");
+    lastSum = nullptr; // of a module before
     SmallVector<Value> reduced;
     for (const LineRef &line : getLines(getOperation()))
       if (line.get().getTrainable() &&

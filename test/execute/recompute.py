@@ -102,7 +102,7 @@ class Memory(ToolTest):
         everything, plan = self.plan("--recompute", "**")
         units, _ = self.plan("--recompute", "**.h.*")
         self.assertLessEqual(everything, units)
-        step = plan[plan.index("fsdprt.phase @step"):plan.index("fsdprt.phase @export")]
+        step = plan[plan.index("fsdprt.phase @step"):plan.index("fsdprt.phase @accumulate")]
         self.assertEqual(len(re.findall(r'fsdprt.all_gather .*"transformer.h.3"', step)), 2)
 
     def test_the_peak_is_smaller(self):

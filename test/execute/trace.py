@@ -62,12 +62,14 @@ class Trace(ToolTest):
     def check(self, world, *flags, steps=(3, 4, 5)):
         report = self.path("plan.html")
         program = self.program("p.fsdp", "--mesh", f"shard={world}", "--report", report)
-        step, = [p for p in embedded(report)["phases"] if p["runs"] == "microbatch"]
+        planned = [p for p in embedded(report)["phases"] if p["runs"] in ("microbatch", "update")]
+        self.assertEqual(len(planned), 2)
         trace = self.run_traced(program, *flags)
         runs = self.events(trace)
         self.assertEqual(set(runs), {(rank, s) for rank in range(world) for s in steps})
         for events in runs.values():
-            self.check_run(events, step["dispatches"])
+            for phase in planned:
+                self.check_run([e for e in events if e["args"]["phase"] == phase["name"]], phase["dispatches"])
         names = {(e["name"], e["pid"], e.get("tid")): e["args"] for e in trace["traceEvents"] if e["ph"] == "M"}
         for rank in range(world):
             self.assertEqual(names["process_name", rank, None], {"name": f"rank {rank}"})
@@ -75,7 +77,8 @@ class Trace(ToolTest):
                 self.assertEqual(names["thread_name", rank, stream], {"name": name})
         # The clocks are one: in each step the ranks were at work together.
         for s in steps:
-            phases = [e for rank in range(world) for e in runs[rank, s] if e["cat"] == "phase"]
+            phases = [e for rank in range(world) for e in runs[rank, s]
+                      if e["cat"] == "phase" and e["args"]["phase"] == "step"]
             self.assertLess(max(e["ts"] for e in phases), min(e["ts"] + e["dur"] for e in phases))
         self.assertEqual(sorted(os.listdir(self.folder)), ["p.fsdp", "plan.html", "trace.json"])
 
