@@ -54,7 +54,7 @@ def with_whole_state(tools, folder, plan, ranks):
     state = int(arena[1])
     text = text.replace(arena[0], f'fsdprt.arena 0 "state" bytes {state + rest}')
     text = text.replace("  fsdprt.phase @init", f'''\
-  fsdprt.buffer 999999 "rest" optimizer unit "" phase "" bytes {rest} arena 0 at {state}
+  fsdprt.buffer 999999 "rest" constant unit "" phase "" bytes {rest} arena 0 at {state}
   fsdprt.phase @init''')
     text = re.sub(r'(\n    %\d+ = fsdprt.join)', f'''
     %rest = fsdprt.fill "zero_state" byte 0 on compute [#fsdprt.arg<write 999999[0 : {rest}]>] unit "" scope ""\\1''',

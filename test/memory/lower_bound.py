@@ -18,6 +18,7 @@ import sys
 from plan_records import read_plan
 
 COMPUTE = 0  # the stream's number
+STATE, WORK = 0, 1  # arenas
 
 
 def segments(accesses):
@@ -65,19 +66,20 @@ def lives(accesses, end_of):
 
 
 def bound(records):
-    phase = next(p for p in records["phases"] if p["name"] == "step")
+    # What a step of one microbatch runs, one phase after the other.
+    operations = [op for p in records["phases"] if p["name"] in ("step", "update") for op in p["operations"]]
     work, state = collections.defaultdict(list), collections.defaultdict(list)
     for p in records["phases"]:
-        for op in p["operations"]:
+        for op in p["operations"] if p["name"] not in ("count", "accumulate", "evaluate") else ():
             for a in op["accesses"]:
-                if a["arena"] == 0:
+                if a["arena"] == STATE:
                     state[a["buffer"]].append((0, a["offset"], a["offset"] + a["bytes"], "write"))
     persistent = sum(size for accesses in state.values() for size, own in segments(accesses) if own)
-    for number, op in enumerate(phase["operations"]):
+    for number, op in enumerate(operations):
         for a in op["accesses"]:
-            if a["arena"] != 0:
+            if a["arena"] == WORK:
                 work[a["buffer"]].append((number, a["offset"], a["offset"] + a["bytes"], a["access"]))
-    end_of = ends(phase["operations"])
+    end_of = ends(operations)
     change = collections.Counter()
     for accesses in work.values():
         for size, own in segments(accesses):

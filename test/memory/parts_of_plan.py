@@ -37,7 +37,7 @@ def activations(path):
             first.setdefault(access["buffer"], i)
             if access["access"] in ("read", "update"):
                 last[access["buffer"]] = i
-    saved = [b for b in last if sizes[b][1] != 0 and first[b] < begin <= last[b]]
+    saved = [b for b in last if sizes[b][1] == 1 and first[b] < begin <= last[b]]
     return sum(sizes[b][0] for b in saved), peak
 
 

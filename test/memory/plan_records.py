@@ -5,7 +5,8 @@ For programs too large to run: lower_bound.py takes either.
 import re
 
 STREAMS = {"compute": 0, "gather": 1, "reduce": 2, "copy": 3}
-ARENA = re.compile(r'^  fsdprt\.arena \d+ "[^"]*" bytes (\d+)', re.M)
+# Not those that only steps of several microbatches need.
+ARENA = re.compile(r'^  fsdprt\.arena \d+ "[^"]*" bytes (\d+)(?!.* for )', re.M)
 BUFFER = re.compile(r"^  fsdprt\.buffer (\d+) .* arena (\d+) at (\d+)", re.M)
 PHASE = re.compile(r"^  fsdprt\.phase @(\w+)", re.M)
 OPERATION = re.compile(r'^    %(\d+) = fsdprt\.\w+ "([^"]*)".* on  (\w+) \[(.*?)\](?: wait\(([^)]*)\))? unit', re.M)
