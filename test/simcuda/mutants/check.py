@@ -90,7 +90,7 @@ class Runner:
                 os.remove(file)
         done = subprocess.run(
             [os.path.join(self.args.bin, "fsdp-run"), program, "--data", os.path.join(PARITY, "tokens-131.u16"),
-             "--steps", "3", "--timeout", "120", "--comm", self.args.comm, "--save", save, "--metrics", metrics],
+             "--steps", "3", "--accumulate", "2", "--timeout", "120", "--comm", self.args.comm, "--save", save, "--metrics", metrics],
             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, timeout=600,
             env=dict(os.environ, LD_LIBRARY_PATH=os.path.abspath(self.args.simulator), SIMCUDA_ORDERS="0",
                      SIMCUDA_SEED=str(1000 * self.args.seed + self.runs)))

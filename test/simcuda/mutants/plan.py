@@ -7,8 +7,8 @@ import re
 import numpy as np
 
 STREAMS = ("compute", "gather", "reduce", "copy")
-PHASE = re.compile(r'^\s*fsdprt\.phase @(\w+) runs (\w+)')
-BUFFER = re.compile(r'^\s*fsdprt\.buffer (\d+) "[^"]*"\s+\w+ unit "[^"]*" phase "(\w*)" bytes (\d+) arena (\d+) at (\d+)'
+PHASE = re.compile(r'^\s*fsdprt\.phase @(\w+) runs +(\w+)')
+BUFFER = re.compile(r'^\s*fsdprt\.buffer (\d+) "[^"]*"\s+\w+ unit "[^"]*" phase "(\w*)"(?: until "\w*")? bytes (\d+) arena (\d+) at (\d+)'
                     r'(?:.*\brole = "(\w+)")?')
 ARENA = re.compile(r'^\s*fsdprt\.arena (\d+) "[^"]*" bytes (\d+)')
 DISPATCH = re.compile(r'^\s*(%\w+) = fsdprt\.(\w+) "([^"]*)" .*?\bon\s+(\w+) \[((?:#fsdprt\.arg<[^>]*>(?:, )?)*)\]'
@@ -56,13 +56,16 @@ class Plan:
             if "fsdprt." not in line:
                 continue
             if match := DISPATCH.match(line):
-                phase.append(Dispatch(number, match))
+                if phase is not None:
+                    phase.append(Dispatch(number, match))
             elif match := BUFFER.match(line):
                 buffer = Buffer(number, match)
                 self.buffers[buffer.number] = buffer
             elif match := PHASE.match(line):
-                phase = self.phases[match[1]] = []
-                self.runs[match[1]] = match[2]
+                phase = None
+                if match[2] != "evaluate":  # which these runs do not
+                    phase = self.phases[match[1]] = []
+                    self.runs[match[1]] = match[2]
             elif match := ARENA.match(line):
                 self.arenas[int(match[1])] = int(match[2])
 
