@@ -6,6 +6,7 @@
 #include "cuda/Autotune.h"
 
 #include <cstring>
+#include <utility>
 
 using namespace fsdprt;
 using namespace fsdprt::cuda;
@@ -239,7 +240,7 @@ Status CudaDevice::agreeOnGraph() {
     return failed.status();
   if (mine.ok())
     graphs.abandon(failure(*failed));
-  if (options.onWarning)
+  if (options.onWarning && !std::exchange(hasWarned, true)) // once a run
     options.onWarning("the GPU's operations cannot be made a graph (" +
                       *failed +
                       "); they are launched one by one, as with --graph off");

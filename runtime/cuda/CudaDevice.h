@@ -126,6 +126,7 @@ private:
   CudaStreams streams;
   Timeline times;
   GraphRunner graphs;
+  bool hasWarned = false; // that a phase cannot be a graph
   HostMemory host;
   CudaBinder binder;
   std::unique_ptr<NcclGroup> nccl; // null: one rank, or staged

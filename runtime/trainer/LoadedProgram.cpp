@@ -7,6 +7,8 @@
 #include "trainer/SameInput.h"
 #include "trainer/SameProgram.h"
 
+#include <algorithm>
+
 using namespace fsdprt;
 
 LoadedProgram::LoadedProgram(const RunOptions &options,
@@ -59,7 +61,10 @@ Status LoadedProgram::load(fsdprt_context::Options asked,
   FSDPRT_RETURN_IF_ERROR(made->allocate());
   if (std::optional<DeviceMemory> memory = made->device->memory();
       memory && rank == 0)
-    printDeviceMemory(*memory, manifest.arenas.size());
+    printDeviceMemory(*memory,
+                      size_t(std::count_if(
+                          manifest.arenas.begin(), manifest.arenas.end(),
+                          [](const ArenaSpec &arena) { return arena.bytes; })));
   return Status();
 }
 
