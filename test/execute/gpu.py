@@ -15,7 +15,7 @@ import unittest
 import numpy as np
 from onnx import save
 
-from harness import FIXTURES, ROOT, RUN, TOKENS, ToolTest, content, entry, execute, lines_of
+from harness import FIXTURES, PHASE_AND_STEP, ROOT, RUN, TOKENS, ToolTest, content, entry, execute, lines_of
 from simulated import BF16, CUDA, SIMULATOR
 
 sys.path.insert(0, os.path.join(ROOT, "test", "import"))
@@ -447,7 +447,7 @@ class SaysWhatIsWrong(Gpu):
         os.kill(int(ranks[0]), signal.SIGKILL)
         _, errors = child.communicate(timeout=120)
         error = self.assertOneError((child.returncode, "", errors), "rank 1 was killed")
-        self.assertRegex(error, r"(in|before|after) operation '.*' .*\(phase 'step', step \d+\)")
+        self.assertRegex(error, rf"(in|before|after) operation '.*' .*\({PHASE_AND_STEP}\)")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import subprocess
 import time
 import unittest
 
-from harness import RUN, TOKENS, ToolTest, could_not_load, execute
+from harness import PHASE_AND_STEP, RUN, TOKENS, ToolTest, could_not_load, execute
 from preloads import DEAD_INIT, PreloadTest
 
 MPIRUN = ["mpirun", "--oversubscribe", "--bind-to", "none", "-n", "2"]
@@ -97,7 +97,7 @@ class Struck(ToolTest):
                 status, errors = self.end(number, "--comm", "thread")
                 self.assertEqual(status, 128 + number, errors)
                 self.assertRegex(errors, rf"^fsdp-run: error: stopped by a signal \({name}\), rank 0 .*"
-                                         r"phase 'step', step [0-9]+\); nothing was saved\n$")
+                                         rf"{PHASE_AND_STEP}\); nothing was saved\n$")
 
     def test_killed_launcher(self):
         """Nothing can be said then, but nothing is left running either."""
@@ -110,7 +110,7 @@ class Struck(ToolTest):
         said = [line for line in errors.splitlines() if "fsdp-run: error:" in line]
         self.assertEqual(len(said), 1, errors)
         # Rank, operation and unit, phase and step.
-        self.assertRegex(said[0], f"rank 1 {verdict}.*operation '.*phase 'step', step [0-9]+")
+        self.assertRegex(said[0], f"rank 1 {verdict}.*operation '.*{PHASE_AND_STEP}")
         if not launcher:
             self.assertEqual(len(errors.splitlines()), 1, errors)
 
