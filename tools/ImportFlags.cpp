@@ -1,5 +1,6 @@
 //===- ImportFlags.cpp - Command line of the import -----------------------===//
 #include "tools/ImportFlags.h"
+#include "passes/Support/Step.h"
 #include "tools/Tool.h"
 
 using namespace llvm;
@@ -129,6 +130,7 @@ mlir::FailureOr<onnx::ImportOptions> ImportFlags::get() const {
   options.trainPatterns.assign(train.begin(), train.end());
   options.dropPatterns.assign(drops.begin(), drops.end());
   options.stopGradients.assign(stops.begin(), stops.end());
+  options.isTaken = isProgramName;
   options.untie = untie;
   options.init = init;
   return options;

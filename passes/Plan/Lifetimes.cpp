@@ -143,8 +143,9 @@ FailureOr<DenseMap<int64_t, Lifetime>> fsdp::computeLifetimes(ModuleOp module) {
     bool reads = arg.getAccess() == rt::Access::Read ||
                  arg.getAccess() == rt::Access::ReadWrite;
     if (isNew && (reads || number != first))
-      result = op->emitOpError("reads buffer ")
-               << arg.getBuffer() << " before anything wrote it (fsdprt_v1)";
+      result = op->emitOpError(reads ? "reads buffer " : "writes buffer ")
+               << arg.getBuffer() << " before anything wrote it in phase '"
+               << buffer.getPhase() << "' (fsdprt_v1)";
   };
   for (rt::PhaseOp phase : order.getPhases()) {
     ends = findEnds(phase);
@@ -153,5 +154,12 @@ FailureOr<DenseMap<int64_t, Lifetime>> fsdp::computeLifetimes(ModuleOp module) {
   }
   if (failed(result))
     return failure();
+  for (auto buffer : module.getOps<rt::BufferOp>()) {
+    auto [first, last] = phasesOf.lookup(buffer.getId());
+    if (first != last &&
+        lives.lookup(buffer.getId()).lastUse < order.beginOf(last))
+      return buffer.emitOpError("lives until phase '")
+             << *buffer.getUntil() << "', which does not use it (fsdprt_v11)";
+  }
   return lives;
 }

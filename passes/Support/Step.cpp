@@ -2,7 +2,7 @@
 #include "passes/Support/Step.h"
 #include "passes/Support/Values.h"
 
-#include "llvm/ADT/StringRef.h"
+#include "llvm/ADT/StringExtras.h"
 
 using namespace mlir;
 using namespace fsdp;
@@ -24,6 +24,16 @@ func::FuncOp fsdp::getFunction(ModuleOp module, StringRef name) {
     return nullptr;
   }
   return func;
+}
+
+bool fsdp::isProgramName(StringRef name) {
+  StringRef number = name;
+  bool isKernel = number.consume_front("k") && !number.empty() &&
+                  llvm::all_of(number, llvm::isDigit);
+  return isKernel ||
+         llvm::is_contained({kForward, kStep, kCount, kEvaluate, kAccumulate,
+                             kUpdate, kInit, kExport, kLoss, kValidTokens},
+                            name);
 }
 
 Value fsdp::findArgument(func::FuncOp func, StringRef role) {

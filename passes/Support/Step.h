@@ -21,6 +21,13 @@ inline constexpr llvm::StringLiteral kAccumulate = "accumulate";
 inline constexpr llvm::StringLiteral kUpdate = "update";
 inline constexpr llvm::StringLiteral kInit = "init";
 inline constexpr llvm::StringLiteral kExport = "export";
+/// States: sums over the microbatches of a step.
+inline constexpr llvm::StringLiteral kLoss = "loss";
+inline constexpr llvm::StringLiteral kValidTokens = "valid_tokens";
+
+/// Whether a symbol of the program made of a model has, or may get, this name:
+/// one of those above, or a kernel's. No parameter can be called so.
+bool isProgramName(llvm::StringRef name);
 
 /// Argument and result attributes: the ONNX name of a value, and what the
 /// runtime uses it for (runtime/abi/roles.def).

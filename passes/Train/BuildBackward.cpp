@@ -39,10 +39,6 @@ using namespace mlir;
 using namespace fsdp;
 
 namespace {
-/// States: sums over the microbatches of a step.
-constexpr llvm::StringLiteral kLoss = "loss";
-constexpr llvm::StringLiteral kValidTokens = "valid_tokens";
-
 struct Loss {
   Value loss, count, seed, lse;
 };
@@ -72,7 +68,7 @@ struct BuildBackward
     OpBuilder builder(lossOp);
     Loss loss = scaleLoss(builder, func, lossOp);
     builder.setInsertionPoint(block.getTerminator());
-    setResults(func, {loss.loss, loss.count}, {"loss", "valid_tokens"});
+    setResults(func, {loss.loss, loss.count}, {kLoss, kValidTokens});
     Value logits = lossOp.getLogits(), labels = lossOp.getLabels();
     int64_t ignore = lossOp.getIgnoreIndex();
     lossOp->dropAllUses();

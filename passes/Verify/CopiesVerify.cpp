@@ -46,7 +46,8 @@ struct CopiesVerify : public fsdp::impl::FsdpRtVerifyCopiesBase<CopiesVerify> {
     for (auto kernel : getOperation().getOps<ModuleOp>())
       classify(kernel);
     for (auto phase : getOperation().getOps<rt::PhaseOp>())
-      if (phase.getRuns() == rt::Runs::Microbatch && failed(verify(phase)))
+      if (phase.getRuns() != rt::Runs::Once &&
+          phase.getRuns() != rt::Runs::Save && failed(verify(phase)))
         return signalPassFailure();
   }
 

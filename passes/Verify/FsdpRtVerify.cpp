@@ -25,6 +25,8 @@ struct FsdpRtVerify : public fsdp::impl::FsdpRtVerifyBase<FsdpRtVerify> {
   using FsdpRtVerifyBase::FsdpRtVerifyBase;
 
   void runOnOperation() override {
+    if (failed(verifyPhases()))
+      return signalPassFailure();
     FailureOr<DenseMap<int64_t, Lifetime>> lives =
         computeLifetimes(getOperation());
     if (failed(lives) || failed(verifyArenas()) ||
@@ -86,6 +88,24 @@ struct FsdpRtVerify : public fsdp::impl::FsdpRtVerifyBase<FsdpRtVerify> {
                   << line << ", expected " << ranks
                   << " shards, one of each rank of its communicator "
                      "(fsdprt_v6)";
+  }
+
+  /// What a step consists of runs in the order of runs.def, whatever the order
+  /// of the text, which lifetimes are read from.
+  LogicalResult verifyPhases() {
+    std::optional<rt::PhaseOp> before;
+    for (auto phase : getOperation().getOps<rt::PhaseOp>()) {
+      if (phase.getRuns() < rt::Runs::Count ||
+          phase.getRuns() > rt::Runs::Update)
+        continue;
+      if (before && phase.getRuns() < before->getRuns())
+        return phase.emitOpError("runs '")
+               << rt::stringifyRuns(phase.getRuns()) << "', expected before '"
+               << before->getSymName() << "', which runs '"
+               << rt::stringifyRuns(before->getRuns()) << "' (fsdprt_v11)";
+      before = phase;
+    }
+    return success();
   }
 
   static LogicalResult verifyJoin(rt::PhaseOp phase) {

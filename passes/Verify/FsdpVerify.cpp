@@ -102,10 +102,14 @@ private:
               op.getPrevNode()))
         return op.emitOpError("does not follow 'train.update_begin' or another "
                               "one (fsdp_v9)");
+      if (failed(verifyOnlySum(op, sum.getGrads())))
+        return failure();
       ++accumulated[keyOf(sum.getUnit(), sum.getLine())];
     } else if (auto sum = dyn_cast<AccumulateGradientsOp>(op)) {
       if (isUpdating)
         return op.emitOpError("stands behind 'train.update_begin' (fsdp_v9)");
+      if (failed(verifyOnlySum(op, sum.getGrads())))
+        return failure();
       ++accumulated[keyOf(sum.getUnit(), sum.getLine())];
     } else if (isa<UpdateOp>(op) && !isUpdating && !accumulated.empty()) {
       return op.emitOpError("stands before 'train.update_begin' (fsdp_v9)");
@@ -116,6 +120,19 @@ private:
       return op.emitOpError("stands ") << (isUpdating ? "behind" : "before")
                                        << " 'train.update_begin' (fsdp_v9)";
     }
+    return success();
+  }
+
+  /// What goes on with one microbatch's gradients would forget the others'.
+  LogicalResult verifyOnlySum(Operation &sum, ValueRange grads) {
+    auto begin = findOp<train::UpdateBeginOp>(*sum.getBlock());
+    for (Value grad : grads)
+      for (Operation *user : grad.getUsers())
+        if (user != &sum && begin && begin->isBeforeInBlock(user))
+          return user->emitOpError(
+                     "reads a gradient of one microbatch, expected the sum "
+                     "that '")
+                 << sum.getName() << "' makes of it (fsdp_v9)";
     return success();
   }
 

@@ -28,8 +28,8 @@ def FsdpVerify : Pass<"fsdp-verify", "::mlir::ModuleOp"> {
     - (fsdp_v7) no parameter is read or updated but through its shards.
     - (fsdp_v8) no line is gathered after its update.
     - (fsdp_v9) every trainable line is accumulated once, or none is; behind
-      `train.update_begin` nothing is gathered, and only what has been
-      accumulated before is reduced.
+      `train.update_begin` nothing is gathered, only what has been accumulated
+      before is reduced, and nothing else reads a gradient of one microbatch.
   }];
 }
 
@@ -51,16 +51,17 @@ def FsdpRtVerify : Pass<"fsdprt-verify", "::mlir::ModuleOp"> {
     - (fsdprt_v8) no dispatch waits for itself, through whatever rank.
     - (fsdprt_v9) segments of a collective ascend, do not overlap, and end with
       the shard.
+    - (fsdprt_v10) no dispatch writes, through one argument, bytes that it
+      reads or writes through another, but a launch the whole range of an
+      operand that the kernel's `fsdprt.in_place` allows.
+    - (fsdprt_v11) the phases of a step stand in the order in which they run;
+      a buffer lives in phases that there are and that use it; only what a
+      microbatch writes lives longer than its phase, up to the update.
 
     All ranks run one program, and two coordinates of each axis of the mesh stand
     for any number; with `peers` the other ranks run those, which
     tells if programs that were compiled apart can train together:
     `fsdp-opt plan.mlir --fsdprt-verify=peers=other.mlir`.
-    - (fsdprt_v10) no dispatch writes, through one argument, bytes that it
-      reads or writes through another, but a launch the whole range of an
-      operand that the kernel's `fsdprt.in_place` allows.
-    - (fsdprt_v11) a buffer lives in phases that there are; only what a
-      microbatch writes lives longer than its phase, up to the update.
   }];
   let options = [
     ListOption<"peers", "peers", "std::string",

@@ -181,6 +181,12 @@ LogicalResult fsdp::onnx::emitParameters(const Graph &graph,
     if (!names.insert(parameter->name).second)
       return mlir::emitError(loc)
              << "two parameters are called '" << parameter->name << "'";
+    if (options.isTaken && options.isTaken(parameter->name))
+      return mlir::emitError(loc)
+             << "a parameter is called '" << parameter->name
+             << "', as a part of the program that is made of the model: give "
+                "it another name (--rename "
+             << parameter->name << "=NAME)";
     Type element =
         parameter->source
             ? elementTypeOf(parameter->source->dataType, builder.getContext())

@@ -34,6 +34,9 @@ struct ImportOptions {
   std::vector<std::pair<std::string, std::optional<int64_t>>> paddingRows;
   /// Values from which no gradient flows back, by ONNX name.
   std::vector<std::string> stopGradients;
+  /// Whether what becomes of the module gives a name to something else, so that
+  /// no parameter may have it (null: none).
+  bool (*isTaken)(llvm::StringRef name) = nullptr;
   /// Keep a head apart from an embedding with the same contents.
   bool untie = false;
   /// Initialise parameters whose external file is not there.

@@ -57,7 +57,7 @@ fsdprt.buffer 1 "b1" gathered unit "h.0" phase "step" bytes 128 arena 1 at 0
 fsdprt.buffer 2 "b2" activation unit "h.0" phase "step" bytes 64 arena 1 at 128
 fsdprt.phase @step runs microbatch {
   %e0 = fsdprt.all_gather "gather" f32 count 16 payload 128 by 0 on gather [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 128]>] unit "h.0" scope ""
-  // expected-error @+1 {{reads buffer 2 before anything wrote it (fsdprt_v1)}}
+  // expected-error @+1 {{reads buffer 2 before anything wrote it in phase 'step' (fsdprt_v1)}}
   %e1 = fsdprt.copy "copy" on compute [#fsdprt.arg<read 2 [0 : 64]>, #fsdprt.arg<write 1 [64 : 64]>] wait (%e0) unit "h.0" scope ""
   %e2 = fsdprt.join "join" on compute [] wait (%e1) unit "" scope ""
 }
@@ -552,6 +552,49 @@ fsdprt.phase @update runs update {
 
 // -----
 
+// Tests that fsdprt_v11 rejects this: the update does not use it.
+fsdprt.arena 0 "state" bytes 64 persistent
+fsdprt.arena 1 "work" bytes 64
+// expected-error @+1 {{lives until phase 'update', which does not use it (fsdprt_v11)}}
+fsdprt.buffer 0 "b0" reduced unit "" phase "step" until "update" bytes 64 arena 1 at 0
+fsdprt.buffer 1 "b1" shard unit "" phase "" bytes 64 arena 0 at 0
+fsdprt.phase @step runs microbatch {
+  %e0 = fsdprt.fill "fill" byte 0 on compute [#fsdprt.arg<write 0 [0 : 64]>] unit "" scope ""
+  %e1 = fsdprt.join "join" on compute [] unit "" scope ""
+}
+fsdprt.phase @update runs update {
+  %e0 = fsdprt.fill "fill" byte 0 on compute [#fsdprt.arg<write 1 [0 : 64]>] unit "" scope ""
+  %e1 = fsdprt.join "join" on compute [] unit "" scope ""
+}
+
+// -----
+
+// Tests that fsdprt_v11 rejects this: the update runs behind the accumulation.
+fsdprt.phase @update runs update {
+  %e0 = fsdprt.join "join" on compute [] unit "" scope ""
+}
+// expected-error @+1 {{runs 'accumulate', expected before 'update', which runs 'update' (fsdprt_v11)}}
+fsdprt.phase @sums runs accumulate {
+  %e0 = fsdprt.join "join" on compute [] unit "" scope ""
+}
+
+// -----
+
+// Tests that what a microbatch leaves is written by itself first.
+fsdprt.arena 0 "state" bytes 64 persistent
+fsdprt.arena 1 "work" bytes 64
+fsdprt.buffer 0 "b0" reduced unit "" phase "step" until "update" bytes 64 arena 1 at 0
+fsdprt.phase @step runs microbatch {
+  %e0 = fsdprt.join "join" on compute [] unit "" scope ""
+}
+fsdprt.phase @update runs update {
+  // expected-error @+1 {{writes buffer 0 before anything wrote it in phase 'step' (fsdprt_v1)}}
+  %e0 = fsdprt.fill "fill" byte 0 on compute [#fsdprt.arg<write 0 [0 : 64]>] unit "" scope ""
+  %e1 = fsdprt.join "join" on compute [] unit "" scope ""
+}
+
+// -----
+
 // Tests that fsdprt_v11 rejects this: there is no such phase.
 fsdprt.arena 0 "state" bytes 64 persistent
 fsdprt.arena 1 "work" bytes 64
@@ -636,7 +679,7 @@ fsdprt.phase @step runs microbatch {
   %e1 = fsdprt.join "join" on compute [] unit "" scope ""
 }
 fsdprt.phase @update runs update {
-  // expected-error @+1 {{reads buffer 0 before anything wrote it (fsdprt_v1)}}
+  // expected-error @+1 {{writes buffer 0 before anything wrote it in phase 'step' (fsdprt_v1)}}
   %e0 = fsdprt.fill "fill" byte 0 on compute [#fsdprt.arg<write 0 [0 : 64]>] unit "" scope ""
   %e1 = fsdprt.join "join" on compute [] unit "" scope ""
 }
