@@ -66,11 +66,12 @@ def FsdpRt_BufferKindAttr
 def FsdpRt_Runs : FsdpRt_Enum<"Runs", "when a phase runs", [
   I32EnumAttrCase<"Once", 0, "once">,
   I32EnumAttrCase<"Count", 1, "count">,
-  I32EnumAttrCase<"Microbatch", 2, "microbatch">,
-  I32EnumAttrCase<"Accumulate", 3, "accumulate">,
-  I32EnumAttrCase<"Update", 4, "update">,
-  I32EnumAttrCase<"Evaluate", 5, "evaluate">,
-  I32EnumAttrCase<"Save", 6, "save">]>;
+  I32EnumAttrCase<"Gather", 2, "gather">,
+  I32EnumAttrCase<"Microbatch", 3, "microbatch">,
+  I32EnumAttrCase<"Accumulate", 4, "accumulate">,
+  I32EnumAttrCase<"Update", 5, "update">,
+  I32EnumAttrCase<"Evaluate", 6, "evaluate">,
+  I32EnumAttrCase<"Save", 7, "save">]>;
 def FsdpRt_RunsAttr : EnumAttr<FsdpRt_Dialect, FsdpRt_Runs, "runs">;
 
 def FsdpRt_ArgAttr : AttrDef<FsdpRt_Dialect, "Arg"> {

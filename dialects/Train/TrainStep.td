@@ -6,6 +6,16 @@ def Train_BackwardBeginOp : Op<Train_Dialect, "backward_begin",
   let assemblyFormat = "attr-dict";
 }
 
+def Train_MicrobatchBeginOp : Op<Train_Dialect, "microbatch_begin",
+    [MemoryEffects<[MemWrite]>]> {
+  let summary = "what all microbatches of a step share ends here";
+  let description = [{
+    What comes before runs once a step, before its first microbatch, and what it
+    gathers is read by each of them.
+  }];
+  let assemblyFormat = "attr-dict";
+}
+
 def Train_UpdateBeginOp : Op<Train_Dialect, "update_begin",
     [MemoryEffects<[MemWrite]>]> {
   let summary = "the microbatch ends here, the update begins";

@@ -84,7 +84,7 @@ static void addShardStage(OpPassManager &manager,
   units.paramDtype = options.paramDtype;
   units.reduceDtype = options.reduceDtype;
   manager.addPass(createFsdpAssignUnits(units));
-  manager.addPass(createFsdpInsertGathers());
+  manager.addPass(createFsdpInsertGathers({options.accumulateGathered}));
   manager.addPass(createFsdpInsertReductions({options.accumulateSync}));
   manager.addPass(createFsdpBuildPhases());
   addCleanup(manager);

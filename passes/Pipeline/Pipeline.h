@@ -26,6 +26,7 @@ struct PipelineOptions {
   /// itself, so has the gradient of a gather.
   int64_t foldElements = 0;
   std::string accumulateSync = "every"; ///< or "last"
+  bool accumulateGathered = false;      ///< parameters, between microbatches
   std::string loss, logits, labelsShift, lossMean = "global";
   std::string optimizer = "adamw";
   double beta1 = 0.9, beta2 = 0.999, eps = 1e-8;

@@ -76,9 +76,12 @@ void PhaseConverter::convert(AllGatherStartOp op) {
     pendings[op.getPending()] = {Value(), from};
     return;
   }
-  Slice full =
-      createWork((op.getUnit() + " gathered").str(), rt::BufferKind::Gathered,
-                 lineBytes(layout), op.getUnit());
+  // What all microbatches of a step read is of no phase.
+  bool isForAll = phase.getRuns() == rt::Runs::Gather;
+  Slice full = program.buffers.create(
+      {(op.getUnit() + " gathered").str(), op.getUnit().str(),
+       rt::BufferKind::Gathered, lineBytes(layout),
+       isForAll ? "" : phase.getName().str(), "", "", nullptr});
   OpBuilder &b = phase.getBuilder();
   int64_t element = layout.getElementType().getIntOrFloatBitWidth() / 8;
   Value event = phase.dispatch<rt::AllGatherOp>(

@@ -15,6 +15,7 @@ public:
                llvm::StringRef name, rt::Runs runs);
 
   llvm::StringRef getName() { return phase.getSymName(); }
+  rt::Runs getRuns() { return phase.getRuns(); }
 
   /// The next compute dispatch waits for `event`.
   void need(mlir::Value event) { needed.push_back(event); }

@@ -218,6 +218,10 @@ LogicalResult PhaseConverter::convert(Operation *op) {
           beginPhase(kUpdate, rt::Runs::Update);
         return success();
       })
+      .Case([&](train::MicrobatchBeginOp) {
+        beginPhase(func.getSymName(), rt::Runs::Microbatch);
+        return success();
+      })
       .Case<AllGatherStartOp, ReduceScatterStartOp, WaitOp, AllReduceOp,
             StoreOp>([&](auto typed) {
         convert(typed);
@@ -278,5 +282,10 @@ LogicalResult PhaseConverter::run() {
 
 LogicalResult fsdp::convertPhase(Program &program, OpBuilder &builder,
                                  func::FuncOp func, rt::Runs runs) {
-  return PhaseConverter(program, builder, func, runs).run();
+  bool gathersOnce =
+      bool(findOp<train::MicrobatchBeginOp>(func.getBody().front()));
+  if (gathersOnce)
+    return PhaseConverter(program, builder, func, kGather, rt::Runs::Gather)
+        .run();
+  return PhaseConverter(program, builder, func, func.getSymName(), runs).run();
 }

@@ -34,10 +34,9 @@ struct LibraryProduct {
 class PhaseConverter {
 public:
   PhaseConverter(Program &program, mlir::OpBuilder &builder,
-                 mlir::func::FuncOp func, rt::Runs runs)
+                 mlir::func::FuncOp func, llvm::StringRef name, rt::Runs runs)
       : program(program), func(func), block(func.getBody().front()),
-        phases(builder),
-        phase(builder, func.getLoc(), func.getSymName(), runs) {}
+        phases(builder), phase(builder, func.getLoc(), name, runs) {}
 
   mlir::LogicalResult run();
 

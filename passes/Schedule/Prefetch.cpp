@@ -84,7 +84,8 @@ struct Prefetch : public fsdp::impl::FsdpPrefetchBase<Prefetch> {
     if (!getFunction(getOperation(), kStep) || failed(ahead) || failed(back))
       return signalPassFailure();
     for (func::FuncOp func : getReaders(getOperation()))
-      prefetch(func, *ahead, *back);
+      if (!findOp<train::MicrobatchBeginOp>(func.getBody().front()))
+        prefetch(func, *ahead, *back);
     int64_t depth = std::max(ahead->largest(), back->largest());
     if (depth > 1)
       getOperation()->setAttr(

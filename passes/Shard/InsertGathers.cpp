@@ -12,6 +12,9 @@
 //   ... and the same around the backward uses, and around those of every other
 //   visit: a module that is called twice is gathered for each call.
 //
+// With accumulate-gathered a step begins with the gathers of all its lines and
+// train.microbatch_begin, and releases them before train.update_begin.
+//
 //===----------------------------------------------------------------------===//
 #include "passes/Shard/Passes.h"
 #include "passes/Shard/Visits.h"
@@ -36,11 +39,12 @@ struct InsertGathers : public fsdp::impl::FsdpInsertGathersBase<InsertGathers> {
     if (!findBackward(getOperation()))
       return signalPassFailure();
     for (func::FuncOp func : getReaders(getOperation()))
-      if (failed(gather(func.getBody().front())))
+      if (failed(gather(func)))
         return signalPassFailure();
   }
 
-  LogicalResult gather(Block &block) {
+  LogicalResult gather(func::FuncOp func) {
+    Block &block = func.getBody().front();
     DenseMap<StringAttr, onnx::ReadOp> reads;
     for (auto read : block.getOps<onnx::ReadOp>())
       reads[read.getParameterAttr().getAttr()] = read;
@@ -49,8 +53,13 @@ struct InsertGathers : public fsdp::impl::FsdpInsertGathersBase<InsertGathers> {
         return failure();
     Visits visits(block, unitsOf(reads));
     numCloned += visits.sinkWeightChains();
-    for (const LineRef &line : getLines(getOperation()))
-      gatherLine(line, reads, visits);
+    if (accumulateGathered && func.getSymName() == kStep) {
+      if (failed(gatherOnce(func, reads)))
+        return failure();
+    } else {
+      for (const LineRef &line : getLines(getOperation()))
+        gatherLine(line, reads, visits);
+    }
     for (auto read : llvm::make_early_inc_range(block.getOps<onnx::ReadOp>())) {
       if (!read->use_empty())
         return read.emitOpError("reads a parameter of no unit: run "
@@ -95,14 +104,48 @@ struct InsertGathers : public fsdp::impl::FsdpInsertGathersBase<InsertGathers> {
     return units;
   }
 
-  void gatherLine(const LineRef &line,
-                  const DenseMap<StringAttr, onnx::ReadOp> &reads,
-                  const Visits &visits) {
+  /// What reads the parameters of a line; null for those that nothing reads.
+  static SmallVector<Value>
+  readsOf(const LineRef &line,
+          const DenseMap<StringAttr, onnx::ReadOp> &reads) {
     SmallVector<Value> values;
     for (StringAttr name : line.get().getParameters()) {
       onnx::ReadOp read = reads.lookup(name);
       values.push_back(read ? read.getResult() : Value());
     }
+    return values;
+  }
+
+  /// One gather of each line for all microbatches of a step.
+  LogicalResult gatherOnce(func::FuncOp step,
+                           const DenseMap<StringAttr, onnx::ReadOp> &reads) {
+    Block &block = step.getBody().front();
+    auto update = findOp<train::UpdateBeginOp>(block);
+    if (!update)
+      return step.emitError("'step' has no update: run --train-build-update");
+    Location loc = step.getLoc();
+    auto begin =
+        OpBuilder::atBlockBegin(&block).create<train::MicrobatchBeginOp>(loc);
+    OpBuilder gathers(begin), releases(update);
+    for (const LineRef &line : getLines(getOperation())) {
+      SmallVector<Value> values = readsOf(line, reads);
+      if (llvm::none_of(values, [](Value v) { return v && !v.use_empty(); }))
+        continue;
+      ValueRange full =
+          buildGather(gathers, loc, line, line.get().getGatherLayout());
+      ++numGathers;
+      for (auto [value, gathered] : llvm::zip(values, full))
+        if (value)
+          value.replaceAllUsesWith(gathered);
+      releases.create<ReleaseOp>(loc, line.unitName(), line.index, full);
+    }
+    return success();
+  }
+
+  void gatherLine(const LineRef &line,
+                  const DenseMap<StringAttr, onnx::ReadOp> &reads,
+                  const Visits &visits) {
+    SmallVector<Value> values = readsOf(line, reads);
     if (UnitOp(line.unit).getRoot()) {
       gatherUses(line, values, visits, [](Operation *) { return true; });
       return;

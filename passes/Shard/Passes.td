@@ -43,7 +43,14 @@ def FsdpInsertGathers : Fsdp_ShardPass<"fsdp-insert-gathers"> {
     unit is gathered once and stays until its last use in backward. Chains
     computed from parameters alone are computed in each visit that uses them, so
     that no full weight lives from one visit to the next.
+
+    With `accumulate-gathered` each line is gathered once for all microbatches of
+    a step, before `train.microbatch_begin`, and released behind the backward.
+    That of FSDP2's `set_reshard_after_backward(False)`.
   }];
+  let options = [
+    Option<"accumulateGathered", "accumulate-gathered", "bool", "false",
+           "gather once for all microbatches of a step">];
   let statistics = [
     Statistic<"numGathers", "gathers", "all-gathers in a step">,
     Statistic<"numCloned", "cloned", "ops on weights alone computed once more for another visit">];

@@ -30,10 +30,10 @@ bool fsdp::isProgramName(StringRef name) {
   StringRef number = name;
   bool isKernel = number.consume_front("k") && !number.empty() &&
                   llvm::all_of(number, llvm::isDigit);
-  return isKernel ||
-         llvm::is_contained({kForward, kStep, kCount, kEvaluate, kAccumulate,
-                             kUpdate, kInit, kExport, kLoss, kValidTokens},
-                            name);
+  return isKernel || llvm::is_contained({kForward, kStep, kCount, kEvaluate,
+                                         kGather, kAccumulate, kUpdate, kInit,
+                                         kExport, kLoss, kValidTokens},
+                                        name);
 }
 
 Value fsdp::findArgument(func::FuncOp func, StringRef role) {

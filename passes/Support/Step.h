@@ -16,7 +16,9 @@ inline constexpr llvm::StringLiteral kStep = "step";
 inline constexpr llvm::StringLiteral kCount = "count";
 /// What computes the loss of a batch and nothing else.
 inline constexpr llvm::StringLiteral kEvaluate = "evaluate";
-/// Phases that a step is parted into behind its backward.
+/// Phases that a step is parted into before its forward and behind its
+/// backward.
+inline constexpr llvm::StringLiteral kGather = "gather";
 inline constexpr llvm::StringLiteral kAccumulate = "accumulate";
 inline constexpr llvm::StringLiteral kUpdate = "update";
 inline constexpr llvm::StringLiteral kInit = "init";

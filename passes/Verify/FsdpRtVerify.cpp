@@ -30,7 +30,7 @@ struct FsdpRtVerify : public fsdp::impl::FsdpRtVerifyBase<FsdpRtVerify> {
     FailureOr<DenseMap<int64_t, Lifetime>> lives =
         computeLifetimes(getOperation());
     if (failed(lives) || failed(verifyArenas()) ||
-        failed(verifyOverlap(*lives)))
+        failed(verifyOverlap(*lives)) || failed(verifyGatheredOnce()))
       return signalPassFailure();
     if (failed(verifyCommunicators(getOperation())))
       return signalPassFailure();
@@ -106,6 +106,26 @@ struct FsdpRtVerify : public fsdp::impl::FsdpRtVerifyBase<FsdpRtVerify> {
       before = phase;
     }
     return success();
+  }
+
+  LogicalResult verifyGatheredOnce() {
+    DenseSet<int64_t> shared;
+    for (auto buffer : getOperation().getOps<rt::BufferOp>())
+      if (buffer.getPhase().empty() &&
+          buffer.getKind() == rt::BufferKind::Gathered)
+        shared.insert(buffer.getId());
+    LogicalResult result = success();
+    for (auto phase : getOperation().getOps<rt::PhaseOp>())
+      if (phase.getRuns() != rt::Runs::Gather)
+        forEachArgument(phase, [&](int64_t, Operation *op, rt::ArgAttr arg) {
+          if (succeeded(result) && arg.getAccess() != rt::Access::Read &&
+              shared.contains(arg.getBuffer()))
+            result = op->emitOpError("writes buffer ")
+                     << arg.getBuffer()
+                     << ", which is gathered for all microbatches of a step "
+                        "(fsdprt_v12)";
+        });
+    return result;
   }
 
   static LogicalResult verifyJoin(rt::PhaseOp phase) {

@@ -24,7 +24,10 @@ std::string keyOf(StringRef unit, int64_t line) {
 class FunctionVerifier {
 public:
   FunctionVerifier(ModuleOp module, func::FuncOp func, size_t maxGathered)
-      : module(module), func(func), maxGathered(maxGathered) {}
+      : module(module), func(func), maxGathered(maxGathered),
+        gathersOnce(func.getSymName() == kStep &&
+                    findOp<train::MicrobatchBeginOp>(func.getBody().front())),
+        isGathering(gathersOnce) {}
 
   LogicalResult verify() {
     for (Operation &op : func.getBody().front())
@@ -97,6 +100,18 @@ private:
                << func.getSymName() << "', expected once in '" << kStep
                << "' (fsdp_v9)";
       isUpdating = true;
+    } else if (isa<train::MicrobatchBeginOp>(op)) {
+      if (!isGathering)
+        return op.emitOpError("stands in '")
+               << func.getSymName() << "', expected once in '" << kStep
+               << "', before 'train.update_begin' (fsdp_v10)";
+      isGathering = false;
+    } else if (isGathering && !isa<ShardsOp, AllGatherStartOp, WaitOp>(op)) {
+      return op.emitOpError("stands before 'train.microbatch_begin', expected "
+                            "gathers alone (fsdp_v10)");
+    } else if (isa<AllGatherStartOp>(op) && gathersOnce && !isGathering) {
+      return op.emitOpError(
+          "stands behind 'train.microbatch_begin' (fsdp_v10)");
     } else if (auto sum = dyn_cast<AccumulateOp>(op)) {
       if (!isa_and_nonnull<train::UpdateBeginOp, AccumulateOp>(
               op.getPrevNode()))
@@ -152,7 +167,7 @@ private:
     auto unit = module.lookupSymbol<UnitOp>(start.getUnit());
     if (unit && !unit.getRoot())
       ++alive[start.getUnit()][start.getLine()];
-    if (countAlive() > maxGathered)
+    if (!gathersOnce && countAlive() > maxGathered)
       return start.emitOpError("gathers unit '")
              << start.getUnit() << "' while " << maxGathered
              << " others are gathered (fsdp_v5)";
@@ -207,6 +222,8 @@ private:
   llvm::StringMap<DenseMap<int64_t, int64_t>> alive;
   size_t maxGathered;
   bool isUpdating = false; ///< `train.update_begin` lies behind
+  /// Whether `train.microbatch_begin` parts the function, and lies ahead.
+  bool gathersOnce, isGathering;
 };
 
 struct FsdpVerify : public fsdp::impl::FsdpVerifyBase<FsdpVerify> {

@@ -29,7 +29,9 @@ def FsdpVerify : Pass<"fsdp-verify", "::mlir::ModuleOp"> {
     - (fsdp_v8) no line is gathered after its update.
     - (fsdp_v9) every trainable line is accumulated once, or none is; behind
       `train.update_begin` nothing is gathered, only what has been accumulated
-      before is reduced, and nothing else reads a gradient of one microbatch.
+      before is reduced, and nothing else reads a gradient of one microbatch;
+    - (fsdp_v10) before `train.microbatch_begin`, where there is one, everything
+      is gathered that a step gathers, and nothing else happens.
   }];
 }
 
@@ -57,6 +59,8 @@ def FsdpRtVerify : Pass<"fsdprt-verify", "::mlir::ModuleOp"> {
     - (fsdprt_v11) the phases of a step stand in the order in which they run;
       a buffer lives in phases that there are and that use it; only what a
       microbatch writes lives longer than its phase, up to the update.
+    - (fsdprt_v12) what is gathered for all microbatches of a step, in buffers of
+      no phase, is written by phases that run `gather` alone.
 
     All ranks run one program, and two coordinates of each axis of the mesh stand
     for any number; with `peers` the other ranks run those, which

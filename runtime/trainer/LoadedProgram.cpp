@@ -93,6 +93,7 @@ Status LoadedProgram::runMicrobatches(int64_t step, double learningRate,
   const int64_t count = options.accumulate;
   for (int64_t i = 0; count > 1 && i < count; ++i)
     FSDPRT_RETURN_IF_ERROR(run(i, {Runs::Count}));
+  FSDPRT_RETURN_IF_ERROR(runPhases(Runs::Gather, step));
   for (int64_t i = 0; i < count; ++i)
     FSDPRT_RETURN_IF_ERROR(run(i, {Runs::Microbatch, Runs::Accumulate}));
   return Status();

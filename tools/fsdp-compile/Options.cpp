@@ -126,6 +126,13 @@ cl::opt<std::string> accumulateSync(
              "reduced once a step, whose memory each rank has"),
     cl::value_desc("WORD"), cl::init("every"), cl::cat(shardOptions));
 
+cl::opt<bool> accumulateGathered(
+    "accumulate-gathered",
+    cl::desc("Gather parameters once a step, before its first microbatch, and "
+             "keep them to its last backward: each rank has the memory for all "
+             "of them"),
+    cl::cat(shardOptions));
+
 cl::opt<std::string> memoryLimit(
     "memory-limit",
     cl::desc("Refuse a plan that needs more memory a rank (default: none)"),
@@ -314,6 +321,7 @@ PipelineOptions pipelineOptions(double beta1, double beta2) {
   options.prefetchBackward = prefetchBackward;
   options.reduceInFlight = reduceInFlight;
   options.accumulateSync = accumulateSync;
+  options.accumulateGathered = accumulateGathered;
   options.memoryLimit = memoryLimit;
   options.loss = loss;
   options.logits = logits;
