@@ -280,9 +280,49 @@ LayoutAttr LineAttr::getReduceLayout() const {
   return getReduce() ? getLayout().withElementType(getReduce()) : getLayout();
 }
 
+fsdp::train::OptimizerRule LineAttr::getRule(size_t i) const {
+  int64_t begin = getLayout().getOffsets()[i];
+  auto range = llvm::find_if(
+      getRanges(), [&](auto range) { return begin < range.getEnd(); });
+  // An empty parameter at the end of the line goes by the last rule.
+  return (range == getRanges().end() ? getRanges().back() : *range).getRule();
+}
+
+SmallVector<fsdp::train::OptimizerState> LineAttr::getStates() const {
+  return getTrainable() ? getRanges().front().getRule().getStates()
+                        : SmallVector<fsdp::train::OptimizerState>();
+}
+
+static LogicalResult verifyRanges(function_ref<InFlightDiagnostic()> emitError,
+                                  LayoutAttr layout,
+                                  ArrayRef<fsdp::train::RangeAttr> ranges) {
+  int64_t begin = 0, last = layout.getEnd(layout.getTypes().size() - 1);
+  for (fsdp::train::RangeAttr range : ranges) {
+    int64_t end = range.getEnd();
+    bool isLast = range == ranges.back();
+    if (end < begin || (isLast ? end != last
+                               : !llvm::is_contained(layout.getOffsets(),
+                                                     end))) // line_c2
+      return emitError() << "line has a range from " << begin << " to " << end
+                         << ", expected an end where a parameter begins, and "
+                            "the last at "
+                         << last << " (line_c2)";
+    begin = end;
+    std::string states = range.getRule().getStateKey();
+    std::string first = ranges.front().getRule().getStateKey();
+    if (states != first) // line_c3
+      return emitError() << "line has rules with states [" << first << "] and ["
+                         << states << "] (line_c3)";
+  }
+  return success();
+}
+
 LogicalResult LineAttr::verify(function_ref<InFlightDiagnostic()> emitError,
-                               LayoutAttr layout, ArrayRef<StringAttr>, bool,
-                               int64_t, Type gather, Type reduce) {
+                               LayoutAttr layout, ArrayRef<StringAttr>,
+                               ArrayRef<fsdp::train::RangeAttr> ranges,
+                               Type gather, Type reduce) {
+  if (failed(verifyRanges(emitError, layout, ranges)))
+    return failure();
   Type element = layout.getElementType();
   for (Type type : {gather, reduce}) {
     if (!type)

@@ -110,27 +110,32 @@ def Fsdp_LayoutAttr : Fsdp_Attr<"Layout", "layout"> {
 }
 
 def Fsdp_LineAttr : Fsdp_Attr<"Line", "line"> {
-  let summary = "a unit's parameters of one dtype and trainability";
+  let summary = "a unit's parameters of one dtype and the same states";
   let description = [{
-    `parameters` are the symbols, in the layout's order: those that decay come
-    first, so that weight decay applies to the elements below `decay_elements`:
-    of the whole line (`flat`), or of each rank's own (`dim0`). `gather` is the element type in which a step gathers them, where it is not
-    their own: shards of that type, the gather's source, are then kept beside
-    those of the layout, the master. `reduce` is the element type in which
-    gradients are summed over the ranks.
+    `parameters` are the symbols, in the layout's order. A step updates them by
+    the rules of `ranges` (`#train.range`), in the places that the layout's
+    offsets count in: of the whole line (`flat`), or of each rank's own
+    (`dim0`); without ranges the line is not trainable. `gather` is the element
+    type in which a step gathers them, where it is not their own: shards of that
+    type, the gather's source, are then kept beside those of the layout, the
+    master. `reduce` is the element type in which gradients are summed over the
+    ranks.
 
     **Constraints**
     - (line_c1) `gather` and `reduce` are floating types not wider than the
       parameters', and the layout's alignment is 64 bytes in either.
+    - (line_c2) ranges end where a parameter begins, in order, the last where
+      the last parameter ends.
+    - (line_c3) the rules of all ranges have the same states.
   }];
   let parameters = (ins "::fsdp::sharding::LayoutAttr":$layout,
       ArrayRefParameter<"::mlir::StringAttr">:$parameters,
-      "bool":$trainable, "int64_t":$decay_elements,
+      OptionalArrayRefParameter<"::fsdp::train::RangeAttr">:$ranges,
       OptionalParameter<"::mlir::Type">:$gather,
       OptionalParameter<"::mlir::Type">:$reduce);
   let assemblyFormat = [{
-    `<` `layout` `=` $layout `,` `parameters` `=` `[` $parameters `]` `,`
-    `trainable` `=` $trainable `,` `decay_elements` `=` $decay_elements
+    `<` `layout` `=` $layout `,` `parameters` `=` `[` $parameters `]`
+    (`,` `ranges` `=` `[` $ranges^ `]`)?
     (`gather` `=` $gather^)? (`reduce` `=` $reduce^)? `>`
   }];
   let genVerifyDecl = 1;
@@ -141,6 +146,11 @@ def Fsdp_LineAttr : Fsdp_Attr<"Line", "line"> {
     LayoutAttr getReduceLayout() const;
     /// Whether shards are kept in a second, narrower type for gathering.
     bool hasSource() const { return getGatherLayout() != getLayout(); }
+    bool getTrainable() const { return !getRanges().empty(); }
+    /// The rule that parameter `i` of a trainable line goes by.
+    ::fsdp::train::OptimizerRule getRule(size_t i) const;
+    /// What the optimizer keeps of each parameter.
+    ::llvm::SmallVector<::fsdp::train::OptimizerState> getStates() const;
   }];
 }
 def Fsdp_LineArrayAttr : TypedArrayAttrBase<Fsdp_LineAttr, "lines of a unit">;

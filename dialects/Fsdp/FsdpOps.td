@@ -7,11 +7,6 @@ include "dialects/Train/TrainBase.td"
 include "dialects/Fsdp/FsdpBase.td"
 
 def Fsdp_CommResource : Resource<"::fsdp::sharding::CommunicationResource">;
-def Fsdp_Rule : Attr<CPred<"::llvm::isa<::fsdp::train::AdamWAttr, ::fsdp::train::SgdAttr>($_self)">, "optimizer rule"> {
-  let storageType = "::mlir::Attribute";
-  let returnType = "::mlir::Attribute";
-  let convertFromStorage = "$_self";
-}
 
 /// Collectives and what orders them write the communication resource: they are
 /// neither merged, dropped nor exchanged.
@@ -34,7 +29,7 @@ def Fsdp_UnitOp : Op<Fsdp_Dialect, "unit", [Symbol]> {
 
     ```mlir
     fsdp.unit @"h.0" lines [#fsdp.line<layout = #l, parameters = ["h.0.w"],
-      trainable = true, decay_elements = 64>]
+      ranges = [#train.range<end = 64, rule = #rule>]>]
     ```
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, Fsdp_LineArrayAttr:$lines,
@@ -135,17 +130,17 @@ def Fsdp_UpdateOp : Op<Fsdp_Dialect, "update", [
     AttrSizedOperandSegments]> {
   let summary = "one optimizer step of this rank's shards of a line";
   let description = [{
-    Writes parameters and optimizer state of a line by `rule`, with the reduced
-    gradients (times `clip` where given). The decay applies to the line's first
-    `decay_elements` (see `#fsdp.line`).
+    Writes parameters and optimizer states of a line by the rules of its ranges
+    (see `#fsdp.line`), with the reduced gradients (times `clip` where given).
 
     **Constraints**
     - (update_c1) gradients are all parameters of the line's layout, in its
       order.
+    - (update_c2) the line is trainable.
   }];
   let arguments = (ins StrAttr:$unit, I64Attr:$line,
       Variadic<Fsdp_Sharded>:$grads, Train_Scalar:$lr, Train_Scalar:$step,
-      Optional<Train_Scalar>:$clip, Fsdp_Rule:$rule);
+      Optional<Train_Scalar>:$clip);
   let assemblyFormat = [{
     $unit `line` $line `(` $grads `)` `lr` $lr `step` $step (`clip` $clip^)?
     attr-dict `:` functional-type(operands, results)
@@ -215,8 +210,10 @@ def Fsdp_AccumulateGradientsOp : Op<Fsdp_Dialect, "accumulate_gradients",
 def Fsdp_LoadOp : Op<Fsdp_Dialect, "load",
     [MemoryEffects<[MemWrite<Onnx_ParameterResource>]>]> {
   let summary = "fills a line's shards from weights or initialisers";
-  let description = [{Also zeroes the optimizer state of `rule`.}];
-  let arguments = (ins StrAttr:$unit, I64Attr:$line, OptionalAttr<Fsdp_Rule>:$rule);
+  let description = [{
+    Optimizer states begin as the line's rules say.
+  }];
+  let arguments = (ins StrAttr:$unit, I64Attr:$line);
   let assemblyFormat = "$unit `line` $line attr-dict";
 }
 

@@ -124,5 +124,9 @@ LogicalResult UpdateOp::verify() {
       lines[getLine()].getReduceLayout() != *layout)
     return emitOpError("gradients are not sharded as those of line ")
            << getLine() << " of unit '" << getUnit() << "' (update_c1)";
+  if (!lines[getLine()].getTrainable()) // update_c2
+    return emitOpError("updates line ")
+           << getLine() << " of unit '" << getUnit()
+           << "', which has no rules (update_c2)";
   return success();
 }

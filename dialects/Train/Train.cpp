@@ -230,6 +230,56 @@ LogicalResult AttentionDivideOp::verify() {
   return success();
 }
 
+/// (flat_update_c1)
+static LogicalResult verifyRanges(FlatUpdateOp op) {
+  auto ranges = llvm::to_vector(op.getRanges().getAsRange<RangeAttr>());
+  if (ranges.empty())
+    return op.emitOpError("has no ranges (flat_update_c1)");
+  int64_t end = 0;
+  for (RangeAttr range : ranges) {
+    if (range.getEnd() < end)
+      return op.emitOpError("has a range that ends at ")
+             << range.getEnd() << " after " << end << " (flat_update_c1)";
+    end = range.getEnd();
+    std::string first = ranges.front().getRule().getStateKey();
+    if (range.getRule().getStateKey() != first)
+      return op.emitOpError("has rules with states [")
+             << first << "] and [" << range.getRule().getStateKey()
+             << "] (flat_update_c1)";
+  }
+  return success();
+}
+
+LogicalResult FlatUpdateOp::verify() {
+  if (failed(verifyRanges(*this)))
+    return failure();
+  size_t states = getRule(0).getStates().size();
+  bool readsStep =
+      llvm::any_of(getRanges().getAsRange<RangeAttr>(),
+                   [](RangeAttr range) { return range.getRule().readsStep(); });
+  if (getStates().size() != states || (readsStep && !getStep()))
+    return emitOpError("has ")
+           << getStates().size() << " states and " << (getStep() ? "a" : "no")
+           << " step, expected " << states << " and "
+           << (readsStep ? "one" : "any") << " (flat_update_c2)";
+  size_t updated = getUpdated().size();
+  auto p = cast<RankedTensorType>(getP().getType());
+  auto g = cast<RankedTensorType>(getG().getType());
+  bool fits = p.getRank() == 1 && g.getShape() == p.getShape() &&
+              (updated == states + 1 || updated == states + 2);
+  for (Type type : getStates().getTypes())
+    fits &= type == p;
+  for (auto [i, type] : llvm::enumerate(getUpdated().getTypes()))
+    fits &= i > states ? cast<RankedTensorType>(type).getShape() == p.getShape()
+                       : type == p;
+  if (!fits)
+    return emitOpError("has operands ")
+           << getOperandTypes() << " and results " << getResultTypes()
+           << ", expected those of p for " << states
+           << " states (flat_update_c3)";
+  return success();
+}
+
 LogicalResult SumOfSquaresOp::verify() {
   if (!getBlock())
     return success();

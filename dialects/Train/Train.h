@@ -3,6 +3,7 @@
 #define FSDP_DIALECTS_TRAIN_TRAIN_H
 
 #include "dialects/Onnx/Onnx.h"
+#include "dialects/Train/OptimizerRules.h"
 #include "mlir/Interfaces/ControlFlowInterfaces.h"
 
 #include "dialects/Train/TrainDialect.h.inc"
@@ -13,6 +14,8 @@ struct StateResource : public mlir::SideEffects::Resource::Base<StateResource> {
   llvm::StringRef getName() final { return "state"; }
 };
 } // namespace fsdp::train
+
+#include "dialects/Train/TrainRules.h.inc"
 
 #define GET_ATTRDEF_CLASSES
 #include "dialects/Train/TrainAttrs.h.inc"

@@ -52,47 +52,60 @@ def Train_LinearOp : Train_PureOp<"linear", [AttrSizedOperandSegments]> {
   let hasVerifier = 1;
 }
 
-def Train_FlatAdamWOp : Train_PureOp<"flat_adamw"> {
-  let summary = "AdamW over one rank's flat shard";
+def Train_RangeArrayAttr : TypedArrayAttrBase<Train_RangeAttr, "ranges">;
+
+def Train_FlatUpdateOp : Train_PureOp<"flat_update", [AttrSizedOperandSegments]> {
+  let summary = "one step of an optimizer over one rank's flat shard";
   let description = [{
-    p, g, exp_avg, exp_avg_sq of shape [C]; lr, step, clip scalars; `rank` an
-    i64 scalar. The rule is `#train.adamw`'s; its decay applies to the elements
-    whose place in the line, rank C + i, is below `decay_elements` (with
-    `decay_in_shard`: whose place i in the shard is), the others decay by 0. Results are the new p, exp_avg, exp_avg_sq, computed in place;
-    and, where `source` is asked for, p rounded to its type, which the next step
-    gathers. g may be in half precision.
+    p, g and states of shape [C], one state for each that the rules have, in
+    their order; lr, step and clip scalars, `rank` an i64 scalar. Element i, whose place
+    in the line is rank C + i (with `in_shard`: i), goes by the rule of the
+    first range that ends behind it; the last range holds all that are left.
+    Results are the new p and the new states, computed in place, and, where it
+    is asked for, p rounded to another type, which the next step gathers. g may
+    be in half precision, and is multiplied by `clip` where that is given.
+
+    ```mlir
+    %q, %b = train.flat_update (%p, %g states %m lr %lr rank %r)
+      [#train.range<end = 500, rule = #train.sgd<momentum = 0.9, decay = 0.1>>,
+       #train.range<end = 1003, rule = #train.sgd<momentum = 0.9, decay = 0.0>>]
+      : (tensor<1003xf32>, tensor<1003xf32>, tensor<1003xf32>, tensor<f32>,
+         tensor<i64>) -> (tensor<1003xf32>, tensor<1003xf32>)
+    ```
+
+    **Constraints**
+    - (flat_update_c1) there is a range, their ends do not descend and their rules have
+      the same states.
+    - (flat_update_c2) there is an operand for each state, and `step` where a
+      rule reads it.
+    - (flat_update_c3) states and results have p's type, g and the last result,
+      where there is one more, its shape, which has one dimension.
   }];
   let args = (ins Onnx_FloatTensor:$p, Onnx_FloatTensor:$g,
-      Onnx_FloatTensor:$m, Onnx_FloatTensor:$v, Train_Scalar:$lr,
-      Train_Scalar:$step, Optional<Train_Scalar>:$clip, Onnx_IntTensor:$rank,
-      Train_AdamWAttr:$rule, I64Attr:$decay_elements, UnitAttr:$decay_in_shard);
-  let results = (outs Onnx_FloatTensor:$new_p, Onnx_FloatTensor:$new_m,
-                      Onnx_FloatTensor:$new_v,
-                      Optional<Onnx_FloatTensor>:$source);
+      Variadic<Onnx_FloatTensor>:$states, Train_Scalar:$lr,
+      Optional<Train_Scalar>:$step, Optional<Train_Scalar>:$clip,
+      Onnx_IntTensor:$rank, Train_RangeArrayAttr:$ranges, UnitAttr:$in_shard);
+  let results = (outs Variadic<Onnx_FloatTensor>:$updated);
   let assemblyFormat = [{
-    `(` operands `)` $rule `decay_elements` $decay_elements attr-dict
+    `(` $p `,` $g (`states` $states^)? `lr` $lr (`step` $step^)?
+    (`clip` $clip^)? `rank` $rank `)` $ranges attr-dict
     `:` functional-type(operands, results)
   }];
+  let extraClassDeclaration = [{
+    /// Whether the last result is p in another type.
+    bool hasSource() { return getUpdated().size() > getStates().size() + 1; }
+    ::fsdp::train::OptimizerRule getRule(size_t range) {
+      return ::llvm::cast<RangeAttr>(getRanges()[range]).getRule();
+    }
+  }];
+  let hasVerifier = 1;
 }
 
-def Train_FlatSgdOp : Train_PureOp<"flat_sgd",
-    [AttrSizedOperandSegments, AttrSizedResultSegments]> {
-  let summary = "SGD over one rank's flat shard";
-  let description = [{
-    As `train.flat_adamw`, by `#train.sgd`; the momentum buffer is there if and
-    only if momentum is not 0.
-  }];
-  let args = (ins Onnx_FloatTensor:$p, Onnx_FloatTensor:$g,
-      Optional<Onnx_FloatTensor>:$momentum_buffer, Train_Scalar:$lr,
-      Optional<Train_Scalar>:$clip, Onnx_IntTensor:$rank, Train_SgdAttr:$rule,
-      I64Attr:$decay_elements, UnitAttr:$decay_in_shard);
-  let results = (outs Onnx_FloatTensor:$new_p,
-                      Optional<Onnx_FloatTensor>:$new_momentum_buffer,
-                      Optional<Onnx_FloatTensor>:$source);
-  let assemblyFormat = [{
-    `(` operands `)` $rule `decay_elements` $decay_elements attr-dict
-    `:` functional-type(operands, results)
-  }];
+def Train_FlatFillOp : Train_PureOp<"flat_fill"> {
+  let summary = "a number in every element of a flat shard";
+  let args = (ins F64Attr:$value);
+  let results = (outs Onnx_FloatTensor:$y);
+  let assemblyFormat = "$value attr-dict `:` type($y)";
 }
 
 def Train_SumOfSquaresOp : Train_PureOp<"sum_of_squares"> {

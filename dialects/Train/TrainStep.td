@@ -166,7 +166,7 @@ def Train_UpdateOp : Train_Op<"update", [
   }];
   let args = (ins FlatSymbolRefAttr:$parameter, Onnx_FloatTensor:$grad,
       Train_Scalar:$lr, Train_Scalar:$step, Optional<Train_Scalar>:$clip,
-      AnyAttrOf<[Train_AdamWAttr, Train_SgdAttr]>:$rule);
+      Train_OptimizerRule:$rule);
   let assemblyFormat = [{
     $parameter `,` $grad `lr` $lr `step` $step (`clip` $clip^)?
     attr-dict `:` functional-type(operands, results)

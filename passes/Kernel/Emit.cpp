@@ -63,8 +63,9 @@ LogicalResult emitOp(Emitter &e, Operation *op) {
           [&](auto) { return emitNorm(e, op); })
       .Case<train::CrossEntropyOp, train::CrossEntropyGradOp,
             train::CountValidOp>([&](auto) { return emitLoss(e, op); })
-      .Case<train::SumOfSquaresOp, train::ClipCoefficientOp, train::FlatAdamWOp,
-            train::FlatSgdOp>([&](auto) { return emitUpdate(e, op); })
+      .Case<train::SumOfSquaresOp, train::ClipCoefficientOp,
+            train::FlatUpdateOp, train::FlatFillOp>(
+          [&](auto) { return emitUpdate(e, op); })
       .Case<onnx::AttentionOp, train::AttentionGradOp>(
           [&](auto) { return emitAttention(e, op); })
       .Case<train::AttentionRowsOp, train::AttentionRowsGradOp,

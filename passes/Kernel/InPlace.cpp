@@ -51,15 +51,10 @@ Overwritables overwritable(Operation *op) {
       .Case([&](train::ClipCoefficientOp o) {
         return Overwritables{{0, {number(o.getNormMutable())}}};
       })
-      .Case([&](train::FlatAdamWOp o) {
-        return Overwritables{{0, {number(o.getPMutable())}},
-                             {1, {number(o.getMMutable())}},
-                             {2, {number(o.getVMutable())}}};
-      })
-      .Case([&](train::FlatSgdOp o) {
+      .Case([&](train::FlatUpdateOp o) {
         Overwritables table = {{0, {number(o.getPMutable())}}};
-        for (OpOperand &buffer : o.getMomentumBufferMutable())
-          table.push_back({1, {number(buffer)}});
+        for (OpOperand &state : o.getStatesMutable())
+          table.push_back({unsigned(table.size()), {number(state)}});
         return table;
       })
       .Default([](Operation *) { return Overwritables(); });

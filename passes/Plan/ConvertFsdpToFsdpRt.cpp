@@ -187,10 +187,10 @@ struct ConvertFsdpToFsdpRt
       if (line->get().hasSource())
         buffers.source = create("gather source", rt::BufferKind::Shard,
                                 buffers.sourceType());
-      for (StringRef name : stateNames(load.getRuleAttr())) {
-        Buffer state = describe(name, rt::BufferKind::Optimizer, shard);
+      for (const train::OptimizerState &kept : line->get().getStates()) {
+        Buffer state = describe(kept.name, rt::BufferKind::Optimizer, shard);
         state.type = shard;
-        state.state = name.str();
+        state.state = kept.name.str();
         state.line = load.getLine();
         buffers.states.push_back(program.buffers.create(std::move(state)));
       }

@@ -113,57 +113,67 @@ LogicalResult PhaseConverter::convert(SumOfSquaresOp op) {
                     {partial}, {result});
 }
 
+/// The ranges of a line's shards, the last to their end: lines of one size then
+/// share a kernel, however much of it is padding.
+static ArrayAttr rangesOf(LineAttr line) {
+  LayoutAttr layout = line.getLayout();
+  int64_t end = layout.getShardElements();
+  if (layout.getPlacement() == Placement::Flat)
+    end *= layout.getNumShards();
+  SmallVector<Attribute> ranges(line.getRanges().begin(),
+                                line.getRanges().end());
+  ranges.back() = train::RangeAttr::get(line.getContext(), end,
+                                        line.getRanges().back().getRule());
+  return ArrayAttr::get(line.getContext(), ranges);
+}
+
+static bool readsStep(LineAttr line) {
+  return llvm::any_of(line.getRanges(), [](train::RangeAttr range) {
+    return range.getRule().readsStep();
+  });
+}
+
 LogicalResult PhaseConverter::convert(UpdateOp op) {
   const LineBuffers &line = program.getLine(op.getUnit(), op.getLine());
+  LineAttr attr = line.line.get();
   Type shard = line.shardType();
   SmallVector<Slice> ins = {line.shard, sliceOf(op.getGrads().front())};
   SmallVector<Slice> outs = {line.shard};
   llvm::append_range(ins, line.states);
   llvm::append_range(outs, line.states);
-  SmallVector<Type> types(ins.size(), shard);
-  types[1] = LineBuffers::shardTypeOf(line.line.get().getReduceLayout());
-  Type source; // a second result: the new parameters as they are gathered
-  if (line.hasSource()) {
-    source = line.sourceType();
+  SmallVector<Type> types(ins.size(), shard), results(outs.size(), shard);
+  types[1] = LineBuffers::shardTypeOf(attr.getReduceLayout());
+  if (line.hasSource()) { // the new parameters as they are gathered
+    results.push_back(line.sourceType());
     outs.push_back(line.source);
   }
   auto addInput = [&](Slice slice, Type type) {
     ins.push_back(slice);
     types.push_back(type);
   };
-  bool isAdamW = isa<train::AdamWAttr>(op.getRule());
   addInput(sliceOf(op.getLr()), op.getLr().getType());
-  if (isAdamW)
+  bool hasStep = readsStep(attr), hasClip = bool(op.getClip());
+  if (hasStep)
     addInput(sliceOf(op.getStep()), op.getStep().getType());
-  if (op.getClip())
+  if (hasClip)
     addInput(sliceOf(op.getClip()), op.getClip().getType());
   addInput(program.roles.lookup("rank"),
            RankedTensorType::get({}, IntegerType::get(op.getContext(), 64)));
-  int64_t decay = line.line.get().getDecayElements();
-  bool inShard = line.layout().getPlacement() == Placement::Dim0;
   auto build = [&](OpBuilder &b, Block *body) -> ValueRange {
-    SmallVector<Value> args(body->getArguments());
-    auto next = args.begin();
-    Value p = *next++, g = *next++;
-    Value m = line.states.empty() ? Value() : *next++;
-    Value v = isAdamW ? *next++ : Value();
-    Value lr = *next++, step = isAdamW ? *next++ : Value();
-    Value clip = op.getClip() ? *next++ : Value();
-    Value rank = *next++;
-    if (isAdamW)
-      return b
-          .create<train::FlatAdamWOp>(op.getLoc(), shard, shard, shard, source,
-                                      p, g, m, v, lr, step, clip, rank,
-                                      cast<train::AdamWAttr>(op.getRule()),
-                                      decay, inShard, "optimizer")
-          ->getResults();
+    ArrayRef<BlockArgument> args = body->getArguments();
+    ArrayRef<BlockArgument> states = args.slice(2, line.states.size());
+    args = args.drop_front(2 + states.size());
+    Value lr = args.front(), rank = args.back();
     return b
-        .create<train::FlatSgdOp>(op.getLoc(), shard, m ? shard : Type(),
-                                  source, p, g, m, lr, clip, rank,
-                                  cast<train::SgdAttr>(op.getRule()), decay,
-                                  inShard, "optimizer")
+        .create<train::FlatUpdateOp>(
+            op.getLoc(), results, body->getArgument(0), body->getArgument(1),
+            ValueRange(SmallVector<Value>(states)), lr,
+            hasStep ? Value(args[1]) : Value(),
+            hasClip ? Value(args[hasStep ? 2 : 1]) : Value(), rank,
+            rangesOf(attr), line.layout().getPlacement() == Placement::Dim0,
+            "optimizer")
         ->getResults();
   };
-  return launchFlat(op, isAdamW ? "adamw" : "sgd", op.getUnit(), types, build,
-                    ins, outs);
+  StringRef name = attr.getRanges().front().getRule().getKind().name;
+  return launchFlat(op, name, op.getUnit(), types, build, ins, outs);
 }

@@ -32,8 +32,8 @@ LogicalResult PhaseConverter::checkWhole(AccumulateGradientsOp op) {
          << "', all in its order, in 'step'";
 }
 
-/// Every line that the phase works on is loaded by `init`, with the layout and
-/// the optimizer that the op expects.
+/// Every line that the phase works on is loaded by `init`, with the layout that
+/// the op expects.
 LogicalResult PhaseConverter::checkLines() {
   using Layout = LayoutAttr (LineAttr::*)() const;
   auto check = [&](auto op, LayoutAttr layout,
@@ -76,12 +76,6 @@ LogicalResult PhaseConverter::checkLines() {
       result = checkWhole(sum);
     if (failed(result))
       return failure();
-    auto update = dyn_cast<UpdateOp>(op);
-    if (update &&
-        program.getLine(update.getUnit(), update.getLine()).states.size() !=
-            stateNames(update.getRule()).size())
-      return update.emitOpError("has another optimizer than 'init' makes the "
-                                "states of: run --fsdp-build-phases");
   }
   return success();
 }
@@ -143,8 +137,26 @@ void PhaseConverter::fill(Slice slice, StringRef name, StringRef unit) {
                              phase.getBuilder().getI64IntegerAttr(0));
 }
 
-/// Fills the master shard, derives the gather's source from it, and zeroes the
-/// states.
+/// A state as it is before the first step.
+LogicalResult PhaseConverter::fillState(LoadOp op, Slice state, Type type,
+                                        double initial) {
+  if (initial == 0) {
+    fill(state, "zero_state", op.getUnit());
+    return success();
+  }
+  return launchFlat(op, "fill_state", op.getUnit(), {},
+                    [&](OpBuilder &b, Block *) -> ValueRange {
+                      return b
+                          .create<train::FlatFillOp>(
+                              op.getLoc(), type, b.getF64FloatAttr(initial),
+                              b.getStringAttr("optimizer"))
+                          ->getResults();
+                    },
+                    {}, {state});
+}
+
+/// Fills the master shard and the states, and derives the gather's source from
+/// the master.
 LogicalResult PhaseConverter::convert(LoadOp op) {
   const LineBuffers &line = program.getLine(op.getUnit(), op.getLine());
   OpBuilder &b = phase.getBuilder();
@@ -152,8 +164,10 @@ LogicalResult PhaseConverter::convert(LoadOp op) {
       "load", rt::Stream::Compute, {phase.arg(rt::Access::Write, line.shard)},
       op.getUnit(), "", b.getI64IntegerAttr(line.unitIndex),
       b.getI64IntegerAttr(op.getLine()));
-  for (const Slice &state : line.states)
-    fill(state, "zero_state", op.getUnit());
+  for (auto [slice, state] :
+       llvm::zip_equal(line.states, line.line.get().getStates()))
+    if (failed(fillState(op, slice, line.shardType(), state.initial)))
+      return failure();
   // Sums of whole gradients; the runtime zeroes an arena of its own.
   if (line.accumulator.buffer >= 0 &&
       !program.buffers[line.accumulator.buffer].accumulates)

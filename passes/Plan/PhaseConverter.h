@@ -99,6 +99,8 @@ private:
   Slice completeLine(const LineBuffers &line, mlir::Operation *op,
                      mlir::ValueRange grads);
   void beginPhase(llvm::StringRef name, rt::Runs runs);
+  mlir::LogicalResult fillState(sharding::LoadOp op, Slice state,
+                                mlir::Type type, double initial);
   mlir::LogicalResult convert(sharding::LoadOp op);
   void convert(sharding::StoreOp op);
   void zeroStates();

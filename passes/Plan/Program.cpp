@@ -42,12 +42,3 @@ StringRef Program::unitOfScope(StringRef scope) {
   }
   return found;
 }
-
-SmallVector<StringRef> fsdp::stateNames(Attribute rule) {
-  if (isa_and_nonnull<train::AdamWAttr>(rule))
-    return {"exp_avg", "exp_avg_sq"};
-  auto sgd = dyn_cast_or_null<train::SgdAttr>(rule);
-  if (sgd && sgd.getMomentum().getValueAsDouble() != 0)
-    return {"momentum_buffer"};
-  return {};
-}

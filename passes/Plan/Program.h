@@ -76,9 +76,6 @@ struct Program {
 private:
   llvm::StringMap<LineBuffers> lines; ///< by "unit/line"
 };
-
-/// The optimizer's persistent states under `rule`, each of a shard's size.
-llvm::SmallVector<llvm::StringRef> stateNames(mlir::Attribute rule);
 } // namespace fsdp
 
 #endif // FSDP_PASSES_PLAN_PROGRAM_H

@@ -30,16 +30,8 @@ constexpr llvm::StringLiteral kRootUnit = "(root)";
 /// A parameter and the rule that updates it (null when nothing does).
 struct Member {
   onnx::ParameterOp op;
-  Attribute rule;
+  train::OptimizerRule rule;
 };
-
-bool decays(Attribute rule) {
-  if (auto adamw = dyn_cast_or_null<train::AdamWAttr>(rule))
-    return adamw.getDecay().getValueAsDouble() != 0;
-  if (auto sgd = dyn_cast_or_null<train::SgdAttr>(rule))
-    return sgd.getDecay().getValueAsDouble() != 0;
-  return false;
-}
 
 struct AssignUnits : public fsdp::impl::FsdpAssignUnitsBase<AssignUnits> {
   using FsdpAssignUnitsBase::FsdpAssignUnitsBase;
@@ -136,7 +128,7 @@ struct AssignUnits : public fsdp::impl::FsdpAssignUnitsBase<AssignUnits> {
   }
 
   SmallVector<Member> collectMembers() {
-    llvm::StringMap<Attribute> rules;
+    llvm::StringMap<train::OptimizerRule> rules;
     if (auto step = getOperation().lookupSymbol<func::FuncOp>(kStep))
       step.walk([&](train::UpdateOp update) {
         rules[update.getParameter()] = update.getRule();
@@ -169,20 +161,24 @@ struct AssignUnits : public fsdp::impl::FsdpAssignUnitsBase<AssignUnits> {
 
   void buildUnit(OpBuilder &builder, MeshAttr meshAttr, StringRef name,
                  ArrayRef<Member> list) {
-    // One line for each (dtype, gathered in another or not, updated or not), in
-    // order of appearance.
-    llvm::MapVector<std::tuple<Type, Type, int>, SmallVector<Member>> groups;
+    // One line for each (dtype, gathered in another or not, states; null where
+    // nothing is updated), in order of appearance.
+    llvm::MapVector<std::tuple<Type, Type, Attribute>, SmallVector<Member>>
+        groups;
     for (const Member &member : list) {
       onnx::ParameterOp op = member.op;
       Type element = op.getTensorType().getElementType();
       // Buffers are never cast.
       Type gathered = op.getBuffer() ? Type() : narrower(element, gather);
-      groups[{element, gathered, member.rule ? 1 : 0}].push_back(member);
+      Attribute states;
+      if (member.rule)
+        states = builder.getStringAttr(member.rule.getStateKey());
+      groups[{element, gathered, states}].push_back(member);
     }
     SmallVector<Attribute> lines;
     for (auto &[key, group] : groups)
-      lines.push_back(
-          buildLine(meshAttr, std::get<1>(key), std::get<2>(key), group));
+      lines.push_back(buildLine(meshAttr, std::get<1>(key),
+                                std::get<2>(key) != nullptr, group));
     if (lines.empty())
       return;
     builder.create<UnitOp>(getOperation().getLoc(), name,
@@ -195,11 +191,41 @@ struct AssignUnits : public fsdp::impl::FsdpAssignUnitsBase<AssignUnits> {
     return element.isF32() && wanted != element ? wanted : Type();
   }
 
+  /// Parameters of one rule beside each other, those that decay first, else in
+  /// order of appearance.
+  static void sortByRule(MutableArrayRef<Member> group) {
+    llvm::SetVector<Attribute> rules;
+    for (bool decays : {true, false})
+      for (const Member &member : group)
+        if ((member.rule.getNumber("weight_decay") != 0) == decays)
+          rules.insert(member.rule);
+    DenseMap<Attribute, size_t> place;
+    for (auto [i, rule] : llvm::enumerate(rules))
+      place[rule] = i;
+    llvm::stable_sort(group, [&](const Member &a, const Member &b) {
+      return place[a.rule] < place[b.rule];
+    });
+  }
+
+  /// One for each rule, up to where the first parameter of the next begins.
+  static SmallVector<train::RangeAttr> rangesOf(ArrayRef<Member> group,
+                                                LayoutAttr layout) {
+    SmallVector<train::RangeAttr> ranges;
+    for (size_t i = 0; i < group.size(); ++i) {
+      bool isLast = i + 1 == group.size();
+      if (!isLast && group[i].rule == group[i + 1].rule)
+        continue;
+      int64_t end = isLast ? layout.getEnd(i) : layout.getOffsets()[i + 1];
+      ranges.push_back(
+          train::RangeAttr::get(layout.getContext(), end, group[i].rule));
+    }
+    return ranges;
+  }
+
   LineAttr buildLine(MeshAttr meshAttr, Type lineGather, bool trainable,
                      MutableArrayRef<Member> group) {
-    std::stable_partition(group.begin(), group.end(), [](const Member &member) {
-      return decays(member.rule);
-    });
+    if (trainable)
+      sortByRule(group);
     SmallVector<Type> types;
     SmallVector<StringAttr> names;
     for (Member &member : group) {
@@ -215,12 +241,11 @@ struct AssignUnits : public fsdp::impl::FsdpAssignUnitsBase<AssignUnits> {
       align = std::max(align, type ? lineAlignment(type) : align);
     LayoutAttr layout =
         getPackedLayout(cut, meshAttr, meshAttr.getNames(), types, align);
-    int64_t decayEnd = 0;
-    for (auto [i, member] : llvm::enumerate(group))
-      if (decays(member.rule))
-        decayEnd = layout.getEnd(i);
-    return LineAttr::get(&getContext(), layout, names, trainable, decayEnd,
-                         lineGather, lineReduce);
+    SmallVector<train::RangeAttr> ranges;
+    if (trainable)
+      ranges = rangesOf(group, layout);
+    return LineAttr::get(&getContext(), layout, names, ranges, lineGather,
+                         lineReduce);
   }
 
   Type gather, reduce; ///< null: the parameter's own

@@ -1,6 +1,6 @@
 //===- BuildPhases.cpp - The phases around the step -----------------------===//
 //
-//   func @init()   { fsdp.load "h.0" line 0 {rule} ... }
+//   func @init()   { fsdp.load "h.0" line 0 ... }
 //   func @export() { shards, all_gather, wait, fsdp.store, release ... }
 //
 //===----------------------------------------------------------------------===//
@@ -27,7 +27,7 @@ struct BuildPhases : public fsdp::impl::FsdpBuildPhasesBase<BuildPhases> {
     if (!step)
       return signalPassFailure();
     OpBuilder builder(step);
-    buildInit(builder, step);
+    buildInit(builder);
     builder.setInsertionPointAfter(step);
     buildExport(builder);
   }
@@ -41,17 +41,10 @@ struct BuildPhases : public fsdp::impl::FsdpBuildPhasesBase<BuildPhases> {
     return func;
   }
 
-  void buildInit(OpBuilder &builder, func::FuncOp step) {
-    llvm::StringMap<Attribute> rules;
-    step.walk([&](UpdateOp update) {
-      rules[(update.getUnit() + "/" + Twine(update.getLine())).str()] =
-          update.getRule();
-    });
+  void buildInit(OpBuilder &builder) {
     func::FuncOp func = buildFunction(builder, kInit);
     for (const LineRef &line : getLines(getOperation()))
-      builder.create<LoadOp>(
-          func.getLoc(), line.unitName(), line.index,
-          rules.lookup((line.unitName() + "/" + Twine(line.index)).str()));
+      builder.create<LoadOp>(func.getLoc(), line.unitName(), line.index);
   }
 
   void buildExport(OpBuilder &builder) {

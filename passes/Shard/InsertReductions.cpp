@@ -9,7 +9,7 @@
 //   %s:2 = fsdp.accumulate "h.0" line 0 (%s...) at %microbatch
 //   %q = fsdp.all_reduce(fsdp.sum_of_squares %s...)
 //   %n = onnx.cast(onnx.sqrt %q)
-//   fsdp.update "h.0" line 0 (%s...) lr %lr step %step clip %c {rule}
+//   fsdp.update "h.0" line 0 (%s...) lr %lr step %step clip %c
 // With accumulate-sync=last whole gradients are summed up where they would be
 // reduced (fsdp.accumulate_gradients), and reduced behind train.update_begin.
 //
@@ -85,17 +85,17 @@ struct InsertReductions
                            SmallVectorImpl<Value> &reduced) {
     MLIRContext *context = &getContext();
     SmallVector<Value> grads;
-    Attribute rule;
     train::UpdateOp update;
     Operation *last = nullptr, *lastUpdate = nullptr;
-    for (StringAttr name : line.get().getParameters()) {
+    for (auto [i, name] : llvm::enumerate(line.get().getParameters())) {
+      train::UpdateOp before = update;
       update = updates.lookup(name);
       if (!update)
         return UnitOp(line.unit).emitOpError("has parameter ")
                << name << " in a trainable line, but 'step' does not update it";
       updates.erase(name);
-      if (!rule) // parameters that decay come first: theirs is the line's rule
-        rule = update.getRule();
+      if (failed(checkUpdate(line, i, update, before)))
+        return failure();
       grads.push_back(inReduceType(update, line));
       Operation *def = grads.back().getDefiningOp();
       if (def && (!last || last->isBeforeInBlock(def)))
@@ -135,7 +135,7 @@ struct InsertReductions
     builder.setInsertionPoint(lastUpdate);
     builder.create<UpdateOp>(lastUpdate->getLoc(), line.unitName(), line.index,
                              sums, update.getLr(), update.getStep(),
-                             update.getClip(), rule);
+                             update.getClip());
     eraseUpdates(line, lastUpdate->getBlock());
     return success();
   }
@@ -152,6 +152,25 @@ struct InsertReductions
                                              line.index, grads, microbatch);
     lastSum = sums;
     return sums.getSums();
+  }
+
+  /// One op is to update the line: by the rule that it has for the parameter,
+  /// and with the scalars of the update `before` (null: the first).
+  LogicalResult checkUpdate(const LineRef &line, size_t i,
+                            train::UpdateOp update, train::UpdateOp before) {
+    LayoutAttr layout = line.get().getLayout();
+    if (layout.getTensorType(i).getNumElements() != 0 &&
+        update.getRule() != line.get().getRule(i))
+      return update.emitOpError("goes by another rule than its line has for ")
+             << line.get().getParameters()[i] << ", " << line.get().getRule(i)
+             << ": run --fsdp-assign-units after --train-build-update";
+    if (before && (before.getLr() != update.getLr() ||
+                   before.getStep() != update.getStep() ||
+                   before.getClip() != update.getClip()))
+      return update.emitOpError("reads another lr, step or clip than the "
+                                "update of @")
+             << before.getParameter() << ", which is in the same line";
+    return success();
   }
 
   /// The update's gradient in the type that its line is reduced in.

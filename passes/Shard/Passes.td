@@ -12,7 +12,9 @@ def FsdpAssignUnits : Fsdp_ShardPass<"fsdp-assign-units"> {
     longest prefix of its name, a tied parameter to the nearest common one, the
     rest to the root unit. Without `units`, the elements of the outermost
     module lists are units (`transformer.h.0`). A unit's parameters of one
-    dtype and trainability form a line; those that decay come first. With
+    dtype that the optimizer keeps the same states of, or that nothing updates,
+    form a line; those of one rule lie beside each other, those that decay
+    first. With
     `param-dtype` a line of f32 parameters gets shards in that type beside its
     own, which the step gathers; with `reduce-dtype` its gradients are reduced
     in that type. `placement` says how a line is cut over the ranks: `flat`

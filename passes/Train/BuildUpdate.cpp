@@ -114,7 +114,7 @@ struct BuildUpdate : public fsdp::impl::TrainBuildUpdateBase<BuildUpdate> {
     return success();
   }
 
-  Attribute ruleFor(StringRef parameter) {
+  train::OptimizerRule ruleFor(StringRef parameter) {
     std::vector<std::string> names =
         namesOf(getOperation().lookupSymbol<onnx::ParameterOp>(parameter));
     bool decays = llvm::none_of(noDecay, [&](const std::string &pattern) {
@@ -122,14 +122,12 @@ struct BuildUpdate : public fsdp::impl::TrainBuildUpdateBase<BuildUpdate> {
         return matchesGlob(pattern, name);
       });
     });
-    Builder b(&getContext());
-    FloatAttr decay = b.getF64FloatAttr(decays ? weightDecay : 0.0);
+    double decay = decays ? weightDecay : 0.0;
     if (optimizer == "adamw")
-      return train::AdamWAttr::get(&getContext(), b.getF64FloatAttr(beta1),
-                                   b.getF64FloatAttr(beta2),
-                                   b.getF64FloatAttr(eps), decay);
-    return train::SgdAttr::get(&getContext(), b.getF64FloatAttr(momentum),
-                               decay);
+      return train::findRuleKind(optimizer)->build(
+          &getContext(), {1, beta1, beta2, eps, decay});
+    return train::findRuleKind(optimizer)->build(&getContext(),
+                                                 {1, momentum, decay});
   }
 };
 } // namespace

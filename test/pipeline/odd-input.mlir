@@ -117,7 +117,7 @@ func.func @export() { return }
 !a = !fsdp.sharded<tensor<4xf32>, #long, 0>
 !b = !fsdp.sharded<tensor<4xf32>, #long, 1>
 onnx.parameter @"h.0.w" : tensor<4xf32>
-fsdp.unit @"h.0" lines [#fsdp.line<layout = #short, parameters = ["h.0.w"], trainable = true, decay_elements = 0>]
+fsdp.unit @"h.0" lines [#fsdp.line<layout = #short, parameters = ["h.0.w"], ranges = [#train.range<end = 4, rule = #train.sgd<momentum = 0.0, decay = 0.0>>]>]
 func.func @init() {
   fsdp.load "h.0" line 0
   return
@@ -127,27 +127,6 @@ func.func @step() {
   %p = fsdp.all_gather_start "h.0" line 0(%s#0, %s#1) over ["shard"] : (!a, !b) -> !fsdp.pending<tensor<4xf32>, tensor<4xf32>>
   %w:2 = fsdp.wait %p : <tensor<4xf32>, tensor<4xf32>> -> tensor<4xf32>, tensor<4xf32>
   fsdp.release "h.0" line 0(%w#0, %w#1) : tensor<4xf32>, tensor<4xf32>
-  return
-}
-func.func @export() { return }
-
-// -----
-
-// An optimizer without its states.
-// PLAN: error: 'fsdp.update' op has another optimizer than 'init' makes the states of
-#mesh = #fsdp.mesh<"shard" = 2>
-#layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>
-!shard = !fsdp.sharded<tensor<4xf32>, #layout, 0>
-onnx.parameter @"h.0.w" : tensor<4xf32>
-fsdp.unit @"h.0" lines [#fsdp.line<layout = #layout, parameters = ["h.0.w"], trainable = true, decay_elements = 0>]
-func.func @init() {
-  fsdp.load "h.0" line 0
-  return
-}
-func.func @step(%y: tensor<4xf32> {train.role = "tokens"}, %lr: tensor<f32> {train.role = "lr"}) {
-  %q = fsdp.reduce_scatter_start "h.0" line 0(%y) over ["shard"] : (tensor<4xf32>) -> !fsdp.pending<!shard>
-  %g = fsdp.wait %q : <!shard> -> !shard
-  fsdp.update "h.0" line 0(%g) lr %lr step %lr {rule = #train.sgd<momentum = 0.9, decay = 0.0>} : (!shard, tensor<f32>, tensor<f32>) -> ()
   return
 }
 func.func @export() { return }
@@ -175,7 +154,7 @@ func.func @step(%y: tensor<4xf32>, %n: tensor<f32>) -> (tensor<f32>, tensor<f32>
 #mesh = #fsdp.mesh<"shard" = 2>
 #layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>
 onnx.parameter @"h.0.w" : tensor<4xf32>
-fsdp.unit @"h.0" lines [#fsdp.line<layout = #layout, parameters = ["h.0.w"], trainable = true, decay_elements = 0>]
+fsdp.unit @"h.0" lines [#fsdp.line<layout = #layout, parameters = ["h.0.w"], ranges = [#train.range<end = 4, rule = #train.sgd<momentum = 0.0, decay = 0.0>>]>]
 func.func @init() { return }
 func.func @step(%y: tensor<4xf32> {train.role = "tokens"}) {
   fsdp.load "h.0" line 0

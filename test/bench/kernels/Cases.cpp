@@ -213,9 +213,11 @@ Case adamw() {
       tensor(kShard) + ", " + tensor(kShard) + ", " + tensor(kShard);
   Case c{"adamw",
          {kShard, kShard, kShard, kShard, kScalar, kScalar, kScalar, "i64"},
-         "%p, %m, %v = train.flat_adamw (%0, %1, %2, %3, %4, %5, %6, %7) "
-         "<beta1 = 9.0e-01 : f64, beta2 = 9.5e-01 : f64, eps = 1.0e-08 : f64, "
-         "decay = 1.0e-01 : f64> decay_elements 3000000 : (" +
+         "%p, %m, %v = train.flat_update (%0, %1 states %2, %3 lr %4 step %5 "
+         "clip %6 rank %7) [#train.range<end = 3000000, rule = "
+         "#train.adamw<beta1 = 0.9, beta2 = 0.95, eps = 1.0e-8, decay = 0.1>>, "
+         "#train.range<end = 100000000, rule = #train.adamw<beta1 = 0.9, beta2 "
+         "= 0.95, eps = 1.0e-8, decay = 0.0>>] : (" +
              three + ", " + tensor(kShard) + ", " + tensor(kScalar) + ", " +
              tensor(kScalar) + ", " + tensor(kScalar) + ", " + tensor("i64") +
              ") -> (" + three + ")",

@@ -129,7 +129,7 @@ private:
     for (Value input : op.getInputs())
       call.arguments.push_back(tensors[input].data());
     auto takesOver = inPlaceOperands(op);
-    if (isa<train::FlatAdamWOp>(op.getBody().front().front()))
+    if (isa<train::FlatUpdateOp>(op.getBody().front().front()))
       takesOver = {{0}, {2}, {3}}; // the state is updated where it lies
     for (auto [i, output] : llvm::enumerate(op.getOutputs())) {
       auto type = cast<RankedTensorType>(output.getType());

@@ -72,7 +72,7 @@
 #mesh = #fsdp.mesh<"shard" = 2>
 #layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>
 // expected-error @+1 {{line of 'f32' aligned to 16 elements is gathered or reduced in 'bf16', expected a floating type not wider, and 64 bytes of it (line_c1)}}
-#line_c1 = #fsdp.line<layout = #layout, parameters = ["a"], trainable = true, decay_elements = 0 gather = bf16>
+#line_c1 = #fsdp.line<layout = #layout, parameters = ["a"], ranges = [#train.range<end = 4, rule = #train.sgd<momentum = 0.0, decay = 0.0>>] gather = bf16>
 
 // -----
 
@@ -80,7 +80,32 @@
 #mesh = #fsdp.mesh<"shard" = 2>
 #layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>
 // expected-error @+1 {{line of 'f32' aligned to 16 elements is gathered or reduced in 'f64', expected a floating type not wider, and 64 bytes of it (line_c1)}}
-#line_c1_wide = #fsdp.line<layout = #layout, parameters = ["a"], trainable = true, decay_elements = 0 reduce = f64>
+#line_c1_wide = #fsdp.line<layout = #layout, parameters = ["a"], ranges = [#train.range<end = 4, rule = #train.sgd<momentum = 0.0, decay = 0.0>>] reduce = f64>
+
+// -----
+
+// Tests that a range of a line ends where a parameter begins.
+#mesh = #fsdp.mesh<"shard" = 2>
+#layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0, tensor<3xf32> at 16]>
+#rule = #train.sgd<momentum = 0.0, decay = 0.0>
+// expected-error @+1 {{line has a range from 0 to 4, expected an end where a parameter begins, and the last at 19 (line_c2)}}
+#line_c2 = #fsdp.line<layout = #layout, parameters = ["a", "b"], ranges = [#train.range<end = 4, rule = #rule>, #train.range<end = 19, rule = #rule>]>
+
+// -----
+
+// Tests that a line's ranges reach to its end.
+#mesh = #fsdp.mesh<"shard" = 2>
+#layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0, tensor<3xf32> at 16]>
+// expected-error @+1 {{line has a range from 0 to 16, expected an end where a parameter begins, and the last at 19 (line_c2)}}
+#line_c2_short = #fsdp.line<layout = #layout, parameters = ["a", "b"], ranges = [#train.range<end = 16, rule = #train.sgd<momentum = 0.0, decay = 0.0>>]>
+
+// -----
+
+// Tests that parameters of rules with other states do not share a line.
+#mesh = #fsdp.mesh<"shard" = 2>
+#layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0, tensor<3xf32> at 16]>
+// expected-error @+1 {{line has rules with states [momentum_buffer] and [] (line_c3)}}
+#line_c3 = #fsdp.line<layout = #layout, parameters = ["a", "b"], ranges = [#train.range<end = 16, rule = #train.sgd<momentum = 0.9, decay = 0.0>>, #train.range<end = 19, rule = #train.sgd<momentum = 0.0, decay = 0.0>>]>
 
 // -----
 
@@ -302,7 +327,7 @@ func.func @wait_c1(%p: !fsdp.pending<tensor<4xf32>, tensor<3xf32>>) {
 !b = !fsdp.sharded<tensor<3xf32>, #layout, 1>
 func.func @update_c1_all(%a: !a, %lr: tensor<f32>) {
   // expected-error @+1 {{has 1 shards, expected all 2 of the layout (update_c1)}}
-  fsdp.update "u" line 0(%a) lr %lr step %lr {rule = #train.sgd<momentum = 0.0, decay = 0.0>} : (!a, tensor<f32>, tensor<f32>) -> ()
+  fsdp.update "u" line 0(%a) lr %lr step %lr : (!a, tensor<f32>, tensor<f32>) -> ()
   return
 }
 
@@ -314,12 +339,26 @@ func.func @update_c1_all(%a: !a, %lr: tensor<f32>) {
 !a = !fsdp.sharded<tensor<4xf32>, #layout, 0>
 !b = !fsdp.sharded<tensor<3xf32>, #layout, 1>
 #other = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>
-#line = #fsdp.line<layout = #other, parameters = ["w"], trainable = true, decay_elements = 0>
+#line = #fsdp.line<layout = #other, parameters = ["w"], ranges = [#train.range<end = 4, rule = #train.sgd<momentum = 0.0, decay = 0.0>>]>
 onnx.parameter @w : tensor<4xf32>
 fsdp.unit @u lines [#line]
 func.func @update_c1(%a: !a, %b: !b, %lr: tensor<f32>) {
   // expected-error @+1 {{gradients are not sharded as those of line 0 of unit 'u' (update_c1)}}
-  fsdp.update "u" line 0(%a, %b) lr %lr step %lr {rule = #train.sgd<momentum = 0.0, decay = 0.0>} : (!a, !b, tensor<f32>, tensor<f32>) -> ()
+  fsdp.update "u" line 0(%a, %b) lr %lr step %lr : (!a, !b, tensor<f32>, tensor<f32>) -> ()
+  return
+}
+
+// -----
+
+// Tests that a line without rules is not updated.
+#mesh = #fsdp.mesh<"shard" = 2>
+#layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>
+!a = !fsdp.sharded<tensor<4xf32>, #layout, 0>
+onnx.parameter @w : tensor<4xf32>
+fsdp.unit @u lines [#fsdp.line<layout = #layout, parameters = ["w"]>]
+func.func @update_c2(%a: !a, %lr: tensor<f32>) {
+  // expected-error @+1 {{updates line 0 of unit 'u', which has no rules (update_c2)}}
+  fsdp.update "u" line 0(%a) lr %lr step %lr : (!a, tensor<f32>, tensor<f32>) -> ()
   return
 }
 
@@ -330,7 +369,7 @@ func.func @update_c1(%a: !a, %b: !b, %lr: tensor<f32>) {
 #layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0, tensor<3xf32> at 16]>
 !a = !fsdp.sharded<tensor<4xf32>, #layout, 0>
 !b = !fsdp.sharded<tensor<3xf32>, #layout, 1>
-#line = #fsdp.line<layout = #layout, parameters = ["w"], trainable = true, decay_elements = 0>
+#line = #fsdp.line<layout = #layout, parameters = ["w"], ranges = [#train.range<end = 19, rule = #train.sgd<momentum = 0.0, decay = 0.0>>]>
 onnx.parameter @w : tensor<4xf32>
 // expected-error @+1 {{lists 1 parameters for a layout of 2 (unit_c1)}}
 fsdp.unit @unit_c1_count lines [#line]
@@ -342,7 +381,7 @@ fsdp.unit @unit_c1_count lines [#line]
 #layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0, tensor<3xf32> at 16]>
 !a = !fsdp.sharded<tensor<4xf32>, #layout, 0>
 !b = !fsdp.sharded<tensor<3xf32>, #layout, 1>
-#line = #fsdp.line<layout = #layout, parameters = ["w", "b"], trainable = true, decay_elements = 0>
+#line = #fsdp.line<layout = #layout, parameters = ["w", "b"], ranges = [#train.range<end = 19, rule = #train.sgd<momentum = 0.0, decay = 0.0>>]>
 onnx.parameter @w : tensor<4xf32>
 // expected-error @+1 {{lists parameter "b" as 'tensor<3xf32>', which no onnx.parameter declares (unit_c1)}}
 fsdp.unit @unit_c1_declared lines [#line]
@@ -354,7 +393,7 @@ fsdp.unit @unit_c1_declared lines [#line]
 #layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0, tensor<3xf32> at 16]>
 !a = !fsdp.sharded<tensor<4xf32>, #layout, 0>
 !b = !fsdp.sharded<tensor<3xf32>, #layout, 1>
-#line = #fsdp.line<layout = #layout, parameters = ["w", "b"], trainable = true, decay_elements = 0>
+#line = #fsdp.line<layout = #layout, parameters = ["w", "b"], ranges = [#train.range<end = 19, rule = #train.sgd<momentum = 0.0, decay = 0.0>>]>
 onnx.parameter @w : tensor<4xf32>
 onnx.parameter @b : tensor<4xf32>
 // expected-error @+1 {{lists parameter "b" as 'tensor<3xf32>', which no onnx.parameter declares (unit_c1)}}

@@ -255,10 +255,56 @@ func.func @no_state(%x: tensor<f32>) {
 
 // -----
 
+// Tests that a rule's numbers are in their intervals.
+func.func @rule_numbers() {
+  // expected-error @+1 {{adamw: beta1 is 1, expected a number in [0, 1)}}
+  "train.x"() {rule = #train.adamw<beta1 = 1.0, beta2 = 0.5, eps = 1.0e-8, decay = 0.0>} : () -> ()
+  return
+}
+
+// -----
+
 // Tests that state_c2 rejects a state of another type.
 train.state @count : tensor<f64>
 func.func @other_state(%x: tensor<f32>) {
   // expected-error @+1 {{uses state @count as 'tensor<f32>', which is declared as 'tensor<f64>' (state_c2)}}
   %y = train.total @count, %x of %x : (tensor<f32>, tensor<f32>) -> tensor<f32>
+  return
+}
+
+// -----
+
+// Tests that ranges are in order.
+#rule = #train.sgd<momentum = 0.0, decay = 0.0>
+func.func @flat_update_c1(%p: tensor<8xf32>, %lr: tensor<f32>, %r: tensor<i64>) {
+  // expected-error @+1 {{has a range that ends at 4 after 6 (flat_update_c1)}}
+  %q = train.flat_update (%p, %p lr %lr rank %r) [#train.range<end = 6, rule = #rule>, #train.range<end = 4, rule = #rule>] : (tensor<8xf32>, tensor<8xf32>, tensor<f32>, tensor<i64>) -> tensor<8xf32>
+  return
+}
+
+// -----
+
+// Tests that all ranges update the same states.
+func.func @flat_update_c1_states(%p: tensor<8xf32>, %lr: tensor<f32>, %r: tensor<i64>) {
+  // expected-error @+1 {{has rules with states [] and [momentum_buffer] (flat_update_c1)}}
+  %q = train.flat_update (%p, %p lr %lr rank %r) [#train.range<end = 4, rule = #train.sgd<momentum = 0.0, decay = 0.0>>, #train.range<end = 8, rule = #train.sgd<momentum = 0.9, decay = 0.0>>] : (tensor<8xf32>, tensor<8xf32>, tensor<f32>, tensor<i64>) -> tensor<8xf32>
+  return
+}
+
+// -----
+
+// Tests that a rule has its states and the number of the step.
+func.func @flat_update_c2(%p: tensor<8xf32>, %lr: tensor<f32>, %r: tensor<i64>) {
+  // expected-error @+1 {{has 2 states and no step, expected 2 and one (flat_update_c2)}}
+  %q:3 = train.flat_update (%p, %p states %p, %p lr %lr rank %r) [#train.range<end = 8, rule = #train.adamw<beta1 = 0.9, beta2 = 0.5, eps = 1.0e-8, decay = 0.0>>] : (tensor<8xf32>, tensor<8xf32>, tensor<8xf32>, tensor<8xf32>, tensor<f32>, tensor<i64>) -> (tensor<8xf32>, tensor<8xf32>, tensor<8xf32>)
+  return
+}
+
+// -----
+
+// Tests that gradients and states are as long as the parameters.
+func.func @flat_update_c3(%p: tensor<8xf32>, %g: tensor<7xf32>, %lr: tensor<f32>, %r: tensor<i64>) {
+  // expected-error @+1 {{expected those of p for 0 states (flat_update_c3)}}
+  %q = train.flat_update (%p, %g lr %lr rank %r) [#train.range<end = 8, rule = #train.sgd<momentum = 0.0, decay = 0.0>>] : (tensor<8xf32>, tensor<7xf32>, tensor<f32>, tensor<i64>) -> tensor<8xf32>
   return
 }

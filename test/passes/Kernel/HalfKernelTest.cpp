@@ -279,9 +279,13 @@ TEST_F(Half, UpdatesReadAndWriteBf16) {
       "(%p: " + f + ", %g: " + h + ", %m: " + f + ", %v: " + f +
           ", %lr: tensor<f32>, %t: tensor<f32>, %r: tensor<i64>) -> (" + f +
           ", " + f + ", " + f + ", " + h + ")",
-      "%a, %b, %c, %s = train.flat_adamw (%p, %g, %m, %v, %lr, %t, %r) <beta1 "
-      "= 9.0e-01 : f64, beta2 = 9.5e-01 : f64, eps = 1.0e-08 : f64, decay = "
-      "1.0e-01 : f64> decay_elements 400 : (" +
+      "%a, %b, %c, %s = train.flat_update (%p, %g states %m, %v lr %lr step %t "
+      "rank %r) [#train.range<end = 400, rule = #train.adamw<beta1 = 0.9, "
+      "beta2 = 0.95, eps = 1.0e-8, decay = 0.1>>, #train.range<end = 1003, "
+      "rule "
+      "= #train.adamw<beta1 = 0.9, beta2 = 0.95, eps = 1.0e-8, decay = 0.0>>] "
+      ": "
+      "(" +
           f + ", " + h + ", " + f + ", " + f + ", " + scalars + ") -> (" + f +
           ", " + f + ", " + f + ", " + h + ")",
       "%a, %b, %c, %s : " + f + ", " + f + ", " + f + ", " + h,
@@ -289,11 +293,10 @@ TEST_F(Half, UpdatesReadAndWriteBf16) {
   auto sgd = run(
       "(%p: " + f + ", %g: " + h + ", %lr: tensor<f32>, %r: tensor<i64>) -> (" +
           f + ", " + h + ")",
-      "%q, %s = \"train.flat_sgd\"(%p, %g, %lr, %r) {rule = "
-      "#train.sgd<momentum "
-      "= 0.0 : f64, decay = 1.0e-01 : f64>, decay_elements = 400 : i64, "
-      "operandSegmentSizes = array<i32: 1, 1, 0, 1, 0, 1>, resultSegmentSizes "
-      "= array<i32: 1, 0, 1>} : (" +
+      "%q, %s = train.flat_update (%p, %g lr %lr rank %r) [#train.range<end = "
+      "400, rule = #train.sgd<momentum = 0.0, decay = 0.1>>, #train.range<end "
+      "= "
+      "1003, rule = #train.sgd<momentum = 0.0, decay = 0.0>>] : (" +
           f + ", " + h + ", tensor<f32>, tensor<i64>) -> (" + f + ", " + h +
           ")",
       "%q, %s : " + f + ", " + h, {p, g, {0.125}, {0}});

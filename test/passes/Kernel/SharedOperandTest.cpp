@@ -308,20 +308,24 @@ std::vector<Case> otherCases() {
        "%p: $F, %g: $F, %m: $F, %v: $F, %l: tensor<f32>, %t: tensor<f32>, %c: "
        "tensor<f32>" +
            rank,
-       "%a, %b, %d = train.flat_adamw (%p, %g, %m, %v, %l, %t, %c, %k) <beta1 "
-       "= 9.0e-01 : f64, beta2 = 9.5e-01 : f64, eps = 1.0e-08 : f64, decay = "
-       "1.0e-01 : f64> decay_elements 7 : ($F, $F, $F, $F, tensor<f32>, "
-       "tensor<f32>, tensor<f32>, tensor<i64>) -> ($F, $F, $F)",
+       "%a, %b, %d = train.flat_update (%p, %g states %m, %v lr %l step %t "
+       "clip "
+       "%c rank %k) [#train.range<end = 7, rule = #train.adamw<beta1 = 0.9, "
+       "beta2 = 0.95, eps = 1.0e-8, decay = 0.1>>, #train.range<end = 99, rule "
+       "= #train.adamw<beta1 = 0.9, beta2 = 0.95, eps = 1.0e-8, decay = 0.0>>] "
+       ": ($F, $F, $F, $F, tensor<f32>, tensor<f32>, tensor<f32>, tensor<i64>) "
+       "-> ($F, $F, $F)",
        "%a, %b, %d : $F, $F, $F",
        {{"F", f}},
        9},
       {"sgd",
        "%p: $F, %g: $F, %b: $F, %l: tensor<f32>" + rank,
-       "%q, %c = \"train.flat_sgd\"(%p, %g, %b, %l, %k) {rule = "
-       "#train.sgd<momentum = 9.0e-01 : f64, decay = 1.0e-01 : f64>, "
-       "decay_elements = 5 : i64, operandSegmentSizes = array<i32: 1, 1, 1, 1, "
-       "0, 1>, resultSegmentSizes = array<i32: 1, 1, 0>} : ($F, $F, $F, "
-       "tensor<f32>, tensor<i64>) -> ($F, $F)",
+       "%q, %c = train.flat_update (%p, %g states %b lr %l rank %k) "
+       "[#train.range<end = 5, rule = #train.sgd<momentum = 0.9, decay = "
+       "0.1>>, "
+       "#train.range<end = 99, rule = #train.sgd<momentum = 0.9, decay = "
+       "0.0>>] "
+       ": ($F, $F, $F, tensor<f32>, tensor<i64>) -> ($F, $F)",
        "%q, %c : $F, $F",
        {{"F", f}},
        3},

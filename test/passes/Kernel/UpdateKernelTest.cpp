@@ -1,5 +1,5 @@
-//===- UpdateKernelTest.cpp - Optimizers, clipping, elementwise chains ----===//
-#include "test/passes/Kernel/KernelTestBase.h"
+//===- UpdateKernelTest.cpp - Norm, clipping, elementwise chains ----------===//
+#include "test/passes/Kernel/UpdateTest.h"
 
 #include <cmath>
 
@@ -8,112 +8,6 @@ using namespace fsdp;
 using namespace fsdp::test;
 
 namespace {
-class Update : public KernelTest {
-protected:
-  int64_t size = 1003;
-  std::string flat = type({1003}, "f32");
-};
-
-/// One torch.optim.AdamW step in double.
-void adamw(double &p, double g, double &m, double &v, double lr, double step,
-           double decay) {
-  const double beta1 = 0.9, beta2 = 0.95, eps = 1e-8;
-  p *= 1 - lr * decay;
-  m += (g - m) * (1 - beta1);
-  v = v * beta2 + (1 - beta2) * g * g;
-  double denominator =
-      std::sqrt(v) / std::sqrt(1 - std::pow(beta2, step)) + eps;
-  p -= lr / (1 - std::pow(beta1, step)) * m / denominator;
-}
-
-TEST_F(Update, AdamWMatchesTorchsFormula) {
-  for (double step : {1.0, 2.0, 37.0, 5000.0})
-    for (int64_t rank : {0, 1, 2}) {
-      // The decayed part of the line ends inside rank 1's shard.
-      const int64_t decayed = size + 400;
-      const double lr = float(3e-4), clip = 0.5;
-      Values p = random(size, -1, 1), g = random(size, -1, 1);
-      Values m = random(size, -0.1, 0.1), v = random(size, 0, 0.01);
-      std::string types = flat + ", " + flat + ", " + flat;
-      auto results = run(
-          "(%p: " + flat + ", %g: " + flat + ", %m: " + flat + ", %v: " + flat +
-              ", %lr: tensor<f32>, %t: tensor<f32>, %c: tensor<f32>, %r: "
-              "tensor<i64>) -> (" +
-              types + ")",
-          "%a, %b, %d = train.flat_adamw (%p, %g, %m, %v, %lr, %t, %c, %r) "
-          "<beta1 = 9.0e-01 : f64, beta2 = 9.5e-01 : f64, eps = 1.0e-08 : "
-          "f64, decay = 1.0e-01 : f64> decay_elements " +
-              std::to_string(decayed) + " : (" + flat + ", " + types +
-              ", tensor<f32>, tensor<f32>, tensor<f32>, tensor<i64>) -> (" +
-              types + ")",
-          "%a, %b, %d : " + types,
-          {p, g, m, v, {lr}, {step}, {clip}, {double(rank)}});
-      for (int64_t i = 0; i < size; ++i)
-        adamw(p[i], g[i] * clip, m[i], v[i], lr, step,
-              rank * size + i < decayed ? 0.1 : 0);
-      expectNear(results[0], p, 3e-7);
-      expectNear(results[1], m, 3e-7);
-      expectNear(results[2], v, 3e-7);
-    }
-}
-
-TEST_F(Update, DecayStopsAtTheGivenElement) {
-  Values p(size, 1.0), zero(size);
-  std::string types = flat + ", " + flat + ", " + flat;
-  auto results = run(
-      "(%p: " + flat + ", %g: " + flat +
-          ", %lr: tensor<f32>, %t: tensor<f32>, %r: tensor<i64>) -> " + flat,
-      "%a, %b, %d = train.flat_adamw (%p, %g, %g, %g, %lr, %t, %r) <beta1 = "
-      "9.0e-01 : f64, beta2 = 9.5e-01 : f64, eps = 1.0e-08 : f64, decay = "
-      "5.0e-01 : f64> decay_elements 1013 : (" +
-          flat + ", " + types +
-          ", tensor<f32>, tensor<f32>, tensor<i64>) -> (" + types + ")",
-      "%a : " + flat, {p, zero, {0.5}, {1}, {1}});
-  for (int64_t i = 0; i < size; ++i)
-    ASSERT_EQ(results[0].get(i), i < 10 ? 0.75 : 1.0) << i;
-}
-
-TEST_F(Update, DecayInTheShardIsTheSameOnEveryRank) {
-  Values p(size, 1.0), zero(size);
-  std::string types = flat + ", " + flat + ", " + flat;
-  for (double rank : {0.0, 3.0}) {
-    auto results = run(
-        "(%p: " + flat + ", %g: " + flat +
-            ", %lr: tensor<f32>, %t: tensor<f32>, %r: tensor<i64>) -> " + flat,
-        "%a, %b, %d = train.flat_adamw (%p, %g, %g, %g, %lr, %t, %r) <beta1 = "
-        "9.0e-01 : f64, beta2 = 9.5e-01 : f64, eps = 1.0e-08 : f64, decay = "
-        "5.0e-01 : f64> decay_elements 10 {decay_in_shard} : (" +
-            flat + ", " + types +
-            ", tensor<f32>, tensor<f32>, tensor<i64>) -> (" + types + ")",
-        "%a : " + flat, {p, zero, {0.5}, {1}, {rank}});
-    for (int64_t i = 0; i < size; ++i)
-      ASSERT_EQ(results[0].get(i), i < 10 ? 0.75 : 1.0) << rank << " " << i;
-  }
-}
-
-TEST_F(Update, SgdWithMomentumMatchesTorchsFormula) {
-  Values p = random(size, -1, 1), g = random(size, -1, 1),
-         buffer = random(size, -1, 1);
-  auto results = run(
-      "(%p: " + flat + ", %g: " + flat + ", %b: " + flat +
-          ", %lr: tensor<f32>, %r: tensor<i64>) -> (" + flat + ", " + flat +
-          ")",
-      "%q, %c = \"train.flat_sgd\"(%p, %g, %b, %lr, %r) {rule = "
-      "#train.sgd<momentum = 9.0e-01 : f64, decay = 1.0e-01 : f64>, "
-      "decay_elements = 500 : i64, operandSegmentSizes = array<i32: 1, 1, 1, "
-      "1, 0, 1>, resultSegmentSizes = array<i32: 1, 1, 0>} : (" +
-          flat + ", " + flat + ", " + flat +
-          ", tensor<f32>, tensor<i64>) -> (" + flat + ", " + flat + ")",
-      "%q, %c : " + flat + ", " + flat, {p, g, buffer, {0.1f}, {0}});
-  for (int64_t i = 0; i < size; ++i) {
-    double grad = g[i] + (i < 500 ? 0.1 : 0) * p[i];
-    buffer[i] = 0.9 * buffer[i] + grad;
-    p[i] -= 0.1 * buffer[i];
-  }
-  expectNear(results[0], p, 3e-7);
-  expectNear(results[1], buffer, 3e-7);
-}
-
 /// Tests blocks of a given size, of which the last have nothing.
 TEST_F(Update, SquaresAreSummedInBlocksOfASize) {
   Values x = random(size, -1, 1), wanted(18);

@@ -30,7 +30,7 @@
 // ALL: # k6 "cast_add_cast"
 // AVX2: vaddps{{.*}}%ymm
 // AVX512: vaddps{{.*}}%zmm
-// ALL: # k7 "flat_adamw"
+// ALL: # k7 "flat_update"
 // AVX2: vsqrtps{{.*}}%ymm
 // AVX512: vsqrtps{{.*}}%zmm
 
@@ -68,6 +68,6 @@ func.func @half(%x: tensor<64x1024xbf16>) -> tensor<64x1024xbf16> {
 }
 
 func.func @update(%p: tensor<4096xf32>, %g: tensor<4096xf32>, %m: tensor<4096xf32>, %v: tensor<4096xf32>, %lr: tensor<f32>, %t: tensor<f32>, %r: tensor<i64>) -> (tensor<4096xf32>, tensor<4096xf32>, tensor<4096xf32>) {
-  %a, %b, %d = train.flat_adamw (%p, %g, %m, %v, %lr, %t, %r) <beta1 = 9.0e-01 : f64, beta2 = 9.5e-01 : f64, eps = 1.0e-08 : f64, decay = 1.0e-01 : f64> decay_elements 4096 : (tensor<4096xf32>, tensor<4096xf32>, tensor<4096xf32>, tensor<4096xf32>, tensor<f32>, tensor<f32>, tensor<i64>) -> (tensor<4096xf32>, tensor<4096xf32>, tensor<4096xf32>)
+  %a, %b, %d = train.flat_update (%p, %g states %m, %v lr %lr step %t rank %r) [#train.range<end = 2048, rule = #train.adamw<beta1 = 0.9, beta2 = 0.95, eps = 1.0e-8, decay = 0.1>>, #train.range<end = 4096, rule = #train.adamw<beta1 = 0.9, beta2 = 0.95, eps = 1.0e-8, decay = 0.0>>] : (tensor<4096xf32>, tensor<4096xf32>, tensor<4096xf32>, tensor<4096xf32>, tensor<f32>, tensor<f32>, tensor<i64>) -> (tensor<4096xf32>, tensor<4096xf32>, tensor<4096xf32>)
   return %a, %b, %d : tensor<4096xf32>, tensor<4096xf32>, tensor<4096xf32>
 }

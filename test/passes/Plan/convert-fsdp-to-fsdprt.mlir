@@ -35,15 +35,14 @@
 // CHECK: fsdprt.join
 #mesh = #fsdp.mesh<"shard" = 2>
 #layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4x4xf32> at 0, tensor<4xf32> at 16]>
-#line = #fsdp.line<layout = #layout, parameters = ["h.0.w", "h.0.b"], trainable = true, decay_elements = 0>
-#sgd = #train.sgd<momentum = 0.9, decay = 0.0>
+#line = #fsdp.line<layout = #layout, parameters = ["h.0.w", "h.0.b"], ranges = [#train.range<end = 20, rule = #train.sgd<momentum = 0.9, decay = 0.0>>]>
 !w = !fsdp.sharded<tensor<4x4xf32>, #layout, 0>
 !b = !fsdp.sharded<tensor<4xf32>, #layout, 1>
 onnx.parameter @"h.0.w" : tensor<4x4xf32>
 onnx.parameter @"h.0.b" : tensor<4xf32>
 fsdp.unit @"h.0" lines [#line]
 func.func @init() {
-  fsdp.load "h.0" line 0 {rule = #sgd}
+  fsdp.load "h.0" line 0
   return
 }
 func.func @step(%x: tensor<4x4xf32> {train.role = "tokens"}, %lr: tensor<f32> {train.role = "lr"})
@@ -60,7 +59,7 @@ func.func @step(%x: tensor<4x4xf32> {train.role = "tokens"}, %lr: tensor<f32> {t
   %db = onnx.reduce_sum %z [0] keepdims false : tensor<4x4xf32> -> tensor<4xf32>
   %q = fsdp.reduce_scatter_start "h.0" line 0(%dw, %db) over ["shard"] : (tensor<4x4xf32>, tensor<4xf32>) -> !fsdp.pending<!w, !b>
   %g:2 = fsdp.wait %q : <!w, !b> -> !w, !b
-  fsdp.update "h.0" line 0(%g#0, %g#1) lr %lr step %lr {rule = #sgd} : (!w, !b, tensor<f32>, tensor<f32>) -> ()
+  fsdp.update "h.0" line 0(%g#0, %g#1) lr %lr step %lr : (!w, !b, tensor<f32>, tensor<f32>) -> ()
   return %loss : tensor<f32>
 }
 func.func @export() {

@@ -28,14 +28,14 @@
 // PLACED: fsdprt.arena 2 "accumulate" bytes 64 persistent for accumulate
 #mesh = #fsdp.mesh<"shard" = 2>
 #layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4x4xf32> at 0]>
-#line = #fsdp.line<layout = #layout, parameters = ["h.0.w"], trainable = true, decay_elements = 0>
+#line = #fsdp.line<layout = #layout, parameters = ["h.0.w"], ranges = [#train.range<end = 16, rule = #train.sgd<momentum = 0.0, decay = 0.0>>]>
 #sgd = #train.sgd<momentum = 0.0, decay = 0.0>
 !w = !fsdp.sharded<tensor<4x4xf32>, #layout, 0>
 onnx.parameter @"h.0.w" : tensor<4x4xf32>
 fsdp.unit @"h.0" lines [#line]
 train.state @valid_tokens : tensor<f32>
 func.func @init() {
-  fsdp.load "h.0" line 0 {rule = #sgd}
+  fsdp.load "h.0" line 0
   return
 }
 func.func @count(%labels: tensor<4x4xi64> {train.role = "labels"}, %at: tensor<f32> {train.role = "microbatch"}) {
@@ -52,7 +52,7 @@ func.func @step(%labels: tensor<4x4xi64> {train.role = "labels"}, %x: tensor<4x4
   %g = fsdp.wait %q : <!w> -> !w
   train.update_begin
   %sum = fsdp.accumulate "h.0" line 0(%g) at %at : (!w, tensor<f32>) -> !w
-  fsdp.update "h.0" line 0(%sum) lr %lr step %lr {rule = #sgd} : (!w, tensor<f32>, tensor<f32>) -> ()
+  fsdp.update "h.0" line 0(%sum) lr %lr step %lr : (!w, tensor<f32>, tensor<f32>) -> ()
   return %loss : tensor<f32>
 }
 func.func @export() {
@@ -92,13 +92,13 @@ func.func @export() {
 // CHECK: fsdprt.launch "sgd"
 #mesh = #fsdp.mesh<"shard" = 2>
 #layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4x4xf32> at 0]>
-#line = #fsdp.line<layout = #layout, parameters = ["h.0.w"], trainable = true, decay_elements = 0>
+#line = #fsdp.line<layout = #layout, parameters = ["h.0.w"], ranges = [#train.range<end = 16, rule = #train.sgd<momentum = 0.0, decay = 0.0>>]>
 #sgd = #train.sgd<momentum = 0.0, decay = 0.0>
 !w = !fsdp.sharded<tensor<4x4xf32>, #layout, 0>
 onnx.parameter @"h.0.w" : tensor<4x4xf32>
 fsdp.unit @"h.0" lines [#line]
 func.func @init() {
-  fsdp.load "h.0" line 0 {rule = #sgd}
+  fsdp.load "h.0" line 0
   return
 }
 func.func @step(%x: tensor<4x4xf32> {train.role = "tokens"}, %at: tensor<f32> {train.role = "microbatch"}, %lr: tensor<f32> {train.role = "lr"}) {
@@ -107,7 +107,7 @@ func.func @step(%x: tensor<4x4xf32> {train.role = "tokens"}, %at: tensor<f32> {t
   train.update_begin
   %q = fsdp.reduce_scatter_start "h.0" line 0(%sum) over ["shard"] : (tensor<4x4xf32>) -> !fsdp.pending<!w>
   %g = fsdp.wait %q : <!w> -> !w
-  fsdp.update "h.0" line 0(%g) lr %lr step %lr {rule = #sgd} : (!w, tensor<f32>, tensor<f32>) -> ()
+  fsdp.update "h.0" line 0(%g) lr %lr step %lr : (!w, tensor<f32>, tensor<f32>) -> ()
   return
 }
 func.func @export() {
@@ -119,7 +119,7 @@ func.func @export() {
 // Tests that what sums up other gradients than the line's is refused.
 #mesh = #fsdp.mesh<"shard" = 2>
 #layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4x4xf32> at 0]>
-#line = #fsdp.line<layout = #layout, parameters = ["h.0.w"], trainable = true, decay_elements = 0>
+#line = #fsdp.line<layout = #layout, parameters = ["h.0.w"], ranges = [#train.range<end = 16, rule = #train.sgd<momentum = 0.0, decay = 0.0>>]>
 onnx.parameter @"h.0.w" : tensor<4x4xf32>
 fsdp.unit @"h.0" lines [#line]
 func.func @init() {

@@ -19,15 +19,14 @@
 // CHECK-NEXT: fsdprt.store "store" 0 line 0 on compute [#fsdprt.arg<read [[SHARD]][0 : 128]>]
 #mesh = #fsdp.mesh<"shard" = 1>
 #layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4x4xf32> at 0, tensor<4xf32> at 16]>
-#line = #fsdp.line<layout = #layout, parameters = ["h.0.w", "h.0.b"], trainable = true, decay_elements = 0>
-#sgd = #train.sgd<momentum = 0.0, decay = 0.0>
+#line = #fsdp.line<layout = #layout, parameters = ["h.0.w", "h.0.b"], ranges = [#train.range<end = 20, rule = #train.sgd<momentum = 0.0, decay = 0.0>>]>
 !w = !fsdp.sharded<tensor<4x4xf32>, #layout, 0>
 !b = !fsdp.sharded<tensor<4xf32>, #layout, 1>
 onnx.parameter @"h.0.w" : tensor<4x4xf32>
 onnx.parameter @"h.0.b" : tensor<4xf32>
 fsdp.unit @"h.0" lines [#line]
 func.func @init() {
-  fsdp.load "h.0" line 0 {rule = #sgd}
+  fsdp.load "h.0" line 0
   return
 }
 func.func @step(%x: tensor<4x4xf32> {train.role = "tokens"}, %lr: tensor<f32> {train.role = "lr"})
@@ -46,7 +45,7 @@ func.func @step(%x: tensor<4x4xf32> {train.role = "tokens"}, %lr: tensor<f32> {t
   %q = fsdp.reduce_scatter_start "h.0" line 0(%dw, %db) over ["shard"] : (tensor<4x4xf32>, tensor<4xf32>) -> !fsdp.pending<!w, !b>
   %g:2 = fsdp.wait %q : <!w, !b> -> !w, !b
   %norm = fsdp.sum_of_squares %g#0, %g#1 : !w, !b -> tensor<f64>
-  fsdp.update "h.0" line 0(%g#0, %g#1) lr %lr step %lr {rule = #sgd} : (!w, !b, tensor<f32>, tensor<f32>) -> ()
+  fsdp.update "h.0" line 0(%g#0, %g#1) lr %lr step %lr : (!w, !b, tensor<f32>, tensor<f32>) -> ()
   return %loss : tensor<f32>
 }
 func.func @export() {
@@ -70,15 +69,14 @@ func.func @export() {
 // CHECK: fsdprt.gemm "matmul" {{.*}}#fsdprt.arg<read [[FULL]][0 : 64]>
 #mesh = #fsdp.mesh<"shard" = 1>
 #layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4x4xf32> at 0, tensor<4xf32> at 16]>
-#line = #fsdp.line<layout = #layout, parameters = ["h.0.w", "h.0.b"], trainable = true, decay_elements = 0>
-#sgd = #train.sgd<momentum = 0.0, decay = 0.0>
+#line = #fsdp.line<layout = #layout, parameters = ["h.0.w", "h.0.b"], ranges = [#train.range<end = 20, rule = #train.sgd<momentum = 0.0, decay = 0.0>>]>
 !w = !fsdp.sharded<tensor<4x4xf32>, #layout, 0>
 !b = !fsdp.sharded<tensor<4xf32>, #layout, 1>
 onnx.parameter @"h.0.w" : tensor<4x4xf32>
 onnx.parameter @"h.0.b" : tensor<4xf32>
 fsdp.unit @"h.0" lines [#line]
 func.func @init() {
-  fsdp.load "h.0" line 0 {rule = #sgd}
+  fsdp.load "h.0" line 0
   return
 }
 func.func @step(%x: tensor<4x4xf32> {train.role = "tokens"}, %lr: tensor<f32> {train.role = "lr"})
@@ -95,7 +93,7 @@ func.func @step(%x: tensor<4x4xf32> {train.role = "tokens"}, %lr: tensor<f32> {t
   %db = onnx.reduce_sum %z [0] keepdims false : tensor<4x4xf32> -> tensor<4xf32>
   %q = fsdp.reduce_scatter_start "h.0" line 0(%dw, %db) over ["shard"] : (tensor<4x4xf32>, tensor<4xf32>) -> !fsdp.pending<!w, !b>
   %g:2 = fsdp.wait %q : <!w, !b> -> !w, !b
-  fsdp.update "h.0" line 0(%g#0, %g#1) lr %lr step %lr {rule = #sgd} : (!w, !b, tensor<f32>, tensor<f32>) -> ()
+  fsdp.update "h.0" line 0(%g#0, %g#1) lr %lr step %lr : (!w, !b, tensor<f32>, tensor<f32>) -> ()
   %again = onnx.matmul %x, %f#0 : tensor<4x4xf32>, tensor<4x4xf32> -> tensor<4x4xf32>
   %last = onnx.reduce_sum %again [0, 1] keepdims false : tensor<4x4xf32> -> tensor<f32>
   fsdp.release "h.0" line 0(%f#0, %f#1) : tensor<4x4xf32>, tensor<4xf32>

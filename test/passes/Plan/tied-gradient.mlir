@@ -11,12 +11,11 @@
 // CHECK: fsdprt.launch "add" {{.*}}#fsdprt.arg<read [[GRADS]][0 : 256]>, #fsdprt.arg<read [[OTHER]][0 : 256]>, #fsdprt.arg<write [[GRADS]][0 : 256]>
 #mesh = #fsdp.mesh<"shard" = 2>
 #layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<8x8xf32> at 0]>
-#sgd = #train.sgd<momentum = 0.0, decay = 0.0>
 !w = !fsdp.sharded<tensor<8x8xf32>, #layout, 0>
 onnx.parameter @"h.0.w" : tensor<8x8xf32>
-fsdp.unit @"h.0" lines [#fsdp.line<layout = #layout, parameters = ["h.0.w"], trainable = true, decay_elements = 0>]
+fsdp.unit @"h.0" lines [#fsdp.line<layout = #layout, parameters = ["h.0.w"], ranges = [#train.range<end = 64, rule = #train.sgd<momentum = 0.0, decay = 0.0>>]>]
 func.func @init() {
-  fsdp.load "h.0" line 0 {rule = #sgd}
+  fsdp.load "h.0" line 0
   return
 }
 func.func @step(%x: tensor<8x8xf32> {train.role = "tokens"}, %lr: tensor<f32> {train.role = "lr"}) {
@@ -25,7 +24,7 @@ func.func @step(%x: tensor<8x8xf32> {train.role = "tokens"}, %lr: tensor<f32> {t
   %dw = onnx.add %a, %b : tensor<8x8xf32>, tensor<8x8xf32> -> tensor<8x8xf32>
   %q = fsdp.reduce_scatter_start "h.0" line 0(%dw) over ["shard"] : (tensor<8x8xf32>) -> !fsdp.pending<!w>
   %g = fsdp.wait %q : <!w> -> !w
-  fsdp.update "h.0" line 0(%g) lr %lr step %lr {rule = #sgd} : (!w, tensor<f32>, tensor<f32>) -> ()
+  fsdp.update "h.0" line 0(%g) lr %lr step %lr : (!w, tensor<f32>, tensor<f32>) -> ()
   return
 }
 func.func @export() { return }
@@ -41,12 +40,11 @@ func.func @export() { return }
 // CHECK: fsdprt.launch "add" {{.*}}#fsdprt.arg<read [[A]][0 : 256]>, #fsdprt.arg<read [[GRADS]][0 : 256]>, #fsdprt.arg<write [[GRADS]][0 : 256]>
 #mesh = #fsdp.mesh<"shard" = 2>
 #layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<8x8xf32> at 0]>
-#sgd = #train.sgd<momentum = 0.0, decay = 0.0>
 !w = !fsdp.sharded<tensor<8x8xf32>, #layout, 0>
 onnx.parameter @"h.0.w" : tensor<8x8xf32>
-fsdp.unit @"h.0" lines [#fsdp.line<layout = #layout, parameters = ["h.0.w"], trainable = true, decay_elements = 0>]
+fsdp.unit @"h.0" lines [#fsdp.line<layout = #layout, parameters = ["h.0.w"], ranges = [#train.range<end = 64, rule = #train.sgd<momentum = 0.0, decay = 0.0>>]>]
 func.func @init() {
-  fsdp.load "h.0" line 0 {rule = #sgd}
+  fsdp.load "h.0" line 0
   return
 }
 func.func @step(%x: tensor<8x8xf32> {train.role = "tokens"}, %lr: tensor<f32> {train.role = "lr"}) -> (tensor<f32> {train.role = "loss"}) {
@@ -55,7 +53,7 @@ func.func @step(%x: tensor<8x8xf32> {train.role = "tokens"}, %lr: tensor<f32> {t
   %dw = onnx.add %a, %b : tensor<8x8xf32>, tensor<8x8xf32> -> tensor<8x8xf32>
   %q = fsdp.reduce_scatter_start "h.0" line 0(%dw) over ["shard"] : (tensor<8x8xf32>) -> !fsdp.pending<!w>
   %g = fsdp.wait %q : <!w> -> !w
-  fsdp.update "h.0" line 0(%g) lr %lr step %lr {rule = #sgd} : (!w, tensor<f32>, tensor<f32>) -> ()
+  fsdp.update "h.0" line 0(%g) lr %lr step %lr : (!w, tensor<f32>, tensor<f32>) -> ()
   %s = onnx.reduce_sum %a [0, 1] keepdims false : tensor<8x8xf32> -> tensor<f32>
   return %s : tensor<f32>
 }

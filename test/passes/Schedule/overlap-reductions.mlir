@@ -33,7 +33,6 @@
 // OFF-NEXT: fsdp.wait %[[P2]]
 #mesh = #fsdp.mesh<"shard" = 2>
 #layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4x4xf32> at 0]>
-#sgd = #train.sgd<momentum = 0.0, decay = 0.0>
 !s = !fsdp.sharded<tensor<4x4xf32>, #layout, 0>
 !t = tensor<4x4xf32>
 func.func @step(%g: !t, %lr: tensor<f32>) -> (tensor<f64>, !t) {
@@ -42,7 +41,7 @@ func.func @step(%g: !t, %lr: tensor<f32>) -> (tensor<f64>, !t) {
   %a = onnx.exp %g : !t -> !t
   %p1 = fsdp.reduce_scatter_start "h.1" line 0(%a) over ["shard"] : (!t) -> !fsdp.pending<!s>
   %s1 = fsdp.wait %p1 : !fsdp.pending<!s> -> !s
-  fsdp.update "h.1" line 0(%s1) lr %lr step %lr {rule = #sgd} : (!s, tensor<f32>, tensor<f32>) -> ()
+  fsdp.update "h.1" line 0(%s1) lr %lr step %lr : (!s, tensor<f32>, tensor<f32>) -> ()
   %b = onnx.exp %a : !t -> !t
   %p0 = fsdp.reduce_scatter_start "h.0" line 0(%b) over ["shard"] : (!t) -> !fsdp.pending<!s>
   %s0 = fsdp.wait %p0 : !fsdp.pending<!s> -> !s

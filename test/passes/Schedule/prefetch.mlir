@@ -71,9 +71,9 @@ module {
   onnx.parameter @"h.1.w" : tensor<4x4xf32>
   onnx.parameter @"h.2.w" : tensor<4x4xf32>
   fsdp.unit @"(root)" root lines []
-  fsdp.unit @"h.0" lines [#fsdp.line<layout = #layout, parameters = ["h.0.w"], trainable = true, decay_elements = 0>]
-  fsdp.unit @"h.1" lines [#fsdp.line<layout = #layout, parameters = ["h.1.w"], trainable = true, decay_elements = 0>]
-  fsdp.unit @"h.2" lines [#fsdp.line<layout = #layout, parameters = ["h.2.w"], trainable = true, decay_elements = 0>]
+  fsdp.unit @"h.0" lines [#fsdp.line<layout = #layout, parameters = ["h.0.w"], ranges = [#train.range<end = 16, rule = #train.sgd<momentum = 0.0, decay = 0.0>>]>]
+  fsdp.unit @"h.1" lines [#fsdp.line<layout = #layout, parameters = ["h.1.w"], ranges = [#train.range<end = 16, rule = #train.sgd<momentum = 0.0, decay = 0.0>>]>]
+  fsdp.unit @"h.2" lines [#fsdp.line<layout = #layout, parameters = ["h.2.w"], ranges = [#train.range<end = 16, rule = #train.sgd<momentum = 0.0, decay = 0.0>>]>]
   func.func @step(%x: !t) -> !t {
     %s0 = fsdp.shards "h.0" line 0 : !s
     %p0 = fsdp.all_gather_start "h.0" line 0(%s0) over ["shard"] : (!s) -> !fsdp.pending<!t>
@@ -129,8 +129,8 @@ module {
   onnx.parameter @"h.0.w" : tensor<4x4xf32>
   onnx.parameter @"h.1.w" : tensor<4x4xf32>
   fsdp.unit @"(root)" root lines []
-  fsdp.unit @"h.0" lines [#fsdp.line<layout = #layout, parameters = ["h.0.w"], trainable = false, decay_elements = 0>]
-  fsdp.unit @"h.1" lines [#fsdp.line<layout = #layout, parameters = ["h.1.w"], trainable = false, decay_elements = 0>]
+  fsdp.unit @"h.0" lines [#fsdp.line<layout = #layout, parameters = ["h.0.w"]>]
+  fsdp.unit @"h.1" lines [#fsdp.line<layout = #layout, parameters = ["h.1.w"]>]
   func.func @step(%x: !t) -> !t {
     %s0 = fsdp.shards "h.0" line 0 : !s
     %p0 = fsdp.all_gather_start "h.0" line 0(%s0) over ["shard"] : (!s) -> !fsdp.pending<!t>

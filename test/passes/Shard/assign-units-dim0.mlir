@@ -6,8 +6,8 @@
 // that decays does.
 // CHECK-DAG: #[[WTE:.*]] = #fsdp.layout<dim0 over ["shard"] of #{{.*}}, [tensor<16x4xf32> at 0]>
 // CHECK-DAG: #[[BLOCK:.*]] = #fsdp.layout<dim0 over ["shard"] of #{{.*}}, [tensor<16x4xf32> at 0, tensor<3xf32> at 32, tensor<f32> at 48]>
-// CHECK: fsdp.unit @"(root)" root lines [#fsdp.line<layout = #[[WTE]], parameters = ["wte"], trainable = true, decay_elements = 0>]
-// CHECK: fsdp.unit @h.0 lines [#fsdp.line<layout = #[[BLOCK]], parameters = ["h.0.w", "h.0.b", "h.0.s"], trainable = true, decay_elements = 24>]
+// CHECK: fsdp.unit @"(root)" root lines [#fsdp.line<layout = #[[WTE]], parameters = ["wte"], ranges = [<end = 24, rule = #train.sgd<momentum = 0.000000e+00 : f64, decay = 0.000000e+00 : f64>>]>]
+// CHECK: fsdp.unit @h.0 lines [#fsdp.line<layout = #[[BLOCK]], parameters = ["h.0.w", "h.0.b", "h.0.s"], ranges = [<end = 32, rule = #train.sgd<{{[^>]*}}decay = 1.000000e-01 : f64>>, <end = 49, rule = #train.sgd<{{[^>]*}}decay = 0.000000e+00 : f64>>]>]
 // UNKNOWN: error: unknown --placement 'dim1', expected flat or dim0
 #decay = #train.sgd<momentum = 0.0, decay = 0.1>
 #plain = #train.sgd<momentum = 0.0, decay = 0.0>

@@ -11,9 +11,9 @@
 // RUN: fsdp-opt %s --fsdp-assign-units="param-dtype=bfloat16 reduce-dtype=bfloat16" | FileCheck %s --check-prefix=HALF
 // RUN: fsdp-opt %s --fsdp-assign-units="param-dtype=bfloat16 reduce-dtype=float32" | FileCheck %s --check-prefix=SUM
 // HALF: #fsdp.layout<flat {{.*}} align = 32>
-// HALF: fsdp.unit {{.*}} decay_elements = 0 gather = bf16>
+// HALF: fsdp.unit {{.*}} gather = bf16>
 // HALF-NOT: reduce = bf16
-// SUM: fsdp.unit {{.*}} decay_elements = 0 gather = bf16>
+// SUM: fsdp.unit {{.*}} gather = bf16>
 
 // Tests that patterns decide the units, the longest path first, and that a
 // mistake in a pattern or in the mesh is refused.

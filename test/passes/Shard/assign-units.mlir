@@ -6,9 +6,9 @@
 // CHECK-DAG: #[[WTE:.*]] = #fsdp.layout<flat over ["shard"] of #[[MESH]], [tensor<16x4xf32> at 0]>
 // CHECK-DAG: #[[BLOCK:.*]] = #fsdp.layout<flat over ["shard"] of #[[MESH]], [tensor<4x4xf32> at 0, tensor<3xf32> at 16]>
 // CHECK-DAG: #[[LAST:.*]] = #fsdp.layout<flat over ["shard"] of #[[MESH]], [tensor<4x4xf32> at 0]>
-// CHECK: fsdp.unit @"(root)" root lines [#fsdp.line<layout = #[[WTE]], parameters = ["wte"], trainable = true, decay_elements = 0>]
-// CHECK: fsdp.unit @h.0 lines [#fsdp.line<layout = #[[BLOCK]], parameters = ["h.0.w", "h.0.experts.1.b"], trainable = true, decay_elements = 16>]
-// CHECK: fsdp.unit @h.1 lines [#fsdp.line<layout = #[[LAST]], parameters = ["h.1.w"], trainable = true, decay_elements = 16>]
+// CHECK: fsdp.unit @"(root)" root lines [#fsdp.line<layout = #[[WTE]], parameters = ["wte"], ranges = [<end = 64, rule = #train.sgd<momentum = 0.000000e+00 : f64, decay = 0.000000e+00 : f64>>]>]
+// CHECK: fsdp.unit @h.0 lines [#fsdp.line<layout = #[[BLOCK]], parameters = ["h.0.w", "h.0.experts.1.b"], ranges = [<end = 16, rule = #train.sgd<{{[^>]*}}decay = 1.000000e-01 : f64>>, <end = 19, rule = #train.sgd<{{[^>]*}}decay = 0.000000e+00 : f64>>]>]
+// CHECK: fsdp.unit @h.1 lines [#fsdp.line<layout = #[[LAST]], parameters = ["h.1.w"], ranges = [<end = 16, rule = #train.sgd<{{[^>]*}}decay = 1.000000e-01 : f64>>]>]
 // CHECK: func.func @step(
 // CHECK-COUNT-4: train.update
 #decay = #train.sgd<momentum = 0.0, decay = 0.1>
@@ -30,9 +30,9 @@ func.func @step(%a: tensor<16x4xf32>, %b: tensor<3xf32>, %c: tensor<4x4xf32>, %d
 // Tests that what nothing updates (a frozen parameter, a buffer) has a line of
 // its own, that a dtype has, and that a buffer with data is no unit's.
 // CHECK: fsdp.unit @h.0 lines [
-// CHECK-SAME: parameters = ["h.0.w"], trainable = true, decay_elements = 0>
-// CHECK-SAME: parameters = ["h.0.frozen"], trainable = false, decay_elements = 0>
-// CHECK-SAME: parameters = ["h.0.half"], trainable = false, decay_elements = 0>]
+// CHECK-SAME: parameters = ["h.0.w"], ranges = [<end = 16, rule = #train.sgd<{{[^>]*}}>>]>
+// CHECK-SAME: parameters = ["h.0.frozen"]>
+// CHECK-SAME: parameters = ["h.0.half"]>]
 // CHECK-NOT: h.0.mask"
 onnx.parameter @"h.0.w" : tensor<4x4xf32>
 onnx.parameter @"h.0.frozen" : tensor<4xf32> {frozen}

@@ -4,7 +4,7 @@
 // that the step is left alone, and that export gathers, stores and releases one
 // line after the other.
 // CHECK-LABEL: func.func @init()
-// CHECK-NEXT: fsdp.load "h.0" line 0 {rule = #train.sgd<
+// CHECK-NEXT: fsdp.load "h.0" line 0{{$}}
 // CHECK-NEXT: fsdp.load "h.0" line 1{{$}}
 // CHECK-NEXT: return
 // CHECK-LABEL: func.func @step(
@@ -23,13 +23,13 @@
 // CHECK-NEXT: return
 #mesh = #fsdp.mesh<"shard" = 2>
 #layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>
-#line = #fsdp.line<layout = #layout, parameters = ["h.0.w"], trainable = true, decay_elements = 0>
-#frozen = #fsdp.line<layout = #layout, parameters = ["h.0.frozen"], trainable = false, decay_elements = 0>
+#line = #fsdp.line<layout = #layout, parameters = ["h.0.w"], ranges = [#train.range<end = 4, rule = #train.sgd<momentum = 0.0, decay = 0.0>>]>
+#frozen = #fsdp.line<layout = #layout, parameters = ["h.0.frozen"]>
 onnx.parameter @"h.0.w" : tensor<4xf32>
 onnx.parameter @"h.0.frozen" : tensor<4xf32> {frozen}
 fsdp.unit @"h.0" lines [#line, #frozen]
 func.func @step(%g: !fsdp.sharded<tensor<4xf32>, #layout, 0>, %lr: tensor<f32>) {
-  fsdp.update "h.0" line 0(%g) lr %lr step %lr {rule = #train.sgd<momentum = 0.0, decay = 0.0>} : (!fsdp.sharded<tensor<4xf32>, #layout, 0>, tensor<f32>, tensor<f32>) -> ()
+  fsdp.update "h.0" line 0(%g) lr %lr step %lr : (!fsdp.sharded<tensor<4xf32>, #layout, 0>, tensor<f32>, tensor<f32>) -> ()
   return
 }
 

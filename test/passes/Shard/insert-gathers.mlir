@@ -23,8 +23,8 @@
 // CHECK-NEXT: fsdp.release "(root)" line 0(%[[WTE]])
 // CHECK-NEXT: return
 #mesh = #fsdp.mesh<"shard" = 2>
-#line = #fsdp.line<layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4x4xf32> at 0]>, parameters = ["wte"], trainable = true, decay_elements = 0>
-#block = #fsdp.line<layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4x4xf32> at 0]>, parameters = ["h.0.w"], trainable = true, decay_elements = 0>
+#line = #fsdp.line<layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4x4xf32> at 0]>, parameters = ["wte"], ranges = [#train.range<end = 16, rule = #train.sgd<momentum = 0.0, decay = 0.0>>]>
+#block = #fsdp.line<layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4x4xf32> at 0]>, parameters = ["h.0.w"], ranges = [#train.range<end = 16, rule = #train.sgd<momentum = 0.0, decay = 0.0>>]>
 onnx.parameter @wte : tensor<4x4xf32>
 onnx.parameter @"h.0.w" : tensor<4x4xf32>
 fsdp.unit @"(root)" root lines [#line]
@@ -59,7 +59,7 @@ func.func @step(%a: tensor<4x4xf32>) -> tensor<4x4xf32> {
 // CHECK-NEXT: fsdp.release "h.0" line 0(%[[AGAIN]])
 // CHECK-NEXT: return %[[D]]
 #mesh = #fsdp.mesh<"shard" = 2>
-#block = #fsdp.line<layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4x4xf32> at 0]>, parameters = ["h.0.w"], trainable = true, decay_elements = 0>
+#block = #fsdp.line<layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4x4xf32> at 0]>, parameters = ["h.0.w"], ranges = [#train.range<end = 16, rule = #train.sgd<momentum = 0.0, decay = 0.0>>]>
 onnx.parameter @"h.0.w" : tensor<4x4xf32>
 fsdp.unit @"h.0" lines [#block]
 func.func @step(%x: tensor<4x4xf32>) -> tensor<4x4xf32> {
@@ -105,8 +105,8 @@ func.func @step(%x: tensor<4x4xf32>) -> tensor<4x4xf32> {
 // CHECK-NEXT: return
 #mesh = #fsdp.mesh<"shard" = 2>
 #layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4x4xf32> at 0]>
-#first = #fsdp.line<layout = #layout, parameters = ["h.0.w"], trainable = true, decay_elements = 0>
-#second = #fsdp.line<layout = #layout, parameters = ["h.1.w"], trainable = true, decay_elements = 0>
+#first = #fsdp.line<layout = #layout, parameters = ["h.0.w"], ranges = [#train.range<end = 16, rule = #train.sgd<momentum = 0.0, decay = 0.0>>]>
+#second = #fsdp.line<layout = #layout, parameters = ["h.1.w"], ranges = [#train.range<end = 16, rule = #train.sgd<momentum = 0.0, decay = 0.0>>]>
 onnx.parameter @"h.0.w" : tensor<4x4xf32>
 onnx.parameter @"h.1.w" : tensor<4x4xf32>
 fsdp.unit @"h.0" lines [#first]
@@ -135,8 +135,8 @@ func.func @step(%x: tensor<4x4xf32>) -> tensor<4x4xf32> {
 // CHECK: train.backward_begin
 #mesh = #fsdp.mesh<"shard" = 2>
 #layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>
-#first = #fsdp.line<layout = #layout, parameters = ["h.0.w"], trainable = false, decay_elements = 0>
-#second = #fsdp.line<layout = #layout, parameters = ["h.1.w"], trainable = false, decay_elements = 0>
+#first = #fsdp.line<layout = #layout, parameters = ["h.0.w"]>
+#second = #fsdp.line<layout = #layout, parameters = ["h.1.w"]>
 onnx.parameter @"h.0.w" : tensor<4xf32>
 onnx.parameter @"h.1.w" : tensor<4xf32>
 fsdp.unit @"h.0" lines [#first]
@@ -165,8 +165,8 @@ func.func @step(%x: tensor<4xf32>) -> tensor<4xf32> {
 // CHECK-NEXT: fsdp.release "h.0" line 0(%[[FULL]]#0, %[[FULL]]#1)
 // CHECK-NOT: fsdp.all_gather_start
 #mesh = #fsdp.mesh<"shard" = 2>
-#block = #fsdp.line<layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0, tensor<4xf32> at 16]>, parameters = ["h.0.a", "h.0.b"], trainable = true, decay_elements = 0>
-#unused = #fsdp.line<layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>, parameters = ["h.1.w"], trainable = false, decay_elements = 0>
+#block = #fsdp.line<layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0, tensor<4xf32> at 16]>, parameters = ["h.0.a", "h.0.b"], ranges = [#train.range<end = 20, rule = #train.sgd<momentum = 0.0, decay = 0.0>>]>
+#unused = #fsdp.line<layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>, parameters = ["h.1.w"]>
 onnx.parameter @"h.0.a" : tensor<4xf32>
 onnx.parameter @"h.0.b" : tensor<4xf32>
 onnx.parameter @"h.1.w" : tensor<4xf32>
@@ -191,7 +191,7 @@ func.func @step(%x: tensor<4xf32>) -> tensor<4xf32> {
 // CHECK-NEXT: onnx.add %{{.*}}, %[[W]]
 // CHECK-NOT: onnx.cast
 #mesh = #fsdp.mesh<"shard" = 2>
-#half = #fsdp.line<layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<32xf32> at 0], align = 32>, parameters = ["w"], trainable = true, decay_elements = 0 gather = bf16>
+#half = #fsdp.line<layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<32xf32> at 0], align = 32>, parameters = ["w"], ranges = [#train.range<end = 32, rule = #train.sgd<momentum = 0.0, decay = 0.0>>] gather = bf16>
 onnx.parameter @w : tensor<32xf32>
 fsdp.unit @"(root)" root lines [#half]
 func.func @step(%x: tensor<32xbf16>) -> tensor<32xbf16> {
@@ -206,7 +206,7 @@ func.func @step(%x: tensor<32xbf16>) -> tensor<32xbf16> {
 
 // Tests that such a line may not be read in f32.
 #mesh = #fsdp.mesh<"shard" = 2>
-#half = #fsdp.line<layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<32xf32> at 0], align = 32>, parameters = ["w"], trainable = true, decay_elements = 0 gather = bf16>
+#half = #fsdp.line<layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<32xf32> at 0], align = 32>, parameters = ["w"], ranges = [#train.range<end = 32, rule = #train.sgd<momentum = 0.0, decay = 0.0>>] gather = bf16>
 onnx.parameter @w : tensor<32xf32>
 fsdp.unit @"(root)" root lines [#half]
 func.func @step() -> tensor<32xf32> {

@@ -21,8 +21,8 @@
 #mesh = #fsdp.mesh<"shard" = 2>
 #plain = #train.sgd<momentum = 0.0, decay = 0.0>
 #layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>
-#a = #fsdp.line<layout = #layout, parameters = ["h.0.a"], trainable = true, decay_elements = 0>
-#b = #fsdp.line<layout = #layout, parameters = ["h.1.b"], trainable = true, decay_elements = 0>
+#a = #fsdp.line<layout = #layout, parameters = ["h.0.a"], ranges = [#train.range<end = 4, rule = #train.sgd<momentum = 0.0, decay = 0.0>>]>
+#b = #fsdp.line<layout = #layout, parameters = ["h.1.b"], ranges = [#train.range<end = 4, rule = #train.sgd<momentum = 0.0, decay = 0.0>>]>
 onnx.parameter @"h.0.a" : tensor<4xf32>
 onnx.parameter @"h.1.b" : tensor<4xf32>
 fsdp.unit @"h.0" lines [#a]
@@ -45,7 +45,7 @@ func.func @step(%x: tensor<4xf32>, %at: tensor<f32> {train.role = "microbatch"},
 // CHECK: fsdp.reduce_scatter_start
 #mesh = #fsdp.mesh<"shard" = 2>
 #layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>
-#a = #fsdp.line<layout = #layout, parameters = ["w"], trainable = true, decay_elements = 0>
+#a = #fsdp.line<layout = #layout, parameters = ["w"], ranges = [#train.range<end = 4, rule = #train.sgd<momentum = 0.0, decay = 0.0>>]>
 onnx.parameter @w : tensor<4xf32>
 fsdp.unit @"(root)" root lines [#a]
 func.func @step(%x: tensor<4xf32>, %lr: tensor<f32>) {

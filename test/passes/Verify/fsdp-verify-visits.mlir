@@ -3,8 +3,8 @@
 // Tests that a unit may be gathered again, for another visit, once it is released.
 #mesh = #fsdp.mesh<"shard" = 2>
 #layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>
-#first = #fsdp.line<layout = #layout, parameters = ["h.0.w"], trainable = false, decay_elements = 0>
-#second = #fsdp.line<layout = #layout, parameters = ["h.1.w"], trainable = false, decay_elements = 0>
+#first = #fsdp.line<layout = #layout, parameters = ["h.0.w"]>
+#second = #fsdp.line<layout = #layout, parameters = ["h.1.w"]>
 !shard = !fsdp.sharded<tensor<4xf32>, #layout, 0>
 !pending = !fsdp.pending<tensor<4xf32>>
 onnx.parameter @"h.0.w" : tensor<4xf32>
@@ -36,8 +36,8 @@ func.func @step(%x: tensor<4xf32>) -> tensor<4xf32> {
 // once counts twice.
 #mesh = #fsdp.mesh<"shard" = 2>
 #layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>
-#first = #fsdp.line<layout = #layout, parameters = ["h.0.w"], trainable = false, decay_elements = 0>
-#second = #fsdp.line<layout = #layout, parameters = ["h.1.w"], trainable = false, decay_elements = 0>
+#first = #fsdp.line<layout = #layout, parameters = ["h.0.w"]>
+#second = #fsdp.line<layout = #layout, parameters = ["h.1.w"]>
 !shard = !fsdp.sharded<tensor<4xf32>, #layout, 0>
 !pending = !fsdp.pending<tensor<4xf32>>
 onnx.parameter @"h.0.w" : tensor<4xf32>

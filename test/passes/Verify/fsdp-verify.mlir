@@ -4,7 +4,7 @@
 // thing that their rule forbids.
 #mesh = #fsdp.mesh<"shard" = 2>
 #layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>
-#line = #fsdp.line<layout = #layout, parameters = ["h.0.w"], trainable = true, decay_elements = 0>
+#line = #fsdp.line<layout = #layout, parameters = ["h.0.w"], ranges = [#train.range<end = 4, rule = #train.sgd<momentum = 0.0, decay = 0.0>>]>
 !shard = !fsdp.sharded<tensor<4xf32>, #layout, 0>
 onnx.parameter @"h.0.w" : tensor<4xf32>
 fsdp.unit @"h.0" lines [#line]
@@ -16,7 +16,7 @@ func.func @step(%x: tensor<4xf32>, %lr: tensor<f32>) {
   fsdp.release "h.0" line 0(%w) : tensor<4xf32>
   %q = fsdp.reduce_scatter_start "h.0" line 0(%y) over ["shard"] : (tensor<4xf32>) -> !fsdp.pending<!shard>
   %g = fsdp.wait %q : <!shard> -> !shard
-  fsdp.update "h.0" line 0(%g) lr %lr step %lr {rule = #train.sgd<momentum = 0.0, decay = 0.0>} : (!shard, tensor<f32>, tensor<f32>) -> ()
+  fsdp.update "h.0" line 0(%g) lr %lr step %lr : (!shard, tensor<f32>, tensor<f32>) -> ()
   return
 }
 
@@ -25,7 +25,7 @@ func.func @step(%x: tensor<4xf32>, %lr: tensor<f32>) {
 // Tests that fsdp_v1 rejects this: a parameter stands in two lines.
 #mesh = #fsdp.mesh<"shard" = 2>
 #layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>
-#line = #fsdp.line<layout = #layout, parameters = ["h.0.w"], trainable = true, decay_elements = 0>
+#line = #fsdp.line<layout = #layout, parameters = ["h.0.w"], ranges = [#train.range<end = 4, rule = #train.sgd<momentum = 0.0, decay = 0.0>>]>
 !shard = !fsdp.sharded<tensor<4xf32>, #layout, 0>
 onnx.parameter @"h.0.w" : tensor<4xf32>
 // expected-error @+1 {{holds parameter "h.0.w", which another line holds as well (fsdp_v1)}}
@@ -38,7 +38,7 @@ func.func @step(%x: tensor<4xf32>, %lr: tensor<f32>) {
   fsdp.release "h.0" line 0(%w) : tensor<4xf32>
   %q = fsdp.reduce_scatter_start "h.0" line 0(%y) over ["shard"] : (tensor<4xf32>) -> !fsdp.pending<!shard>
   %g = fsdp.wait %q : <!shard> -> !shard
-  fsdp.update "h.0" line 0(%g) lr %lr step %lr {rule = #train.sgd<momentum = 0.0, decay = 0.0>} : (!shard, tensor<f32>, tensor<f32>) -> ()
+  fsdp.update "h.0" line 0(%g) lr %lr step %lr : (!shard, tensor<f32>, tensor<f32>) -> ()
   return
 }
 
@@ -47,7 +47,7 @@ func.func @step(%x: tensor<4xf32>, %lr: tensor<f32>) {
 // Tests that fsdp_v2 rejects this: a gather is never waited for.
 #mesh = #fsdp.mesh<"shard" = 2>
 #layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>
-#line = #fsdp.line<layout = #layout, parameters = ["h.0.w"], trainable = true, decay_elements = 0>
+#line = #fsdp.line<layout = #layout, parameters = ["h.0.w"], ranges = [#train.range<end = 4, rule = #train.sgd<momentum = 0.0, decay = 0.0>>]>
 !shard = !fsdp.sharded<tensor<4xf32>, #layout, 0>
 onnx.parameter @"h.0.w" : tensor<4xf32>
 fsdp.unit @"h.0" lines [#line]
@@ -61,7 +61,7 @@ func.func @step(%x: tensor<4xf32>, %lr: tensor<f32>) {
   fsdp.release "h.0" line 0(%w) : tensor<4xf32>
   %q = fsdp.reduce_scatter_start "h.0" line 0(%y) over ["shard"] : (tensor<4xf32>) -> !fsdp.pending<!shard>
   %g = fsdp.wait %q : <!shard> -> !shard
-  fsdp.update "h.0" line 0(%g) lr %lr step %lr {rule = #train.sgd<momentum = 0.0, decay = 0.0>} : (!shard, tensor<f32>, tensor<f32>) -> ()
+  fsdp.update "h.0" line 0(%g) lr %lr step %lr : (!shard, tensor<f32>, tensor<f32>) -> ()
   return
 }
 
@@ -70,7 +70,7 @@ func.func @step(%x: tensor<4xf32>, %lr: tensor<f32>) {
 // Tests that fsdp_v2 rejects this: a gather is waited for twice.
 #mesh = #fsdp.mesh<"shard" = 2>
 #layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>
-#line = #fsdp.line<layout = #layout, parameters = ["h.0.w"], trainable = true, decay_elements = 0>
+#line = #fsdp.line<layout = #layout, parameters = ["h.0.w"], ranges = [#train.range<end = 4, rule = #train.sgd<momentum = 0.0, decay = 0.0>>]>
 !shard = !fsdp.sharded<tensor<4xf32>, #layout, 0>
 onnx.parameter @"h.0.w" : tensor<4xf32>
 fsdp.unit @"h.0" lines [#line]
@@ -84,7 +84,7 @@ func.func @step(%x: tensor<4xf32>, %lr: tensor<f32>) {
   fsdp.release "h.0" line 0(%w) : tensor<4xf32>
   %q = fsdp.reduce_scatter_start "h.0" line 0(%y) over ["shard"] : (tensor<4xf32>) -> !fsdp.pending<!shard>
   %g = fsdp.wait %q : <!shard> -> !shard
-  fsdp.update "h.0" line 0(%g) lr %lr step %lr {rule = #train.sgd<momentum = 0.0, decay = 0.0>} : (!shard, tensor<f32>, tensor<f32>) -> ()
+  fsdp.update "h.0" line 0(%g) lr %lr step %lr : (!shard, tensor<f32>, tensor<f32>) -> ()
   return
 }
 
@@ -93,7 +93,7 @@ func.func @step(%x: tensor<4xf32>, %lr: tensor<f32>) {
 // Tests that fsdp_v2 rejects this: a reduction is never waited for.
 #mesh = #fsdp.mesh<"shard" = 2>
 #layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>
-#line = #fsdp.line<layout = #layout, parameters = ["h.0.w"], trainable = true, decay_elements = 0>
+#line = #fsdp.line<layout = #layout, parameters = ["h.0.w"], ranges = [#train.range<end = 4, rule = #train.sgd<momentum = 0.0, decay = 0.0>>]>
 !shard = !fsdp.sharded<tensor<4xf32>, #layout, 0>
 onnx.parameter @"h.0.w" : tensor<4xf32>
 fsdp.unit @"h.0" lines [#line]
@@ -113,7 +113,7 @@ func.func @step(%x: tensor<4xf32>, %lr: tensor<f32>) {
 // Tests that fsdp_v3 rejects this: a gathered parameter is never released.
 #mesh = #fsdp.mesh<"shard" = 2>
 #layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>
-#line = #fsdp.line<layout = #layout, parameters = ["h.0.w"], trainable = true, decay_elements = 0>
+#line = #fsdp.line<layout = #layout, parameters = ["h.0.w"], ranges = [#train.range<end = 4, rule = #train.sgd<momentum = 0.0, decay = 0.0>>]>
 !shard = !fsdp.sharded<tensor<4xf32>, #layout, 0>
 onnx.parameter @"h.0.w" : tensor<4xf32>
 fsdp.unit @"h.0" lines [#line]
@@ -125,7 +125,7 @@ func.func @step(%x: tensor<4xf32>, %lr: tensor<f32>) {
   %y = onnx.mul %x, %w : tensor<4xf32>, tensor<4xf32> -> tensor<4xf32>
   %q = fsdp.reduce_scatter_start "h.0" line 0(%y) over ["shard"] : (tensor<4xf32>) -> !fsdp.pending<!shard>
   %g = fsdp.wait %q : <!shard> -> !shard
-  fsdp.update "h.0" line 0(%g) lr %lr step %lr {rule = #train.sgd<momentum = 0.0, decay = 0.0>} : (!shard, tensor<f32>, tensor<f32>) -> ()
+  fsdp.update "h.0" line 0(%g) lr %lr step %lr : (!shard, tensor<f32>, tensor<f32>) -> ()
   return
 }
 
@@ -134,7 +134,7 @@ func.func @step(%x: tensor<4xf32>, %lr: tensor<f32>) {
 // Tests that fsdp_v3 rejects this: a gathered parameter is released twice.
 #mesh = #fsdp.mesh<"shard" = 2>
 #layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>
-#line = #fsdp.line<layout = #layout, parameters = ["h.0.w"], trainable = true, decay_elements = 0>
+#line = #fsdp.line<layout = #layout, parameters = ["h.0.w"], ranges = [#train.range<end = 4, rule = #train.sgd<momentum = 0.0, decay = 0.0>>]>
 !shard = !fsdp.sharded<tensor<4xf32>, #layout, 0>
 onnx.parameter @"h.0.w" : tensor<4xf32>
 fsdp.unit @"h.0" lines [#line]
@@ -148,7 +148,7 @@ func.func @step(%x: tensor<4xf32>, %lr: tensor<f32>) {
   fsdp.release "h.0" line 0(%w) : tensor<4xf32>
   %q = fsdp.reduce_scatter_start "h.0" line 0(%y) over ["shard"] : (tensor<4xf32>) -> !fsdp.pending<!shard>
   %g = fsdp.wait %q : <!shard> -> !shard
-  fsdp.update "h.0" line 0(%g) lr %lr step %lr {rule = #train.sgd<momentum = 0.0, decay = 0.0>} : (!shard, tensor<f32>, tensor<f32>) -> ()
+  fsdp.update "h.0" line 0(%g) lr %lr step %lr : (!shard, tensor<f32>, tensor<f32>) -> ()
   return
 }
 
@@ -157,7 +157,7 @@ func.func @step(%x: tensor<4xf32>, %lr: tensor<f32>) {
 // Tests that fsdp_v3 rejects this: what was not gathered is released.
 #mesh = #fsdp.mesh<"shard" = 2>
 #layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>
-#line = #fsdp.line<layout = #layout, parameters = ["h.0.w"], trainable = true, decay_elements = 0>
+#line = #fsdp.line<layout = #layout, parameters = ["h.0.w"], ranges = [#train.range<end = 4, rule = #train.sgd<momentum = 0.0, decay = 0.0>>]>
 !shard = !fsdp.sharded<tensor<4xf32>, #layout, 0>
 onnx.parameter @"h.0.w" : tensor<4xf32>
 fsdp.unit @"h.0" lines [#line]
@@ -171,7 +171,7 @@ func.func @step(%x: tensor<4xf32>, %lr: tensor<f32>) {
   fsdp.release "h.0" line 0(%w) : tensor<4xf32>
   %q = fsdp.reduce_scatter_start "h.0" line 0(%y) over ["shard"] : (tensor<4xf32>) -> !fsdp.pending<!shard>
   %g = fsdp.wait %q : <!shard> -> !shard
-  fsdp.update "h.0" line 0(%g) lr %lr step %lr {rule = #train.sgd<momentum = 0.0, decay = 0.0>} : (!shard, tensor<f32>, tensor<f32>) -> ()
+  fsdp.update "h.0" line 0(%g) lr %lr step %lr : (!shard, tensor<f32>, tensor<f32>) -> ()
   return
 }
 
@@ -180,7 +180,7 @@ func.func @step(%x: tensor<4xf32>, %lr: tensor<f32>) {
 // Tests that fsdp_v4 rejects this: a parameter is read after its release.
 #mesh = #fsdp.mesh<"shard" = 2>
 #layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>
-#line = #fsdp.line<layout = #layout, parameters = ["h.0.w"], trainable = true, decay_elements = 0>
+#line = #fsdp.line<layout = #layout, parameters = ["h.0.w"], ranges = [#train.range<end = 4, rule = #train.sgd<momentum = 0.0, decay = 0.0>>]>
 !shard = !fsdp.sharded<tensor<4xf32>, #layout, 0>
 onnx.parameter @"h.0.w" : tensor<4xf32>
 fsdp.unit @"h.0" lines [#line]
@@ -193,7 +193,7 @@ func.func @step(%x: tensor<4xf32>, %lr: tensor<f32>) {
   %y = onnx.mul %x, %w : tensor<4xf32>, tensor<4xf32> -> tensor<4xf32>
   %q = fsdp.reduce_scatter_start "h.0" line 0(%y) over ["shard"] : (tensor<4xf32>) -> !fsdp.pending<!shard>
   %g = fsdp.wait %q : <!shard> -> !shard
-  fsdp.update "h.0" line 0(%g) lr %lr step %lr {rule = #train.sgd<momentum = 0.0, decay = 0.0>} : (!shard, tensor<f32>, tensor<f32>) -> ()
+  fsdp.update "h.0" line 0(%g) lr %lr step %lr : (!shard, tensor<f32>, tensor<f32>) -> ()
   return
 }
 
@@ -203,7 +203,7 @@ func.func @step(%x: tensor<4xf32>, %lr: tensor<f32>) {
 // release.
 #mesh = #fsdp.mesh<"shard" = 2>
 #layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>
-#line = #fsdp.line<layout = #layout, parameters = ["h.0.w"], trainable = true, decay_elements = 0>
+#line = #fsdp.line<layout = #layout, parameters = ["h.0.w"], ranges = [#train.range<end = 4, rule = #train.sgd<momentum = 0.0, decay = 0.0>>]>
 !shard = !fsdp.sharded<tensor<4xf32>, #layout, 0>
 onnx.parameter @"h.0.w" : tensor<4xf32>
 fsdp.unit @"h.0" lines [#line]
@@ -217,7 +217,7 @@ func.func @step(%x: tensor<4xf32>, %lr: tensor<f32>) {
   %y = onnx.mul %x, %t : tensor<4xf32>, tensor<4xf32> -> tensor<4xf32>
   %q = fsdp.reduce_scatter_start "h.0" line 0(%y) over ["shard"] : (tensor<4xf32>) -> !fsdp.pending<!shard>
   %g = fsdp.wait %q : <!shard> -> !shard
-  fsdp.update "h.0" line 0(%g) lr %lr step %lr {rule = #train.sgd<momentum = 0.0, decay = 0.0>} : (!shard, tensor<f32>, tensor<f32>) -> ()
+  fsdp.update "h.0" line 0(%g) lr %lr step %lr : (!shard, tensor<f32>, tensor<f32>) -> ()
   return
 }
 
@@ -227,7 +227,7 @@ func.func @step(%x: tensor<4xf32>, %lr: tensor<f32>) {
 // after the release.
 #mesh = #fsdp.mesh<"shard" = 2>
 #layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>
-#line = #fsdp.line<layout = #layout, parameters = ["h.0.w"], trainable = true, decay_elements = 0>
+#line = #fsdp.line<layout = #layout, parameters = ["h.0.w"], ranges = [#train.range<end = 4, rule = #train.sgd<momentum = 0.0, decay = 0.0>>]>
 !shard = !fsdp.sharded<tensor<4xf32>, #layout, 0>
 onnx.parameter @"h.0.w" : tensor<4xf32>
 fsdp.unit @"h.0" lines [#line]
@@ -242,7 +242,7 @@ func.func @step(%x: tensor<4xf32>, %lr: tensor<f32>) {
   %y = onnx.mul %x, %t : tensor<4xf32>, tensor<4xf32> -> tensor<4xf32>
   %q = fsdp.reduce_scatter_start "h.0" line 0(%y) over ["shard"] : (tensor<4xf32>) -> !fsdp.pending<!shard>
   %g = fsdp.wait %q : <!shard> -> !shard
-  fsdp.update "h.0" line 0(%g) lr %lr step %lr {rule = #train.sgd<momentum = 0.0, decay = 0.0>} : (!shard, tensor<f32>, tensor<f32>) -> ()
+  fsdp.update "h.0" line 0(%g) lr %lr step %lr : (!shard, tensor<f32>, tensor<f32>) -> ()
   return
 }
 
@@ -252,9 +252,9 @@ func.func @step(%x: tensor<4xf32>, %lr: tensor<f32>) {
 // second.
 #mesh = #fsdp.mesh<"shard" = 2>
 #layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>
-#line = #fsdp.line<layout = #layout, parameters = ["h.0.w"], trainable = true, decay_elements = 0>
+#line = #fsdp.line<layout = #layout, parameters = ["h.0.w"], ranges = [#train.range<end = 4, rule = #train.sgd<momentum = 0.0, decay = 0.0>>]>
 !shard = !fsdp.sharded<tensor<4xf32>, #layout, 0>
-#line1 = #fsdp.line<layout = #layout, parameters = ["h.1.w"], trainable = false, decay_elements = 0>
+#line1 = #fsdp.line<layout = #layout, parameters = ["h.1.w"]>
 onnx.parameter @"h.1.w" : tensor<4xf32>
 onnx.parameter @"h.0.w" : tensor<4xf32>
 fsdp.unit @"h.0" lines [#line]
@@ -273,7 +273,7 @@ func.func @step(%x: tensor<4xf32>, %lr: tensor<f32>) {
   fsdp.release "h.0" line 0(%w) : tensor<4xf32>
   %q = fsdp.reduce_scatter_start "h.0" line 0(%y) over ["shard"] : (tensor<4xf32>) -> !fsdp.pending<!shard>
   %g = fsdp.wait %q : <!shard> -> !shard
-  fsdp.update "h.0" line 0(%g) lr %lr step %lr {rule = #train.sgd<momentum = 0.0, decay = 0.0>} : (!shard, tensor<f32>, tensor<f32>) -> ()
+  fsdp.update "h.0" line 0(%g) lr %lr step %lr : (!shard, tensor<f32>, tensor<f32>) -> ()
   return
 }
 
@@ -282,10 +282,10 @@ func.func @step(%x: tensor<4xf32>, %lr: tensor<f32>) {
 // Tests that fsdp_v5 rejects this: three units are gathered at once.
 #mesh = #fsdp.mesh<"shard" = 2>
 #layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>
-#line = #fsdp.line<layout = #layout, parameters = ["h.0.w"], trainable = true, decay_elements = 0>
+#line = #fsdp.line<layout = #layout, parameters = ["h.0.w"], ranges = [#train.range<end = 4, rule = #train.sgd<momentum = 0.0, decay = 0.0>>]>
 !shard = !fsdp.sharded<tensor<4xf32>, #layout, 0>
-#line2 = #fsdp.line<layout = #layout, parameters = ["h.2.w"], trainable = false, decay_elements = 0>
-#line1 = #fsdp.line<layout = #layout, parameters = ["h.1.w"], trainable = false, decay_elements = 0>
+#line2 = #fsdp.line<layout = #layout, parameters = ["h.2.w"]>
+#line1 = #fsdp.line<layout = #layout, parameters = ["h.1.w"]>
 onnx.parameter @"h.1.w" : tensor<4xf32>
 onnx.parameter @"h.0.w" : tensor<4xf32>
 fsdp.unit @"h.0" lines [#line]
@@ -309,7 +309,7 @@ func.func @step(%x: tensor<4xf32>, %lr: tensor<f32>) {
   fsdp.release "h.2" line 0(%w2) : tensor<4xf32>
   %q = fsdp.reduce_scatter_start "h.0" line 0(%y) over ["shard"] : (tensor<4xf32>) -> !fsdp.pending<!shard>
   %g = fsdp.wait %q : <!shard> -> !shard
-  fsdp.update "h.0" line 0(%g) lr %lr step %lr {rule = #train.sgd<momentum = 0.0, decay = 0.0>} : (!shard, tensor<f32>, tensor<f32>) -> ()
+  fsdp.update "h.0" line 0(%g) lr %lr step %lr : (!shard, tensor<f32>, tensor<f32>) -> ()
   return
 }
 
@@ -319,10 +319,10 @@ func.func @step(%x: tensor<4xf32>, %lr: tensor<f32>) {
 // units deep.
 #mesh = #fsdp.mesh<"shard" = 2>
 #layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>
-#line = #fsdp.line<layout = #layout, parameters = ["h.0.w"], trainable = true, decay_elements = 0>
+#line = #fsdp.line<layout = #layout, parameters = ["h.0.w"], ranges = [#train.range<end = 4, rule = #train.sgd<momentum = 0.0, decay = 0.0>>]>
 !shard = !fsdp.sharded<tensor<4xf32>, #layout, 0>
-#line2 = #fsdp.line<layout = #layout, parameters = ["h.2.w"], trainable = false, decay_elements = 0>
-#line1 = #fsdp.line<layout = #layout, parameters = ["h.1.w"], trainable = false, decay_elements = 0>
+#line2 = #fsdp.line<layout = #layout, parameters = ["h.2.w"]>
+#line1 = #fsdp.line<layout = #layout, parameters = ["h.1.w"]>
 module attributes {fsdp.max_gathered = 3 : i64} {
 onnx.parameter @"h.1.w" : tensor<4xf32>
 onnx.parameter @"h.0.w" : tensor<4xf32>
@@ -346,7 +346,7 @@ func.func @step(%x: tensor<4xf32>, %lr: tensor<f32>) {
   fsdp.release "h.2" line 0(%w2) : tensor<4xf32>
   %q = fsdp.reduce_scatter_start "h.0" line 0(%y) over ["shard"] : (tensor<4xf32>) -> !fsdp.pending<!shard>
   %g = fsdp.wait %q : <!shard> -> !shard
-  fsdp.update "h.0" line 0(%g) lr %lr step %lr {rule = #train.sgd<momentum = 0.0, decay = 0.0>} : (!shard, tensor<f32>, tensor<f32>) -> ()
+  fsdp.update "h.0" line 0(%g) lr %lr step %lr : (!shard, tensor<f32>, tensor<f32>) -> ()
   return
 }
 }
@@ -356,10 +356,10 @@ func.func @step(%x: tensor<4xf32>, %lr: tensor<f32>) {
 // Tests that a root unit beside two gathered ones is allowed (fsdp_v5).
 #mesh = #fsdp.mesh<"shard" = 2>
 #layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>
-#line = #fsdp.line<layout = #layout, parameters = ["h.0.w"], trainable = true, decay_elements = 0>
+#line = #fsdp.line<layout = #layout, parameters = ["h.0.w"], ranges = [#train.range<end = 4, rule = #train.sgd<momentum = 0.0, decay = 0.0>>]>
 !shard = !fsdp.sharded<tensor<4xf32>, #layout, 0>
-#line2 = #fsdp.line<layout = #layout, parameters = ["h.2.w"], trainable = false, decay_elements = 0>
-#line1 = #fsdp.line<layout = #layout, parameters = ["h.1.w"], trainable = false, decay_elements = 0>
+#line2 = #fsdp.line<layout = #layout, parameters = ["h.2.w"]>
+#line1 = #fsdp.line<layout = #layout, parameters = ["h.1.w"]>
 onnx.parameter @"h.1.w" : tensor<4xf32>
 onnx.parameter @"h.0.w" : tensor<4xf32>
 fsdp.unit @"h.0" lines [#line]
@@ -382,7 +382,7 @@ func.func @step(%x: tensor<4xf32>, %lr: tensor<f32>) {
   fsdp.release "h.2" line 0(%w2) : tensor<4xf32>
   %q = fsdp.reduce_scatter_start "h.0" line 0(%y) over ["shard"] : (tensor<4xf32>) -> !fsdp.pending<!shard>
   %g = fsdp.wait %q : <!shard> -> !shard
-  fsdp.update "h.0" line 0(%g) lr %lr step %lr {rule = #train.sgd<momentum = 0.0, decay = 0.0>} : (!shard, tensor<f32>, tensor<f32>) -> ()
+  fsdp.update "h.0" line 0(%g) lr %lr step %lr : (!shard, tensor<f32>, tensor<f32>) -> ()
   return
 }
 
@@ -391,7 +391,7 @@ func.func @step(%x: tensor<4xf32>, %lr: tensor<f32>) {
 // Tests that fsdp_v6 rejects this: a trainable line is reduced, but not updated.
 #mesh = #fsdp.mesh<"shard" = 2>
 #layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>
-#line = #fsdp.line<layout = #layout, parameters = ["h.0.w"], trainable = true, decay_elements = 0>
+#line = #fsdp.line<layout = #layout, parameters = ["h.0.w"], ranges = [#train.range<end = 4, rule = #train.sgd<momentum = 0.0, decay = 0.0>>]>
 !shard = !fsdp.sharded<tensor<4xf32>, #layout, 0>
 onnx.parameter @"h.0.w" : tensor<4xf32>
 // expected-error @+1 {{line 0 is reduced 1 and updated 0 times, expected 1 (fsdp_v6)}}
@@ -412,7 +412,7 @@ func.func @step(%x: tensor<4xf32>, %lr: tensor<f32>) {
 // Tests that fsdp_v6 rejects this: a trainable line is neither reduced nor updated.
 #mesh = #fsdp.mesh<"shard" = 2>
 #layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>
-#line = #fsdp.line<layout = #layout, parameters = ["h.0.w"], trainable = true, decay_elements = 0>
+#line = #fsdp.line<layout = #layout, parameters = ["h.0.w"], ranges = [#train.range<end = 4, rule = #train.sgd<momentum = 0.0, decay = 0.0>>]>
 !shard = !fsdp.sharded<tensor<4xf32>, #layout, 0>
 onnx.parameter @"h.0.w" : tensor<4xf32>
 // expected-error @+1 {{line 0 is reduced 0 and updated 0 times, expected 1 (fsdp_v6)}}
@@ -431,7 +431,7 @@ func.func @step(%x: tensor<4xf32>, %lr: tensor<f32>) {
 // Tests that fsdp_v6 rejects this: a line is reduced twice.
 #mesh = #fsdp.mesh<"shard" = 2>
 #layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>
-#line = #fsdp.line<layout = #layout, parameters = ["h.0.w"], trainable = true, decay_elements = 0>
+#line = #fsdp.line<layout = #layout, parameters = ["h.0.w"], ranges = [#train.range<end = 4, rule = #train.sgd<momentum = 0.0, decay = 0.0>>]>
 !shard = !fsdp.sharded<tensor<4xf32>, #layout, 0>
 onnx.parameter @"h.0.w" : tensor<4xf32>
 fsdp.unit @"h.0" lines [#line]
@@ -446,7 +446,7 @@ func.func @step(%x: tensor<4xf32>, %lr: tensor<f32>) {
   %q = fsdp.reduce_scatter_start "h.0" line 0(%y) over ["shard"] : (tensor<4xf32>) -> !fsdp.pending<!shard>
   %g = fsdp.wait %q : <!shard> -> !shard
   // expected-error @+1 {{is not the only update after the only reduction of its line (fsdp_v6)}}
-  fsdp.update "h.0" line 0(%g) lr %lr step %lr {rule = #train.sgd<momentum = 0.0, decay = 0.0>} : (!shard, tensor<f32>, tensor<f32>) -> ()
+  fsdp.update "h.0" line 0(%g) lr %lr step %lr : (!shard, tensor<f32>, tensor<f32>) -> ()
   return
 }
 
@@ -455,7 +455,7 @@ func.func @step(%x: tensor<4xf32>, %lr: tensor<f32>) {
 // Tests that fsdp_v6 rejects this: a line is updated twice.
 #mesh = #fsdp.mesh<"shard" = 2>
 #layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>
-#line = #fsdp.line<layout = #layout, parameters = ["h.0.w"], trainable = true, decay_elements = 0>
+#line = #fsdp.line<layout = #layout, parameters = ["h.0.w"], ranges = [#train.range<end = 4, rule = #train.sgd<momentum = 0.0, decay = 0.0>>]>
 !shard = !fsdp.sharded<tensor<4xf32>, #layout, 0>
 onnx.parameter @"h.0.w" : tensor<4xf32>
 fsdp.unit @"h.0" lines [#line]
@@ -467,9 +467,9 @@ func.func @step(%x: tensor<4xf32>, %lr: tensor<f32>) {
   fsdp.release "h.0" line 0(%w) : tensor<4xf32>
   %q = fsdp.reduce_scatter_start "h.0" line 0(%y) over ["shard"] : (tensor<4xf32>) -> !fsdp.pending<!shard>
   %g = fsdp.wait %q : <!shard> -> !shard
-  fsdp.update "h.0" line 0(%g) lr %lr step %lr {rule = #train.sgd<momentum = 0.0, decay = 0.0>} : (!shard, tensor<f32>, tensor<f32>) -> ()
+  fsdp.update "h.0" line 0(%g) lr %lr step %lr : (!shard, tensor<f32>, tensor<f32>) -> ()
   // expected-error @+1 {{is not the only update after the only reduction of its line (fsdp_v6)}}
-  fsdp.update "h.0" line 0(%g) lr %lr step %lr {rule = #train.sgd<momentum = 0.0, decay = 0.0>} : (!shard, tensor<f32>, tensor<f32>) -> ()
+  fsdp.update "h.0" line 0(%g) lr %lr step %lr : (!shard, tensor<f32>, tensor<f32>) -> ()
   return
 }
 
@@ -478,26 +478,26 @@ func.func @step(%x: tensor<4xf32>, %lr: tensor<f32>) {
 // Tests that fsdp_v6 rejects this: a line is updated without a reduction.
 #mesh = #fsdp.mesh<"shard" = 2>
 #layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>
-#line = #fsdp.line<layout = #layout, parameters = ["h.0.w"], trainable = true, decay_elements = 0>
+#line = #fsdp.line<layout = #layout, parameters = ["h.0.w"], ranges = [#train.range<end = 4, rule = #train.sgd<momentum = 0.0, decay = 0.0>>]>
 !shard = !fsdp.sharded<tensor<4xf32>, #layout, 0>
 onnx.parameter @"h.0.w" : tensor<4xf32>
 fsdp.unit @"h.0" lines [#line]
 func.func @step(%x: tensor<4xf32>, %lr: tensor<f32>) {
   %g = fsdp.shards "h.0" line 0 : !shard
   // expected-error @+1 {{is not the only update after the only reduction of its line (fsdp_v6)}}
-  fsdp.update "h.0" line 0(%g) lr %lr step %lr {rule = #train.sgd<momentum = 0.0, decay = 0.0>} : (!shard, tensor<f32>, tensor<f32>) -> ()
+  fsdp.update "h.0" line 0(%g) lr %lr step %lr : (!shard, tensor<f32>, tensor<f32>) -> ()
   return
 }
 
 // -----
 
-// Tests that fsdp_v6 rejects this: a line that is not trainable is updated.
+// Tests that fsdp_v6 rejects this: a line that is not trainable is reduced.
 #mesh = #fsdp.mesh<"shard" = 2>
 #layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>
-#line = #fsdp.line<layout = #layout, parameters = ["h.0.w"], trainable = false, decay_elements = 0>
+#line = #fsdp.line<layout = #layout, parameters = ["h.0.w"]>
 !shard = !fsdp.sharded<tensor<4xf32>, #layout, 0>
 onnx.parameter @"h.0.w" : tensor<4xf32>
-// expected-error @+1 {{line 0 is reduced 1 and updated 1 times, expected 0 (fsdp_v6)}}
+// expected-error @+1 {{line 0 is reduced 1 and updated 0 times, expected 0 (fsdp_v6)}}
 fsdp.unit @"h.0" lines [#line]
 func.func @step(%x: tensor<4xf32>, %lr: tensor<f32>) {
   %s = fsdp.shards "h.0" line 0 : !shard
@@ -507,7 +507,6 @@ func.func @step(%x: tensor<4xf32>, %lr: tensor<f32>) {
   fsdp.release "h.0" line 0(%w) : tensor<4xf32>
   %q = fsdp.reduce_scatter_start "h.0" line 0(%y) over ["shard"] : (tensor<4xf32>) -> !fsdp.pending<!shard>
   %g = fsdp.wait %q : <!shard> -> !shard
-  fsdp.update "h.0" line 0(%g) lr %lr step %lr {rule = #train.sgd<momentum = 0.0, decay = 0.0>} : (!shard, tensor<f32>, tensor<f32>) -> ()
   return
 }
 
@@ -516,7 +515,7 @@ func.func @step(%x: tensor<4xf32>, %lr: tensor<f32>) {
 // Tests that fsdp_v7 rejects this: a whole parameter is read.
 #mesh = #fsdp.mesh<"shard" = 2>
 #layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>
-#line = #fsdp.line<layout = #layout, parameters = ["h.0.w"], trainable = true, decay_elements = 0>
+#line = #fsdp.line<layout = #layout, parameters = ["h.0.w"], ranges = [#train.range<end = 4, rule = #train.sgd<momentum = 0.0, decay = 0.0>>]>
 !shard = !fsdp.sharded<tensor<4xf32>, #layout, 0>
 onnx.parameter @"h.0.w" : tensor<4xf32>
 fsdp.unit @"h.0" lines [#line]
@@ -530,7 +529,7 @@ func.func @step(%x: tensor<4xf32>, %lr: tensor<f32>) {
   fsdp.release "h.0" line 0(%w) : tensor<4xf32>
   %q = fsdp.reduce_scatter_start "h.0" line 0(%y) over ["shard"] : (tensor<4xf32>) -> !fsdp.pending<!shard>
   %g = fsdp.wait %q : <!shard> -> !shard
-  fsdp.update "h.0" line 0(%g) lr %lr step %lr {rule = #train.sgd<momentum = 0.0, decay = 0.0>} : (!shard, tensor<f32>, tensor<f32>) -> ()
+  fsdp.update "h.0" line 0(%g) lr %lr step %lr : (!shard, tensor<f32>, tensor<f32>) -> ()
   return
 }
 
@@ -539,7 +538,7 @@ func.func @step(%x: tensor<4xf32>, %lr: tensor<f32>) {
 // Tests that fsdp_v7 rejects this: a whole parameter is updated.
 #mesh = #fsdp.mesh<"shard" = 2>
 #layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>
-#line = #fsdp.line<layout = #layout, parameters = ["h.0.w"], trainable = true, decay_elements = 0>
+#line = #fsdp.line<layout = #layout, parameters = ["h.0.w"], ranges = [#train.range<end = 4, rule = #train.sgd<momentum = 0.0, decay = 0.0>>]>
 !shard = !fsdp.sharded<tensor<4xf32>, #layout, 0>
 onnx.parameter @"h.0.w" : tensor<4xf32>
 fsdp.unit @"h.0" lines [#line]
@@ -551,7 +550,7 @@ func.func @step(%x: tensor<4xf32>, %lr: tensor<f32>) {
   fsdp.release "h.0" line 0(%w) : tensor<4xf32>
   %q = fsdp.reduce_scatter_start "h.0" line 0(%y) over ["shard"] : (tensor<4xf32>) -> !fsdp.pending<!shard>
   %g = fsdp.wait %q : <!shard> -> !shard
-  fsdp.update "h.0" line 0(%g) lr %lr step %lr {rule = #train.sgd<momentum = 0.0, decay = 0.0>} : (!shard, tensor<f32>, tensor<f32>) -> ()
+  fsdp.update "h.0" line 0(%g) lr %lr step %lr : (!shard, tensor<f32>, tensor<f32>) -> ()
   // expected-error @+1 {{works on a whole parameter (fsdp_v7)}}
   train.update @"h.0.w", %x lr %lr step %lr {rule = #train.sgd<momentum = 0.0, decay = 0.0>} : (tensor<4xf32>, tensor<f32>, tensor<f32>) -> ()
   return
@@ -563,14 +562,14 @@ func.func @step(%x: tensor<4xf32>, %lr: tensor<f32>) {
 // two uses of one step would see different values.
 #mesh = #fsdp.mesh<"shard" = 2>
 #layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>
-#line = #fsdp.line<layout = #layout, parameters = ["h.0.w"], trainable = true, decay_elements = 0>
+#line = #fsdp.line<layout = #layout, parameters = ["h.0.w"], ranges = [#train.range<end = 4, rule = #train.sgd<momentum = 0.0, decay = 0.0>>]>
 !shard = !fsdp.sharded<tensor<4xf32>, #layout, 0>
 onnx.parameter @"h.0.w" : tensor<4xf32>
 fsdp.unit @"h.0" lines [#line]
 func.func @step(%x: tensor<4xf32>, %lr: tensor<f32>) {
   %q = fsdp.reduce_scatter_start "h.0" line 0(%x) over ["shard"] : (tensor<4xf32>) -> !fsdp.pending<!shard>
   %g = fsdp.wait %q : <!shard> -> !shard
-  fsdp.update "h.0" line 0(%g) lr %lr step %lr {rule = #train.sgd<momentum = 0.0, decay = 0.0>} : (!shard, tensor<f32>, tensor<f32>) -> ()
+  fsdp.update "h.0" line 0(%g) lr %lr step %lr : (!shard, tensor<f32>, tensor<f32>) -> ()
   %s = fsdp.shards "h.0" line 0 : !shard
   // expected-error @+1 {{gathers unit 'h.0' after its update (fsdp_v8)}}
   %p = fsdp.all_gather_start "h.0" line 0(%s) over ["shard"] : (!shard) -> !fsdp.pending<tensor<4xf32>>
@@ -584,8 +583,8 @@ func.func @step(%x: tensor<4xf32>, %lr: tensor<f32>) {
 // Tests that a step which sums all lines up over its microbatches is accepted.
 #mesh = #fsdp.mesh<"shard" = 2>
 #layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>
-#line = #fsdp.line<layout = #layout, parameters = ["h.0.w"], trainable = true, decay_elements = 0>
-#other = #fsdp.line<layout = #layout, parameters = ["h.1.w"], trainable = true, decay_elements = 0>
+#line = #fsdp.line<layout = #layout, parameters = ["h.0.w"], ranges = [#train.range<end = 4, rule = #train.sgd<momentum = 0.0, decay = 0.0>>]>
+#other = #fsdp.line<layout = #layout, parameters = ["h.1.w"], ranges = [#train.range<end = 4, rule = #train.sgd<momentum = 0.0, decay = 0.0>>]>
 !shard = !fsdp.sharded<tensor<4xf32>, #layout, 0>
 onnx.parameter @"h.0.w" : tensor<4xf32>
 onnx.parameter @"h.1.w" : tensor<4xf32>
@@ -599,8 +598,8 @@ func.func @step(%x: tensor<4xf32>, %lr: tensor<f32>) {
   train.update_begin
   %a0 = fsdp.accumulate "h.0" line 0(%g0) at %lr : (!shard, tensor<f32>) -> !shard
   %a1 = fsdp.accumulate "h.1" line 0(%g1) at %lr : (!shard, tensor<f32>) -> !shard
-  fsdp.update "h.0" line 0(%a0) lr %lr step %lr {rule = #train.sgd<momentum = 0.0, decay = 0.0>} : (!shard, tensor<f32>, tensor<f32>) -> ()
-  fsdp.update "h.1" line 0(%a1) lr %lr step %lr {rule = #train.sgd<momentum = 0.0, decay = 0.0>} : (!shard, tensor<f32>, tensor<f32>) -> ()
+  fsdp.update "h.0" line 0(%a0) lr %lr step %lr : (!shard, tensor<f32>, tensor<f32>) -> ()
+  fsdp.update "h.1" line 0(%a1) lr %lr step %lr : (!shard, tensor<f32>, tensor<f32>) -> ()
   return
 }
 
@@ -636,8 +635,8 @@ func.func @step(%x: tensor<4xf32>, %lr: tensor<f32>) {
 // would update the second line.
 #mesh = #fsdp.mesh<"shard" = 2>
 #layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>
-#line = #fsdp.line<layout = #layout, parameters = ["h.0.w"], trainable = true, decay_elements = 0>
-#other = #fsdp.line<layout = #layout, parameters = ["h.1.w"], trainable = true, decay_elements = 0>
+#line = #fsdp.line<layout = #layout, parameters = ["h.0.w"], ranges = [#train.range<end = 4, rule = #train.sgd<momentum = 0.0, decay = 0.0>>]>
+#other = #fsdp.line<layout = #layout, parameters = ["h.1.w"], ranges = [#train.range<end = 4, rule = #train.sgd<momentum = 0.0, decay = 0.0>>]>
 !shard = !fsdp.sharded<tensor<4xf32>, #layout, 0>
 onnx.parameter @"h.0.w" : tensor<4xf32>
 onnx.parameter @"h.1.w" : tensor<4xf32>
@@ -651,8 +650,8 @@ func.func @step(%x: tensor<4xf32>, %lr: tensor<f32>) {
   %g1 = fsdp.wait %q1 : <!shard> -> !shard
   train.update_begin
   %a0 = fsdp.accumulate "h.0" line 0(%g0) at %lr : (!shard, tensor<f32>) -> !shard
-  fsdp.update "h.0" line 0(%a0) lr %lr step %lr {rule = #train.sgd<momentum = 0.0, decay = 0.0>} : (!shard, tensor<f32>, tensor<f32>) -> ()
-  fsdp.update "h.1" line 0(%g1) lr %lr step %lr {rule = #train.sgd<momentum = 0.0, decay = 0.0>} : (!shard, tensor<f32>, tensor<f32>) -> ()
+  fsdp.update "h.0" line 0(%a0) lr %lr step %lr : (!shard, tensor<f32>, tensor<f32>) -> ()
+  fsdp.update "h.1" line 0(%g1) lr %lr step %lr : (!shard, tensor<f32>, tensor<f32>) -> ()
   return
 }
 
@@ -661,8 +660,8 @@ func.func @step(%x: tensor<4xf32>, %lr: tensor<f32>) {
 // Tests that fsdp_v9 rejects this: it would run in the update.
 #mesh = #fsdp.mesh<"shard" = 2>
 #layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>
-#line = #fsdp.line<layout = #layout, parameters = ["h.0.w"], trainable = true, decay_elements = 0>
-#other = #fsdp.line<layout = #layout, parameters = ["h.1.w"], trainable = true, decay_elements = 0>
+#line = #fsdp.line<layout = #layout, parameters = ["h.0.w"], ranges = [#train.range<end = 4, rule = #train.sgd<momentum = 0.0, decay = 0.0>>]>
+#other = #fsdp.line<layout = #layout, parameters = ["h.1.w"], ranges = [#train.range<end = 4, rule = #train.sgd<momentum = 0.0, decay = 0.0>>]>
 !shard = !fsdp.sharded<tensor<4xf32>, #layout, 0>
 onnx.parameter @"h.0.w" : tensor<4xf32>
 onnx.parameter @"h.1.w" : tensor<4xf32>
@@ -678,8 +677,8 @@ func.func @step(%x: tensor<4xf32>, %lr: tensor<f32>) {
   %neg = onnx.neg %lr : tensor<f32> -> tensor<f32>
   // expected-error @+1 {{does not follow 'train.update_begin' or another one (fsdp_v9)}}
   %a1 = fsdp.accumulate "h.1" line 0(%g1) at %lr : (!shard, tensor<f32>) -> !shard
-  fsdp.update "h.0" line 0(%a0) lr %lr step %lr {rule = #train.sgd<momentum = 0.0, decay = 0.0>} : (!shard, tensor<f32>, tensor<f32>) -> ()
-  fsdp.update "h.1" line 0(%a1) lr %lr step %lr {rule = #train.sgd<momentum = 0.0, decay = 0.0>} : (!shard, tensor<f32>, tensor<f32>) -> ()
+  fsdp.update "h.0" line 0(%a0) lr %lr step %lr : (!shard, tensor<f32>, tensor<f32>) -> ()
+  fsdp.update "h.1" line 0(%a1) lr %lr step %lr : (!shard, tensor<f32>, tensor<f32>) -> ()
   return
 }
 
@@ -688,8 +687,8 @@ func.func @step(%x: tensor<4xf32>, %lr: tensor<f32>) {
 // Tests that fsdp_v9 rejects this: only the last microbatch would be reduced.
 #mesh = #fsdp.mesh<"shard" = 2>
 #layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>
-#line = #fsdp.line<layout = #layout, parameters = ["h.0.w"], trainable = true, decay_elements = 0>
-#other = #fsdp.line<layout = #layout, parameters = ["h.1.w"], trainable = true, decay_elements = 0>
+#line = #fsdp.line<layout = #layout, parameters = ["h.0.w"], ranges = [#train.range<end = 4, rule = #train.sgd<momentum = 0.0, decay = 0.0>>]>
+#other = #fsdp.line<layout = #layout, parameters = ["h.1.w"], ranges = [#train.range<end = 4, rule = #train.sgd<momentum = 0.0, decay = 0.0>>]>
 !shard = !fsdp.sharded<tensor<4xf32>, #layout, 0>
 onnx.parameter @"h.0.w" : tensor<4xf32>
 onnx.parameter @"h.1.w" : tensor<4xf32>
@@ -702,8 +701,8 @@ func.func @step(%x: tensor<4xf32>, %lr: tensor<f32>) {
   // expected-error @+1 {{stands behind 'train.update_begin' (fsdp_v9)}}
   %q1 = fsdp.reduce_scatter_start "h.1" line 0(%x) over ["shard"] : (tensor<4xf32>) -> !fsdp.pending<!shard>
   %g1 = fsdp.wait %q1 : <!shard> -> !shard
-  fsdp.update "h.0" line 0(%g0) lr %lr step %lr {rule = #train.sgd<momentum = 0.0, decay = 0.0>} : (!shard, tensor<f32>, tensor<f32>) -> ()
-  fsdp.update "h.1" line 0(%g1) lr %lr step %lr {rule = #train.sgd<momentum = 0.0, decay = 0.0>} : (!shard, tensor<f32>, tensor<f32>) -> ()
+  fsdp.update "h.0" line 0(%g0) lr %lr step %lr : (!shard, tensor<f32>, tensor<f32>) -> ()
+  fsdp.update "h.1" line 0(%g1) lr %lr step %lr : (!shard, tensor<f32>, tensor<f32>) -> ()
   return
 }
 
@@ -713,7 +712,7 @@ func.func @step(%x: tensor<4xf32>, %lr: tensor<f32>) {
 // microbatches.
 #mesh = #fsdp.mesh<"shard" = 2>
 #layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>
-#line = #fsdp.line<layout = #layout, parameters = ["h.0.w"], trainable = true, decay_elements = 0>
+#line = #fsdp.line<layout = #layout, parameters = ["h.0.w"], ranges = [#train.range<end = 4, rule = #train.sgd<momentum = 0.0, decay = 0.0>>]>
 !shard = !fsdp.sharded<tensor<4xf32>, #layout, 0>
 onnx.parameter @"h.0.w" : tensor<4xf32>
 fsdp.unit @"h.0" lines [#line]
@@ -722,7 +721,7 @@ func.func @step(%x: tensor<4xf32>, %lr: tensor<f32>) {
   train.update_begin
   %q = fsdp.reduce_scatter_start "h.0" line 0(%s) over ["shard"] : (tensor<4xf32>) -> !fsdp.pending<!shard>
   %g = fsdp.wait %q : <!shard> -> !shard
-  fsdp.update "h.0" line 0(%g) lr %lr step %lr {rule = #train.sgd<momentum = 0.0, decay = 0.0>} : (!shard, tensor<f32>, tensor<f32>) -> ()
+  fsdp.update "h.0" line 0(%g) lr %lr step %lr : (!shard, tensor<f32>, tensor<f32>) -> ()
   return
 }
 
@@ -731,7 +730,7 @@ func.func @step(%x: tensor<4xf32>, %lr: tensor<f32>) {
 // Tests that fsdp_v9 rejects this: each microbatch would reduce the sums.
 #mesh = #fsdp.mesh<"shard" = 2>
 #layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>
-#line = #fsdp.line<layout = #layout, parameters = ["h.0.w"], trainable = true, decay_elements = 0>
+#line = #fsdp.line<layout = #layout, parameters = ["h.0.w"], ranges = [#train.range<end = 4, rule = #train.sgd<momentum = 0.0, decay = 0.0>>]>
 !shard = !fsdp.sharded<tensor<4xf32>, #layout, 0>
 onnx.parameter @"h.0.w" : tensor<4xf32>
 fsdp.unit @"h.0" lines [#line]
@@ -741,7 +740,7 @@ func.func @step(%x: tensor<4xf32>, %lr: tensor<f32>) {
   %q = fsdp.reduce_scatter_start "h.0" line 0(%s) over ["shard"] : (tensor<4xf32>) -> !fsdp.pending<!shard>
   %g = fsdp.wait %q : <!shard> -> !shard
   train.update_begin
-  fsdp.update "h.0" line 0(%g) lr %lr step %lr {rule = #train.sgd<momentum = 0.0, decay = 0.0>} : (!shard, tensor<f32>, tensor<f32>) -> ()
+  fsdp.update "h.0" line 0(%g) lr %lr step %lr : (!shard, tensor<f32>, tensor<f32>) -> ()
   return
 }
 
@@ -750,7 +749,7 @@ func.func @step(%x: tensor<4xf32>, %lr: tensor<f32>) {
 // Tests that fsdp_v9 rejects this: the last microbatch alone would be summed up.
 #mesh = #fsdp.mesh<"shard" = 2>
 #layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>
-#line = #fsdp.line<layout = #layout, parameters = ["h.0.w"], trainable = true, decay_elements = 0>
+#line = #fsdp.line<layout = #layout, parameters = ["h.0.w"], ranges = [#train.range<end = 4, rule = #train.sgd<momentum = 0.0, decay = 0.0>>]>
 !shard = !fsdp.sharded<tensor<4xf32>, #layout, 0>
 onnx.parameter @"h.0.w" : tensor<4xf32>
 fsdp.unit @"h.0" lines [#line]
@@ -760,7 +759,7 @@ func.func @step(%x: tensor<4xf32>, %lr: tensor<f32>) {
   %s = fsdp.accumulate_gradients "h.0" line 0(%x) at %lr : (tensor<4xf32>, tensor<f32>) -> tensor<4xf32>
   %q = fsdp.reduce_scatter_start "h.0" line 0(%s) over ["shard"] : (tensor<4xf32>) -> !fsdp.pending<!shard>
   %g = fsdp.wait %q : <!shard> -> !shard
-  fsdp.update "h.0" line 0(%g) lr %lr step %lr {rule = #train.sgd<momentum = 0.0, decay = 0.0>} : (!shard, tensor<f32>, tensor<f32>) -> ()
+  fsdp.update "h.0" line 0(%g) lr %lr step %lr : (!shard, tensor<f32>, tensor<f32>) -> ()
   return
 }
 
@@ -769,7 +768,7 @@ func.func @step(%x: tensor<4xf32>, %lr: tensor<f32>) {
 // Tests that fsdp_v9 rejects this: the second update would be a phase again.
 #mesh = #fsdp.mesh<"shard" = 2>
 #layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>
-#line = #fsdp.line<layout = #layout, parameters = ["h.0.w"], trainable = true, decay_elements = 0>
+#line = #fsdp.line<layout = #layout, parameters = ["h.0.w"], ranges = [#train.range<end = 4, rule = #train.sgd<momentum = 0.0, decay = 0.0>>]>
 !shard = !fsdp.sharded<tensor<4xf32>, #layout, 0>
 onnx.parameter @"h.0.w" : tensor<4xf32>
 fsdp.unit @"h.0" lines [#line]
@@ -778,7 +777,7 @@ func.func @step(%x: tensor<4xf32>, %lr: tensor<f32>) {
   train.update_begin
   %q = fsdp.reduce_scatter_start "h.0" line 0(%s) over ["shard"] : (tensor<4xf32>) -> !fsdp.pending<!shard>
   %g = fsdp.wait %q : <!shard> -> !shard
-  fsdp.update "h.0" line 0(%g) lr %lr step %lr {rule = #train.sgd<momentum = 0.0, decay = 0.0>} : (!shard, tensor<f32>, tensor<f32>) -> ()
+  fsdp.update "h.0" line 0(%g) lr %lr step %lr : (!shard, tensor<f32>, tensor<f32>) -> ()
   // expected-error @+1 {{stands in 'step', expected once in 'step' (fsdp_v9)}}
   train.update_begin
   return
@@ -798,7 +797,7 @@ func.func @evaluate() {
 // Tests that fsdp_v9 rejects this: each microbatch would update.
 #mesh = #fsdp.mesh<"shard" = 2>
 #layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>
-#line = #fsdp.line<layout = #layout, parameters = ["h.0.w"], trainable = true, decay_elements = 0>
+#line = #fsdp.line<layout = #layout, parameters = ["h.0.w"], ranges = [#train.range<end = 4, rule = #train.sgd<momentum = 0.0, decay = 0.0>>]>
 !shard = !fsdp.sharded<tensor<4xf32>, #layout, 0>
 onnx.parameter @"h.0.w" : tensor<4xf32>
 fsdp.unit @"h.0" lines [#line]
@@ -807,7 +806,7 @@ func.func @step(%x: tensor<4xf32>, %lr: tensor<f32>) {
   %r = fsdp.reduce_scatter_start "h.0" line 0(%x) over ["shard"] : (tensor<4xf32>) -> !fsdp.pending<!shard>
   %g = fsdp.wait %r : <!shard> -> !shard
   // expected-error @+1 {{stands before 'train.update_begin' (fsdp_v9)}}
-  fsdp.update "h.0" line 0(%g) lr %lr step %lr {rule = #train.sgd<momentum = 0.0, decay = 0.0>} : (!shard, tensor<f32>, tensor<f32>) -> ()
+  fsdp.update "h.0" line 0(%g) lr %lr step %lr : (!shard, tensor<f32>, tensor<f32>) -> ()
   train.update_begin
   return
 }
@@ -817,7 +816,7 @@ func.func @step(%x: tensor<4xf32>, %lr: tensor<f32>) {
 // Tests that fsdp_v9 rejects this: what is reduced is not the sum alone.
 #mesh = #fsdp.mesh<"shard" = 2>
 #layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>
-#line = #fsdp.line<layout = #layout, parameters = ["h.0.w"], trainable = true, decay_elements = 0>
+#line = #fsdp.line<layout = #layout, parameters = ["h.0.w"], ranges = [#train.range<end = 4, rule = #train.sgd<momentum = 0.0, decay = 0.0>>]>
 !shard = !fsdp.sharded<tensor<4xf32>, #layout, 0>
 onnx.parameter @"h.0.w" : tensor<4xf32>
 fsdp.unit @"h.0" lines [#line]
@@ -847,6 +846,6 @@ func.func @step(%x: tensor<4xf32>, %lr: tensor<f32>) {
   // expected-error @+1 {{reads a gradient of one microbatch, expected the sum that 'fsdp.accumulate_gradients' makes of it (fsdp_v9)}}
   %q = fsdp.reduce_scatter_start "h.0" line 0(%x) over ["shard"] : (tensor<4xf32>) -> !fsdp.pending<!shard>
   %g = fsdp.wait %q : <!shard> -> !shard
-  fsdp.update "h.0" line 0(%g) lr %lr step %lr {rule = #train.sgd<momentum = 0.0, decay = 0.0>} : (!shard, tensor<f32>, tensor<f32>) -> ()
+  fsdp.update "h.0" line 0(%g) lr %lr step %lr : (!shard, tensor<f32>, tensor<f32>) -> ()
   return
 }

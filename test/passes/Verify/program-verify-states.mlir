@@ -2,7 +2,7 @@
 
 // Tests that states of a line are accepted, in any type.
 #mesh = #fsdp.mesh<"shard" = 2>
-#line = #fsdp.line<layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>, parameters = ["w"], trainable = true, decay_elements = 0>
+#line = #fsdp.line<layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>, parameters = ["w"], ranges = [#train.range<end = 4, rule = #train.sgd<momentum = 0.0, decay = 0.0>>]>
 onnx.parameter @w : tensor<4xf32>
 fsdp.unit @"(root)" root lines [#line]
 fsdprt.buffer 0 "p" shard unit "(root)" phase "" bytes 64 arena 0 at 0
@@ -21,7 +21,7 @@ fsdprt.phase @step runs microbatch {
 
 // Tests that program_v10 rejects this: the optimizer keeps what no line has.
 #mesh = #fsdp.mesh<"shard" = 2>
-#line = #fsdp.line<layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>, parameters = ["w"], trainable = true, decay_elements = 0>
+#line = #fsdp.line<layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>, parameters = ["w"], ranges = [#train.range<end = 4, rule = #train.sgd<momentum = 0.0, decay = 0.0>>]>
 onnx.parameter @w : tensor<4xf32>
 fsdp.unit @"(root)" root lines [#line]
 fsdprt.buffer 0 "p" shard unit "(root)" phase "" bytes 64 arena 0 at 0
@@ -40,7 +40,7 @@ fsdprt.phase @step runs microbatch {
 
 // Tests that program_v10 rejects this: the unit has no such line.
 #mesh = #fsdp.mesh<"shard" = 2>
-#line = #fsdp.line<layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>, parameters = ["w"], trainable = true, decay_elements = 0>
+#line = #fsdp.line<layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>, parameters = ["w"], ranges = [#train.range<end = 4, rule = #train.sgd<momentum = 0.0, decay = 0.0>>]>
 onnx.parameter @w : tensor<4xf32>
 fsdp.unit @"(root)" root lines [#line]
 fsdprt.buffer 0 "p" shard unit "(root)" phase "" bytes 64 arena 0 at 0
@@ -59,7 +59,7 @@ fsdprt.phase @step runs microbatch {
 
 // Tests that program_v10 rejects this: it is of another unit, which is not there.
 #mesh = #fsdp.mesh<"shard" = 2>
-#line = #fsdp.line<layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>, parameters = ["w"], trainable = true, decay_elements = 0>
+#line = #fsdp.line<layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>, parameters = ["w"], ranges = [#train.range<end = 4, rule = #train.sgd<momentum = 0.0, decay = 0.0>>]>
 onnx.parameter @w : tensor<4xf32>
 fsdp.unit @"(root)" root lines [#line]
 fsdprt.buffer 0 "p" shard unit "(root)" phase "" bytes 64 arena 0 at 0
@@ -78,7 +78,7 @@ fsdprt.phase @step runs microbatch {
 
 // Tests that program_v10 rejects this: a tensor's name in a checkpoint would be cut there.
 #mesh = #fsdp.mesh<"shard" = 2>
-#line = #fsdp.line<layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>, parameters = ["w"], trainable = true, decay_elements = 0>
+#line = #fsdp.line<layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>, parameters = ["w"], ranges = [#train.range<end = 4, rule = #train.sgd<momentum = 0.0, decay = 0.0>>]>
 onnx.parameter @w : tensor<4xf32>
 fsdp.unit @"(root)" root lines [#line]
 fsdprt.buffer 0 "p" shard unit "(root)" phase "" bytes 64 arena 0 at 0
@@ -97,7 +97,7 @@ fsdprt.phase @step runs microbatch {
 
 // Tests that program_v10 rejects this: it has fewer elements than the shard.
 #mesh = #fsdp.mesh<"shard" = 2>
-#line = #fsdp.line<layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>, parameters = ["w"], trainable = true, decay_elements = 0>
+#line = #fsdp.line<layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>, parameters = ["w"], ranges = [#train.range<end = 4, rule = #train.sgd<momentum = 0.0, decay = 0.0>>]>
 onnx.parameter @w : tensor<4xf32>
 fsdp.unit @"(root)" root lines [#line]
 fsdprt.buffer 0 "p" shard unit "(root)" phase "" bytes 64 arena 0 at 0
@@ -116,7 +116,7 @@ fsdprt.phase @step runs microbatch {
 
 // Tests that program_v10 rejects this: its bytes are not those of its type.
 #mesh = #fsdp.mesh<"shard" = 2>
-#line = #fsdp.line<layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>, parameters = ["w"], trainable = true, decay_elements = 0>
+#line = #fsdp.line<layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>, parameters = ["w"], ranges = [#train.range<end = 4, rule = #train.sgd<momentum = 0.0, decay = 0.0>>]>
 onnx.parameter @w : tensor<4xf32>
 fsdp.unit @"(root)" root lines [#line]
 fsdprt.buffer 0 "p" shard unit "(root)" phase "" bytes 64 arena 0 at 0
@@ -135,7 +135,7 @@ fsdprt.phase @step runs microbatch {
 
 // Tests that program_v10 rejects this: the line has two of one name.
 #mesh = #fsdp.mesh<"shard" = 2>
-#line = #fsdp.line<layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>, parameters = ["w"], trainable = true, decay_elements = 0>
+#line = #fsdp.line<layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>, parameters = ["w"], ranges = [#train.range<end = 4, rule = #train.sgd<momentum = 0.0, decay = 0.0>>]>
 onnx.parameter @w : tensor<4xf32>
 fsdp.unit @"(root)" root lines [#line]
 fsdprt.buffer 0 "p" shard unit "(root)" phase "" bytes 64 arena 0 at 0
@@ -155,7 +155,7 @@ fsdprt.phase @step runs microbatch {
 
 // Tests that program_v10 rejects this: nobody would take it for the optimizer's.
 #mesh = #fsdp.mesh<"shard" = 2>
-#line = #fsdp.line<layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>, parameters = ["w"], trainable = true, decay_elements = 0>
+#line = #fsdp.line<layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>, parameters = ["w"], ranges = [#train.range<end = 4, rule = #train.sgd<momentum = 0.0, decay = 0.0>>]>
 onnx.parameter @w : tensor<4xf32>
 fsdp.unit @"(root)" root lines [#line]
 fsdprt.buffer 0 "p" shard unit "(root)" phase "" bytes 64 arena 0 at 0

@@ -2,7 +2,7 @@
 
 // Tests that a program that has what the runtime needs is accepted.
 #mesh = #fsdp.mesh<"shard" = 2>
-#line = #fsdp.line<layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>, parameters = ["w"], trainable = true, decay_elements = 0>
+#line = #fsdp.line<layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>, parameters = ["w"], ranges = [#train.range<end = 4, rule = #train.sgd<momentum = 0.0, decay = 0.0>>]>
 onnx.parameter @w : tensor<4xf32>
 fsdp.unit @"(root)" root lines [#line]
 fsdprt.buffer 0 "p" shard unit "(root)" phase "" bytes 64 arena 0 at 0
@@ -99,7 +99,7 @@ fsdprt.phase @step runs microbatch {
 
 // Tests that program_v4 rejects this: a line has no shard.
 #mesh = #fsdp.mesh<"shard" = 2>
-#line = #fsdp.line<layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>, parameters = ["w"], trainable = true, decay_elements = 0>
+#line = #fsdp.line<layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>, parameters = ["w"], ranges = [#train.range<end = 4, rule = #train.sgd<momentum = 0.0, decay = 0.0>>]>
 onnx.parameter @w : tensor<4xf32>
 // expected-error @+1 {{has line 0, which is loaded 0 times, expected once (program_v4)}}
 fsdp.unit @"(root)" root lines [#line]
@@ -115,7 +115,7 @@ fsdprt.phase @step runs microbatch {
 
 // Tests that program_v4 rejects this: a line is not loaded whole.
 #mesh = #fsdp.mesh<"shard" = 2>
-#line = #fsdp.line<layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>, parameters = ["w"], trainable = true, decay_elements = 0>
+#line = #fsdp.line<layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>, parameters = ["w"], ranges = [#train.range<end = 4, rule = #train.sgd<momentum = 0.0, decay = 0.0>>]>
 onnx.parameter @w : tensor<4xf32>
 fsdp.unit @"(root)" root lines [#line]
 fsdprt.buffer 0 "w" shard unit "(root)" phase "" bytes 64 arena 0 at 0
@@ -133,7 +133,7 @@ fsdprt.phase @step runs microbatch {
 
 // Tests that program_v4 rejects this: a load names another unit than it numbers.
 #mesh = #fsdp.mesh<"shard" = 2>
-#line = #fsdp.line<layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>, parameters = ["w"], trainable = true, decay_elements = 0>
+#line = #fsdp.line<layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>, parameters = ["w"], ranges = [#train.range<end = 4, rule = #train.sgd<momentum = 0.0, decay = 0.0>>]>
 onnx.parameter @w : tensor<4xf32>
 fsdp.unit @"(root)" root lines [#line]
 fsdprt.buffer 0 "w" shard unit "(root)" phase "" bytes 64 arena 0 at 0
@@ -151,7 +151,7 @@ fsdprt.phase @step runs microbatch {
 
 // Tests that program_v4 rejects this: a store names a line that the unit lacks.
 #mesh = #fsdp.mesh<"shard" = 2>
-#line = #fsdp.line<layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>, parameters = ["w"], trainable = true, decay_elements = 0>
+#line = #fsdp.line<layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>, parameters = ["w"], ranges = [#train.range<end = 4, rule = #train.sgd<momentum = 0.0, decay = 0.0>>]>
 onnx.parameter @w : tensor<4xf32>
 fsdp.unit @"(root)" root lines [#line]
 fsdprt.buffer 0 "w" shard unit "(root)" phase "" bytes 64 arena 0 at 0
@@ -172,7 +172,7 @@ fsdprt.phase @step runs microbatch {
 // expected-error @+1 {{has number 1, expected its place among the arenas, 0 (program_v5)}}
 fsdprt.arena 1 "state" bytes 128 persistent
 #mesh = #fsdp.mesh<"shard" = 2>
-#line = #fsdp.line<layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>, parameters = ["w"], trainable = true, decay_elements = 0>
+#line = #fsdp.line<layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>, parameters = ["w"], ranges = [#train.range<end = 4, rule = #train.sgd<momentum = 0.0, decay = 0.0>>]>
 onnx.parameter @w : tensor<4xf32>
 fsdp.unit @"(root)" root lines [#line]
 fsdprt.buffer 0 "w" shard unit "(root)" phase "" bytes 64 arena 0 at 0
@@ -214,7 +214,7 @@ fsdprt.phase @step runs microbatch {
 
 // Tests that program_v6 rejects this: a constant parameter does not fit the manifest.
 #mesh = #fsdp.mesh<"shard" = 2>
-#line = #fsdp.line<layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>, parameters = ["w"], trainable = true, decay_elements = 0>
+#line = #fsdp.line<layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>, parameters = ["w"], ranges = [#train.range<end = 4, rule = #train.sgd<momentum = 0.0, decay = 0.0>>]>
 onnx.parameter @w : tensor<4xf32>
 // expected-error @+1 {{has data of type 'tensor<1099511627776xf32>', expected it dense, of at most 268435456 elements (program_v6)}}
 onnx.parameter @zeros : tensor<1099511627776xf32> {buffer, data = dense<0.0> : tensor<1099511627776xf32>}
@@ -233,7 +233,7 @@ fsdprt.phase @step runs microbatch {
 
 // Tests that program_v7 rejects this: two ranks add what one has scratch for.
 #mesh = #fsdp.mesh<"shard" = 2>
-#line = #fsdp.line<layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>, parameters = ["w"], trainable = true, decay_elements = 0>
+#line = #fsdp.line<layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>, parameters = ["w"], ranges = [#train.range<end = 4, rule = #train.sgd<momentum = 0.0, decay = 0.0>>]>
 onnx.parameter @w : tensor<4xf32>
 fsdp.unit @"(root)" root lines [#line]
 fsdprt.buffer 0 "w" shard unit "(root)" phase "" bytes 64 arena 0 at 0
@@ -255,7 +255,7 @@ fsdprt.phase @step runs microbatch {
 
 // Tests that program_v9 rejects this: a launch lacks a result.
 #mesh = #fsdp.mesh<"shard" = 2>
-#line = #fsdp.line<layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>, parameters = ["w"], trainable = true, decay_elements = 0>
+#line = #fsdp.line<layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>, parameters = ["w"], ranges = [#train.range<end = 4, rule = #train.sgd<momentum = 0.0, decay = 0.0>>]>
 onnx.parameter @w : tensor<4xf32>
 fsdp.unit @"(root)" root lines [#line]
 fsdprt.buffer 0 "p" shard unit "(root)" phase "" bytes 64 arena 0 at 0
@@ -285,7 +285,7 @@ module @k0 {
 
 // Tests that program_v9 rejects this: a result is larger than its argument.
 #mesh = #fsdp.mesh<"shard" = 2>
-#line = #fsdp.line<layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>, parameters = ["w"], trainable = true, decay_elements = 0>
+#line = #fsdp.line<layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>, parameters = ["w"], ranges = [#train.range<end = 4, rule = #train.sgd<momentum = 0.0, decay = 0.0>>]>
 onnx.parameter @w : tensor<4xf32>
 fsdp.unit @"(root)" root lines [#line]
 fsdprt.buffer 0 "p" shard unit "(root)" phase "" bytes 64 arena 0 at 0
@@ -315,7 +315,7 @@ module @k0 {
 
 // Tests that program_v9 rejects this: an operand is only written.
 #mesh = #fsdp.mesh<"shard" = 2>
-#line = #fsdp.line<layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>, parameters = ["w"], trainable = true, decay_elements = 0>
+#line = #fsdp.line<layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>, parameters = ["w"], ranges = [#train.range<end = 4, rule = #train.sgd<momentum = 0.0, decay = 0.0>>]>
 onnx.parameter @w : tensor<4xf32>
 fsdp.unit @"(root)" root lines [#line]
 fsdprt.buffer 0 "p" shard unit "(root)" phase "" bytes 64 arena 0 at 0
@@ -345,7 +345,7 @@ module @k0 {
 
 // Tests that program_v5 rejects this: a communicator's number is not its place.
 #mesh = #fsdp.mesh<"shard" = 2>
-#line = #fsdp.line<layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>, parameters = ["w"], trainable = true, decay_elements = 0>
+#line = #fsdp.line<layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>, parameters = ["w"], ranges = [#train.range<end = 4, rule = #train.sgd<momentum = 0.0, decay = 0.0>>]>
 onnx.parameter @w : tensor<4xf32>
 fsdp.unit @"(root)" root lines [#line]
 // expected-error @+1 {{has number 1, expected its place among the communicators, 0 (program_v5)}}
@@ -376,7 +376,7 @@ module @k0 {
 
 // Tests that program_v5 rejects this: two communicators have one name.
 #mesh = #fsdp.mesh<"shard" = 2>
-#line = #fsdp.line<layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>, parameters = ["w"], trainable = true, decay_elements = 0>
+#line = #fsdp.line<layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>, parameters = ["w"], ranges = [#train.range<end = 4, rule = #train.sgd<momentum = 0.0, decay = 0.0>>]>
 onnx.parameter @w : tensor<4xf32>
 fsdp.unit @"(root)" root lines [#line]
 fsdprt.communicator 0 "gather" over ["shard"] of [2] on gather
@@ -408,7 +408,7 @@ module @k0 {
 
 // Tests that program_v8 rejects this: a communicator goes over no axis of the mesh.
 #mesh = #fsdp.mesh<"shard" = 2>
-#line = #fsdp.line<layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>, parameters = ["w"], trainable = true, decay_elements = 0>
+#line = #fsdp.line<layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>, parameters = ["w"], ranges = [#train.range<end = 4, rule = #train.sgd<momentum = 0.0, decay = 0.0>>]>
 onnx.parameter @w : tensor<4xf32>
 fsdp.unit @"(root)" root lines [#line]
 // expected-error @+1 {{goes over axis 'shards' of 2 ranks, expected one of #fsdp.mesh<"shard" = 2> (program_v8)}}
@@ -439,7 +439,7 @@ module @k0 {
 
 // Tests that program_v8 rejects this: an axis has another size.
 #mesh = #fsdp.mesh<"shard" = 2>
-#line = #fsdp.line<layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>, parameters = ["w"], trainable = true, decay_elements = 0>
+#line = #fsdp.line<layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>, parameters = ["w"], ranges = [#train.range<end = 4, rule = #train.sgd<momentum = 0.0, decay = 0.0>>]>
 onnx.parameter @w : tensor<4xf32>
 fsdp.unit @"(root)" root lines [#line]
 // expected-error @+1 {{(program_v8)}}
@@ -470,7 +470,7 @@ module @k0 {
 
 // Tests that program_v7 rejects this: NCCL sums in memory of its own.
 #mesh = #fsdp.mesh<"shard" = 2>
-#line = #fsdp.line<layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>, parameters = ["w"], trainable = true, decay_elements = 0>
+#line = #fsdp.line<layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>, parameters = ["w"], ranges = [#train.range<end = 4, rule = #train.sgd<momentum = 0.0, decay = 0.0>>]>
 module attributes {fsdprt.target = #fsdprt.cuda<"sm_90">} {
 onnx.parameter @w : tensor<4xf32>
 fsdp.unit @"(root)" root lines [#line]
@@ -494,7 +494,7 @@ fsdprt.phase @step runs microbatch {
 
 // Tests that a GPU is one that is known.
 #mesh = #fsdp.mesh<"shard" = 2>
-#line = #fsdp.line<layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>, parameters = ["w"], trainable = true, decay_elements = 0>
+#line = #fsdp.line<layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>, parameters = ["w"], ranges = [#train.range<end = 4, rule = #train.sgd<momentum = 0.0, decay = 0.0>>]>
 // expected-error @+1 {{is planned for GPUs of architecture 'sm_9', expected one of sm_80, sm_90, sm_100, simulated}}
 module attributes {fsdprt.target = #fsdprt.cuda<"sm_9">} {
 onnx.parameter @w : tensor<4xf32>
@@ -519,7 +519,7 @@ fsdprt.phase @step runs microbatch {
 // Tests that program_v9 rejects this on a GPU, whose kernels move 16 bytes at
 // once: an argument begins in their middle.
 #mesh = #fsdp.mesh<"shard" = 2>
-#line = #fsdp.line<layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>, parameters = ["w"], trainable = true, decay_elements = 0>
+#line = #fsdp.line<layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>, parameters = ["w"], ranges = [#train.range<end = 4, rule = #train.sgd<momentum = 0.0, decay = 0.0>>]>
 module attributes {fsdprt.target = #fsdprt.cuda<"sm_90">} {
   onnx.parameter @w : tensor<4xf32>
   fsdp.unit @"(root)" root lines [#line]

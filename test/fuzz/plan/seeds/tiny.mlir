@@ -15,7 +15,7 @@ module attributes {onnx.model = "model.onnx", train.ignore_index = -100 : i64, t
   fsdprt.buffer 11 "gather"  activation unit "" phase "step" bytes 128 arena 1 at 512
   onnx.parameter @wte.weight : tensor<7x4xf32> {scope = "wte", source = {bytes = 112 : i64, file = "model.onnx", file_bytes = 4043 : i64, offset = 2555 : i64, sum = 8266866451653992393 : i64}}
   onnx.parameter @head.weight : tensor<7x4xf32> {scope = "head", source = {bytes = 112 : i64, file = "model.onnx", file_bytes = 4043 : i64, offset = 2691 : i64, sum = 7692900981799574945 : i64}}
-  fsdp.unit @"(root)" root lines [#fsdp.line<layout = <flat over ["shard"] of #fsdp.mesh<"shard" = 2>, [tensor<7x4xf32> at 0, tensor<7x4xf32> at 32]>, parameters = ["wte.weight", "head.weight"], trainable = true, decay_elements = 0>]
+  fsdp.unit @"(root)" root lines [#fsdp.line<layout = <flat over ["shard"] of #fsdp.mesh<"shard" = 2>, [tensor<7x4xf32> at 0, tensor<7x4xf32> at 32]>, parameters = ["wte.weight", "head.weight"], ranges = [<end = 60, rule = #train.sgd<momentum = 0.0, decay = 0.0>>]>]
   fsdprt.phase @init runs once {
     %0 = fsdprt.load "load" 0 line 0 on  compute [#fsdprt.arg<write 0[0 : 128]>] unit "(root)" scope ""
     %1 = fsdprt.join "join" on  compute [] unit "" scope ""

@@ -1,0 +1,169 @@
+//===- OptimizerRules.cpp - The rules that there are ----------------------===//
+//
+// A rule's numbers, defaults and states; its formula is
+// passes/Kernel/UpdateRules.cpp's.
+//
+//===----------------------------------------------------------------------===//
+#include "dialects/Train/Train.h"
+
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/Support/Format.h"
+#include "llvm/Support/raw_ostream.h"
+
+using namespace mlir;
+using namespace fsdp::train;
+
+#include "dialects/Train/TrainRules.cpp.inc"
+
+//===----------------------------------------------------------------------===//
+// Tables
+//===----------------------------------------------------------------------===//
+
+namespace {
+constexpr double kLargest = 3.4e38; // a program computes in float32
+
+constexpr RuleNumber kScale = {"lr", 1, kLargest};
+constexpr RuleNumber kEps = {"eps", 1e-8, kLargest};
+
+constexpr RuleNumber belowOne(llvm::StringLiteral name, double initial) {
+  return {name, initial, 1, /*withMost=*/false};
+}
+constexpr RuleNumber decay(double initial) {
+  return {"weight_decay", initial, kLargest};
+}
+
+constexpr RuleNumber kAdamW[] = {kScale, belowOne("beta1", 0.9),
+                                 belowOne("beta2", 0.999), kEps, decay(0.01)};
+constexpr RuleNumber kSgd[] = {kScale, belowOne("momentum", 0), decay(0)};
+
+FloatAttr number(MLIRContext *context, double value) {
+  return Builder(context).getF64FloatAttr(value);
+}
+/// As an attribute holds it: not where it is the usual one.
+FloatAttr unless(double usual, MLIRContext *context, double value) {
+  return value == usual ? FloatAttr() : number(context, value);
+}
+
+template <typename Attr>
+OptimizerRule buildAdam(MLIRContext *context, ArrayRef<double> v) {
+  return Attr::get(context, number(context, v[1]), number(context, v[2]),
+                   number(context, v[3]), number(context, v[4]),
+                   unless(1, context, v[0]));
+}
+OptimizerRule buildSgd(MLIRContext *context, ArrayRef<double> v) {
+  return SgdAttr::get(context, number(context, v[1]), number(context, v[2]),
+                      unless(1, context, v[0]));
+}
+
+constexpr RuleKind kKinds[] = {{"adamw", kAdamW, buildAdam<AdamWAttr>},
+                               {"sgd", kSgd, buildSgd}};
+
+const RuleKind &kindOf(llvm::StringRef name) { return *findRuleKind(name); }
+} // namespace
+
+ArrayRef<RuleKind> fsdp::train::getRuleKinds() { return kKinds; }
+
+const RuleKind *fsdp::train::findRuleKind(llvm::StringRef name) {
+  const auto *found = llvm::find_if(
+      kKinds, [&](const RuleKind &kind) { return kind.name == name; });
+  return found == std::end(kKinds) ? nullptr : found;
+}
+
+std::optional<size_t> RuleKind::find(llvm::StringRef number) const {
+  for (auto [i, known] : llvm::enumerate(numbers))
+    if (known.name == number)
+      return i;
+  return std::nullopt;
+}
+
+llvm::SmallVector<double> RuleKind::defaults() const {
+  return llvm::map_to_vector(
+      numbers, [](const RuleNumber &number) { return number.initial; });
+}
+
+std::string RuleKind::problemOf(ArrayRef<double> values) const {
+  std::string problem;
+  llvm::raw_string_ostream os(problem);
+  for (auto [number, value] : llvm::zip_equal(numbers, values))
+    if (!(value >= 0) ||
+        (number.withMost ? value > number.most : value >= number.most)) {
+      os << number.name << " is " << llvm::format("%g", value)
+         << ", expected a number in [0, " << llvm::format("%g", number.most)
+         << (number.withMost ? "]" : ")");
+      return problem;
+    }
+  return problem;
+}
+
+//===----------------------------------------------------------------------===//
+// Attributes
+//===----------------------------------------------------------------------===//
+
+double OptimizerRule::getNumber(llvm::StringRef name) const {
+  std::optional<size_t> place = getKind().find(name);
+  assert(place && "the rule has the number");
+  return getNumbers()[*place];
+}
+
+std::string OptimizerRule::getStateKey() const {
+  std::string key;
+  llvm::raw_string_ostream os(key);
+  llvm::interleaveComma(getStates(), os, [&](const OptimizerState &state) {
+    os << state.name;
+    if (state.initial != 0)
+      os << " from " << state.initial;
+  });
+  return key;
+}
+
+namespace {
+double valueOf(FloatAttr attr, double usual = 0) {
+  return attr ? attr.getValueAsDouble() : usual;
+}
+
+LogicalResult verify(llvm::function_ref<InFlightDiagnostic()> emitError,
+                     llvm::StringRef kind, ArrayRef<double> numbers) {
+  std::string problem = kindOf(kind).problemOf(numbers);
+  return problem.empty()
+             ? success()
+             : LogicalResult(emitError() << kind << ": " << problem);
+}
+
+template <typename Attr> SmallVector<double> adamNumbers(Attr rule) {
+  return {valueOf(rule.getLrScale(), 1), valueOf(rule.getBeta1()),
+          valueOf(rule.getBeta2()), valueOf(rule.getEps()),
+          valueOf(rule.getDecay())};
+}
+} // namespace
+
+const RuleKind &AdamWAttr::getKind() const { return kindOf("adamw"); }
+SmallVector<double> AdamWAttr::getNumbers() const { return adamNumbers(*this); }
+SmallVector<OptimizerState> AdamWAttr::getStates() const {
+  return {{"exp_avg"}, {"exp_avg_sq"}};
+}
+bool AdamWAttr::readsStep() const { return true; }
+LogicalResult AdamWAttr::verify(function_ref<InFlightDiagnostic()> emitError,
+                                FloatAttr beta1, FloatAttr beta2, FloatAttr eps,
+                                FloatAttr decay, FloatAttr lrScale) {
+  return ::verify(emitError, "adamw",
+                  {valueOf(lrScale, 1), valueOf(beta1), valueOf(beta2),
+                   valueOf(eps), valueOf(decay)});
+}
+
+const RuleKind &SgdAttr::getKind() const { return kindOf("sgd"); }
+SmallVector<double> SgdAttr::getNumbers() const {
+  return {valueOf(getLrScale(), 1), valueOf(getMomentum()),
+          valueOf(getDecay())};
+}
+SmallVector<OptimizerState> SgdAttr::getStates() const {
+  if (valueOf(getMomentum()) == 0)
+    return {};
+  return {{"momentum_buffer"}};
+}
+bool SgdAttr::readsStep() const { return false; }
+LogicalResult SgdAttr::verify(function_ref<InFlightDiagnostic()> emitError,
+                              FloatAttr momentum, FloatAttr decay,
+                              FloatAttr lrScale) {
+  return ::verify(emitError, "sgd",
+                  {valueOf(lrScale, 1), valueOf(momentum), valueOf(decay)});
+}

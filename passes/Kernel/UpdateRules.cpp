@@ -1,0 +1,154 @@
+//===- UpdateRules.cpp - What an optimizer makes of an element ------------===//
+//
+// The order of operations is torch's (Lion's, its authors'), so that results
+// agree to rounding.
+//
+//===----------------------------------------------------------------------===//
+#include "passes/Kernel/UpdateRules.h"
+
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+using namespace fsdp;
+
+//===----------------------------------------------------------------------===//
+// Scalars
+//===----------------------------------------------------------------------===//
+
+/// 1 - beta^t for a whole number t held in a float, in f64, by squaring.
+static Value emitBiasCorrection(Emitter &e, double beta, Value t) {
+  Type f64 = e.b.getF64Type(), i64 = e.b.getI64Type();
+  Value one = e.number(f64, 1), oneInt = e.number(i64, 1);
+  Value steps = e.b.create<arith::FPToSIOp>(e.loc, i64, t);
+  auto bits = e.b.create<scf::ForOp>(
+      e.loc, e.index(0), e.index(32), e.index(1),
+      ValueRange{one, e.number(f64, beta), steps},
+      [&](OpBuilder &b, Location loc, Value, ValueRange carried) {
+        Value odd = b.create<arith::CmpIOp>(
+            loc, arith::CmpIPredicate::ne,
+            b.create<arith::AndIOp>(loc, carried[2], oneInt),
+            b.create<arith::ConstantOp>(loc, b.getI64IntegerAttr(0)));
+        Value product = b.create<arith::MulFOp>(loc, carried[0], carried[1]);
+        Value power = b.create<arith::SelectOp>(loc, odd, product, carried[0]);
+        Value square = b.create<arith::MulFOp>(loc, carried[1], carried[1]);
+        Value rest = b.create<arith::ShRUIOp>(loc, carried[2], oneInt);
+        b.create<scf::YieldOp>(loc, ValueRange{power, square, rest});
+      });
+  return e.sub(one, bits.getResult(0));
+}
+
+Value UpdateScalars::lrOf(train::OptimizerRule rule) {
+  Type f64 = e.b.getF64Type();
+  Value wide = Emitter::convert(e.b, e.loc, lr, f64);
+  double scale = rule.getNumber("lr");
+  return scale == 1 ? wide : e.mul(wide, e.number(f64, scale));
+}
+
+Value UpdateScalars::stepInF64() {
+  return Emitter::convert(e.b, e.loc, step, e.b.getF64Type());
+}
+
+Value UpdateScalars::biasCorrection(double beta) {
+  Value &known = corrections[beta];
+  if (!known)
+    known = emitBiasCorrection(e, beta, step);
+  return known;
+}
+
+Value UpdateScalars::narrow(Value value) {
+  return Emitter::convert(e.b, e.loc, value, type);
+}
+
+//===----------------------------------------------------------------------===//
+// Formulas
+//===----------------------------------------------------------------------===//
+
+namespace {
+/// arith in short, at one element.
+struct Element {
+  OpBuilder &b;
+  Location loc;
+
+  Value add(Value x, Value y) { return b.create<arith::AddFOp>(loc, x, y); }
+  Value sub(Value x, Value y) { return b.create<arith::SubFOp>(loc, x, y); }
+  Value mul(Value x, Value y) { return b.create<arith::MulFOp>(loc, x, y); }
+  Value div(Value x, Value y) { return b.create<arith::DivFOp>(loc, x, y); }
+  Value sqrt(Value x) { return b.create<math::SqrtOp>(loc, x); }
+};
+
+/// 1 - lr decay. Not folded where nothing decays: whether products are fused
+/// with sums, and so bits, does not depend on it.
+Value shrinkage(train::OptimizerRule rule, UpdateScalars &s) {
+  Type f64 = s.e.b.getF64Type();
+  Value rate = s.e.number(f64, rule.getNumber("weight_decay"));
+  return s.narrow(s.e.sub(s.e.number(f64, 1), s.e.mul(s.lrOf(rule), rate)));
+}
+
+/// The gradient with the decay of the parameter, where it has one.
+std::function<Value(Element, Value, Value)>
+decayedGradient(train::OptimizerRule rule, UpdateScalars &s) {
+  if (!s.decays)
+    return [](Element, Value, Value gradient) { return gradient; };
+  Value rate = s.e.number(s.type, rule.getNumber("weight_decay"));
+  return [=](Element at, Value p, Value gradient) {
+    return at.add(gradient, at.mul(rate, p));
+  };
+}
+
+/// Of the moments m and v with bias correction: what `from` - step size
+/// m / (sqrt(v) / root + eps) is, and the moments.
+ElementUpdate emitMoments(train::OptimizerRule rule, UpdateScalars &s) {
+  Emitter &e = s.e;
+  double beta1 = rule.getNumber("beta1"), beta2 = rule.getNumber("beta2");
+  Value lr = s.lrOf(rule);
+  Value correction1 = s.biasCorrection(beta1);
+  Value correction2 = s.biasCorrection(beta2);
+  Value stepSize = s.narrow(e.div(lr, correction1));
+  Value root2 =
+      s.narrow(e.b.create<math::SqrtOp>(e.loc, correction2).getResult());
+  Value b1 = e.number(s.type, 1 - beta1), keep2 = e.number(s.type, beta2);
+  Value b2 = e.number(s.type, 1 - beta2);
+  Value eps = e.number(s.type, rule.getNumber("eps"));
+  return [=](OpBuilder &b, Location loc, Value from, Value g,
+             ValueRange states) -> SmallVector<Value> {
+    Element at{b, loc};
+    Value m = at.add(states[0], at.mul(b1, at.sub(g, states[0])));
+    Value v = at.add(at.mul(states[1], keep2), at.mul(b2, at.mul(g, g)));
+    Value denominator = at.add(at.div(at.sqrt(v), root2), eps);
+    return {at.sub(from, at.mul(stepSize, at.div(m, denominator))), m, v};
+  };
+}
+
+ElementUpdate emitAdamW(train::OptimizerRule rule, UpdateScalars &s) {
+  Value shrink = shrinkage(rule, s);
+  ElementUpdate moments = emitMoments(rule, s);
+  return [=](OpBuilder &b, Location loc, Value p, Value g, ValueRange states) {
+    return moments(b, loc, Element{b, loc}.mul(p, shrink), g, states);
+  };
+}
+
+ElementUpdate emitSgd(train::OptimizerRule rule, UpdateScalars &s) {
+  Value lr = s.narrow(s.lrOf(rule));
+  Value momentum = s.e.number(s.type, rule.getNumber("momentum"));
+  auto decayed = decayedGradient(rule, s);
+  return [=](OpBuilder &b, Location loc, Value p, Value gradient,
+             ValueRange states) -> SmallVector<Value> {
+    Element at{b, loc};
+    Value g = decayed(at, p, gradient);
+    if (states.empty())
+      return {at.sub(p, at.mul(lr, g))};
+    Value buffer = at.add(g, at.mul(momentum, states[0]));
+    return {at.sub(p, at.mul(lr, buffer)), buffer};
+  };
+}
+
+} // namespace
+
+ElementUpdate fsdp::emitUpdateRule(train::OptimizerRule rule,
+                                   UpdateScalars &s) {
+  return llvm::TypeSwitch<Attribute, ElementUpdate>(rule)
+      .Case([&](train::AdamWAttr) { return emitAdamW(rule, s); })
+      .Case([&](train::SgdAttr) { return emitSgd(rule, s); });
+}

@@ -1,0 +1,105 @@
+//===- UpdateRulesTest.cpp - What optimizers make of an element -----------===//
+#include "test/passes/Kernel/UpdateTest.h"
+
+#include <cmath>
+
+using namespace mlir;
+using namespace fsdp;
+using namespace fsdp::test;
+
+namespace {
+/// One torch.optim.AdamW step in double.
+void adamw(double &p, double g, double &m, double &v, double lr, double step,
+           double decay) {
+  const double beta1 = 0.9, beta2 = 0.95, eps = 1e-8;
+  p *= 1 - lr * decay;
+  m += (g - m) * (1 - beta1);
+  v = v * beta2 + (1 - beta2) * g * g;
+  double denominator =
+      std::sqrt(v) / std::sqrt(1 - std::pow(beta2, step)) + eps;
+  p -= lr / (1 - std::pow(beta1, step)) * m / denominator;
+}
+
+TEST_F(Update, AdamWMatchesTorchsFormula) {
+  for (double step : {1.0, 2.0, 37.0, 5000.0})
+    for (int64_t rank : {0, 1, 2}) {
+      // The decayed part of the line ends inside rank 1's shard.
+      const int64_t decayed = size + 400;
+      const double lr = float(3e-4), clip = 0.5;
+      Values p = random(size, -1, 1), g = random(size, -1, 1);
+      Values m = random(size, -0.1, 0.1), v = random(size, 0, 0.01);
+      auto results = update("adamw<beta1 = 0.9, beta2 = 0.95, eps = 1.0e-8",
+                            decayed, 0.1, 0, "step clip",
+                            {p, g, m, v, {lr}, {step}, {clip}, {double(rank)}});
+      for (int64_t i = 0; i < size; ++i)
+        adamw(p[i], g[i] * clip, m[i], v[i], lr, step,
+              rank * size + i < decayed ? 0.1 : 0);
+      expectNear(results[0], p, 3e-7);
+      expectNear(results[1], m, 3e-7);
+      expectNear(results[2], v, 3e-7);
+    }
+}
+
+/// Tests ranges that end at the shard's first element, before it, inside it, at
+/// its end and behind it.
+TEST_F(Update, ARangeStopsAtItsEnd) {
+  Values p(size, 1.0), zero(size);
+  for (int64_t end : {int64_t(1), size - 1, size, size + 1, size + 10,
+                      2 * size - 1, 2 * size, 3 * size}) {
+    auto results =
+        update("adamw<beta1 = 0.9, beta2 = 0.95, eps = 1.0e-8", end, 0.5, 0,
+               "step", {p, zero, zero, zero, {0.5}, {1}, {1}});
+    for (int64_t i = 0; i < size; ++i)
+      ASSERT_EQ(results[0].get(i), size + i < end ? 0.75 : 1.0)
+          << end << " " << i;
+  }
+}
+
+TEST_F(Update, RangesInTheShardAreTheSameOnEveryRank) {
+  Values p(size, 1.0), zero(size);
+  for (double rank : {0.0, 3.0}) {
+    auto results =
+        update("adamw<beta1 = 0.9, beta2 = 0.95, eps = 1.0e-8", 10, 0.5, 0,
+               "step", {p, zero, zero, zero, {0.5}, {1}, {rank}}, "{in_shard}");
+    for (int64_t i = 0; i < size; ++i)
+      ASSERT_EQ(results[0].get(i), i < 10 ? 0.75 : 1.0) << rank << " " << i;
+  }
+}
+
+TEST_F(Update, SgdWithMomentumMatchesTorchsFormula) {
+  Values p = random(size, -1, 1), g = random(size, -1, 1),
+         buffer = random(size, -1, 1);
+  auto results = update("sgd<momentum = 0.9", 500, 0.1, 0, "",
+                        {p, g, buffer, {0.1f}, {0}});
+  for (int64_t i = 0; i < size; ++i) {
+    double grad = g[i] + (i < 500 ? 0.1 : 0) * p[i];
+    buffer[i] = 0.9 * buffer[i] + grad;
+    p[i] -= 0.1 * buffer[i];
+  }
+  expectNear(results[0], p, 3e-7);
+  expectNear(results[1], buffer, 3e-7);
+}
+
+/// Tests that a range has its own learning rate.
+TEST_F(Update, ARuleScalesTheLearningRate) {
+  Values p(size, 1.0), g(size, 1.0);
+  std::string rule = "#train.sgd<momentum = 0.0, decay = 0.0";
+  auto results = run(
+      "(%p: " + flat + ", %g: " + flat +
+          ", %l: tensor<f32>, %r: tensor<i64>) -> " + flat,
+      "%q = train.flat_update (%p, %g lr %l rank %r) [#train.range<end = 10, "
+      "rule = " +
+          rule + ", lr_scale = 0.5>>, #train.range<end = 1003, rule = " + rule +
+          ">>] : (" + flat + ", " + flat + ", tensor<f32>, tensor<i64>) -> " +
+          flat,
+      "%q : " + flat, {p, g, {0.5}, {0}});
+  for (int64_t i = 0; i < size; ++i)
+    ASSERT_EQ(results[0].get(i), i < 10 ? 0.75 : 0.5) << i;
+}
+
+TEST_F(Update, AFlatFillHasOneNumber) {
+  expectNear(run("() -> " + flat, "%y = train.flat_fill 2.5e-01 : " + flat,
+                 "%y : " + flat, {})[0],
+             Values(size, 0.25), 0);
+}
+} // namespace
