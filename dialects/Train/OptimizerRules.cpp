@@ -34,7 +34,21 @@ constexpr RuleNumber decay(double initial) {
 
 constexpr RuleNumber kAdamW[] = {kScale, belowOne("beta1", 0.9),
                                  belowOne("beta2", 0.999), kEps, decay(0.01)};
-constexpr RuleNumber kSgd[] = {kScale, belowOne("momentum", 0), decay(0)};
+constexpr RuleNumber kAdam[] = {kScale, belowOne("beta1", 0.9),
+                                belowOne("beta2", 0.999), kEps, decay(0)};
+constexpr RuleNumber kSgd[] = {kScale,
+                               belowOne("momentum", 0),
+                               {"dampening", 0, 1},
+                               {"nesterov", 0, 1},
+                               decay(0)};
+constexpr RuleNumber kAdagrad[] = {
+    kScale,
+    {"lr_decay", 0, kLargest},
+    {"eps", 1e-10, kLargest},
+    {"initial_accumulator_value", 0, kLargest, true, /*isPerGroup=*/false},
+    decay(0)};
+constexpr RuleNumber kLion[] = {kScale, belowOne("beta1", 0.9),
+                                belowOne("beta2", 0.99), decay(0)};
 
 FloatAttr number(MLIRContext *context, double value) {
   return Builder(context).getF64FloatAttr(value);
@@ -51,12 +65,25 @@ OptimizerRule buildAdam(MLIRContext *context, ArrayRef<double> v) {
                    unless(1, context, v[0]));
 }
 OptimizerRule buildSgd(MLIRContext *context, ArrayRef<double> v) {
-  return SgdAttr::get(context, number(context, v[1]), number(context, v[2]),
+  return SgdAttr::get(context, number(context, v[1]), unless(0, context, v[2]),
+                      v[3] != 0, number(context, v[4]),
                       unless(1, context, v[0]));
+}
+OptimizerRule buildAdagrad(MLIRContext *context, ArrayRef<double> v) {
+  return AdagradAttr::get(context, number(context, v[1]), number(context, v[2]),
+                          number(context, v[3]), number(context, v[4]),
+                          unless(1, context, v[0]));
+}
+OptimizerRule buildLion(MLIRContext *context, ArrayRef<double> v) {
+  return LionAttr::get(context, number(context, v[1]), number(context, v[2]),
+                       number(context, v[3]), unless(1, context, v[0]));
 }
 
 constexpr RuleKind kKinds[] = {{"adamw", kAdamW, buildAdam<AdamWAttr>},
-                               {"sgd", kSgd, buildSgd}};
+                               {"adam", kAdam, buildAdam<AdamAttr>},
+                               {"sgd", kSgd, buildSgd},
+                               {"adagrad", kAdagrad, buildAdagrad},
+                               {"lion", kLion, buildLion}};
 
 const RuleKind &kindOf(llvm::StringRef name) { return *findRuleKind(name); }
 } // namespace
@@ -92,6 +119,15 @@ std::string RuleKind::problemOf(ArrayRef<double> values) const {
          << (number.withMost ? "]" : ")");
       return problem;
     }
+  auto valueOf = [&](llvm::StringRef name) {
+    std::optional<size_t> place = find(name);
+    return place ? values[*place] : 0;
+  };
+  if (valueOf("nesterov") != 0 &&
+      (valueOf("momentum") == 0 || valueOf("dampening") != 0))
+    os << "nesterov needs a momentum above 0 and no dampening; momentum is "
+       << llvm::format("%g", valueOf("momentum")) << ", dampening "
+       << llvm::format("%g", valueOf("dampening"));
   return problem;
 }
 
@@ -150,9 +186,24 @@ LogicalResult AdamWAttr::verify(function_ref<InFlightDiagnostic()> emitError,
                    valueOf(eps), valueOf(decay)});
 }
 
+const RuleKind &AdamAttr::getKind() const { return kindOf("adam"); }
+SmallVector<double> AdamAttr::getNumbers() const { return adamNumbers(*this); }
+SmallVector<OptimizerState> AdamAttr::getStates() const {
+  return {{"exp_avg"}, {"exp_avg_sq"}};
+}
+bool AdamAttr::readsStep() const { return true; }
+LogicalResult AdamAttr::verify(function_ref<InFlightDiagnostic()> emitError,
+                               FloatAttr beta1, FloatAttr beta2, FloatAttr eps,
+                               FloatAttr decay, FloatAttr lrScale) {
+  return ::verify(emitError, "adam",
+                  {valueOf(lrScale, 1), valueOf(beta1), valueOf(beta2),
+                   valueOf(eps), valueOf(decay)});
+}
+
 const RuleKind &SgdAttr::getKind() const { return kindOf("sgd"); }
 SmallVector<double> SgdAttr::getNumbers() const {
   return {valueOf(getLrScale(), 1), valueOf(getMomentum()),
+          valueOf(getDampening()), getNesterov() ? 1.0 : 0.0,
           valueOf(getDecay())};
 }
 SmallVector<OptimizerState> SgdAttr::getStates() const {
@@ -160,10 +211,49 @@ SmallVector<OptimizerState> SgdAttr::getStates() const {
     return {};
   return {{"momentum_buffer"}};
 }
-bool SgdAttr::readsStep() const { return false; }
+bool SgdAttr::readsStep() const {
+  return valueOf(getMomentum()) != 0 && valueOf(getDampening()) != 0;
+}
 LogicalResult SgdAttr::verify(function_ref<InFlightDiagnostic()> emitError,
-                              FloatAttr momentum, FloatAttr decay,
+                              FloatAttr momentum, FloatAttr dampening,
+                              bool nesterov, FloatAttr decay,
                               FloatAttr lrScale) {
   return ::verify(emitError, "sgd",
-                  {valueOf(lrScale, 1), valueOf(momentum), valueOf(decay)});
+                  {valueOf(lrScale, 1), valueOf(momentum), valueOf(dampening),
+                   nesterov ? 1.0 : 0.0, valueOf(decay)});
+}
+
+const RuleKind &AdagradAttr::getKind() const { return kindOf("adagrad"); }
+SmallVector<double> AdagradAttr::getNumbers() const {
+  return {valueOf(getLrScale(), 1), valueOf(getLrDecay()), valueOf(getEps()),
+          valueOf(getInitial()), valueOf(getDecay())};
+}
+SmallVector<OptimizerState> AdagradAttr::getStates() const {
+  return {{"sum", valueOf(getInitial())}};
+}
+bool AdagradAttr::readsStep() const { return valueOf(getLrDecay()) != 0; }
+LogicalResult AdagradAttr::verify(function_ref<InFlightDiagnostic()> emitError,
+                                  FloatAttr lrDecay, FloatAttr eps,
+                                  FloatAttr initial, FloatAttr decay,
+                                  FloatAttr lrScale) {
+  return ::verify(emitError, "adagrad",
+                  {valueOf(lrScale, 1), valueOf(lrDecay), valueOf(eps),
+                   valueOf(initial), valueOf(decay)});
+}
+
+const RuleKind &LionAttr::getKind() const { return kindOf("lion"); }
+SmallVector<double> LionAttr::getNumbers() const {
+  return {valueOf(getLrScale(), 1), valueOf(getBeta1()), valueOf(getBeta2()),
+          valueOf(getDecay())};
+}
+SmallVector<OptimizerState> LionAttr::getStates() const {
+  return {{"exp_avg"}};
+}
+bool LionAttr::readsStep() const { return false; }
+LogicalResult LionAttr::verify(function_ref<InFlightDiagnostic()> emitError,
+                               FloatAttr beta1, FloatAttr beta2,
+                               FloatAttr decay, FloatAttr lrScale) {
+  return ::verify(
+      emitError, "lion",
+      {valueOf(lrScale, 1), valueOf(beta1), valueOf(beta2), valueOf(decay)});
 }

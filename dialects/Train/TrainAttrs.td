@@ -32,12 +32,48 @@ def Train_AdamWAttr : Train_Rule<"AdamW", "adamw",
   }];
 }
 
-def Train_SgdAttr : Train_Rule<"Sgd", "sgd", (ins "::mlir::FloatAttr":$momentum)> {
-  let summary = "SGD as in torch.optim.SGD (dampening 0, no Nesterov)";
+def Train_AdamAttr : Train_Rule<"Adam", "adam",
+    (ins "::mlir::FloatAttr":$beta1, "::mlir::FloatAttr":$beta2,
+         "::mlir::FloatAttr":$eps)> {
+  let summary = "Adam as in torch.optim.Adam (decay as part of the gradient)";
   let description = [{
-    g <- g + decay p; with momentum: b <- momentum b + g (b = g in the first
-    step, which a zero buffer gives), g <- b; p <- p - lr g.
-    State, with momentum: momentum_buffer.
+    g <- g + decay p; then as `#train.adamw` without its decay.
+    States: exp_avg, exp_avg_sq.
+  }];
+}
+
+def Train_SgdAttr : Train_Rule<"Sgd", "sgd",
+    (ins "::mlir::FloatAttr":$momentum,
+         OptionalParameter<"::mlir::FloatAttr">:$dampening,
+         DefaultValuedParameter<"bool", "false">:$nesterov)> {
+  let summary = "SGD as in torch.optim.SGD";
+  let description = [{
+    g <- g + decay p; with momentum: b <- momentum b + (1 - dampening) g (b = g
+    in the first step, which without dampening a zero buffer gives), g <- b, or
+    with nesterov g <- g + momentum b; p <- p - lr g.
+    State, with momentum: momentum_buffer. nesterov needs momentum and no
+    dampening.
+  }];
+}
+
+def Train_AdagradAttr : Train_Rule<"Adagrad", "adagrad",
+    (ins "::mlir::FloatAttr":$lr_decay, "::mlir::FloatAttr":$eps,
+         "::mlir::FloatAttr":$initial)> {
+  let summary = "Adagrad as in torch.optim.Adagrad";
+  let description = [{
+    g <- g + decay p; s <- s + g^2;
+    p <- p - lr / (1 + (t - 1) lr_decay) g / (sqrt(s) + eps).
+    State: sum, at first `initial`.
+  }];
+}
+
+def Train_LionAttr : Train_Rule<"Lion", "lion",
+    (ins "::mlir::FloatAttr":$beta1, "::mlir::FloatAttr":$beta2)> {
+  let summary = "Lion, algorithm 2 of arXiv 2302.06675";
+  let description = [{
+    p <- p (1 - lr decay); p <- p - lr sign(beta1 m + (1 - beta1) g);
+    m <- beta2 m + (1 - beta2) g.
+    State: exp_avg.
   }];
 }
 

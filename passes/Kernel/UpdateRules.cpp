@@ -129,26 +129,108 @@ ElementUpdate emitAdamW(train::OptimizerRule rule, UpdateScalars &s) {
   };
 }
 
+ElementUpdate emitAdam(train::OptimizerRule rule, UpdateScalars &s) {
+  auto decayed = decayedGradient(rule, s);
+  ElementUpdate moments = emitMoments(rule, s);
+  return [=](OpBuilder &b, Location loc, Value p, Value g, ValueRange states) {
+    return moments(b, loc, p, decayed({b, loc}, p, g), states);
+  };
+}
+
+/// What the new gradient counts in the momentum: in the first step, whole.
+Value undampened(train::OptimizerRule rule, UpdateScalars &s) {
+  if (!rule.readsStep())
+    return nullptr;
+  Emitter &e = s.e;
+  Value isFirst =
+      e.b.create<arith::CmpFOp>(e.loc, arith::CmpFPredicate::OLE, s.stepInF64(),
+                                e.number(e.b.getF64Type(), 1));
+  return e.b.create<arith::SelectOp>(
+      e.loc, isFirst, e.number(s.type, 1),
+      e.number(s.type, 1 - rule.getNumber("dampening")));
+}
+
 ElementUpdate emitSgd(train::OptimizerRule rule, UpdateScalars &s) {
   Value lr = s.narrow(s.lrOf(rule));
   Value momentum = s.e.number(s.type, rule.getNumber("momentum"));
+  bool nesterov = rule.getNumber("nesterov") != 0;
   auto decayed = decayedGradient(rule, s);
+  Value share = undampened(rule, s);
   return [=](OpBuilder &b, Location loc, Value p, Value gradient,
              ValueRange states) -> SmallVector<Value> {
     Element at{b, loc};
     Value g = decayed(at, p, gradient);
     if (states.empty())
       return {at.sub(p, at.mul(lr, g))};
-    Value buffer = at.add(g, at.mul(momentum, states[0]));
-    return {at.sub(p, at.mul(lr, buffer)), buffer};
+    Value buffer =
+        at.add(share ? at.mul(share, g) : g, at.mul(momentum, states[0]));
+    Value direction = nesterov ? at.add(g, at.mul(momentum, buffer)) : buffer;
+    return {at.sub(p, at.mul(lr, direction)), buffer};
   };
 }
 
+ElementUpdate emitAdagrad(train::OptimizerRule rule, UpdateScalars &s) {
+  Emitter &e = s.e;
+  Type f64 = e.b.getF64Type();
+  Value lr = s.lrOf(rule);
+  if (rule.readsStep()) {
+    Value before = e.sub(s.stepInF64(), e.number(f64, 1));
+    Value slower = e.mul(before, e.number(f64, rule.getNumber("lr_decay")));
+    lr = e.div(lr, e.add(e.number(f64, 1), slower));
+  }
+  lr = s.narrow(lr);
+  Value eps = e.number(s.type, rule.getNumber("eps"));
+  auto decayed = decayedGradient(rule, s);
+  return [=](OpBuilder &b, Location loc, Value p, Value gradient,
+             ValueRange states) -> SmallVector<Value> {
+    Element at{b, loc};
+    Value g = decayed(at, p, gradient);
+    Value sum = at.add(states[0], at.mul(g, g));
+    Value quotient = at.div(g, at.add(at.sqrt(sum), eps));
+    return {at.sub(p, at.mul(lr, quotient)), sum};
+  };
+}
+
+/// -1, 0 or 1.
+Value signOf(Element at, Value x, Type type) {
+  auto number = [&](double value) -> Value {
+    return at.b.create<arith::ConstantOp>(at.loc,
+                                          at.b.getFloatAttr(type, value));
+  };
+  Value zero = number(0);
+  auto is = [&](arith::CmpFPredicate predicate) -> Value {
+    return at.b.create<arith::CmpFOp>(at.loc, predicate, x, zero);
+  };
+  Value below = at.b.create<arith::SelectOp>(
+      at.loc, is(arith::CmpFPredicate::OLT), number(-1), zero);
+  return at.b.create<arith::SelectOp>(at.loc, is(arith::CmpFPredicate::OGT),
+                                      number(1), below);
+}
+
+ElementUpdate emitLion(train::OptimizerRule rule, UpdateScalars &s) {
+  Value lr = s.narrow(s.lrOf(rule)), shrink = shrinkage(rule, s);
+  auto number = [&](double value) { return s.e.number(s.type, value); };
+  double beta1 = rule.getNumber("beta1"), beta2 = rule.getNumber("beta2");
+  Value keep1 = number(beta1), b1 = number(1 - beta1);
+  Value keep2 = number(beta2), b2 = number(1 - beta2);
+  Type type = s.type;
+  return [=](OpBuilder &b, Location loc, Value p, Value g,
+             ValueRange states) -> SmallVector<Value> {
+    Element at{b, loc};
+    Value mixed = at.add(at.mul(states[0], keep1), at.mul(g, b1));
+    Value step = at.mul(lr, signOf(at, mixed, type));
+    Value m = at.add(at.mul(states[0], keep2), at.mul(g, b2));
+    return {at.sub(at.mul(p, shrink), step), m};
+  };
+}
 } // namespace
 
 ElementUpdate fsdp::emitUpdateRule(train::OptimizerRule rule,
                                    UpdateScalars &s) {
   return llvm::TypeSwitch<Attribute, ElementUpdate>(rule)
       .Case([&](train::AdamWAttr) { return emitAdamW(rule, s); })
-      .Case([&](train::SgdAttr) { return emitSgd(rule, s); });
+      .Case([&](train::AdamAttr) { return emitAdam(rule, s); })
+      .Case([&](train::SgdAttr) { return emitSgd(rule, s); })
+      .Case([&](train::AdagradAttr) { return emitAdagrad(rule, s); })
+      .Case([&](train::LionAttr) { return emitLion(rule, s); });
 }

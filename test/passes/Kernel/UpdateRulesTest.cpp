@@ -80,6 +80,98 @@ TEST_F(Update, SgdWithMomentumMatchesTorchsFormula) {
   expectNear(results[1], buffer, 3e-7);
 }
 
+/// Tests the formula of torch.optim.Adam: its decay is part of the gradient.
+TEST_F(Update, AdamMatchesTorchsFormula) {
+  for (double step : {1.0, 37.0}) {
+    Values p = random(size, -1, 1), g = random(size, -1, 1);
+    Values m = random(size, -0.1, 0.1), v = random(size, 0.001, 0.01);
+    auto results =
+        update("adam<beta1 = 0.9, beta2 = 0.95, eps = 1.0e-8", 500, 0.1, 0,
+               "step clip", {p, g, m, v, {0.125}, {step}, {0.5}, {0}});
+    for (int64_t i = 0; i < size; ++i)
+      adamw(p[i], 0.5 * g[i] + (i < 500 ? 0.1 : 0) * p[i], m[i], v[i], 0.125,
+            step, 0);
+    expectNear(results[0], p, 3e-7);
+    expectNear(results[1], m, 3e-7);
+    expectNear(results[2], v, 3e-7);
+  }
+}
+
+TEST_F(Update, NesterovMatchesTorchsFormula) {
+  Values p = random(size, -1, 1), g = random(size, -1, 1),
+         buffer = random(size, -1, 1);
+  auto results = update("sgd<momentum = 0.9, nesterov = true", 500, 0.1, 0, "",
+                        {p, g, buffer, {0.125}, {0}});
+  for (int64_t i = 0; i < size; ++i) {
+    double grad = g[i] + (i < 500 ? 0.1 : 0) * p[i];
+    buffer[i] = 0.9 * buffer[i] + grad;
+    p[i] -= 0.125 * (grad + 0.9 * buffer[i]);
+  }
+  expectNear(results[0], p, 3e-7);
+  expectNear(results[1], buffer, 3e-7);
+}
+
+/// Tests that the first step takes the gradient whole, whatever the dampening.
+TEST_F(Update, DampeningBeginsWithTheSecondStep) {
+  for (double step : {1.0, 2.0, 1000.0}) {
+    Values p = random(size, -1, 1), g = random(size, -1, 1),
+           buffer = random(size, -1, 1);
+    if (step == 1)
+      buffer.assign(size, 0);
+    auto results = update("sgd<momentum = 0.9, dampening = 0.25", 500, 0.1, 0,
+                          "step", {p, g, buffer, {0.125}, {step}, {0}});
+    for (int64_t i = 0; i < size; ++i) {
+      double grad = g[i] + (i < 500 ? 0.1 : 0) * p[i];
+      buffer[i] = step == 1 ? grad : 0.9 * buffer[i] + 0.75 * grad;
+      p[i] -= 0.125 * buffer[i];
+    }
+    expectNear(results[0], p, 3e-7);
+    expectNear(results[1], buffer, 3e-7);
+  }
+}
+
+TEST_F(Update, AdagradMatchesTorchsFormula) {
+  for (double step : {1.0, 37.0})
+    for (double lrDecay : {0.0, 0.25}) {
+      Values p = random(size, -1, 1), g = random(size, -1, 1),
+             sum = random(size, 0.1, 1);
+      std::string rule = "adagrad<lr_decay = " + std::to_string(lrDecay) +
+                         ", eps = 1.0e-10, initial = 0.0";
+      std::vector<Values> inputs = {p, g, sum, {0.125}, {step}, {0}};
+      if (lrDecay == 0)
+        inputs.erase(inputs.begin() + 4);
+      auto results =
+          update(rule, 500, 0.1, 0, lrDecay == 0 ? "" : "step", inputs);
+      for (int64_t i = 0; i < size; ++i) {
+        double grad = g[i] + (i < 500 ? 0.1 : 0) * p[i];
+        sum[i] += grad * grad;
+        p[i] -= 0.125 / (1 + (step - 1) * lrDecay) * grad /
+                (std::sqrt(sum[i]) + 1e-10);
+      }
+      expectNear(results[0], p, 3e-7);
+      expectNear(results[1], sum, 3e-7);
+    }
+}
+
+/// Tests signs of all three kinds: the first elements have neither gradient nor
+/// momentum.
+TEST_F(Update, LionMatchesItsPapersFormula) {
+  Values p = random(size, -1, 1), g = random(size, -1, 1),
+         m = random(size, -1, 1);
+  for (int64_t i = 0; i < 10; ++i)
+    g[i] = m[i] = 0;
+  auto results = update("lion<beta1 = 0.9, beta2 = 0.99", 500, 0.1, 0, "",
+                        {p, g, m, {0.125}, {0}});
+  for (int64_t i = 0; i < size; ++i) {
+    double mixed = 0.9 * m[i] + 0.1 * g[i];
+    double sign = mixed > 0 ? 1 : mixed < 0 ? -1 : 0;
+    p[i] -= 0.125 * (sign + (i < 500 ? 0.1 : 0) * p[i]);
+    m[i] = 0.99 * m[i] + 0.01 * g[i];
+  }
+  expectNear(results[0], p, 3e-7);
+  expectNear(results[1], m, 3e-7);
+}
+
 /// Tests that a range has its own learning rate.
 TEST_F(Update, ARuleScalesTheLearningRate) {
   Values p(size, 1.0), g(size, 1.0);
