@@ -9,6 +9,7 @@
 #include "passes/Support/Step.h"
 
 #include "runtime/abi/fsdprt.h"
+#include "llvm/ADT/SetVector.h"
 #include "llvm/Support/Base64.h"
 
 using namespace mlir;
@@ -193,6 +194,7 @@ private:
     for (auto parameter : module.getOps<onnx::ParameterOp>())
       if (parameter.getData())
         parameters.push_back(parameterObject(parameter, -1, -1, 0, false));
+    addOptimizer();
     manifest["units"] = std::move(units);
     manifest["parameters"] = std::move(parameters);
   }
@@ -240,9 +242,12 @@ private:
     Array indices;
     for (auto [i, name] : llvm::enumerate(line.getParameters())) {
       indices.push_back(int64_t(parameters.size()));
-      parameters.push_back(parameterObject(
+      Object parameter = parameterObject(
           module.lookupSymbol<onnx::ParameterOp>(name), unitIndex, lineIndex,
-          layout.getOffsets()[i], line.getTrainable()));
+          layout.getOffsets()[i], line.getTrainable());
+      if (line.getTrainable())
+        parameter["group"] = groupOf(line.getRule(i));
+      parameters.push_back(std::move(parameter));
     }
     auto type = RankedTensorType::get({layout.getShardElements()},
                                       layout.getElementType());
@@ -255,6 +260,26 @@ private:
         {"shard", placeOf(shard, type)},
         {"states", std::move(states)},
         {"parameters", std::move(indices)}};
+  }
+
+  int64_t groupOf(train::OptimizerRule rule) {
+    rules.insert(rule);
+    return llvm::find(rules, rule) - rules.begin();
+  }
+
+  /// The rule's numbers in each group of parameters.
+  void addOptimizer() {
+    Array groups;
+    for (auto rule : rules) {
+      Object numbers;
+      for (auto [number, value] :
+           llvm::zip_equal(rule.getKind().numbers, rule.getNumbers()))
+        numbers[number.name] = value;
+      groups.push_back(std::move(numbers));
+    }
+    if (!rules.empty())
+      manifest["optimizer"] = Object{{"rule", rules.front().getKind().name},
+                                     {"groups", std::move(groups)}};
   }
 
   static Object parameterObject(onnx::ParameterOp parameter, int64_t unit,
@@ -307,6 +332,7 @@ private:
   ModuleOp module;
   Object manifest;
   DenseMap<int64_t, Lifetime> lives;
+  llvm::SetVector<train::OptimizerRule> rules; ///< in order of appearance
 };
 } // namespace
 

@@ -58,11 +58,8 @@ static void addTrainStage(OpPassManager &manager,
     manager.addPass(createTrainWidenGradients());
   TrainBuildUpdateOptions update;
   update.optimizer = options.optimizer;
-  update.beta1 = options.beta1;
-  update.beta2 = options.beta2;
-  update.eps = options.eps;
-  update.weightDecay = options.weightDecay;
-  update.momentum = options.momentum;
+  update.numbers = options.optimizerNumbers;
+  update.groupTexts = options.groups;
   update.clipGradNorm = options.clipGradNorm;
   update.noDecay = options.noDecay;
   manager.addPass(createTrainBuildUpdate(update));

@@ -29,9 +29,9 @@ struct PipelineOptions {
   bool accumulateGathered = false;      ///< parameters, between microbatches
   std::string loss, logits, labelsShift, lossMean = "global";
   std::string optimizer = "adamw";
-  double beta1 = 0.9, beta2 = 0.999, eps = 1e-8;
-  double weightDecay = 0.0, momentum = 0.0, clipGradNorm = 0.0;
-  std::vector<std::string> noDecay;
+  /// As --train-build-update takes them.
+  std::vector<std::string> optimizerNumbers, groups, noDecay;
+  double clipGradNorm = 0.0;
 };
 
 /// Registers every pass, for `fsdp-opt`.

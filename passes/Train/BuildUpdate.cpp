@@ -8,6 +8,7 @@
 //   train.update @w, %g lr %lr step %step clip %clip {rule = #train.adamw<...>}
 //
 //===----------------------------------------------------------------------===//
+#include "passes/Support/OptimizerText.h"
 #include "passes/Support/Step.h"
 #include "passes/Train/Passes.h"
 
@@ -29,34 +30,89 @@ struct BuildUpdate : public fsdp::impl::TrainBuildUpdateBase<BuildUpdate> {
 
   void runOnOperation() override {
     func::FuncOp func = getFunction(getOperation(), kStep);
-    if (!func || failed(checkOptions(func)) || failed(build(func)))
+    if (!func)
+      return signalPassFailure();
+    std::string problem = readOptions();
+    if (problem.empty())
+      problem = findGroups();
+    if (!problem.empty())
+      func.emitError(problem);
+    if (!problem.empty() || failed(build(func)))
       signalPassFailure();
   }
 
-  LogicalResult checkOptions(func::FuncOp func) {
-    if (optimizer != "adamw" && optimizer != "sgd")
-      return func.emitError("unknown optimizer '")
-             << optimizer << "', expected adamw or sgd";
-    std::pair<double, const char *> numbers[] = {
-        {eps, "eps"},
-        {weightDecay, "weight-decay"},
-        {momentum, "momentum"},
-        {clipGradNorm, "clip-grad-norm"}};
-    for (auto [value, name] : numbers)
-      if (!(value >= 0) || std::isinf(value))
-        return func.emitError("--") << name << " is " << value
-                                    << ", expected a number of at least 0";
-    std::vector<std::string> names;
-    for (auto parameter : getOperation().getOps<onnx::ParameterOp>())
-      llvm::append_range(names, namesOf(parameter));
+  /// What is wrong with the options; "" if all is well.
+  std::string readOptions() {
+    kind = train::findRuleKind(optimizer);
+    if (!kind)
+      return "unknown optimizer '" + optimizer + "', expected " +
+             listRuleKinds();
+    if (!(clipGradNorm >= 0) || std::isinf(clipGradNorm))
+      return "--clip-grad-norm is " + std::to_string(clipGradNorm) +
+             ", expected a number of at least 0";
+    SmallVector<GivenNumber> given;
+    for (StringRef text : numbers) {
+      auto [name, value] = text.split('=');
+      std::string problem = readRuleNumber(name, value, *kind, given);
+      if (!problem.empty())
+        return problem;
+    }
+    values = withNumbers(kind->defaults(), given);
+    if (std::string problem = kind->problemOf(values); !problem.empty())
+      return problem;
+    for (const std::string &text : groupTexts) {
+      std::string problem =
+          readGroup(text, *kind, values, groups.emplace_back());
+      if (!problem.empty())
+        return problem;
+    }
+    return "";
+  }
+
+  /// The numbers of each parameter: of the first group that it is in, without
+  /// decay where it is to have none. A group without a parameter is a mistake.
+  std::string findGroups() {
+    std::vector<std::string> all;
+    llvm::SmallVector<bool> matches(groups.size()), isUsed(groups.size());
+    for (auto parameter : getOperation().getOps<onnx::ParameterOp>()) {
+      std::vector<std::string> names = namesOf(parameter);
+      SmallVector<double> own = values;
+      bool isInGroup = false;
+      for (auto [i, group] : llvm::enumerate(groups)) {
+        if (!matchesAny(group.pattern, names))
+          continue;
+        matches[i] = true;
+        if (!isInGroup)
+          own = withNumbers(values, group.numbers);
+        isUsed[i] |= !isInGroup;
+        isInGroup = true;
+      }
+      for (const std::string &pattern : noDecay)
+        if (matchesAny(pattern, names))
+          own[*kind->find("weight_decay")] = 0;
+      rules[parameter.getSymName()] = kind->build(&getContext(), own);
+      llvm::append_range(all, names);
+    }
+    for (auto [i, group] : llvm::enumerate(groups)) {
+      if (!matches[i])
+        return "--group '" + group.pattern + "' matches no parameter" +
+               suggestNames(group.pattern, all);
+      if (!isUsed[i])
+        return "--group '" + group.pattern +
+               "' has no effect: all parameters that it matches are in groups "
+               "before it";
+    }
     for (const std::string &pattern : noDecay)
-      if (llvm::none_of(names, [&](const std::string &name) {
-            return matchesGlob(pattern, name);
-          }))
-        return func.emitError("--no-decay '")
-               << pattern << "' matches no parameter"
-               << suggestNames(pattern, names);
-    return success();
+      if (!matchesAny(pattern, all))
+        return "--no-decay '" + pattern + "' matches no parameter" +
+               suggestNames(pattern, all);
+    return "";
+  }
+
+  static bool matchesAny(StringRef pattern, ArrayRef<std::string> names) {
+    return llvm::any_of(names, [&](const std::string &name) {
+      return matchesGlob(pattern, name);
+    });
   }
 
   /// A tied parameter goes by each of its names.
@@ -103,7 +159,7 @@ struct BuildUpdate : public fsdp::impl::TrainBuildUpdateBase<BuildUpdate> {
     for (train::GradientOp gradient : gradients) {
       builder.create<train::UpdateOp>(
           gradient.getLoc(), gradient.getParameterAttr(), gradient.getGrad(),
-          lr, step, clip, ruleFor(gradient.getParameter()),
+          lr, step, clip, rules.lookup(gradient.getParameter()),
           builder.getStringAttr(kScope));
       gradient.erase();
     }
@@ -114,20 +170,9 @@ struct BuildUpdate : public fsdp::impl::TrainBuildUpdateBase<BuildUpdate> {
     return success();
   }
 
-  train::OptimizerRule ruleFor(StringRef parameter) {
-    std::vector<std::string> names =
-        namesOf(getOperation().lookupSymbol<onnx::ParameterOp>(parameter));
-    bool decays = llvm::none_of(noDecay, [&](const std::string &pattern) {
-      return llvm::any_of(names, [&](const std::string &name) {
-        return matchesGlob(pattern, name);
-      });
-    });
-    double decay = decays ? weightDecay : 0.0;
-    if (optimizer == "adamw")
-      return train::findRuleKind(optimizer)->build(
-          &getContext(), {1, beta1, beta2, eps, decay});
-    return train::findRuleKind(optimizer)->build(&getContext(),
-                                                 {1, momentum, decay});
-  }
+  const train::RuleKind *kind = nullptr;
+  SmallVector<double> values; ///< of parameters in no group
+  SmallVector<ParameterGroup> groups;
+  llvm::StringMap<train::OptimizerRule> rules; ///< by parameter
 };
 } // namespace

@@ -177,20 +177,23 @@ def TrainBuildUpdate : Pass<"train-build-update", "::mlir::ModuleOp"> {
     Every `train.gradient` becomes a `train.update` by the optimizer's rule.
     `@step` gets the inputs `lr` and `step` and returns loss, global gradient
     norm (before clipping) and valid labels. Parameters without a gradient are
-    left untouched, without decay.
+    left untouched, without decay. The rule's numbers are torch's defaults but
+    for those of `numbers` (`weight_decay=0.1`; a flag is true or false), and in
+    a group (`h.*: lr=0.1x, weight_decay=0, betas=0.9,0.95`) those that it
+    lists; a parameter is in the first group that matches one of its names.
   }];
   let options = [
     Option<"optimizer", "optimizer", "std::string", "\"adamw\"",
-           "adamw or sgd">,
-    Option<"beta1", "beta1", "double", "0.9", "AdamW's first beta">,
-    Option<"beta2", "beta2", "double", "0.999", "AdamW's second beta">,
-    Option<"eps", "eps", "double", "1e-8", "AdamW's epsilon">,
-    Option<"weightDecay", "weight-decay", "double", "0.0", "weight decay">,
-    Option<"momentum", "momentum", "double", "0.0", "SGD's momentum">,
+           "adamw, adam, sgd, adagrad or lion">,
+    ListOption<"numbers", "numbers", "std::string",
+               "the rule's numbers by torch's names: eps=1e-6">,
+    ListOption<"groupTexts", "groups", "std::string",
+               "PATTERN: NAME=NUMBER, ...: numbers of some parameters">,
     Option<"clipGradNorm", "clip-grad-norm", "double", "0.0",
            "largest global gradient norm; 0: no clipping">,
     ListOption<"noDecay", "no-decay", "std::string",
-               "parameters that do not decay (glob patterns)">];
+               "parameters that do not decay (glob patterns), whatever their "
+               "group">];
   let dependentDialects = ["::fsdp::onnx::OnnxDialect",
                            "::fsdp::train::TrainDialect"];
 }

@@ -48,7 +48,8 @@ class Flags(ToolTest):
     def test_values_nobody_knows(self):
         self.refused(["shard=0"], "--mesh", "shard=0")
         self.refused(["'two'", "shard=8"], "--mesh", "two")
-        self.refused(["'adam'", "adamw or sgd"], "--optimizer", "adam")
+        self.refused(["'adamx'", "adamw, adam, sgd, adagrad or lion", "did you mean adam"], "--optimizer", "adamx")
+        self.refused(["amsgrad", "largest second moment"], "--optimizer", "amsgrad")
         self.refused(["'mse'", "cross_entropy"], loss=["--loss", "mse"])
         self.refused(["no loss", "--loss cross_entropy"], loss=[])
         self.refused(["'up'", "data or model"], "--labels-shift", "up")
@@ -83,9 +84,37 @@ class Flags(ToolTest):
         self.refused(["--no-decay", "--weight-decay"], "--optimizer", "sgd", "--no-decay", "**.bias")
         self.program("fits.fsdp", "--optimizer", "sgd", "--no-decay", "**.bias", "--weight-decay", "0.1")
 
-    def test_flags_of_the_other_optimizer(self):
-        self.refused(["--momentum", "sgd"], "--momentum", "0.9")
-        self.refused(["--betas", "adamw"], "--optimizer", "sgd", "--betas", "0.9,0.99")
+    def test_flags_of_another_optimizer(self):
+        self.refused(["--momentum is for --optimizer sgd", "adamw has --betas, --eps, --weight-decay"],
+                     "--momentum", "0.9")
+        self.refused(["--betas is for --optimizer adamw or adam or lion", "sgd has --momentum"],
+                     "--optimizer", "sgd", "--betas", "0.9,0.99")
+        self.refused(["--eps is for", "lion has --betas, --weight-decay"], "--optimizer", "lion", "--eps", "1e-8")
+        self.refused(["--lr-decay is for --optimizer adagrad"], "--lr-decay", "0.1")
+        self.refused(["--nesterov needs a momentum above 0"], "--optimizer", "sgd", "--nesterov")
+        self.refused(["--nesterov needs", "no dampening"], "--optimizer", "sgd", "--nesterov", "--momentum", "0.9",
+                     "--dampening", "0.5")
+        self.refused(["--dampening has no effect without --momentum"], "--optimizer", "sgd", "--dampening", "0.5")
+        self.refused(["--initial-accumulator-value is -1", "[0, 3.4e+38]"], "--optimizer", "adagrad",
+                     "--initial-accumulator-value=-1")
+
+    def test_groups(self):
+        for text, *words in (("**.bias", "expected PATTERN: NAME=NUMBER"), ("**.bias:", "expected PATTERN"),
+                             (": lr=0.1x", "expected PATTERN"), ("nope: lr=0.1x", "matches no parameter", "nearest"),
+                             ("**: weightdecay=0", "adamw has no number 'weightdecay'", "'weight_decay'"),
+                             ("**: amsgrad=true", "largest second moment"), ("**: maximize=true", "negate"),
+                             ("**: lr=0.1", "lr is '0.1'", "0.1x"), ("**: lr=x", "lr is", "0.1x"),
+                             ("**: lr=-1x", "lr is -1", "[0, 3.4e+38]"), ("**: lr=nanx", "lr is nan"),
+                             ("**: betas=0.9", "betas is '0.9'"), ("**: betas=0.9,1", "beta2 is 1", "[0, 1)"),
+                             ("**: betas=0.9,0.8,0.7", "betas is"), ("**: eps=abc", "eps is 'abc'"),
+                             ("**: eps=1e-8, eps=1e-6", "eps is given twice"), ("**: 0.1", "is no NAME=NUMBER"),
+                             ("**: momentum=0.9", "adamw has no number 'momentum'")):
+            self.refused(["--group '" + text.split(":")[0].strip(), *words], "--group", text)
+        self.refused(["--group 'transformer.wte.weight' has no effect"], "--group", "**: lr=0.1x", "--group",
+                     "transformer.wte.weight: lr=2x")
+        self.refused(["one number for all parameters"], "--optimizer", "adagrad", "--group",
+                     "**: initial_accumulator_value=1")
+        self.program("fits.fsdp", "--group", "**.bias: lr=0.1x, betas=0.8, 0.9, weight_decay=0", "--group", "**: eps=0")
 
     def test_a_loss_that_is_there_already(self):
         model = os.path.join(FIXTURES, "gpt2-loss", "dynamo18-dyn-raw.onnx")
@@ -195,7 +224,7 @@ class Outputs(ToolTest):
     def test_a_failed_compilation_keeps_the_old_program(self):
         program = self.program("p.fsdp")
         before = content(program + "/manifest.json")
-        self.assertOneError(self.compile("p.fsdp", "--optimizer", "adam"), "adamw")
+        self.assertOneError(self.compile("p.fsdp", "--optimizer", "adamx"), "adamw")
         self.assertEqual(content(program + "/manifest.json"), before)
         self.program("p.fsdp", "--optimizer", "sgd")
         self.assertNotEqual(content(program + "/manifest.json"), before)

@@ -1,6 +1,7 @@
 //===- Options.cpp - fsdp-compile's command line --------------------------===//
 #include "Options.h"
 #include "Numbers.h"
+#include "OptimizerFlags.h"
 #include "ReportFlags.h"
 #include "passes/Kernel/Compile.h"
 #include "passes/Plan/Bytes.h"
@@ -20,7 +21,6 @@ using namespace mlir;
 using namespace fsdp;
 
 namespace {
-cl::OptionCategory trainOptions("Training step");
 cl::OptionCategory shardOptions("Sharding");
 cl::OptionCategory targetOptions("Target");
 
@@ -43,26 +43,6 @@ cl::opt<std::string> lossMean(
     cl::desc("global (default): mean over all ranks' valid tokens; rank: "
              "FSDP2's mean of the ranks' means"),
     cl::init("global"), cl::cat(trainOptions));
-cl::opt<std::string> optimizer("optimizer", cl::desc("adamw (default) or sgd"),
-                               cl::init("adamw"), cl::cat(trainOptions));
-cl::opt<std::string> betas("betas",
-                           cl::desc("AdamW's betas (default 0.9,0.999)"),
-                           cl::init("0.9,0.999"), cl::cat(trainOptions));
-NumberOption eps("eps", cl::desc("AdamW's epsilon (default 1e-8)"),
-                 cl::init(1e-8), cl::cat(trainOptions));
-NumberOption weightDecay("weight-decay",
-                         cl::desc("Weight decay (default: 0.01 adamw, 0 sgd)"),
-                         cl::cat(trainOptions));
-cl::list<std::string>
-    noDecay("no-decay",
-            cl::desc("Parameters that do not decay (default: none)"),
-            cl::value_desc("pattern"), cl::cat(trainOptions));
-NumberOption momentum("momentum", cl::desc("SGD's momentum (default 0)"),
-                      cl::init(0), cl::cat(trainOptions));
-NumberOption
-    clipGradNorm("clip-grad-norm",
-                 cl::desc("Largest global gradient norm (default: none)"),
-                 cl::cat(trainOptions));
 cl::list<std::string> recompute(
     "recompute",
     cl::desc("Modules whose activations are computed again in backward: "
@@ -177,29 +157,6 @@ std::nullopt_t fail(const llvm::Twine &message) {
   return std::nullopt;
 }
 
-/// "0.9,0.999" to two numbers in [0, 1).
-bool parseBetas(double &beta1, double &beta2) {
-  auto [first, second] = llvm::StringRef(betas).split(',');
-  return !first.trim().getAsDouble(beta1) &&
-         !second.trim().getAsDouble(beta2) && beta1 >= 0 && beta1 < 1 &&
-         beta2 >= 0 && beta2 < 1;
-}
-
-/// What is wrong with a number; "" if all is well.
-std::string checkNumbers() {
-  constexpr double largest = 3.4e38; // a program computes in float32
-  const std::pair<const NumberOption *, NumberRange> ranges[] = {
-      {&eps, {0, largest}},
-      {&weightDecay, {0, largest}},
-      {&momentum, {0, 1, true, /*withMost=*/false}},
-      {&clipGradNorm, {0, largest, /*withLeast=*/false}}};
-  for (auto [option, range] : ranges)
-    if (option->getNumOccurrences())
-      if (std::string problem = checkRange(*option, range); !problem.empty())
-        return problem;
-  return "";
-}
-
 /// A value that is none of those an option takes; "" if all is well.
 std::string checkChoices() {
   const std::pair<const cl::opt<std::string> *, std::vector<std::string>>
@@ -207,7 +164,6 @@ std::string checkChoices() {
                    {&labelsShift, {"data", "model"}},
                    {&lossMean, {"global", "rank"}},
                    {&accumulateSync, {"every", "last"}},
-                   {&optimizer, {"adamw", "sgd"}},
                    {&placement, {"flat", "dim0"}},
                    {&target, {"cpu", "cuda"}},
                    {&gpuArch, getGpuArchs()},
@@ -277,22 +233,11 @@ std::string checkOptions() {
            "for the plan alone; see fsdp-compile --help";
   if (std::string problem = checkChoices(); !problem.empty())
     return problem;
-  if (std::string problem = checkNumbers(); !problem.empty())
-    return problem;
   if (std::string problem = checkSharding(); !problem.empty())
     return problem;
   if (!memoryLimit.empty() && !parseBytes(memoryLimit))
     return "cannot read --memory-limit '" + memoryLimit +
            "', expected bytes or a size such as 2GiB or 800MB";
-  if (optimizer == "adamw" && momentum.getNumOccurrences())
-    return "--momentum is for --optimizer sgd; adamw has --betas";
-  if (optimizer == "sgd" &&
-      (betas.getNumOccurrences() || eps.getNumOccurrences()))
-    return "--betas and --eps are for --optimizer adamw; sgd has --momentum";
-  if (optimizer == "sgd" && noDecay.getNumOccurrences() &&
-      !weightDecay.getNumOccurrences())
-    return "--no-decay has no effect: nothing decays, sgd's default is 0; "
-           "give --weight-decay";
   if (outputDtype.getNumOccurrences() && paramDtype.empty())
     return "--output-dtype is for --param-dtype: without it the loss reads "
            "what the model computes";
@@ -308,8 +253,7 @@ std::nullopt_t failUsage(llvm::StringRef complaints) {
   return std::nullopt;
 }
 
-PipelineOptions pipelineOptions(double beta1, double beta2) {
-  PipelineOptions options;
+void setPipelineOptions(PipelineOptions &options) {
   options.mesh = mesh;
   options.placement = placement;
   options.units = units;
@@ -327,17 +271,6 @@ PipelineOptions pipelineOptions(double beta1, double beta2) {
   options.logits = logits;
   options.labelsShift = labelsShift;
   options.lossMean = lossMean;
-  options.optimizer = optimizer;
-  options.beta1 = beta1;
-  options.beta2 = beta2;
-  options.eps = eps;
-  options.weightDecay = weightDecay.getNumOccurrences() ? weightDecay
-                        : optimizer == "adamw"          ? 0.01
-                                                        : 0.0;
-  options.momentum = momentum;
-  options.clipGradNorm = clipGradNorm;
-  options.noDecay = noDecay;
-  return options;
 }
 
 /// An option given that means nothing to a program already planned, or null.
@@ -372,13 +305,12 @@ std::optional<CompileOptions> fsdp::parseCommandLine(int argc, char **argv) {
           "--steps 200\n",
           &complaintStream))
     return failUsage(complaints);
-  double beta1, beta2;
-  if (!parseBetas(beta1, beta2))
-    return fail("cannot read --betas '" + betas +
-                "', expected two numbers in [0, 1): 0.9,0.999");
   if (std::string problem = checkOptions(); !problem.empty())
     return fail(problem);
   CompileOptions options;
+  if (std::string problem = readOptimizerOptions(options.pipeline);
+      !problem.empty())
+    return fail(problem);
   if (std::string problem = readReportOptions(options.report); !problem.empty())
     return fail(problem);
   options.input = modelPath;
@@ -404,6 +336,6 @@ std::optional<CompileOptions> fsdp::parseCommandLine(int argc, char **argv) {
   if (failed(import))
     return std::nullopt;
   options.import = *import;
-  options.pipeline = pipelineOptions(beta1, beta2);
+  setPipelineOptions(options.pipeline);
   return options;
 }

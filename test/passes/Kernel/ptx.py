@@ -47,7 +47,7 @@ def passes(options):
     return [*CLEAN, "--train-attach-loss=loss=cross_entropy", *CLEAN, "--train-form-attention", *CLEAN, *mixed,
             "--train-build-backward", *(["--train-narrow-saved"] if dtype else []), *CLEAN,
             *(["--train-widen-gradients"] if dtype else []),
-            "--train-build-update=optimizer=adamw weight-decay=0.1 clip-grad-norm=1", "--train-verify",
+            "--train-build-update=optimizer=adamw numbers=weight_decay=0.1 clip-grad-norm=1", "--train-verify",
             f"--fsdp-assign-units=mesh=shard=2{units}", "--fsdp-insert-gathers", "--fsdp-insert-reductions",
             "--fsdp-build-phases", *CLEAN, "--fsdp-verify", "--kernel-sink-casts", "--kernel-form-groups",
             "--kernel-split-reductions=least=64", "--kernel-order-gathers", "--convert-fsdp-to-fsdprt"]

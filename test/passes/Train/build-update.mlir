@@ -1,5 +1,5 @@
-// RUN: fsdp-opt %s --train-build-update="weight-decay=0.1 clip-grad-norm=1 no-decay=*.b" --split-input-file --verify-diagnostics | FileCheck %s --check-prefixes=CHECK,CLIP
-// RUN: fsdp-opt %s --train-build-update="optimizer=sgd momentum=0.9 no-decay=*.b" --split-input-file --verify-diagnostics | FileCheck %s --check-prefixes=CHECK,SGD
+// RUN: fsdp-opt %s --train-build-update="numbers=weight_decay=0.1 clip-grad-norm=1 no-decay=*.b" --split-input-file --verify-diagnostics | FileCheck %s --check-prefixes=CHECK,CLIP
+// RUN: fsdp-opt %s --train-build-update="optimizer=sgd numbers=momentum=0.9 no-decay=*.b" --split-input-file --verify-diagnostics | FileCheck %s --check-prefixes=CHECK,SGD
 
 // Tests that gradients become updates under one norm, that patterns decide what
 // decays, that clipping stands only where it was asked for, and that a

@@ -1,0 +1,43 @@
+// RUN: fsdp-opt %s --train-build-update="optimizer=sgd numbers=momentum=0.9,weight_decay=0.1 groups=l.?:lr=0.5x,*.b:momentum=0 no-decay=*.n" | FileCheck %s
+// RUN: fsdp-opt %s --train-build-update="optimizer=sgd numbers=momentum=0.5 groups=l.w:nesterov=true,**:dampening=0.25" | FileCheck %s --check-prefix=FLAGS
+// RUN: fsdp-opt %s --train-build-update="optimizer=adagrad numbers=initial_accumulator_value=0.1,lr_decay=0.01" | FileCheck %s --check-prefix=ADAGRAD
+// RUN: fsdp-opt %s --train-build-update=optimizer=lion | FileCheck %s --check-prefix=LION
+// RUN: fsdp-opt %s --train-build-update=optimizer=adam | FileCheck %s --check-prefix=ADAM
+// RUN: not fsdp-opt %s --train-build-update="groups=q.*:lr=0.5x" 2>&1 | FileCheck %s --check-prefix=UNMATCHED
+// RUN: not fsdp-opt %s --train-build-update="groups=**:lr=0.5x,l.w:lr=2x" 2>&1 | FileCheck %s --check-prefix=LATE
+// RUN: not fsdp-opt %s --train-build-update="groups=l.w:momentum=0.5" 2>&1 | FileCheck %s --check-prefix=OTHER
+// RUN: not fsdp-opt %s --train-build-update="groups=l.w:eps=-1" 2>&1 | FileCheck %s --check-prefix=NUMBER
+// RUN: not fsdp-opt %s --train-build-update="groups=l.w:lr=1e-3" 2>&1 | FileCheck %s --check-prefix=RATE
+// RUN: not fsdp-opt %s --train-build-update="optimizer=adafactor" 2>&1 | FileCheck %s --check-prefix=UNKNOWN
+
+// Tests that a parameter goes by the numbers of the first group that it is in,
+// and does not decay where it is not to, whatever its group.
+// CHECK: train.update @l.w, {{.*}}#train.sgd<momentum = 9.000000e-01 : f64, decay = 1.000000e-01 : f64, lr_scale = 5.000000e-01 : f64>
+// CHECK: train.update @l.b, {{.*}}#train.sgd<momentum = 9.000000e-01 : f64, decay = 1.000000e-01 : f64, lr_scale = 5.000000e-01 : f64>
+// CHECK: train.update @l.n, {{.*}}#train.sgd<momentum = 9.000000e-01 : f64, decay = 0.000000e+00 : f64, lr_scale = 5.000000e-01 : f64>
+// CHECK: train.update @m.b, {{.*}}#train.sgd<momentum = 0.000000e+00 : f64, decay = 1.000000e-01 : f64>
+
+// FLAGS: train.update @l.w, {{.*}}#train.sgd<momentum = 5.000000e-01 : f64, nesterov = true, decay = 0.000000e+00 : f64>
+// FLAGS: train.update @l.b, {{.*}}#train.sgd<momentum = 5.000000e-01 : f64, dampening = 2.500000e-01 : f64, decay = 0.000000e+00 : f64>
+// ADAGRAD: train.update @l.w, {{.*}}#train.adagrad<lr_decay = 1.000000e-02 : f64, eps = 1.000000e-10 : f64, initial = 1.000000e-01 : f64, decay = 0.000000e+00 : f64>
+// LION: train.update @l.w, {{.*}}#train.lion<beta1 = 9.000000e-01 : f64, beta2 = 0.98999999999999999 : f64, decay = 0.000000e+00 : f64>
+// ADAM: train.update @l.w, {{.*}}#train.adam<beta1 = 9.000000e-01 : f64, beta2 = 0.99899999999999999 : f64, eps = 1.000000e-08 : f64, decay = 0.000000e+00 : f64>
+
+// UNMATCHED: error: --group 'q.*' matches no parameter; nearest: 'l.
+// LATE: error: --group 'l.w' has no effect: all parameters that it matches are in groups before it
+// OTHER: error: --group 'l.w:momentum=0.5': adamw has no number 'momentum', expected lr, betas, eps, weight_decay; nearest:
+// NUMBER: error: --group 'l.w:eps=-1': eps is -1, expected a number in [0, 3.4e+38]
+// RATE: error: --group 'l.w:lr=1e-3': lr is '1e-3', expected a multiple of fsdp-run's --lr, such as 0.1x
+// UNKNOWN: error: unknown optimizer 'adafactor', expected adamw, adam, sgd, adagrad or lion
+
+onnx.parameter @"l.w" : tensor<4xf32>
+onnx.parameter @"l.b" : tensor<4xf32>
+onnx.parameter @"l.n" : tensor<4xf32>
+onnx.parameter @"m.b" : tensor<4xf32>
+func.func @step(%x: tensor<4xf32>, %loss: tensor<f32>, %n: tensor<f32>) -> (tensor<f32>, tensor<f32>) {
+  train.gradient @"l.w", %x : tensor<4xf32>
+  train.gradient @"l.b", %x : tensor<4xf32>
+  train.gradient @"l.n", %x : tensor<4xf32>
+  train.gradient @"m.b", %x : tensor<4xf32>
+  return %loss, %n : tensor<f32>, tensor<f32>
+}
