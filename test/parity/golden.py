@@ -3,8 +3,9 @@
     python golden.py [MODEL ...]
 
 Writes goldens/<model>.<run>.json, and the parameters after the last step of the
-SGD runs as goldens/<model>.sgd-b24.safetensors. fp32, one process, one thread;
-the same run in fp64 is recorded beside it and says how well-conditioned it is.
+SGD runs, and of the smallest model's by every rule, as
+goldens/<model>.<run>.safetensors. fp32, one process, one thread; the same run
+in fp64 is recorded beside it and says how well-conditioned it is.
 """
 
 import json
@@ -19,6 +20,7 @@ from safetensors.torch import save_file
 from torch.nn import functional as F
 
 import models
+from lion import Lion
 from models import MODELS
 
 HERE = Path(__file__).resolve().parent
@@ -28,6 +30,44 @@ CLIP = 1.0
 IGNORE = -100
 GLOBAL_BATCH = 24
 WORLDS = [1, 2, 3, 4, 8]
+
+
+@dataclass
+class Rule:
+    """An optimizer by the name that --optimizer has for it, and its numbers."""
+
+    optimizer: str
+    kind: type
+    numbers: dict
+    # (pattern, numbers) as --group has them: the first that matches holds.
+    groups: tuple = ()
+
+    def groups_in(self, model):
+        """The groups that have parameters: others are mistakes to --group."""
+        names = [name for name, _ in model.named_parameters()]
+        return [group for group in self.groups if any(fnmatch(name, group[0]) for name in names)]
+
+
+WITHOUT_DECAY = ("*norm*", dict(lr=0.5, weight_decay=0.0))
+# Rules beside AdamW's and SGD's of every model, each with groups of parameters.
+RULES = {
+    "adamw-groups": Rule("adamw", torch.optim.AdamW, dict(lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.1),
+                         (WITHOUT_DECAY, ("*.weight", dict(betas=(0.8, 0.9), eps=1e-6)))),
+    "adam-groups": Rule("adam", torch.optim.Adam, dict(lr=1e-3, betas=(0.9, 0.99), eps=1e-8, weight_decay=0.1),
+                        (WITHOUT_DECAY, ("*.weight", dict(lr=0.25, betas=(0.8, 0.9))))),
+    "nesterov-groups": Rule("sgd", torch.optim.SGD, dict(lr=0.1, momentum=0.9, nesterov=True, weight_decay=0.1),
+                            (WITHOUT_DECAY, ("*.weight", dict(momentum=0.8)))),
+    # Parameters with and without a state: in lines of their own.
+    "dampened-groups": Rule("sgd", torch.optim.SGD, dict(lr=0.03, momentum=0.9, dampening=0.5, weight_decay=0.1),
+                            (WITHOUT_DECAY, ("*.bias", dict(momentum=0.0)), ("*.weight", dict(dampening=0.25)))),
+    "adagrad-groups": Rule("adagrad", torch.optim.Adagrad,
+                           dict(lr=1e-2, lr_decay=0.1, eps=1e-10, initial_accumulator_value=0.1, weight_decay=0.1),
+                           (WITHOUT_DECAY, ("*.weight", dict(lr_decay=0.0, eps=1e-3)))),
+    "lion-groups": Rule("lion", Lion, dict(lr=1e-4, betas=(0.9, 0.99), weight_decay=0.1),
+                        (WITHOUT_DECAY, ("*.weight", dict(lr=0.25, betas=(0.8, 0.9))))),
+}
+# The smallest model, of which parameters are compared, and one of several units.
+MODELS_OF_RULES = ("hand-tied", "llama")
 
 
 @dataclass
@@ -58,6 +98,8 @@ def runs(name):
         found.append(Run(labels=True))
     if name == "gpt2":
         found.append(Run(no_decay=("*.bias", "*.ln_*.weight")))
+    if name in MODELS_OF_RULES:
+        found += [Run(rule) for rule in RULES]
     if name == "nanogpt-uneven":
         found += [Run(labels=True, mean_of_ranks=world) for world in (2, 3, 4)]
     return found
@@ -106,19 +148,44 @@ def rank_losses(model, spec, run, step):
 
 
 def settings(name, run):
+    if run.optimizer in RULES:
+        return RULES[run.optimizer].numbers
     if run.optimizer == "sgd":
         return dict(lr=MODELS[name].sgd_lr, momentum=0.9)
     return dict(lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.1)
 
 
 def groups(model, run):
-    """The trained parameters, with and without weight decay."""
+    """The trained parameters, with and without weight decay, or by rule."""
+    if run.optimizer in RULES:
+        return groups_of_rule(model, RULES[run.optimizer])
     decayed, plain = [], []
     for name, p in model.named_parameters():
         if p.requires_grad:
             exempt = any(fnmatch(name, pattern) for pattern in run.no_decay)
             (plain if exempt else decayed).append(p)
     return [{"params": decayed}, {"params": plain, "weight_decay": 0.0}]
+
+
+def groups_of_rule(model, rule):
+    found = [{"params": []} for _ in range(len(rule.groups) + 1)]
+    for (_, numbers), group in zip(rule.groups, found):
+        group.update(numbers)
+        group["lr"] = rule.numbers["lr"] * numbers.get("lr", 1)
+    for name, p in model.named_parameters():
+        if p.requires_grad:
+            places = [i for i, (pattern, _) in enumerate(rule.groups) if fnmatch(name, pattern)]
+            found[places[0] if places else -1]["params"].append(p)
+    return found
+
+
+def optimizer_of(model, name, run):
+    if run.optimizer in RULES:
+        kind = RULES[run.optimizer].kind
+    else:
+        kind = torch.optim.SGD if run.optimizer == "sgd" else torch.optim.AdamW
+    options = {} if kind is Lion else {"foreach": False}
+    return kind(groups(model, run), **options, **settings(name, run))
 
 
 def gradient_norm(parameters):
@@ -141,15 +208,14 @@ def train(name, run, dtype):
     model = models.build(name).to(dtype)
     torch.set_default_dtype(dtype)  # Of what the model makes on its way.
     trained = [p for p in model.parameters() if p.requires_grad]
-    kind = torch.optim.SGD if run.optimizer == "sgd" else torch.optim.AdamW
-    optimizer = kind(groups(model, run), foreach=False, **settings(name, run))
+    optimizer = optimizer_of(model, name, run)
     losses, norms = [], []
     for step in range(run.steps):
         loss = sum(rank_losses(model, spec, run, step))
         optimizer.zero_grad()
         loss.backward()
         norm = gradient_norm(trained)
-        if run.optimizer == "adamw":
+        if run.optimizer != "sgd":
             torch.nn.utils.clip_grads_with_norm_(trained, CLIP, norm.to(dtype))
         norms.append(norm.item())
         optimizer.step()
@@ -162,12 +228,13 @@ def largest_difference(a, b):
 
 
 def record(name, run, losses, norms, exact):
-    spec = MODELS[name]
+    spec, rule = MODELS[name], RULES.get(run.optimizer)
     return {
         "model": name,
-        "optimizer": run.optimizer,
+        "optimizer": rule.optimizer if rule else run.optimizer,
         **settings(name, run),
-        "clip_grad_norm": CLIP if run.optimizer == "adamw" else None,
+        "groups": rule.groups_in(models.build(name)) if rule else (),
+        "clip_grad_norm": CLIP if run.optimizer != "sgd" else None,
         "no_decay": list(run.no_decay),
         "steps": run.steps,
         "seq": spec.seq,
@@ -200,7 +267,7 @@ def write(name, run):
     item = record(name, run, losses, norms, exact)
     path = GOLDENS / f"{name}.{run.name}"
     Path(f"{path}.json").write_text(json.dumps(item, indent=1) + "\n")
-    if run.optimizer == "sgd":
+    if run.optimizer == "sgd" or (run.optimizer in RULES and name == MODELS_OF_RULES[0]):
         final = {name: p.detach() for name, p in model.named_parameters()}
         save_file(final, f"{path}.safetensors")
     print(
