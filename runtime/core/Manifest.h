@@ -148,6 +148,7 @@ struct MeshAxis {
 struct Manifest {
   std::string folder; // where it was read
   std::string model;
+  std::string optimizer;      // name of the rule; "": nothing is trained
   std::string target = "cpu"; // or "cuda"
   std::string triple, cpu;
   std::vector<std::string> features;

@@ -197,6 +197,9 @@ void parseInterface(Manifest &manifest, const Json &json) {
   require(shift == "data" || shift == "model",
           "labels_shift is '" + shift + "', expected data or model");
   manifest.labelsAreNextTokens = shift == "data";
+  if (json.contains("optimizer"))
+    manifest.optimizer =
+        get<std::string>(member(json, "optimizer", where), "rule", "optimizer");
 }
 
 void parseBuffers(Manifest &manifest, const Json &json) {

@@ -58,6 +58,18 @@ static std::string describePhases(const Manifest &manifest) {
   return text;
 }
 
+static std::string describeOptimizer(const Manifest &manifest) {
+  std::set<std::string> states;
+  for (const UnitSpec &unit : manifest.units)
+    for (const LineSpec &line : unit.lines)
+      for (const StateSpec &state : line.states)
+        states.insert(state.name);
+  std::string text = manifest.optimizer.empty() ? "none" : manifest.optimizer;
+  for (const std::string &state : states)
+    text += (state == *states.begin() ? ", keeps " : ", ") + state;
+  return text;
+}
+
 //===----------------------------------------------------------------------===//
 // Parameters and units
 //===----------------------------------------------------------------------===//
@@ -194,6 +206,7 @@ std::string fsdprt::describeProgram(const Manifest &manifest) {
          nameAndValue("batch", describeBatch(manifest)) +
          nameAndValue("vocabulary", describeVocabulary(manifest)) +
          nameAndValue("phases", describePhases(manifest)) +
+         nameAndValue("optimizer", describeOptimizer(manifest)) +
          nameAndValue("parameters", describeParameters(manifest)) +
          nameAndValue("units", std::to_string(manifest.units.size())) +
          describeUnits(manifest) + describePeak(manifest);

@@ -40,6 +40,7 @@ Expected<CheckpointIndex> fsdprt::describeRun(const RunOptions &options,
   run.data = {options.data,    data.numTokens(),    manifest.seq,
               options.shuffle, options.dataWeights, sumText(*sum)};
   run.model = manifest.model;
+  run.optimizer = manifest.optimizer;
   run.vocabSize = manifest.vocabSize;
   run.mesh = manifest.mesh;
   run.placement = placementOf(manifest);

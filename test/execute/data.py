@@ -203,6 +203,7 @@ class Info(ToolTest):
             self.assertEqual(lines["mesh"], "shard=2 (2 ranks)")
             self.assertEqual(lines["batch"], "2 rows of 32 tokens a rank: 128 tokens a step")
             self.assertIn("phases", lines)
+            self.assertEqual(lines["optimizer"], "adamw, keeps exp_avg, exp_avg_sq")
             self.assertIn(" alike, each: ", output)
 
     def test_of_another_machine(self):

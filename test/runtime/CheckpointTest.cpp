@@ -391,6 +391,7 @@ TEST(CheckpointCompare, SaysWhatDiffers) {
            "momentum_buffer (f32)"},
           {[](auto &r) { r.vocabSize = 7; }, "256 classes, expected 7"},
           {[](auto &r) { r.optimizer = "lion"; }, "sgd, expected lion"},
+          {[](auto &r) { r.optimizer = ""; }, "sgd, expected none"},
           {[](auto &r) { r.data.seq = 9; }, "have 8 tokens, expected 9"},
           {[](auto &r) { r.seed = 3; }, "give --seed 18446744073709551615"},
           {[](auto &r) { r.data.shuffle = false; }, "--shuffle off"},
