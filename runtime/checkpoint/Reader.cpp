@@ -77,28 +77,75 @@ CheckpointReader::checkSum(const CheckpointFile &file,
   return Status();
 }
 
-Expected<const StoredTensor *>
+/// A checkpoint of many ranks has more files than a process may open.
+static constexpr size_t mostOpened = 64;
+
+Expected<std::shared_ptr<InputFile>>
+CheckpointReader::fileOf(size_t rank) const {
+  auto known =
+      std::find_if(opened.begin(), opened.end(),
+                   [&](const auto &file) { return file.first == rank; });
+  if (known != opened.end()) {
+    opened.splice(opened.begin(), opened, known);
+    return opened.front().second;
+  }
+  auto file = InputFile::open(path + "/" + contents.files[rank].name);
+  if (!file.ok())
+    return file.status();
+  if (opened.size() == mostOpened)
+    opened.pop_back();
+  opened.emplace_front(rank, *file);
+  return *file;
+}
+
+Expected<const CheckpointReader::Tensors *>
+CheckpointReader::tensorsOf(size_t rank) const {
+  auto known = tensors.find(rank);
+  if (known == tensors.end()) {
+    auto files = TensorFiles::open(path + "/" + contents.files[rank].name);
+    if (!files.ok())
+      return files.status();
+    known = tensors.emplace(rank, files->all()).first;
+    for (auto &[name, tensor] : known->second)
+      tensor.file = nullptr;
+  }
+  return &known->second;
+}
+
+static int32_t dtypeOf(const std::string &plane,
+                       const CheckpointParameter &parameter) {
+  for (const CheckpointState &state : parameter.states)
+    if (state.name == plane)
+      return state.dtype;
+  return parameter.dtype;
+}
+
+Expected<StoredTensor>
 CheckpointReader::partOf(const std::string &plane,
                          const CheckpointParameter &parameter,
                          size_t rank) const {
   std::string file = path + "/" + contents.files[rank].name;
-  auto known = files.find(rank);
-  if (known == files.end()) {
-    Expected<TensorFiles> opened = TensorFiles::open(file);
-    if (!opened.ok())
-      return opened.status();
-    known = files.emplace(rank, std::move(*opened)).first;
-  }
+  Expected<const Tensors *> all = tensorsOf(rank);
+  if (!all.ok())
+    return all.status();
   std::string name = plane + "/" + parameter.names[0];
-  auto found = known->second.all().find(name);
-  if (found == known->second.all().end())
+  auto found = (*all)->find(name);
+  if (found == (*all)->end())
     return failure("'", file, "' has no '", name, "'");
-  const StoredTensor &tensor = found->second;
+  StoredTensor tensor = found->second;
   int64_t elements = parameter.parts[rank].second - parameter.parts[rank].first;
   if (tensor.shape != std::vector<int64_t>{elements})
     return failure("'", file, "', tensor '", name, "' has shape ",
                    shapeString(tensor.shape), ", expected [", elements, "]");
-  return &tensor;
+  if (int32_t dtype = dtypeOf(plane, parameter); tensor.dtype != dtype)
+    return failure("'", file, "', tensor '", name, "' has dtype ",
+                   lookupDType(tensor.dtype)->name, ", expected ",
+                   lookupDType(dtype)->name, " as the index says");
+  auto opened = fileOf(rank);
+  if (!opened.ok())
+    return opened.status();
+  tensor.file = *opened;
+  return tensor;
 }
 
 Status CheckpointReader::read(const std::string &plane,
@@ -114,7 +161,7 @@ Status CheckpointReader::read(const std::string &plane,
     if (!part.ok())
       return part.status();
     FSDPRT_RETURN_IF_ERROR(readElements(
-        **part, from - first, until - first, dtype,
+        *part, from - first, until - first, dtype,
         static_cast<char *>(to) + (from - begin) * sizeOfDType(dtype)));
   }
   return Status();

@@ -7,6 +7,7 @@
 #include "io/Safetensors.h"
 
 #include <functional>
+#include <list>
 #include <map>
 
 namespace fsdprt {
@@ -33,14 +34,20 @@ public:
               int64_t begin, int64_t end, int32_t dtype, void *to) const;
 
 private:
-  Expected<const StoredTensor *> partOf(const std::string &plane,
-                                        const CheckpointParameter &parameter,
-                                        size_t rank) const;
+  using Tensors = std::map<std::string, StoredTensor>;
+
+  Expected<StoredTensor> partOf(const std::string &plane,
+                                const CheckpointParameter &parameter,
+                                size_t rank) const;
+  Expected<const Tensors *> tensorsOf(size_t rank) const;
+  Expected<std::shared_ptr<InputFile>> fileOf(size_t rank) const;
 
   std::string path;
   CheckpointIndex contents;
-  std::map<std::string, size_t> byName;        // of contents.parameters
-  mutable std::map<size_t, TensorFiles> files; // those that were needed
+  std::map<std::string, size_t> byName;      // of contents.parameters
+  mutable std::map<size_t, Tensors> tensors; // by rank, where needed; closed
+  mutable std::list<std::pair<size_t, std::shared_ptr<InputFile>>>
+      opened; // the newest use first
 };
 
 /// Whether a folder is a checkpoint, by its index.
