@@ -6,6 +6,7 @@
 #include "trainer/Failure.h"
 
 #include <cerrno>
+#include <csignal>
 #include <cstdio>
 #include <cstring>
 #include <sys/prctl.h>
@@ -62,6 +63,12 @@ Status fsdprt::startMpirun(const std::function<void()> &become, int errors,
     ::prctl(PR_SET_PDEATHSIG, SIGTERM);
     if (::getppid() != self)
       ::_exit(1);
+    // What is sent to our whole group (by a terminal, `timeout`, a batch
+    // system) is for this process's parent to pass on or not: mpirun would kill
+    // the ranks a second after it. A terminal may stop what writes to it behind
+    // its foreground.
+    ::setpgid(0, 0);
+    std::signal(SIGTTOU, SIG_IGN);
     ::dup2(errors, STDERR_FILENO);
     become();
   }
