@@ -41,6 +41,8 @@ static Json describe(const CheckpointIndex &index) {
         {{"name", file.name}, {"bytes", file.bytes}, {"sum", file.sum}});
   return {{"format", kCheckpointFormat},
           {"version", kCheckpointVersion},
+          {"run", index.run},
+          {"first_row", index.firstRow},
           {"step", index.counters.step},
           {"rows", index.counters.rows},
           {"epoch", index.counters.epoch},

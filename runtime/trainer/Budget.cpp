@@ -2,6 +2,7 @@
 
 #include "trainer/Budget.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 
@@ -42,7 +43,19 @@ void fsdprt::setStepsByTokens(RunOptions &options, const Manifest &manifest) {
   if (options.steps != kNoLastStep || options.maxTokens == 0)
     return;
   double tokens = double(rowsPerStep(options, manifest)) * double(manifest.seq);
-  options.steps = int64_t(std::ceil(double(options.maxTokens) / tokens));
+  double all = double(options.maxTokens);
+  double left = all - double(options.rowsBefore) * double(manifest.seq);
+  options.steps =
+      options.stepsBefore + int64_t(std::ceil(std::max(0.0, left) / tokens));
+  options.tokenSteps = int64_t(std::ceil(all / tokens));
+}
+
+double fsdprt::schedulePosition(const RunOptions &options,
+                                const Manifest &manifest, int64_t step,
+                                int64_t rows) {
+  return options.tokenSteps && options.rates.empty()
+             ? double(rows) / double(rowsPerStep(options, manifest))
+             : double(step);
 }
 
 Budget::Budget(const RunOptions &options, const Manifest &manifest)

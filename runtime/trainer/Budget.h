@@ -17,8 +17,16 @@ std::optional<double> parseDuration(const std::string &text);
 /// Rows of the data that a step of all ranks takes.
 int64_t rowsPerStep(const RunOptions &options, const Manifest &manifest);
 
-/// The steps that --max-tokens comes to, where --steps does not say how many.
+/// The steps that --max-tokens comes to, where --steps does not say how many:
+/// those of the run before, and those that the tokens it has left take.
 void setStepsByTokens(RunOptions &options, const Manifest &manifest);
+
+/// Where in the schedule step `step` stands, from 0, after `rows` rows that
+/// were trained on: `step`, but where --max-tokens says how long the run is,
+/// steps of as many tokens as this run's have. So a run that goes on with more
+/// or fewer tokens a step has the rates that belong to its tokens.
+double schedulePosition(const RunOptions &options, const Manifest &manifest,
+                        int64_t step, int64_t rows);
 
 /// What ends a run before its --steps are made.
 class Budget {

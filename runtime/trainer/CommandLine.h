@@ -33,7 +33,7 @@ struct RunOptions {
   std::vector<std::string> evalData, evalLabels; // the same, to evaluate
   int64_t evalEvery = 0;                         // steps; 0: after the last
   int64_t evalBatches = 0; // of all ranks; 0: all of the data
-  int64_t skipRows = 0;    // of the data, before the first step
+  int64_t skipRows = 0;    // of the data, before the run's first step
   uint64_t seed = 0;
 
   int64_t steps = 0;      // kNoLastStep where something else ends the run
@@ -43,12 +43,15 @@ struct RunOptions {
   double learningRate = 1e-3, minLearningRate = 0;
   std::string schedule = "constant";
   int64_t warmup = 0, decaySteps = 0;
+  int64_t tokenSteps = 0; // that the schedule is over where --max-tokens says
+                          // how long the run is; 0: over `steps`
   std::vector<RatePoint> rates; // of --schedule piecewise:FILE
 
   std::string weights, save, stripPrefix;
   std::string checkpointDir, resume; // "": none
   std::string resumeFrom; // the checkpoint that `resume` leads to; "": none
-  int64_t checkpointEvery = 0, keep = 0; // 0: not, all
+  int64_t stepsBefore = 0, rowsBefore = 0; // that it has trained, and on
+  int64_t checkpointEvery = 0, keep = 0;   // 0: not, all
   bool checkpointWait = false;
   std::string metrics, records, trace;
   std::string traceSteps;               // as given, "" or "10:12"

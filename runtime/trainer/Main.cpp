@@ -131,11 +131,11 @@ static int run(RunOptions options,
       if (Status planned = manifest->planMicrobatches(options.accumulate);
           !planned.ok())
         manifest = planned;
+    status = findResumed(options);
     if (manifest.ok())
       setStepsByTokens(options, *manifest);
     if (options.comm.empty())
       options.comm = defaultComm(manifest, environment);
-    status = findResumed(options);
     if (status.ok())
       status = checkRun(options, environment, manifest);
   } catch (...) {

@@ -185,8 +185,12 @@ static std::string checkNames(const RunOptions &options,
 static std::string checkResume(const RunOptions &options) {
   if (options.resume == "latest" && options.checkpointDir.empty())
     return "--resume latest is for --checkpoint-dir";
-  if (!options.resume.empty() && !options.weights.empty())
-    return "--resume takes the checkpoint's parameters: leave --weights away";
+  // What `latest` finds comes before the weights that the run began with.
+  if (!options.resume.empty() && options.resume != "latest" &&
+      !options.weights.empty())
+    return "--resume takes the checkpoint's parameters: leave --weights away, "
+           "or give --resume latest to begin with them where there is no "
+           "checkpoint yet";
   return "";
 }
 

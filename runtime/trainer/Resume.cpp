@@ -10,6 +10,21 @@
 
 using namespace fsdprt;
 
+/// A command that is given again says where the run has begun, and that of one
+/// which only goes on need not.
+static Status takeProgress(const CheckpointIndex &index, RunOptions &options) {
+  int64_t first = index.firstRow < 0 ? options.skipRows : index.firstRow;
+  if (options.skipRows != 0 && options.skipRows != first)
+    return failure("--skip-rows is ", options.skipRows, ", but the run of '",
+                   options.resumeFrom, "' began with ", first,
+                   " rows skipped and goes on after row ", index.counters.rows,
+                   ": give --skip-rows ", first, ", or leave it away");
+  options.skipRows = first;
+  options.stepsBefore = index.counters.step;
+  options.rowsBefore = index.counters.rows - first;
+  return Status();
+}
+
 Status fsdprt::findResumed(RunOptions &options) {
   options.resumeFrom = options.resume;
   if (options.resume == "latest") {
@@ -22,8 +37,9 @@ Status fsdprt::findResumed(RunOptions &options) {
   }
   if (options.resumeFrom.empty())
     return Status();
-  Status status = loadIndex(options.resumeFrom).status();
-  return status.ok() ? status : failure("--resume: ", status.message());
+  Expected<CheckpointIndex> index = loadIndex(options.resumeFrom);
+  return index.ok() ? takeProgress(*index, options)
+                    : failure("--resume: ", index.status().message());
 }
 
 Expected<CheckpointIndex> fsdprt::describeRun(const RunOptions &options,
@@ -34,6 +50,7 @@ Expected<CheckpointIndex> fsdprt::describeRun(const RunOptions &options,
     return sum.status();
   CheckpointIndex run;
   run.seed = options.seed;
+  run.firstRow = options.skipRows;
   run.schedule = {options.schedule, options.learningRate,
                   options.minLearningRate, options.warmup,
                   options.steps == kNoLastStep ? 0 : options.steps};

@@ -10,8 +10,9 @@
 
 namespace fsdprt {
 
-/// Finds what --resume names, for options.resumeFrom: "" where `latest` finds
-/// none yet.
+/// Finds what --resume names, for options.resumeFrom and what of it the options
+/// have: "" where `latest` finds none yet. Fails where --skip-rows says another
+/// beginning than the run's.
 Status findResumed(RunOptions &options);
 
 /// What a checkpoint says of the run, but for counters and files.

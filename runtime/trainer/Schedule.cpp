@@ -18,38 +18,44 @@ using namespace fsdprt;
 // Formulas
 //===----------------------------------------------------------------------===//
 
+/// Steps that the schedule is over.
+static int64_t lengthOf(const RunOptions &options) {
+  return options.tokenSteps ? options.tokenSteps : options.steps;
+}
+
 /// Of the steps that warm-up leaves.
-static double rateAfterWarmup(const RunOptions &options, int64_t step) {
+static double rateAfterWarmup(const RunOptions &options, double step) {
   double most = options.learningRate, least = options.minLearningRate;
   if (options.schedule == "constant")
     return most;
   if (options.schedule == "inverse_sqrt") {
     double scale = options.warmup > 0 ? double(options.warmup) : 10000;
     double rate =
-        most * std::sqrt(scale / (double(step - options.warmup) + scale));
+        most * std::sqrt(scale / (step - double(options.warmup) + scale));
     return std::max(least, rate);
   }
-  int64_t first = options.schedule == "wsd" ? options.steps - options.decaySteps
-                                            : options.warmup;
-  if (step < first)
+  int64_t last = lengthOf(options);
+  int64_t first =
+      options.schedule == "wsd" ? last - options.decaySteps : options.warmup;
+  if (step < double(first))
     return most;
-  double progress = double(step - first) /
-                    double(std::max<int64_t>(1, options.steps - first));
+  double progress =
+      (step - double(first)) / double(std::max<int64_t>(1, last - first));
   if (options.schedule == "cosine")
     return least + 0.5 * (most - least) *
                        (1 + std::cos(3.14159265358979323846 * progress));
   return most + (least - most) * progress;
 }
 
-double fsdprt::learningRateAt(const RunOptions &options, int64_t step) {
+double fsdprt::learningRateAt(const RunOptions &options, double step) {
   if (!options.rates.empty()) {
     auto next = std::find_if(
         options.rates.begin() + 1, options.rates.end(),
-        [&](const RatePoint &point) { return point.step > step + 1; });
+        [&](const RatePoint &point) { return double(point.step) > step + 1; });
     return std::prev(next)->rate;
   }
-  if (step < options.warmup)
-    return options.learningRate * double(step) / double(options.warmup);
+  if (step < double(options.warmup))
+    return options.learningRate * step / double(options.warmup);
   return rateAfterWarmup(options, step);
 }
 
@@ -129,23 +135,23 @@ fsdprt::checkScheduleOptions(const RunOptions &options,
 
 std::string fsdprt::checkSchedule(const RunOptions &options) {
   const std::string &name = options.schedule;
-  if (options.steps == 0 || !options.rates.empty())
+  int64_t steps = lengthOf(options);
+  if (steps == 0 || !options.rates.empty())
     return "";
-  if (options.warmup > options.steps)
+  if (options.warmup > steps)
     return "--warmup is " + std::to_string(options.warmup) +
-           ", expected at most --steps, which is " +
-           std::to_string(options.steps) + ": --lr would never be reached";
+           ", expected at most --steps, which is " + std::to_string(steps) +
+           ": --lr would never be reached";
   if (name == "constant")
     return "";
-  if (name != "inverse_sqrt" && options.steps == kNoLastStep &&
-      options.maxTokens == 0)
+  if (name != "inverse_sqrt" && steps == kNoLastStep && options.maxTokens == 0)
     return "--schedule " + name +
            " needs to know the last step: add --steps or --max-tokens";
-  if (name == "wsd" && options.decaySteps > options.steps - options.warmup)
+  if (name == "wsd" && options.decaySteps > steps - options.warmup)
     return "--decay-steps is " + std::to_string(options.decaySteps) +
            ", expected at most what --warmup leaves of --steps, " +
-           std::to_string(options.steps - options.warmup);
-  if ((name == "cosine" || name == "linear") && options.warmup == options.steps)
+           std::to_string(steps - options.warmup);
+  if ((name == "cosine" || name == "linear") && options.warmup == steps)
     return "--warmup leaves no step for the " + name + " schedule";
   if (options.minLearningRate > options.learningRate)
     return "--min-lr is " + shown(options.minLearningRate) +

@@ -13,8 +13,9 @@ namespace fsdprt {
 inline constexpr const char *kPiecewise = "piecewise:";
 
 // clang-format off: a table
-/// Learning rate of step `step`, counted from 0. With lr and min-lr the first
-/// and the last rate, W steps of warm-up, N steps and D of decay:
+/// Learning rate at a position of the schedule (schedulePosition), in steps
+/// from 0. With lr and min-lr the first and the last rate, W steps of warm-up, N
+/// steps and D of decay:
 ///   warm-up       lr step / W, then
 ///   constant      lr
 ///   linear        lr + (min-lr - lr) (step - W) / (N - W)
@@ -25,7 +26,7 @@ inline constexpr const char *kPiecewise = "piecewise:";
 ///                 lr + (min-lr - lr) (step - N + D) / D
 ///   piecewise     the last of the file's rates whose step is not after it
 // clang-format on
-double learningRateAt(const RunOptions &options, int64_t step);
+double learningRateAt(const RunOptions &options, double step);
 
 /// Reads lines "STEP RATE", steps counted from 1 and ascending: what is wrong
 /// with the file, or "".

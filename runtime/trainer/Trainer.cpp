@@ -204,7 +204,9 @@ Status Trainer::runStep(int64_t step, Progress &progress) {
   auto start = std::chrono::steady_clock::now();
   StepMetrics metrics;
   metrics.step = step;
-  metrics.learningRate = learningRateAt(options, step);
+  metrics.learningRate = learningRateAt(
+      options, schedulePosition(options, manifest, step,
+                                counters.rows - options.skipRows));
   context->counts = StepCounts();
   context->device->takeBlockedSeconds();
   context->device->takeWaitedSeconds();
