@@ -128,11 +128,11 @@ Status Closing::summarise(const Told &told) {
     if (options.checkPlan &&
         !std::count(matching->begin(), matching->end(), false))
       std::printf("records match the memory plan\n");
-    printSummary(told.history, manifest.plannedPeakBytes, peaks,
+    printSummary(told.steps, manifest.plannedPeakBytes, peaks,
                  setup.sharedProcess);
     if (told.lostMetrics)
-      std::printf("metrics: %lld of %zu steps could not be written to %s\n",
-                  (long long)told.lostMetrics, told.history.size(),
+      std::printf("metrics: %lld of %lld steps could not be written to %s\n",
+                  (long long)told.lostMetrics, (long long)told.steps.steps(),
                   options.metrics.c_str());
     if (!options.save.empty() && told.isSaved)
       printSaved(options, manifest);

@@ -14,7 +14,7 @@ class Closing {
 public:
   /// What of the steps is told.
   struct Told {
-    const std::vector<StepMetrics> &history;
+    const StepsSummary &steps;
     int64_t lostMetrics;    // lines that could not be written
     int64_t residentBefore; // bytes, when the program was not loaded yet
     bool isSaved;           // --save has been written

@@ -2,6 +2,7 @@
 
 #include "trainer/Info.h"
 
+#include "checkpoint/FileWriter.h"
 #include "core/DType.h"
 #include "core/Numbers.h"
 
@@ -74,7 +75,7 @@ static std::string describeOptimizer(const Manifest &manifest) {
 // Parameters and units
 //===----------------------------------------------------------------------===//
 
-static std::string describeParameters(const Manifest &manifest) {
+static std::string sumUpParameters(const Manifest &manifest) {
   int64_t elements = 0, bytes = 0, frozen = 0, buffers = 0;
   std::set<std::string> dtypes;
   for (const ParameterSpec &parameter : manifest.parameters) {
@@ -207,7 +208,11 @@ std::string fsdprt::describeProgram(const Manifest &manifest) {
          nameAndValue("vocabulary", describeVocabulary(manifest)) +
          nameAndValue("phases", describePhases(manifest)) +
          nameAndValue("optimizer", describeOptimizer(manifest)) +
-         nameAndValue("parameters", describeParameters(manifest)) +
+         nameAndValue("parameters", sumUpParameters(manifest)) +
          nameAndValue("units", std::to_string(manifest.units.size())) +
-         describeUnits(manifest) + describePeak(manifest);
+         describeUnits(manifest) + describePeak(manifest) +
+         nameAndValue("checkpoints",
+                      formatBytes(FileWriter::stagingBytes) +
+                          " more a rank, through which its file is copied, "
+                          "where they are taken");
 }

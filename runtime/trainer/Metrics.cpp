@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <numeric>
 
 using namespace fsdprt;
 
@@ -102,25 +103,32 @@ void fsdprt::printDeviceMemory(const DeviceMemory &memory, size_t numArenas) {
   std::fflush(stdout);
 }
 
-void fsdprt::printSummary(const std::vector<StepMetrics> &steps,
-                          int64_t plannedPeakBytes,
+void StepsSummary::add(const StepMetrics &metrics) {
+  (count == 0 ? first : others) += 1 / metrics.tokensPerSecond;
+  if (count++ == 0)
+    firstLoss = metrics.loss;
+  lastLosses.push_back(metrics.loss);
+  if (lastLosses.size() > 20)
+    lastLosses.pop_front();
+  localCopyBytes = metrics.localCopyBytes;
+}
+
+void StepsSummary::print() const {
+  if (count == 0)
+    return;
+  double sum = std::accumulate(lastLosses.begin(), lastLosses.end(), 0.0);
+  std::printf("loss: first %.4f, last %.4f, mean of the last %zu %.4f\n",
+              firstLoss, lastLosses.back(), lastLosses.size(),
+              sum / double(lastLosses.size()));
+  std::printf("speed: %.0f tokens/s\n",
+              count > 1 ? double(count - 1) / others : 1 / first);
+  std::printf("local copies: %lld bytes a step\n", (long long)localCopyBytes);
+}
+
+void fsdprt::printSummary(const StepsSummary &steps, int64_t plannedPeakBytes,
                           const std::vector<RankPeak> &peaks,
                           bool sharedProcess) {
-  if (!steps.empty()) {
-    size_t last = std::min<size_t>(20, steps.size());
-    double sum = 0, speed = 0;
-    for (size_t i = steps.size() - last; i < steps.size(); ++i)
-      sum += steps[i].loss;
-    // The first step pays for page faults and for making the GEMM primitives.
-    size_t warm = steps.size() > 1 ? 1 : 0;
-    for (size_t i = warm; i < steps.size(); ++i)
-      speed += 1 / steps[i].tokensPerSecond;
-    std::printf("loss: first %.4f, last %.4f, mean of the last %zu %.4f\n",
-                steps.front().loss, steps.back().loss, last, sum / last);
-    std::printf("speed: %.0f tokens/s\n", (steps.size() - warm) / speed);
-    std::printf("local copies: %lld bytes a step\n",
-                (long long)steps.back().localCopyBytes);
-  }
+  steps.print();
   for (size_t rank = 0; rank < peaks.size(); ++rank) {
     std::printf("rank %zu: planned peak %lld bytes (%s), measured %lld", rank,
                 (long long)plannedPeakBytes,

@@ -8,6 +8,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <deque>
 #include <vector>
 
 namespace fsdprt {
@@ -68,11 +69,27 @@ struct RankPeak {
   int64_t measured = 0, residentGrowth = 0;
 };
 
+/// What the end tells of the steps, in memory that does not grow with them.
+class StepsSummary {
+public:
+  void add(const StepMetrics &metrics);
+  int64_t steps() const { return count; }
+  /// Losses and speed; nothing without a step.
+  void print() const;
+
+private:
+  int64_t count = 0, localCopyBytes = 0; // the latter of the last step
+  double firstLoss = 0;
+  std::deque<double> lastLosses; // 20 at most
+  /// Sums of seconds a token. The first step pays for page faults and for
+  /// making the GEMM primitives: it counts only where it is alone.
+  double first = 0, others = 0;
+};
+
 /// The end: losses, speed, and peaks by rank. `sharedProcess`: the ranks are
 /// threads, so residentGrowth is that of all together.
-void printSummary(const std::vector<StepMetrics> &steps,
-                  int64_t plannedPeakBytes, const std::vector<RankPeak> &peaks,
-                  bool sharedProcess);
+void printSummary(const StepsSummary &steps, int64_t plannedPeakBytes,
+                  const std::vector<RankPeak> &peaks, bool sharedProcess);
 
 } // namespace fsdprt
 

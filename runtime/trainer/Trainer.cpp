@@ -78,7 +78,7 @@ private:
   std::optional<MetricsFile> metricsFile;
   std::unique_ptr<Heartbeat> heartbeat; // where there is a disk to wait for
   std::optional<PeakSpeed> peak;        // of the device, where it is known
-  std::vector<StepMetrics> history;
+  StepsSummary summary;
   int64_t lostMetrics = 0; // lines that could not be written
   int64_t residentBefore = 0;
 };
@@ -246,7 +246,7 @@ Status Trainer::runStep(int64_t step, Progress &progress) {
   metrics.epochs = data->epochsOf(counters.rows);
   if (evaluation && evaluation->isDue(counters.step))
     FSDPRT_RETURN_IF_ERROR(evaluate(metrics.evaluation));
-  history.push_back(metrics);
+  summary.add(metrics);
   if (metricsFile)
     writeMetrics(metrics);
   if (isFirst())
@@ -334,7 +334,7 @@ Status Trainer::run() {
     FSDPRT_RETURN_IF_ERROR(closing.save());
   Status status = closing.report();
   Status told =
-      closing.summarise({history, lostMetrics, residentBefore, !isPreempted()});
+      closing.summarise({summary, lostMetrics, residentBefore, !isPreempted()});
   setup.flight->header()->preempted = isPreempted();
   return status.ok() ? told : status;
 }

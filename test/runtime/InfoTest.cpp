@@ -78,6 +78,7 @@ planned peak  6.0 KiB (6,144 bytes) a rank: state 2.0 KiB, work 4.0 KiB
     activation    3.0 KiB
     shard         2.0 KiB
     gathered      1.0 KiB
+checkpoints   4.0 MiB more a rank, through which its file is copied, where they are taken
 )");
 }
 
