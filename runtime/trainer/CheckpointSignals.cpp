@@ -16,6 +16,8 @@ static void onRequest(int) {
   listening->header()->asked |= FlightRequest::Save;
 }
 
+void fsdprt::ignoreCheckpointRequests() { std::signal(SIGUSR1, SIG_IGN); }
+
 void fsdprt::listenForCheckpoints(const FlightFile &flight) {
   listening = &flight;
   struct sigaction action = {};

@@ -17,6 +17,10 @@ namespace fsdprt {
 /// EX_TEMPFAIL of sysexits.h.
 constexpr int preemptedStatus = 75;
 
+/// Before anything that takes time, in every process: SIGUSR1 must not end one
+/// that has no use for it yet, nor what it becomes by exec.
+void ignoreCheckpointRequests();
+
 /// From here on SIGUSR1 asks for a checkpoint of the ranks of `flight`, which
 /// outlives the process's handlers.
 void listenForCheckpoints(const FlightFile &flight);

@@ -7,6 +7,7 @@
 #include "comm/MpiCommunicator.h"
 #include "core/Exceptions.h"
 #include "trainer/Budget.h"
+#include "trainer/CheckpointSignals.h"
 #include "trainer/Failure.h"
 #include "trainer/Info.h"
 #include "trainer/Input.h"
@@ -160,6 +161,7 @@ static int run(RunOptions options,
 }
 
 int fsdprt_main(int argc, char **argv) {
+  ignoreCheckpointRequests();
   openStandardFiles();
   prepareNccl();
   makeOpenMpPassive(argv);
