@@ -39,7 +39,7 @@ def ranks_of(program):
 class Kills:
     def __init__(self, folder, seed):
         self.folder, self.random = folder, random.Random(seed)
-        self.counts = {"one rank": 0, "all ranks": 0, "in a save": 0, "other number of ranks": 0, "before the first": 0}
+        self.counts = {"one rank": 0, "all ranks": 0, "in a save": 0, "in a removal": 0, "other number of ranks": 0, "before the first": 0}
         self.programs = {}
         for ranks in (1, 2, RANKS):
             self.programs[ranks] = self.path(f"p{ranks}.fsdp")
@@ -63,8 +63,12 @@ class Kills:
         assert status == 0, errors
         return output
 
+    def is_saving(self):
+        return any(name.endswith(".partial") for name in os.listdir(self.path("D")))
+
     def kill(self):
-        """Starts a run and kills it or one of its ranks, once it has begun to save."""
+        """Starts a run and kills it or one of its ranks, once it has begun to save: every other time when it is seen to
+        save, or else at any moment."""
         checkpoints = self.path("D")
         shutil.rmtree(checkpoints, ignore_errors=True)
         child = subprocess.Popen(self.command(RANKS, "--checkpoint-dir", checkpoints, *SAVE), stdout=subprocess.DEVNULL,
@@ -74,6 +78,9 @@ class Kills:
             assert time.monotonic() < deadline and child.poll() is None, "did not save"
             time.sleep(0.002)
         time.sleep(self.random.random() * self.stretch())
+        waits = self.random.random() < 0.5
+        while waits and not self.is_saving() and child.poll() is None:
+            pass  # a pause could be longer than a save
         ranks = ranks_of(self.programs[RANKS])
         struck = [self.random.choice(sorted(ranks))] if ranks and self.random.random() < 0.5 else sorted(ranks)
         for rank in struck:
@@ -92,7 +99,10 @@ class Kills:
         checkpoints, metrics = self.path("D"), self.path("m.jsonl")
         names = os.listdir(checkpoints)
         whole = sorted(int(name[5:]) for name in names if re.fullmatch(r"step-\d+", name))
-        self.counts["in a save"] += any(name.endswith(".partial") for name in names)
+        # Older than one that is complete: it was about to go.
+        left = [name for name in names if name.endswith(".partial")]
+        self.counts["in a save"] += bool(left)
+        self.counts["in a removal"] += any(f"step-{step}.partial" in left for step in range(max(whole, default=0)))
         self.counts["before the first"] += not whole
         ranks = RANKS if index % 5 else self.random.choice([1, 2])
         self.counts["other number of ranks"] += ranks != RANKS
@@ -120,7 +130,7 @@ def main(times, seed):
                 print(f"kill {index} of seed {seed}:", os.listdir(kills.path("D")))
                 raise
         print(f"{times} kills resumed:", ", ".join(f"{count} {what}" for what, count in kills.counts.items()))
-        assert times < 20 or (kills.counts["one rank"] and kills.counts["all ranks"])
+        assert times < 20 or all(kills.counts[what] for what in ("one rank", "all ranks", "in a save"))
 
 
 if __name__ == "__main__":
