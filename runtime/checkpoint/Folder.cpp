@@ -134,31 +134,48 @@ Status fsdprt::completePartial(const std::string &folder, int64_t step) {
   if (renameToFree(partial, stepFolder(folder, step)) != 0)
     return failure("cannot rename '", partial, "' to '",
                    stepFolder(folder, step), "': ", std::strerror(errno));
-  return syncFolder(folder);
+  return Status();
 }
 
-static bool isFileOfCheckpoint(const std::string &name) {
+/// By its name and what it is: a link may lead to somebody else's.
+static bool isFileOfCheckpoint(const std::string &folder,
+                               const std::string &name) {
   std::string prefix = "rank-";
-  return name == kIndexName ||
-         (name.compare(0, prefix.size(), prefix) == 0 &&
-          name == rankFileName(std::atoi(name.c_str() + prefix.size())));
+  bool isNamedSo =
+      name == kIndexName ||
+      (name.compare(0, prefix.size(), prefix) == 0 &&
+       name == rankFileName(std::atoi(name.c_str() + prefix.size())));
+  struct stat info;
+  return isNamedSo && ::lstat((folder + "/" + name).c_str(), &info) == 0 &&
+         S_ISREG(info.st_mode);
 }
 
-/// The files of a folder that holds nothing else; none where it does.
+/// The files of a folder that holds nothing else; none where it does, or is a
+/// link.
 static std::optional<std::vector<std::string>>
 filesOfCheckpoint(const std::string &folder) {
+  struct stat info;
+  if (::lstat(folder.c_str(), &info) != 0 || !S_ISDIR(info.st_mode))
+    return std::nullopt;
   Expected<std::vector<std::string>> names = namesIn(folder);
   if (!names.ok() ||
-      !std::all_of(names->begin(), names->end(), isFileOfCheckpoint))
+      !std::all_of(names->begin(), names->end(), [&](const std::string &name) {
+        return isFileOfCheckpoint(folder, name);
+      }))
     return std::nullopt;
   return *names;
 }
 
 Status fsdprt::removePartial(const std::string &folder, int64_t step) {
   std::string partial = partialFolder(folder, step);
+  struct stat info;
+  if (::lstat(partial.c_str(), &info) != 0 && errno == ENOENT)
+    return Status();
   std::optional<std::vector<std::string>> files = filesOfCheckpoint(partial);
   if (!files)
-    return failure("'", partial, "' holds other files too, and is left there");
+    return failure("'", partial,
+                   "' is a link or holds other files than a checkpoint's, and "
+                   "is left as it is: move it away");
   for (const std::string &name : *files)
     if (::unlink((partial + "/" + name).c_str()) != 0 && errno != ENOENT)
       return failure("cannot remove '", partial, "/", name,
@@ -186,17 +203,24 @@ static Status remove(const std::string &folder, int64_t step) {
   return removePartial(folder, step);
 }
 
-Status fsdprt::removeOldest(const std::string &folder, int64_t keep) {
+Expected<int64_t> fsdprt::removeOldest(const std::string &folder, int64_t keep,
+                                       const std::string &run) {
   Expected<std::vector<int64_t>> steps = listCheckpoints(folder);
   if (!steps.ok())
     return steps.status();
   std::vector<int64_t> ours;
+  int64_t others = 0;
   for (int64_t step : *steps) {
     std::string path = stepFolder(folder, step);
-    if (filesOfCheckpoint(path) && loadIndex(path).ok())
+    Expected<CheckpointIndex> index = loadIndex(path);
+    if (!filesOfCheckpoint(path) || !index.ok())
+      continue;
+    if (index->run == run)
       ours.push_back(step);
+    else
+      ++others;
   }
   for (size_t i = 0; i + size_t(keep) < ours.size(); ++i)
     FSDPRT_RETURN_IF_ERROR(remove(folder, ours[i]));
-  return Status();
+  return others;
 }

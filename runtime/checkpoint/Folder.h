@@ -39,20 +39,23 @@ private:
 /// Makes step-N.partial, empty. Fails if there is a checkpoint of the step.
 Status makePartial(const std::string &folder, int64_t step);
 
-/// Gives step-N.partial its name, which nothing may have, and syncs.
+/// Syncs what is in step-N.partial and gives it its name, which nothing may
+/// have. That the name is on the disk too is for syncFolder.
 Status completePartial(const std::string &folder, int64_t step);
 
-/// Removes step-N.partial, if it is there and holds nothing but a checkpoint's
-/// files.
+/// Removes step-N.partial, if it is there. Fails, and removes nothing, where it
+/// is a link or holds anything but a checkpoint's files.
 Status removePartial(const std::string &folder, int64_t step);
 
 /// Removes all of these, which runs have left that were killed. The lock is
 /// held.
 Status removePartials(const std::string &folder);
 
-/// Removes the oldest complete checkpoints but `keep`. One that holds other
-/// files too is not counted and stays.
-Status removeOldest(const std::string &folder, int64_t keep);
+/// Removes the oldest complete checkpoints of a run but `keep`, and returns how
+/// many of other runs there are, which stay. One that holds other files too, or
+/// cannot be read, stays and is counted nowhere.
+Expected<int64_t> removeOldest(const std::string &folder, int64_t keep,
+                               const std::string &run);
 
 } // namespace fsdprt
 

@@ -133,8 +133,14 @@ Expected<std::string> fsdprt::reshard(const CheckpointReader &checkpoint,
   Status status = writeAll(checkpoint, index, partialFolder(folder, step));
   if (status.ok())
     status = completePartial(folder, step);
-  if (status.ok())
-    return stepFolder(folder, step);
+  if (status.ok()) {
+    Status synced = syncFolder(folder);
+    return synced.ok() ? Expected<std::string>(stepFolder(folder, step))
+                       : failure("'", stepFolder(folder, step),
+                                 "' is complete, but may not outlast a power "
+                                 "failure: ",
+                                 synced.message());
+  }
   // What went wrong is said, not what went wrong after it.
   (void)removePartial(folder, step).ok();
   return status;

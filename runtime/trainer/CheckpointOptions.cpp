@@ -18,8 +18,8 @@ void fsdprt::addCheckpointOptions(CLI::App &app, RunOptions &options) {
       ->check(CLI::Validator(checkWhole<int64_t>, "", ""))
       ->group("Checkpoints");
   app.add_option("--keep", options.keep,
-                 "remove the oldest but K once a newer one is complete "
-                 "(default: none)")
+                 "remove the oldest of this run but K once a newer one is "
+                 "complete (default: none)")
       ->type_name("K")
       ->check(CLI::Validator(checkWhole<int64_t>, "", ""))
       ->group("Checkpoints");

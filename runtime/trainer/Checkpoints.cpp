@@ -6,6 +6,8 @@
 #include "trainer/CheckpointSignals.h"
 #include "trainer/Failure.h"
 #include "trainer/Resume.h"
+#include "trainer/SameProgram.h"
+#include "trainer/SharedFolder.h"
 
 #include <algorithm>
 #include <chrono>
@@ -30,9 +32,9 @@ private:
 } // namespace
 
 Checkpoints::Checkpoints(const RunOptions &options, const Manifest &manifest,
-                         const RankSetup &setup)
+                         const RankSetup &setup, Heartbeat *heartbeat)
     : options(options), manifest(manifest), setup(setup),
-      rank(setup.communicator->rank()) {}
+      rank(setup.communicator->rank()), heartbeat(heartbeat) {}
 
 void Checkpoints::warn(const std::string &message) {
   if (rank == 0)
@@ -44,8 +46,10 @@ void Checkpoints::warn(const std::string &message) {
 //===----------------------------------------------------------------------===//
 
 Status Checkpoints::open(int64_t firstStep) {
+  listenForCheckpoints(*setup.flight);
   if (rank != 0)
     return Status();
+  Heartbeat::Beating beating(heartbeat);
   Expected<FolderLock> taken = FolderLock::take(options.checkpointDir);
   if (!taken.ok())
     return failure("--checkpoint-dir: ", taken.status().message());
@@ -53,14 +57,17 @@ Status Checkpoints::open(int64_t firstStep) {
   FSDPRT_RETURN_IF_ERROR(checkNothingLater(options, firstStep));
   if (Status removed = removePartials(options.checkpointDir); !removed.ok())
     return failure("--checkpoint-dir: ", removed.message());
+  auto steps = listCheckpoints(options.checkpointDir);
+  if (steps.ok() && !steps->empty())
+    newest = steps->back();
   return Status();
 }
 
-void Checkpoints::start(fsdprt_context &of, CheckpointIndex described,
-                        Heartbeat *beats) {
+Status Checkpoints::start(fsdprt_context &of, CheckpointIndex described) {
   context = &of;
-  heartbeat = beats;
   run = std::move(described);
+  FSDPRT_RETURN_IF_ERROR(checkSharedFolder(
+      context->device->control(), rank, setup.flight, options.checkpointDir));
   auto read = [this](int32_t arena, int64_t offset, int64_t count, void *to) {
     return context->device->download(
         {context->arenas[size_t(arena)].begin + offset, count}, to);
@@ -69,8 +76,8 @@ void Checkpoints::start(fsdprt_context &of, CheckpointIndex described,
   writer = std::make_unique<FileWriter>(rank, partsOfRank(manifest, rank), read,
                                         [slot] { markProgress(slot); });
   context->gate = this;
-  listenForCheckpoints(*setup.flight);
   setup.flight->header()->takesRequests = 1;
+  return Status();
 }
 
 //===----------------------------------------------------------------------===//
@@ -92,7 +99,8 @@ bool Checkpoints::isBusy(const Votes &votes) const {
   });
 }
 
-/// Whether a stage has gone well on all ranks, or else has been warned of.
+/// Whether a stage has gone well on all ranks, or else has been warned of: of
+/// the run's last checkpoint more is to be said.
 Status Checkpoints::settle(const Status &mine, const char *what) {
   Expected<std::string> problem = context->device->control().firstFailure(mine);
   if (!problem.ok())
@@ -100,17 +108,24 @@ Status Checkpoints::settle(const Status &mine, const char *what) {
   lastFailed = !problem->empty();
   if (!lastFailed)
     return Status();
-  warn("the checkpoint of step " + std::to_string(run.counters.step) + " " +
-       what + " (" + *problem +
-       "); training goes on, and the next one is tried");
+  std::string said = std::string(what) + " (" + *problem + ")";
+  if (isFinal)
+    lastProblem = said;
+  else
+    warn("the checkpoint of step " + std::to_string(run.counters.step) + " " +
+         said +
+         (isOver ? "" : "; training goes on, and the next one is tried"));
   return Status();
 }
 
 /// Rank 0 makes the folder; when all know that it is there, they write.
 Status Checkpoints::begin(const Counters &counters) {
   run.counters = counters;
-  Status made =
-      rank == 0 ? makePartial(options.checkpointDir, counters.step) : Status();
+  Status made;
+  if (rank == 0) {
+    Heartbeat::Beating beating(heartbeat);
+    made = makePartial(options.checkpointDir, counters.step);
+  }
   FSDPRT_RETURN_IF_ERROR(settle(made, "is not taken"));
   if (lastFailed)
     return Status();
@@ -147,22 +162,45 @@ Status Checkpoints::commit(const Votes &votes) {
 Status Checkpoints::complete(const Votes &votes) {
   isPending = false;
   FSDPRT_RETURN_IF_ERROR(settle(writer->status(), "failed"));
-  if (!lastFailed) {
-    // The others wait for this one; what they wait for is a disk.
-    Heartbeat::Beating beating(rank == 0 ? heartbeat : nullptr);
+  // The others wait for this one; what they wait for is a disk.
+  Heartbeat::Beating beating(rank == 0 ? heartbeat : nullptr);
+  if (!lastFailed)
     FSDPRT_RETURN_IF_ERROR(
         settle(rank == 0 ? commit(votes) : Status(), "failed"));
-  }
-  if (rank != 0)
-    return Status();
-  Status removed;
-  if (lastFailed)
-    removed = removePartial(options.checkpointDir, run.counters.step);
-  else if (options.keep > 0)
-    removed = removeOldest(options.checkpointDir, options.keep);
-  if (!removed.ok())
-    warn(removed.message());
+  if (rank == 0)
+    tidy();
   return Status();
+}
+
+/// Rank 0, after a checkpoint is complete or has failed.
+void Checkpoints::tidy() {
+  const std::string &folder = options.checkpointDir;
+  int64_t step = run.counters.step;
+  if (lastFailed) {
+    if (Status removed = removePartial(folder, step); !removed.ok())
+      warn(removed.message());
+    return;
+  }
+  newest = step;
+  if (Status synced = syncFolder(folder); !synced.ok())
+    warn("the checkpoint of step " + std::to_string(step) +
+         " is complete, but may not outlast a power failure (" +
+         synced.message() + ")");
+  else if (options.keep > 0)
+    removeOlder();
+}
+
+/// What is not this run's is no matter of --keep.
+void Checkpoints::removeOlder() {
+  const std::string &folder = options.checkpointDir;
+  Expected<int64_t> others = removeOldest(folder, options.keep, run.run);
+  if (!others.ok())
+    warn(others.status().message());
+  else if (*others > 0 && !std::exchange(toldOfOthers, true))
+    warn("--keep " + std::to_string(options.keep) + " leaves " +
+         std::to_string(*others) +
+         (*others == 1 ? " checkpoint" : " checkpoints") +
+         " of other runs in '" + folder + "'");
 }
 
 Status Checkpoints::waitAndComplete() {
@@ -196,14 +234,17 @@ Status Checkpoints::afterStep(const Counters &counters, bool isLast) {
   setup.flight->header()->asked &= ~FlightRequest::Save;
   if (isPending)
     FSDPRT_RETURN_IF_ERROR(waitAndComplete());
-  FSDPRT_RETURN_IF_ERROR(begin(counters));
-  if (isPending && (options.checkpointWait || (asked & FlightRequest::End)))
-    FSDPRT_RETURN_IF_ERROR(waitAndComplete());
-  ends = asked & FlightRequest::End && !isLast;
-  if (ends && lastFailed)
-    return failure("told to end after step ", counters.step,
-                   ", whose checkpoint failed");
-  return Status();
+  bool isToldToEnd = asked & FlightRequest::End;
+  ends = isToldToEnd && !isLast;
+  isFinal = isLast || isToldToEnd;
+  // What a device has not written beside the training is written by now.
+  waits = options.checkpointWait || isToldToEnd ||
+          !context->device->downloadsBeside();
+  return begin(counters);
+}
+
+Status Checkpoints::afterMetrics() {
+  return isPending && waits ? waitAndComplete() : Status();
 }
 
 void Checkpoints::waitFor(int64_t bytes) {
@@ -216,5 +257,19 @@ void Checkpoints::waitFor(int64_t bytes) {
 
 Status Checkpoints::finish() {
   setup.flight->header()->takesRequests = 0;
+  isOver = true;
   return isPending ? waitAndComplete() : Status();
+}
+
+Status Checkpoints::checkLast() {
+  if (!isLastLost())
+    return Status();
+  const std::string &folder = options.checkpointDir;
+  std::string kept = newest < 0 ? "no checkpoint is in '" + folder + "'"
+                                : "nothing newer than '" +
+                                      stepFolder(folder, newest) + "' is kept";
+  return failIfAnyDiffers(context->device->control(), rank, setup.flight,
+                          "the last checkpoint, of step " +
+                              std::to_string(run.counters.step) + ", " +
+                              lastProblem + ": " + kept);
 }

@@ -18,18 +18,21 @@ class Checkpoints : public SaveGate {
 public:
   /// What the arguments refer to outlives it.
   Checkpoints(const RunOptions &options, const Manifest &manifest,
-              const RankSetup &setup);
+              const RankSetup &setup, Heartbeat *heartbeat);
 
-  /// Rank 0: the folder is this run's, begins no later than `firstStep`, and
-  /// has no remains of others.
+  /// From here on signals ask for them. Rank 0: the folder is this run's,
+  /// begins no later than `firstStep`, and has no remains of others.
   Status open(int64_t firstStep);
-  /// Makes the writer. `run` is what is written of it, but for counters and
-  /// files.
-  void start(fsdprt_context &context, CheckpointIndex run,
-             Heartbeat *heartbeat);
+  /// All ranks: that they see one folder; makes the writer. `run` is what is
+  /// written of it, but for counters and files.
+  Status start(fsdprt_context &context, CheckpointIndex run);
 
-  /// At the end of each step, by all ranks. `isLast`: of the run.
+  /// At the end of each step, by all ranks: completes the one before, begins
+  /// one if it is due. `isLast`: of the run.
   Status afterStep(const Counters &counters, bool isLast);
+  /// When the step's metrics are written, which a run that goes on does not
+  /// make again: completes what is to be waited for.
+  Status afterMetrics();
   /// Whether the run is to end for a signal; what to go on from is saved.
   bool isToEnd() const { return ends; }
   int64_t bytesBefore(int32_t arena, int64_t offset,
@@ -39,6 +42,10 @@ public:
   void waitFor(int64_t bytes) override;
   /// When no step follows: waits for what is being written.
   Status finish();
+  /// Whether the last one of the run has failed.
+  bool isLastLost() const { return !lastProblem.empty(); }
+  /// Fails if so, on all ranks, which has been said then.
+  Status checkLast();
 
   /// Milliseconds that the rank has waited for saving, since the last call.
   double takeWaitedMilliseconds() { return std::exchange(waited, 0); }
@@ -59,6 +66,8 @@ private:
   Status complete(const Votes &votes);
   Status commit(const Votes &votes);
   Status settle(const Status &mine, const char *what);
+  void tidy();
+  void removeOlder();
   void warn(const std::string &message);
 
   const RunOptions &options;
@@ -67,11 +76,17 @@ private:
   const int rank;
   std::optional<FolderLock> lock; // of rank 0
   fsdprt_context *context = nullptr;
-  Heartbeat *heartbeat = nullptr;
+  Heartbeat *const heartbeat;
   CheckpointIndex run;
   std::unique_ptr<FileWriter> writer;
   bool isPending = false; // the one of run.counters is being written
+  bool waits = false;     // for it, before the next step
+  bool isFinal = false;   // it is the run's last one
+  bool isOver = false;    // no step follows
   bool lastFailed = false, ends = false;
+  std::string lastProblem; // why the final one is not there
+  int64_t newest = -1;     // of rank 0: complete, -1: none
+  bool toldOfOthers = false;
   double waited = 0; // milliseconds
 };
 

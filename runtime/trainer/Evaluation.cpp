@@ -54,9 +54,8 @@ Expected<Evaluation> Evaluation::open(const RunOptions &options,
   return evaluation;
 }
 
-bool Evaluation::isDue(int64_t steps) const {
-  return options->evalEvery > 0 ? steps % options->evalEvery == 0
-                                : steps == options->steps;
+bool Evaluation::isDue(int64_t steps, bool isLast) const {
+  return options->evalEvery > 0 ? steps % options->evalEvery == 0 : isLast;
 }
 
 Expected<EvaluationResult> Evaluation::run(LoadedProgram &program,

@@ -17,8 +17,8 @@ public:
   static Expected<Evaluation> open(const RunOptions &options,
                                    const Manifest &manifest, int rank);
 
-  /// Whether one is due after `steps` steps of all.
-  bool isDue(int64_t steps) const;
+  /// Whether one is due after `steps` steps of all; `isLast`: none follows.
+  bool isDue(int64_t steps, bool isLast) const;
   /// Runs one; `step` is what messages and traces count.
   Expected<EvaluationResult> run(LoadedProgram &program, int64_t step) const;
   /// What it leaves out; "" if nothing.

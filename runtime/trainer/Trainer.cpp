@@ -3,6 +3,7 @@
 #include "trainer/Trainer.h"
 
 #include "core/Exceptions.h"
+#include "core/UniqueName.h"
 #include "trainer/Budget.h"
 #include "trainer/Checkpoints.h"
 #include "trainer/Closing.h"
@@ -48,8 +49,11 @@ private:
   Status initialise();
   void findPeak();
   Status train();
-  Status runStep(int64_t step, Progress &progress);
-  Status readResults(StepMetrics &metrics);
+  Status runStep(int64_t step, StepMetrics &metrics);
+  Status endStep(StepMetrics &metrics, bool isLast, Progress &progress);
+  Status stopAtRows(const Status &reason);
+  Status readResults(StepMetrics &metrics, double &validTokens);
+  Status checkResults(const StepMetrics &metrics, double validTokens) const;
   Status evaluate(std::optional<EvaluationResult> &result);
   void writeMetrics(const StepMetrics &metrics);
   Status findSpent(std::string &spent);
@@ -86,6 +90,9 @@ private:
 } // namespace
 
 Status Trainer::openFiles() {
+  if (!options.save.empty() || !options.records.empty() ||
+      !options.trace.empty() || !options.checkpointDir.empty())
+    heartbeat = std::make_unique<Heartbeat>(slot);
   FSDPRT_RETURN_IF_ERROR(program.openParameters());
   if (options.steps > 0) {
     auto tokens = openData(options, manifest, rank);
@@ -122,7 +129,11 @@ Status Trainer::openCheckpoints() {
   }
   if (options.checkpointDir.empty())
     return Status();
-  checkpoints = std::make_unique<Checkpoints>(options, manifest, setup);
+  described->run = resumed ? resumed->index().run : "";
+  if (described->run.empty())
+    described->run = uniqueSuffix();
+  checkpoints =
+      std::make_unique<Checkpoints>(options, manifest, setup, heartbeat.get());
   return checkpoints->open(counters.step);
 }
 
@@ -136,9 +147,6 @@ Status Trainer::loadProgram() {
   FSDPRT_RETURN_IF_ERROR(
       program.load(asked, deviceOf(options, manifest, setup)));
   context = &program.context();
-  if (!options.save.empty() || !options.records.empty() ||
-      !options.trace.empty() || checkpoints)
-    heartbeat = std::make_unique<Heartbeat>(slot);
   return Status();
 }
 
@@ -158,9 +166,8 @@ Status Trainer::initialise() {
   else if (isFirst() && !options.resume.empty())
     std::printf("no checkpoint in '%s' yet: from the beginning\n",
                 options.checkpointDir.c_str());
-  if (checkpoints)
-    checkpoints->start(*context, std::move(*described), heartbeat.get());
-  return Status();
+  return checkpoints ? checkpoints->start(*context, std::move(*described))
+                     : Status();
 }
 
 void Trainer::findPeak() {
@@ -174,10 +181,8 @@ void Trainer::findPeak() {
                 chip.c_str());
 }
 
-/// Of the step that has run. All ranks see the same loss, so all stop at the
-/// same step.
-Status Trainer::readResults(StepMetrics &metrics) {
-  double validTokens = 0;
+/// Of the step that has run.
+Status Trainer::readResults(StepMetrics &metrics, double &validTokens) {
   for (auto [name, value] : {std::make_pair("loss", &metrics.loss),
                              std::make_pair("grad_norm", &metrics.gradNorm),
                              std::make_pair("valid_tokens", &validTokens)}) {
@@ -186,6 +191,12 @@ Status Trainer::readResults(StepMetrics &metrics) {
       return read.status();
     *value = *read;
   }
+  return Status();
+}
+
+/// All ranks see the same values, so all stop at the same step.
+Status Trainer::checkResults(const StepMetrics &metrics,
+                             double validTokens) const {
   if (validTokens == 0)
     return failure("step ", metrics.step + 1,
                    ": no rank has a label that is not ignored");
@@ -200,9 +211,18 @@ Status Trainer::readResults(StepMetrics &metrics) {
   return Status();
 }
 
-Status Trainer::runStep(int64_t step, Progress &progress) {
+/// Of what all ranks have found in the step that has run. The checkpoint that
+/// is being written is of before it.
+Status Trainer::stopAtRows(const Status &reason) {
+  if (checkpoints)
+    FSDPRT_RETURN_IF_ERROR(checkpoints->finish());
+  return failure(reason.message(), "; it had rows ", counters.rows + 1, " to ",
+                 counters.rows + rowsPerStep(options, manifest),
+                 " of the data");
+}
+
+Status Trainer::runStep(int64_t step, StepMetrics &metrics) {
   auto start = std::chrono::steady_clock::now();
-  StepMetrics metrics;
   metrics.step = step;
   metrics.learningRate = learningRateAt(
       options, schedulePosition(options, manifest, step,
@@ -217,10 +237,10 @@ Status Trainer::runStep(int64_t step, Progress &progress) {
                           to);
       }));
   FSDPRT_RETURN_IF_ERROR(program.runPhases(Runs::Update, step));
-  if (Status status = readResults(metrics); !status.ok())
-    return failure(status.message(), "; it had rows ", counters.rows + 1,
-                   " to ", counters.rows + rowsPerStep(options, manifest),
-                   " of the data");
+  double validTokens = 0;
+  FSDPRT_RETURN_IF_ERROR(readResults(metrics, validTokens));
+  if (Status status = checkResults(metrics, validTokens); !status.ok())
+    return stopAtRows(status);
   std::chrono::duration<double> seconds =
       std::chrono::steady_clock::now() - start;
   metrics.milliseconds = seconds.count() * 1000;
@@ -244,14 +264,21 @@ Status Trainer::runStep(int64_t step, Progress &progress) {
   counters.epoch = int64_t(data->epochsOf(counters.rows));
   metrics.rows = counters.rows;
   metrics.epochs = data->epochsOf(counters.rows);
-  if (evaluation && evaluation->isDue(counters.step))
+  return Status();
+}
+
+/// A checkpoint is begun before what takes long and trains nothing.
+Status Trainer::endStep(StepMetrics &metrics, bool isLast, Progress &progress) {
+  if (checkpoints)
+    FSDPRT_RETURN_IF_ERROR(checkpoints->afterStep(counters, isLast));
+  if (evaluation && !isPreempted() && evaluation->isDue(counters.step, isLast))
     FSDPRT_RETURN_IF_ERROR(evaluate(metrics.evaluation));
   summary.add(metrics);
   if (metricsFile)
     writeMetrics(metrics);
   if (isFirst())
     progress.show(metrics);
-  return Status();
+  return checkpoints ? checkpoints->afterMetrics() : Status();
 }
 
 Status Trainer::evaluate(std::optional<EvaluationResult> &result) {
@@ -298,12 +325,13 @@ Status Trainer::train() {
     status = findSpent(spent);
   while (counters.step < options.steps && status.ok() && spent.empty() &&
          !isPreempted()) {
-    status = runStep(counters.step, progress);
+    StepMetrics metrics;
+    status = runStep(counters.step, metrics);
     bool isLast = counters.step == options.steps;
     if (status.ok() && !isLast)
       status = findSpent(spent);
-    if (status.ok() && checkpoints)
-      status = checkpoints->afterStep(counters, isLast || !spent.empty());
+    if (status.ok())
+      status = endStep(metrics, isLast || !spent.empty(), progress);
   }
   if (status.ok() && checkpoints)
     status = checkpoints->finish();
@@ -326,7 +354,8 @@ Status Trainer::run() {
   FSDPRT_RETURN_IF_ERROR(initialise());
   FSDPRT_RETURN_IF_ERROR(train());
   Closing closing(options, manifest, setup, program, heartbeat.get());
-  if (isPreempted() && isFirst())
+  bool isLost = checkpoints && checkpoints->isLastLost();
+  if (isPreempted() && isFirst() && !isLost)
     std::printf("told to end after step %lld of %lld: --resume latest goes "
                 "on\n",
                 (long long)counters.step, (long long)options.steps);
@@ -335,7 +364,9 @@ Status Trainer::run() {
   Status status = closing.report();
   Status told =
       closing.summarise({summary, lostMetrics, residentBefore, !isPreempted()});
-  setup.flight->header()->preempted = isPreempted();
+  if (told.ok() && isLost)
+    told = checkpoints->checkLast();
+  setup.flight->header()->preempted = isPreempted() && !isLost;
   return status.ok() ? told : status;
 }
 

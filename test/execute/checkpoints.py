@@ -202,7 +202,8 @@ class Checkpoints(ToolTest):
         self.assertEqual(child.returncode, PREEMPTED)
 
     def test_a_file_that_may_not_grow(self):
-        """Rank 0's file does not fit: one warning a checkpoint, the training goes on, nothing unfinished stays."""
+        """Rank 0's file does not fit: one warning a checkpoint, the training goes on, nothing unfinished stays; of the
+        last one the exit status tells."""
         program, folder = self.program_of(2), self.path("D")
         save = ["--checkpoint-dir", folder, "--checkpoint-every", "2"]
         _, expected = self.run_steps(program, 6)
@@ -212,12 +213,14 @@ class Checkpoints(ToolTest):
         metrics = self.path("few.jsonl")
         done = subprocess.run([RUN, program, "--data", TOKENS, "--steps", "6", "--comm", "thread", *save, "--metrics",
                                metrics], capture_output=True, text=True, preexec_fn=limit)
-        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(done.returncode, 1, done.stderr)
         said = done.stderr.splitlines()
         self.assertEqual(len(said), 3, done.stderr)
-        for step, line in zip((2, 4, 6), said):
+        for step, line in zip((2, 4), said):
             self.assertRegex(line, f"^fsdp-run: warning: the checkpoint of step {step} failed .rank 0: cannot write "
                                    ".*File too large.*training goes on")
+        self.assertRegex(said[2], "^fsdp-run: error: the last checkpoint, of step 6, failed .*File too large.*: no "
+                                  f"checkpoint is in '{folder}'$")
         self.assertEqual(os.listdir(folder), ["lock"])
         self.assertEqual([m["loss"] for m in lines_of(metrics)], [e[1] for e in expected])
 

@@ -25,10 +25,10 @@ LOSS = ["--loss", "cross_entropy"]
 PHASE_AND_STEP = "phase '(step|update)', step [0-9]+"
 
 
-def execute(*command, timeout=120, env=None):
+def execute(*command, timeout=120, env=None, preexec_fn=None):
     """(exit status, standard output, standard error); a hang fails the test."""
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                          errors="replace", timeout=timeout, env=env)
+                          errors="replace", timeout=timeout, env=env, preexec_fn=preexec_fn)
     return done.returncode, done.stdout, done.stderr
 
 

@@ -477,12 +477,12 @@ TEST(CheckpointFolder, KeepsTheNewest) {
     copyTo(folder.path, step);
   writeFile(folder / "step-30/notes.txt", "mine");
   writeFile(folder / "step-40/checkpoint.json", "{}");
-  EXPECT_EQ(removeOldest(folder.path, 2).message(), "");
+  EXPECT_EQ(removeOldest(folder.path, 2, "").status().message(), "");
   // What holds other files, or is not readable, is not known to be ours.
   EXPECT_THAT(listed(folder.path), ElementsAre(30, 40, 50, 60));
   EXPECT_FALSE(fs::exists(folder / "step-20"));
   EXPECT_FALSE(fs::exists(folder / "step-20.partial"));
-  EXPECT_EQ(removeOldest(folder.path, 7).message(), "");
+  EXPECT_EQ(removeOldest(folder.path, 7, "").status().message(), "");
   EXPECT_THAT(listed(folder.path), ElementsAre(30, 40, 50, 60));
 }
 
@@ -498,6 +498,78 @@ TEST(CheckpointFolder, RemovesWhatAKilledRunLeaves) {
   fs::create_directory(folder / "step-60.partial");
   writeFile(folder / "step-60.partial/notes.txt", "mine");
   EXPECT_THAT(removePartials(folder.path).message(),
-              HasSubstr("holds other files too"));
+              HasSubstr("holds other files than a checkpoint's"));
   EXPECT_TRUE(fs::exists(folder / "step-60.partial/notes.txt"));
+}
+
+/// What a link leads to is somebody else's, whatever its files are called.
+TEST(CheckpointFolder, FollowsNoLinks) {
+  TemporaryFolder folder, theirs;
+  std::string path = writeCheckpoint(theirs.path, manifestOf(2));
+  auto refuses = [&](const std::string &link, const std::string &to) {
+    fs::create_symlink(to, link);
+    EXPECT_THAT(removePartials(folder.path).message(),
+                HasSubstr("is a link or holds other files"));
+    EXPECT_TRUE(fs::is_symlink(link));
+    fs::remove(link);
+    EXPECT_EQ(problemOf(path), "");
+  };
+  refuses(folder / "step-40.partial", path);
+  fs::create_directory(folder / "step-40.partial");
+  refuses(folder / "step-40.partial/rank-0.safetensors",
+          path + "/rank-0.safetensors");
+  EXPECT_EQ(removePartials(folder.path).message(), "");
+  // Nor is it one of those that are kept.
+  fs::create_symlink(path, folder / "step-10");
+  writeCheckpoint(folder.path, manifestOf(2));
+  EXPECT_EQ(removeOldest(folder.path, 1, "").status().message(), "");
+  EXPECT_THAT(listed(folder.path), ElementsAre(10, 20));
+  EXPECT_EQ(problemOf(path), "");
+}
+
+TEST(CheckpointFolder, LeavesOtherRunsAlone) {
+  TemporaryFolder folder;
+  writeCheckpoint(folder.path, manifestOf(2));
+  for (int64_t step : {30, 40, 50})
+    copyTo(folder.path, step);
+  for (int64_t step : {40, 50}) {
+    auto index = loadIndex(stepFolder(folder.path, step));
+    ASSERT_TRUE(index.ok());
+    index->run = "another1";
+    writeFile(stepFolder(folder.path, step) + "/" + kIndexName,
+              writeIndex(*index));
+  }
+  Expected<int64_t> others = removeOldest(folder.path, 1, "another1");
+  ASSERT_TRUE(others.ok()) << others.status().message();
+  EXPECT_EQ(*others, 2);
+  EXPECT_THAT(listed(folder.path), ElementsAre(20, 30, 50));
+}
+
+/// As many bytes, and not what the index says of them.
+TEST(Checkpoints, TypesAreThoseOfTheIndex) {
+  TemporaryFolder folder;
+  std::string path = writeCheckpoint(folder.path, manifestOf(1));
+  std::string file = path + "/rank-0.safetensors", bytes = readFile(file);
+  for (size_t at; (at = bytes.find("\"F32\"")) != std::string::npos;)
+    bytes.replace(at, 5, "\"I32\"");
+  writeFile(file, bytes);
+  auto reader = CheckpointReader::open(path);
+  ASSERT_TRUE(reader.ok()) << reader.status().message();
+  int found = 0;
+  for (const CheckpointParameter &parameter : reader->index().parameters) {
+    std::vector<CheckpointState> planes = parameter.states;
+    planes.push_back({parameter.isCompiled ? kBufferPlane : kParameterPlane,
+                      parameter.dtype});
+    for (const CheckpointState &plane : planes) {
+      if (plane.dtype != FSDPRT_F32 || parameter.numElements() == 0)
+        continue;
+      float value = 0;
+      EXPECT_THAT(reader->read(plane.name, parameter, 0, 1, FSDPRT_F32, &value)
+                      .message(),
+                  HasSubstr("tensor '" + plane.name + "/" + parameter.names[0] +
+                            "' has dtype i32, expected f32"));
+      ++found;
+    }
+  }
+  EXPECT_GT(found, 1);
 }
