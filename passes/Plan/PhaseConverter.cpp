@@ -234,6 +234,7 @@ LogicalResult PhaseConverter::convert(Operation *op) {
       })
       .Case([&](train::MicrobatchBeginOp) {
         beginPhase(func.getSymName(), rt::Runs::Microbatch);
+        placeGradients();
         return success();
       })
       .Case<AllGatherStartOp, ReduceScatterStartOp, WaitOp, AllReduceOp,
@@ -273,7 +274,8 @@ LogicalResult PhaseConverter::run() {
   if (failed(checkLines()))
     return failure();
   findLastUses();
-  placeGradients();
+  if (phase.getRuns() != rt::Runs::Gather) // else in the phase behind it
+    placeGradients();
   for (BlockArgument arg : block.getArguments()) {
     auto role = func.getArgAttrOfType<StringAttr>(arg.getArgNumber(), kRole);
     assign(arg, program.roles.lookup(role));

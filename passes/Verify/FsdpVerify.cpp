@@ -106,7 +106,8 @@ private:
                << func.getSymName() << "', expected once in '" << kStep
                << "', before 'train.update_begin' (fsdp_v10)";
       isGathering = false;
-    } else if (isGathering && !isa<ShardsOp, AllGatherStartOp, WaitOp>(op)) {
+    } else if (isGathering &&
+               !isa<onnx::ConstantOp, ShardsOp, AllGatherStartOp, WaitOp>(op)) {
       return op.emitOpError("stands before 'train.microbatch_begin', expected "
                             "gathers alone (fsdp_v10)");
     } else if (isa<AllGatherStartOp>(op) && gathersOnce && !isGathering) {

@@ -51,6 +51,28 @@ class Microbatches(ToolTest):
                     self.assertEqual(step["measured_peak_bytes"], step["planned_peak_bytes"])
                 self.assertEqual(three["planned_peak_bytes"], one["planned_peak_bytes"])
 
+    def test_gathered_once_a_step(self):
+        """Parameters that stay between microbatches are gathered once, whole,
+        for the memory of all of them, and train to the same bits."""
+        for world in 1, 3:
+            for placement in "flat", "dim0":
+                with self.subTest(world=world, placement=placement):
+                    runs = []
+                    for name, flags in ("each", []), ("once", ["--accumulate-gathered"]):
+                        program = self.program(f"{name}{world}{placement}.fsdp", "--mesh", f"shard={world}",
+                                               "--placement", placement, "--param-dtype", "bfloat16", *flags)
+                        save = self.path("saved.safetensors")
+                        one, = self.steps_of(program, steps=1)
+                        steps = self.steps_of(program, "--accumulate", "3", "--save", save)
+                        runs.append(([(s["loss"], s["grad_norm"]) for s in steps], content(save)))
+                        for step in one, *steps:
+                            self.assertEqual(step["measured_peak_bytes"], step["planned_peak_bytes"])
+                    self.assertEqual(*runs)
+                    units = json.loads(content(program + "/manifest.json"))["units"]
+                    whole = sum(2 * line["elements"] for unit in units for line in unit["lines"])
+                    for step in one, *steps:
+                        self.assertEqual(step["gathered_bytes"], whole if world > 1 else 0)
+
     def test_same_bits_however_often(self):
         program = self.program("p.fsdp", "--mesh", "shard=2")
         runs = []

@@ -74,7 +74,7 @@ module {
 // Tests that a buffer nothing wrote has no life to plan.
 fsdprt.buffer 2 "a" activation unit "" phase "step" bytes 64 arena 1 at -1
 fsdprt.phase @step runs microbatch {
-  // expected-error @+1 {{reads buffer 2 before anything wrote it (fsdprt_v1)}}
+  // expected-error @+1 {{reads buffer 2 before anything wrote it in phase 'step' (fsdprt_v1)}}
   %0 = fsdprt.store "store" 0 line 0 on compute [#fsdprt.arg<read 2 [0 : 64]>] unit "" scope ""
   %1 = fsdprt.join "join" on compute [] unit "" scope ""
 }

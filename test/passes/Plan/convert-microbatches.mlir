@@ -61,6 +61,45 @@ func.func @export() {
 
 // -----
 
+// Tests that what is gathered for all microbatches of a step is in a phase of
+// its own and in a buffer of none.
+// CHECK: fsdprt.buffer [[FULL:[0-9]+]] "h.0 gathered" gathered unit "h.0" phase "" bytes 128 arena 0
+// CHECK-LABEL: fsdprt.phase @gather runs gather
+// CHECK-NEXT: %[[E:.*]] = fsdprt.all_gather {{.*}}#fsdprt.arg<write [[FULL]][0 : 128]>
+// CHECK-NEXT: fsdprt.join {{.*}} wait(%[[E]])
+// CHECK-NEXT: }
+// CHECK-LABEL: fsdprt.phase @step runs microbatch
+// CHECK-NEXT: fsdprt.launch {{.*}}#fsdprt.arg<read [[FULL]][0 : 64]>
+// CHECK-LABEL: fsdprt.phase @update runs update
+#mesh = #fsdp.mesh<"shard" = 2>
+#layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4x4xf32> at 0]>
+#line = #fsdp.line<layout = #layout, parameters = ["h.0.w"], ranges = [#train.range<end = 16, rule = #train.sgd<momentum = 0.0, decay = 0.0>>]>
+!w = !fsdp.sharded<tensor<4x4xf32>, #layout, 0>
+onnx.parameter @"h.0.w" : tensor<4x4xf32>
+fsdp.unit @"h.0" lines [#line]
+func.func @init() {
+  fsdp.load "h.0" line 0
+  return
+}
+func.func @step(%x: tensor<4x4xf32> {train.role = "tokens"}, %lr: tensor<f32> {train.role = "lr"}) {
+  %s = fsdp.shards "h.0" line 0 : !w
+  %p = fsdp.all_gather_start "h.0" line 0(%s) over ["shard"] : (!w) -> !fsdp.pending<tensor<4x4xf32>>
+  %w = fsdp.wait %p : <tensor<4x4xf32>> -> tensor<4x4xf32>
+  train.microbatch_begin
+  %dw = onnx.mul %x, %w : tensor<4x4xf32>, tensor<4x4xf32> -> tensor<4x4xf32>
+  fsdp.release "h.0" line 0(%w) : tensor<4x4xf32>
+  %q = fsdp.reduce_scatter_start "h.0" line 0(%dw) over ["shard"] : (tensor<4x4xf32>) -> !fsdp.pending<!w>
+  %g = fsdp.wait %q : <!w> -> !w
+  train.update_begin
+  fsdp.update "h.0" line 0(%g) lr %lr step %lr : (!w, tensor<f32>, tensor<f32>) -> ()
+  return
+}
+func.func @export() {
+  return
+}
+
+// -----
+
 // Tests that a count of what no step has is refused.
 func.func @init() {
   return

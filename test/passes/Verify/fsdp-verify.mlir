@@ -608,8 +608,8 @@ func.func @step(%x: tensor<4xf32>, %lr: tensor<f32>) {
 // Tests that fsdp_v9 rejects this: the update goes on with what is summed up.
 #mesh = #fsdp.mesh<"shard" = 2>
 #layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>
-#line = #fsdp.line<layout = #layout, parameters = ["h.0.w"], trainable = true, decay_elements = 0>
-#other = #fsdp.line<layout = #layout, parameters = ["h.1.w"], trainable = true, decay_elements = 0>
+#line = #fsdp.line<layout = #layout, parameters = ["h.0.w"], ranges = [#train.range<end = 4, rule = #train.sgd<momentum = 0.0, decay = 0.0>>]>
+#other = #fsdp.line<layout = #layout, parameters = ["h.1.w"], ranges = [#train.range<end = 4, rule = #train.sgd<momentum = 0.0, decay = 0.0>>]>
 !shard = !fsdp.sharded<tensor<4xf32>, #layout, 0>
 onnx.parameter @"h.0.w" : tensor<4xf32>
 onnx.parameter @"h.1.w" : tensor<4xf32>
@@ -623,9 +623,9 @@ func.func @step(%x: tensor<4xf32>, %lr: tensor<f32>) {
   train.update_begin
   %a0 = fsdp.accumulate "h.0" line 0(%g0) at %lr : (!shard, tensor<f32>) -> !shard
   %a1 = fsdp.accumulate "h.1" line 0(%g1) at %lr : (!shard, tensor<f32>) -> !shard
-  fsdp.update "h.0" line 0(%a0) lr %lr step %lr {rule = #train.sgd<momentum = 0.0, decay = 0.0>} : (!shard, tensor<f32>, tensor<f32>) -> ()
+  fsdp.update "h.0" line 0(%a0) lr %lr step %lr : (!shard, tensor<f32>, tensor<f32>) -> ()
   // expected-error @+1 {{reads a gradient of one microbatch, expected the sum that 'fsdp.accumulate' makes of it (fsdp_v9)}}
-  fsdp.update "h.1" line 0(%g1) lr %lr step %lr {rule = #train.sgd<momentum = 0.0, decay = 0.0>} : (!shard, tensor<f32>, tensor<f32>) -> ()
+  fsdp.update "h.1" line 0(%g1) lr %lr step %lr : (!shard, tensor<f32>, tensor<f32>) -> ()
   return
 }
 
@@ -827,7 +827,7 @@ func.func @step(%x: tensor<4xf32>, %lr: tensor<f32>) {
   // expected-error @+1 {{stands behind 'train.update_begin' (fsdp_v9)}}
   %q = fsdp.reduce_scatter_start "h.0" line 0(%neg) over ["shard"] : (tensor<4xf32>) -> !fsdp.pending<!shard>
   %g = fsdp.wait %q : <!shard> -> !shard
-  fsdp.update "h.0" line 0(%g) lr %lr step %lr {rule = #train.sgd<momentum = 0.0, decay = 0.0>} : (!shard, tensor<f32>, tensor<f32>) -> ()
+  fsdp.update "h.0" line 0(%g) lr %lr step %lr : (!shard, tensor<f32>, tensor<f32>) -> ()
   return
 }
 
@@ -836,7 +836,7 @@ func.func @step(%x: tensor<4xf32>, %lr: tensor<f32>) {
 // Tests that fsdp_v9 rejects this: one microbatch's gradient is reduced beside their sum.
 #mesh = #fsdp.mesh<"shard" = 2>
 #layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>
-#line = #fsdp.line<layout = #layout, parameters = ["h.0.w"], trainable = true, decay_elements = 0>
+#line = #fsdp.line<layout = #layout, parameters = ["h.0.w"], ranges = [#train.range<end = 4, rule = #train.sgd<momentum = 0.0, decay = 0.0>>]>
 !shard = !fsdp.sharded<tensor<4xf32>, #layout, 0>
 onnx.parameter @"h.0.w" : tensor<4xf32>
 fsdp.unit @"h.0" lines [#line]
@@ -846,6 +846,103 @@ func.func @step(%x: tensor<4xf32>, %lr: tensor<f32>) {
   // expected-error @+1 {{reads a gradient of one microbatch, expected the sum that 'fsdp.accumulate_gradients' makes of it (fsdp_v9)}}
   %q = fsdp.reduce_scatter_start "h.0" line 0(%x) over ["shard"] : (tensor<4xf32>) -> !fsdp.pending<!shard>
   %g = fsdp.wait %q : <!shard> -> !shard
+  fsdp.update "h.0" line 0(%g) lr %lr step %lr : (!shard, tensor<f32>, tensor<f32>) -> ()
+  return
+}
+
+// -----
+
+// Tests that a step passes that gathers once for all its microbatches.
+#mesh = #fsdp.mesh<"shard" = 2>
+#layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>
+#line = #fsdp.line<layout = #layout, parameters = ["h.0.w"], ranges = [#train.range<end = 4, rule = #train.sgd<momentum = 0.0, decay = 0.0>>]>
+!shard = !fsdp.sharded<tensor<4xf32>, #layout, 0>
+onnx.parameter @"h.0.w" : tensor<4xf32>
+fsdp.unit @"h.0" lines [#line]
+func.func @step(%x: tensor<4xf32>, %lr: tensor<f32>) {
+  %s = fsdp.shards "h.0" line 0 : !shard
+  %p = fsdp.all_gather_start "h.0" line 0(%s) over ["shard"] : (!shard) -> !fsdp.pending<tensor<4xf32>>
+  %w = fsdp.wait %p : <tensor<4xf32>> -> tensor<4xf32>
+  train.microbatch_begin
+  %y = onnx.mul %x, %w : tensor<4xf32>, tensor<4xf32> -> tensor<4xf32>
+  fsdp.release "h.0" line 0(%w) : tensor<4xf32>
+  %q = fsdp.reduce_scatter_start "h.0" line 0(%y) over ["shard"] : (tensor<4xf32>) -> !fsdp.pending<!shard>
+  %g = fsdp.wait %q : <!shard> -> !shard
+  train.update_begin
+  fsdp.update "h.0" line 0(%g) lr %lr step %lr : (!shard, tensor<f32>, tensor<f32>) -> ()
+  return
+}
+
+// -----
+
+// Tests that fsdp_v10 rejects this: it would not run for each microbatch.
+#mesh = #fsdp.mesh<"shard" = 2>
+#layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>
+#line = #fsdp.line<layout = #layout, parameters = ["h.0.w"], ranges = [#train.range<end = 4, rule = #train.sgd<momentum = 0.0, decay = 0.0>>]>
+!shard = !fsdp.sharded<tensor<4xf32>, #layout, 0>
+onnx.parameter @"h.0.w" : tensor<4xf32>
+fsdp.unit @"h.0" lines [#line]
+func.func @step(%x: tensor<4xf32>, %lr: tensor<f32>) {
+  %s = fsdp.shards "h.0" line 0 : !shard
+  %p = fsdp.all_gather_start "h.0" line 0(%s) over ["shard"] : (!shard) -> !fsdp.pending<tensor<4xf32>>
+  %w = fsdp.wait %p : <tensor<4xf32>> -> tensor<4xf32>
+  // expected-error @+1 {{stands before 'train.microbatch_begin', expected gathers alone (fsdp_v10)}}
+  %neg = onnx.neg %x : tensor<4xf32> -> tensor<4xf32>
+  train.microbatch_begin
+  %y = onnx.mul %x, %w : tensor<4xf32>, tensor<4xf32> -> tensor<4xf32>
+  fsdp.release "h.0" line 0(%w) : tensor<4xf32>
+  %q = fsdp.reduce_scatter_start "h.0" line 0(%y) over ["shard"] : (tensor<4xf32>) -> !fsdp.pending<!shard>
+  %g = fsdp.wait %q : <!shard> -> !shard
+  train.update_begin
+  fsdp.update "h.0" line 0(%g) lr %lr step %lr : (!shard, tensor<f32>, tensor<f32>) -> ()
+  return
+}
+
+// -----
+
+// Tests that fsdp_v10 rejects this: each microbatch would gather.
+#mesh = #fsdp.mesh<"shard" = 2>
+#layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>
+#line = #fsdp.line<layout = #layout, parameters = ["h.0.w"], ranges = [#train.range<end = 4, rule = #train.sgd<momentum = 0.0, decay = 0.0>>]>
+!shard = !fsdp.sharded<tensor<4xf32>, #layout, 0>
+onnx.parameter @"h.0.w" : tensor<4xf32>
+fsdp.unit @"h.0" lines [#line]
+func.func @step(%x: tensor<4xf32>, %lr: tensor<f32>) {
+  train.microbatch_begin
+  %s = fsdp.shards "h.0" line 0 : !shard
+  // expected-error @+1 {{stands behind 'train.microbatch_begin' (fsdp_v10)}}
+  %p = fsdp.all_gather_start "h.0" line 0(%s) over ["shard"] : (!shard) -> !fsdp.pending<tensor<4xf32>>
+  %w = fsdp.wait %p : <tensor<4xf32>> -> tensor<4xf32>
+  %y = onnx.mul %x, %w : tensor<4xf32>, tensor<4xf32> -> tensor<4xf32>
+  fsdp.release "h.0" line 0(%w) : tensor<4xf32>
+  %q = fsdp.reduce_scatter_start "h.0" line 0(%y) over ["shard"] : (tensor<4xf32>) -> !fsdp.pending<!shard>
+  %g = fsdp.wait %q : <!shard> -> !shard
+  train.update_begin
+  fsdp.update "h.0" line 0(%g) lr %lr step %lr : (!shard, tensor<f32>, tensor<f32>) -> ()
+  return
+}
+
+// -----
+
+// Tests that fsdp_v10 rejects this: a step has one beginning.
+#mesh = #fsdp.mesh<"shard" = 2>
+#layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>
+#line = #fsdp.line<layout = #layout, parameters = ["h.0.w"], ranges = [#train.range<end = 4, rule = #train.sgd<momentum = 0.0, decay = 0.0>>]>
+!shard = !fsdp.sharded<tensor<4xf32>, #layout, 0>
+onnx.parameter @"h.0.w" : tensor<4xf32>
+fsdp.unit @"h.0" lines [#line]
+func.func @step(%x: tensor<4xf32>, %lr: tensor<f32>) {
+  %s = fsdp.shards "h.0" line 0 : !shard
+  %p = fsdp.all_gather_start "h.0" line 0(%s) over ["shard"] : (!shard) -> !fsdp.pending<tensor<4xf32>>
+  %w = fsdp.wait %p : <tensor<4xf32>> -> tensor<4xf32>
+  train.microbatch_begin
+  // expected-error @+1 {{expected once in 'step', before 'train.update_begin' (fsdp_v10)}}
+  train.microbatch_begin
+  %y = onnx.mul %x, %w : tensor<4xf32>, tensor<4xf32> -> tensor<4xf32>
+  fsdp.release "h.0" line 0(%w) : tensor<4xf32>
+  %q = fsdp.reduce_scatter_start "h.0" line 0(%y) over ["shard"] : (tensor<4xf32>) -> !fsdp.pending<!shard>
+  %g = fsdp.wait %q : <!shard> -> !shard
+  train.update_begin
   fsdp.update "h.0" line 0(%g) lr %lr step %lr : (!shard, tensor<f32>, tensor<f32>) -> ()
   return
 }

@@ -704,3 +704,19 @@ fsdprt.phase @update runs update {
   %e1 = fsdprt.copy "copy" on compute [#fsdprt.arg<read 0 [0 : 64]>, #fsdprt.arg<write 1 [0 : 64]>] unit "" scope ""
   %e2 = fsdprt.join "join" on compute [] unit "" scope ""
 }
+
+// -----
+
+// Tests that fsdprt_v12 rejects this: the next microbatch would read what this
+// one has left there.
+fsdprt.arena 0 "state" bytes 64 persistent
+fsdprt.buffer 0 "b0" gathered unit "" phase "" bytes 64 arena 0 at 0
+fsdprt.phase @gather runs gather {
+  %e0 = fsdprt.fill "fill" byte 0 on compute [#fsdprt.arg<write 0 [0 : 64]>] unit "" scope ""
+  %e1 = fsdprt.join "join" on compute [] unit "" scope ""
+}
+fsdprt.phase @step runs microbatch {
+  // expected-error @+1 {{writes buffer 0, which is gathered for all microbatches of a step (fsdprt_v12)}}
+  %e0 = fsdprt.fill "fill" byte 0 on compute [#fsdprt.arg<write 0 [0 : 64]>] unit "" scope ""
+  %e1 = fsdprt.join "join" on compute [] unit "" scope ""
+}
