@@ -130,6 +130,7 @@ Status Checkpoints::begin(const Counters &counters) {
   if (lastFailed)
     return Status();
   isPending = true;
+  begunAt = counters.step;
   std::string folder = partialFolder(options.checkpointDir, counters.step);
   if (context->device->downloadsBeside()) {
     writer->start(folder, counters.step);
@@ -221,7 +222,8 @@ Status Checkpoints::afterStep(const Counters &counters, bool isLast) {
   Expected<Votes> votes = vote();
   if (!votes.ok())
     return votes.status();
-  if (isPending && !isBusy(*votes))
+  const bool isBegun = begunAt == counters.step;
+  if (isPending && !isBegun && !isBusy(*votes))
     FSDPRT_RETURN_IF_ERROR(complete(*votes));
   int32_t asked = 0;
   for (const Vote &vote : *votes)
@@ -232,7 +234,7 @@ Status Checkpoints::afterStep(const Counters &counters, bool isLast) {
   if (!isDue)
     return Status();
   setup.flight->header()->asked &= ~FlightRequest::Save;
-  if (isPending)
+  if (isPending && !isBegun)
     FSDPRT_RETURN_IF_ERROR(waitAndComplete());
   bool isToldToEnd = asked & FlightRequest::End;
   ends = isToldToEnd && !isLast;
@@ -240,7 +242,16 @@ Status Checkpoints::afterStep(const Counters &counters, bool isLast) {
   // What a device has not written beside the training is written by now.
   waits = options.checkpointWait || isToldToEnd ||
           !context->device->downloadsBeside();
-  return begin(counters);
+  return isBegun ? Status() : begin(counters);
+}
+
+Expected<bool> Checkpoints::isAskedToEnd() {
+  auto asked = context->device->control().gatherValues(
+      setup.flight->header()->asked & FlightRequest::End);
+  if (!asked.ok())
+    return asked.status();
+  return std::any_of(asked->begin(), asked->end(),
+                     [](int64_t value) { return value != 0; });
 }
 
 Status Checkpoints::afterMetrics() {

@@ -28,11 +28,14 @@ public:
   Status start(fsdprt_context &context, CheckpointIndex run);
 
   /// At the end of each step, by all ranks: completes the one before, begins
-  /// one if it is due. `isLast`: of the run.
+  /// one if it is due. `isLast`: of the run. Again, it sees what was asked for
+  /// meanwhile.
   Status afterStep(const Counters &counters, bool isLast);
   /// When the step's metrics are written, which a run that goes on does not
   /// make again: completes what is to be waited for.
   Status afterMetrics();
+  /// Whether a signal asks for the end of the run, by all ranks.
+  Expected<bool> isAskedToEnd();
   /// Whether the run is to end for a signal; what to go on from is saved.
   bool isToEnd() const { return ends; }
   int64_t bytesBefore(int32_t arena, int64_t offset,
@@ -80,6 +83,7 @@ private:
   CheckpointIndex run;
   std::unique_ptr<FileWriter> writer;
   bool isPending = false; // the one of run.counters is being written
+  int64_t begunAt = -1;   // the step of the last one that was begun
   bool waits = false;     // for it, before the next step
   bool isFinal = false;   // it is the run's last one
   bool isOver = false;    // no step follows

@@ -58,8 +58,9 @@ bool Evaluation::isDue(int64_t steps, bool isLast) const {
   return options->evalEvery > 0 ? steps % options->evalEvery == 0 : isLast;
 }
 
-Expected<EvaluationResult> Evaluation::run(LoadedProgram &program,
-                                           int64_t step) const {
+Expected<std::optional<EvaluationResult>>
+Evaluation::run(LoadedProgram &program, int64_t step,
+                const std::function<Expected<bool>()> &isToStop) const {
   auto start = std::chrono::steady_clock::now();
   double sum = 0, tokens = 0;
   for (int64_t batch = 0; batch < batches; ++batch) {
@@ -75,6 +76,11 @@ Expected<EvaluationResult> Evaluation::run(LoadedProgram &program,
         return read.status();
       *total += *read;
     }
+    Expected<bool> stops = isToStop();
+    if (!stops.ok())
+      return stops.status();
+    if (*stops)
+      return std::optional<EvaluationResult>();
   }
   if (tokens == 0)
     return failure("--eval-data has no label that is not ignored");
@@ -84,7 +90,7 @@ Expected<EvaluationResult> Evaluation::run(LoadedProgram &program,
                           seconds.count() * 1000};
   if (!std::isfinite(result.loss))
     reportWarning("the loss on --eval-data is not finite");
-  return result;
+  return std::optional<EvaluationResult>(result);
 }
 
 std::string Evaluation::hint() const {

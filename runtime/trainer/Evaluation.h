@@ -7,6 +7,8 @@
 #include "trainer/LoadedProgram.h"
 #include "trainer/Metrics.h"
 
+#include <functional>
+
 namespace fsdprt {
 
 /// A validation by --eval-data: every window of it once, in the order of the
@@ -19,8 +21,11 @@ public:
 
   /// Whether one is due after `steps` steps of all; `isLast`: none follows.
   bool isDue(int64_t steps, bool isLast) const;
-  /// Runs one; `step` is what messages and traces count.
-  Expected<EvaluationResult> run(LoadedProgram &program, int64_t step) const;
+  /// Runs one; `step` is what messages and traces count. None where `isToStop`,
+  /// which all ranks ask after each batch, says so.
+  Expected<std::optional<EvaluationResult>>
+  run(LoadedProgram &program, int64_t step,
+      const std::function<Expected<bool>()> &isToStop) const;
   /// What it leaves out; "" if nothing.
   std::string hint() const;
 

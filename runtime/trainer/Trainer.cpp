@@ -54,7 +54,7 @@ private:
   Status stopAtRows(const Status &reason);
   Status readResults(StepMetrics &metrics, double &validTokens);
   Status checkResults(const StepMetrics &metrics, double validTokens) const;
-  Status evaluate(std::optional<EvaluationResult> &result);
+  Status evaluate(std::optional<EvaluationResult> &result, bool isLast);
   void writeMetrics(const StepMetrics &metrics);
   Status findSpent(std::string &spent);
   /// Null for a run that begins.
@@ -272,7 +272,7 @@ Status Trainer::endStep(StepMetrics &metrics, bool isLast, Progress &progress) {
   if (checkpoints)
     FSDPRT_RETURN_IF_ERROR(checkpoints->afterStep(counters, isLast));
   if (evaluation && !isPreempted() && evaluation->isDue(counters.step, isLast))
-    FSDPRT_RETURN_IF_ERROR(evaluate(metrics.evaluation));
+    FSDPRT_RETURN_IF_ERROR(evaluate(metrics.evaluation, isLast));
   summary.add(metrics);
   if (metricsFile)
     writeMetrics(metrics);
@@ -281,11 +281,20 @@ Status Trainer::endStep(StepMetrics &metrics, bool isLast, Progress &progress) {
   return checkpoints ? checkpoints->afterMetrics() : Status();
 }
 
-Status Trainer::evaluate(std::optional<EvaluationResult> &result) {
-  auto found = evaluation->run(program, counters.step - 1);
-  if (found.ok())
-    result = *found;
-  return found.status();
+/// What was asked for meanwhile does not wait for all of it.
+Status Trainer::evaluate(std::optional<EvaluationResult> &result, bool isLast) {
+  auto found = evaluation->run(program, counters.step - 1, [this] {
+    return checkpoints ? checkpoints->isAskedToEnd() : Expected<bool>(false);
+  });
+  if (!found.ok())
+    return found.status();
+  result = *found;
+  if (result)
+    return Status();
+  if (isFirst())
+    std::printf("told to end: no validation after step %lld\n",
+                (long long)counters.step);
+  return checkpoints->afterStep(counters, isLast);
 }
 
 /// A full disk costs the lines, not the training.
@@ -338,7 +347,7 @@ Status Trainer::train() {
   progress.finish();
   if (status.ok() && evaluation && options.steps == 0) {
     std::optional<EvaluationResult> result;
-    status = evaluate(result);
+    status = evaluate(result, /*isLast=*/true);
     if (result && isFirst())
       std::printf("validation: %s\n", describe(*result).c_str());
   }

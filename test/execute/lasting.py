@@ -148,6 +148,28 @@ class Lasting(PreloadTest):
                 self.assertIn(f"told to end after step {saved[0]} of 1000000", output)
             os.remove(self.metrics)
 
+    def test_told_to_end_in_a_validation(self):
+        """Which would take minutes: it is left out, and the step that it is of is saved."""
+        program, long = self.program_of(2), self.write("long.u16", content(TOKENS) * 2000)
+        for comm in "thread", "mpi":
+            for ends in False, True:  # in the validation after the last step
+                for path in (self.metrics, self.checkpoints):
+                    execute("rm", "-rf", path)
+                child = subprocess.Popen([RUN, program, "--data", TOKENS, "--comm", comm, "--steps", "2" if ends else "9",
+                                          "--metrics", self.metrics, "--checkpoint-dir", self.checkpoints, "--eval-data", long,
+                                          "--eval-every", "2"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+                self.addCleanup(child.kill)
+                while not (os.path.exists(self.metrics) and content(self.metrics).count(b"\n") == 1):
+                    self.assertIsNone(child.poll(), "ended by itself")
+                    time.sleep(0.02)
+                time.sleep(1)
+                child.send_signal(signal.SIGTERM)
+                output, errors = child.communicate(timeout=20)
+                self.assertEqual((child.returncode, errors), (0 if ends else PREEMPTED, ""))
+                self.assertIn("told to end: no validation after step 2\n", output)
+                self.assertEqual(["eval_loss" in m for m in lines_of(self.metrics)], [False, False])
+                self.assertEqual(self.steps_in(self.checkpoints), [2])
+
     def test_told_to_end_and_nothing_saved(self):
         """The status is not that of a run that can be gone on with."""
         program = self.program_of(1)
