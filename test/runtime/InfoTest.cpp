@@ -68,6 +68,7 @@ mesh          replicate=1,shard=2 (2 ranks)
 batch         3 rows of 512 tokens a rank: 3,072 tokens a step
 vocabulary    50,257 classes, token ids below 50,304
 phases        init (once), step (microbatch)
+optimizer     none
 parameters    4 of 1,006,144 elements, 3.8 MiB of bf16, f32; frozen 2,048 elements
 units         4
   (root): 1 parameter of 1,000,000 elements, f32, flat, 1.9 MiB a rank
