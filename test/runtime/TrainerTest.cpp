@@ -429,6 +429,33 @@ TEST(Budget, TokensBecomeStepsWhereNobodySaysHowMany) {
   EXPECT_EQ(stepsFor(kNoLastStep, 0), kNoLastStep);
 }
 
+TEST(Budget, TokensThatAreLeftBecomeTheStepsThatFollow) {
+  Manifest manifest;
+  manifest.batch = 2;
+  manifest.seq = 32;
+  manifest.mesh = {{"shard", 3}}; // 192 tokens a step, 384 now
+  RunOptions options;
+  options.steps = kNoLastStep;
+  options.maxTokens = 1920;
+  options.accumulate = 2;
+  options.stepsBefore = 4;
+  options.rowsBefore = 4 * 6;
+  setStepsByTokens(options, manifest);
+  EXPECT_EQ(options.steps, 4 + 3); // 768 of 1,920 tokens are spent
+  EXPECT_EQ(options.tokenSteps, 5);
+  EXPECT_EQ(schedulePosition(options, manifest, 4, 24), 2);
+  options.schedule = "linear";
+  options.learningRate = 1;
+  EXPECT_DOUBLE_EQ(learningRateAt(options, 2), 0.6);
+  options.rates = {{1, 0.5}, {5, 0.25}}; // which name steps as they are told
+  EXPECT_EQ(schedulePosition(options, manifest, 4, 24), 4);
+  // A smaller budget than what is spent already.
+  options.steps = kNoLastStep;
+  options.maxTokens = 192;
+  setStepsByTokens(options, manifest);
+  EXPECT_EQ(options.steps, 4);
+}
+
 //===----------------------------------------------------------------------===//
 // What ranks agree on
 //===----------------------------------------------------------------------===//
