@@ -121,6 +121,7 @@ Status Checkpoints::settle(const Status &mine, const char *what) {
 /// Rank 0 makes the folder; when all know that it is there, they write.
 Status Checkpoints::begin(const Counters &counters) {
   run.counters = counters;
+  lastProblem.clear();
   Status made;
   if (rank == 0) {
     Heartbeat::Beating beating(heartbeat);
