@@ -30,8 +30,8 @@ void fsdprt::addCheckpointOptions(CLI::App &app, RunOptions &options) {
       ->group("Checkpoints");
   app.add_option("--resume", options.resume,
                  "go on from a checkpoint, on any mesh: latest of "
-                 "--checkpoint-dir (from the beginning if it has none), or "
-                 "D/step-N; --steps counts from the beginning")
+                 "--checkpoint-dir (from the beginning, with --weights, if "
+                 "it has none), or D/step-N; --steps counts from the beginning")
       ->type_name("latest|D/step-N")
       ->group("Checkpoints");
 }
