@@ -158,7 +158,8 @@ INSTANTIATE_TEST_SUITE_P(
             "ranks"},
         BadManifest{"/arenas/0/bytes", -5, "invalid size"},
         BadManifest{"/phases/0/runs", "often",
-                    "expected one of once, count, microbatch"},
+                    "expected one of once, count, gather, "
+                    "microbatch"},
         BadManifest{"/inputs/0/role", "colour", "unknown role 'colour'"},
         BadManifest{"/inputs/0/place/offset", 1 << 30, "reach beyond"},
         BadManifest{"/inputs/0/place/arena", 7, "arena 7 does not exist"},
