@@ -6,20 +6,9 @@ import shutil
 import struct
 import unittest
 
-from harness import BIN, NANOGPT, ToolTest, content, entry, execute, lines_of
+from harness import BIN, NANOGPT, ToolTest, content, entry, execute, lines_of, tensors_of
 
 CKPT = os.path.join(BIN, "fsdp-ckpt")
-
-
-def tensors_of(path):
-    """{name: (dtype, shape, bytes)} of a safetensors file."""
-    data = content(path)
-    length, = struct.unpack("<Q", data[:8])
-    header = json.loads(data[8:8 + length])
-    header.pop("__metadata__", None)
-    return {name: (entry["dtype"], entry["shape"],
-                   data[8 + length + entry["data_offsets"][0]:8 + length + entry["data_offsets"][1]])
-            for name, entry in header.items()}
 
 
 class Checkpoints(ToolTest):

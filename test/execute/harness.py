@@ -2,6 +2,7 @@
 import json
 import os
 import re
+import struct
 import subprocess
 import tempfile
 import unittest
@@ -46,6 +47,17 @@ def lines_of(path):
 def content(path):
     with open(path, "rb") as file:
         return file.read()
+
+
+def tensors_of(path):
+    """{name: (dtype, shape, bytes)} of a safetensors file."""
+    data = content(path)
+    length, = struct.unpack("<Q", data[:8])
+    header = json.loads(data[8:8 + length])
+    header.pop("__metadata__", None)
+    return {name: (entry["dtype"], entry["shape"],
+                   data[8 + length + entry["data_offsets"][0]:8 + length + entry["data_offsets"][1]])
+            for name, entry in header.items()}
 
 
 def could_not_load(errors):
