@@ -257,3 +257,24 @@ LogicalResult LionAttr::verify(function_ref<InFlightDiagnostic()> emitError,
       emitError, "lion",
       {valueOf(lrScale, 1), valueOf(beta1), valueOf(beta2), valueOf(decay)});
 }
+
+const RuleKind &AveragedAttr::getKind() const { return getRule().getKind(); }
+SmallVector<double> AveragedAttr::getNumbers() const {
+  return getRule().getNumbers();
+}
+SmallVector<OptimizerState> AveragedAttr::getStates() const {
+  SmallVector<OptimizerState> states = getRule().getStates();
+  states.push_back({"ema"});
+  return states;
+}
+bool AveragedAttr::readsStep() const { return true; }
+double AveragedAttr::getAverageDecay() const { return valueOf(getKeep()); }
+LogicalResult AveragedAttr::verify(function_ref<InFlightDiagnostic()> emitError,
+                                   OptimizerRule rule, FloatAttr keep) {
+  if (rule.getAverageDecay() != 0)
+    return emitError() << "averaged: the rule is averaged already";
+  if (double value = valueOf(keep); !(value > 0 && value < 1))
+    return emitError() << "averaged: keep is " << value
+                       << ", expected a number in (0, 1)";
+  return success();
+}

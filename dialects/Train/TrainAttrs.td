@@ -77,6 +77,21 @@ def Train_LionAttr : Train_Rule<"Lion", "lion",
   }];
 }
 
+def Train_AveragedAttr : Train_Attr<"Averaged", "averaged",
+    [DeclareAttrInterfaceMethods<Train_OptimizerRule, ["getAverageDecay"]>]> {
+  let summary = "a rule, and an average of the parameters that it makes";
+  let description = [{
+    `#train.averaged<rule = #train.sgd<momentum = 0.9, decay = 0.1>, keep = 0.999>`:
+    p by `rule`; then e <- p in the first step, e <- e + (1 - keep) (p - e) in
+    later ones, as torch.optim.swa_utils.AveragedModel does it with
+    get_ema_multi_avg_fn(keep). `keep` is in (0, 1).
+    States: the rule's, and ema.
+  }];
+  let parameters = (ins "::fsdp::train::OptimizerRule":$rule,
+                        "::mlir::FloatAttr":$keep);
+  let genVerifyDecl = 1;
+}
+
 def Train_RangeAttr : Train_Attr<"Range", "range"> {
   let summary = "the elements of a line that go by one rule";
   let description = [{

@@ -20,7 +20,9 @@ def Train_OptimizerRule : AttrInterface<"OptimizerRule"> {
     InterfaceMethod<"What is kept of a parameter from step to step.",
       "::llvm::SmallVector<::fsdp::train::OptimizerState>", "getStates">,
     InterfaceMethod<"Whether the formula reads the number of the update.",
-      "bool", "readsStep">
+      "bool", "readsStep">,
+    InterfaceMethod<"What the average of a parameter keeps of itself in a step; 0: there is none.",
+      "double", "getAverageDecay", (ins), "", "return 0;">
   ];
   let extraClassDeclaration = [{
     /// Its number `name`, by torch's name, which it must have. "lr" is what the

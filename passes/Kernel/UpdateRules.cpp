@@ -137,17 +137,14 @@ ElementUpdate emitAdam(train::OptimizerRule rule, UpdateScalars &s) {
   };
 }
 
-/// What the new gradient counts in the momentum: in the first step, whole.
-Value undampened(train::OptimizerRule rule, UpdateScalars &s) {
-  if (!rule.readsStep())
-    return nullptr;
+/// What something new counts: in the first step 1, then `share`.
+Value wholeAtFirst(UpdateScalars &s, double share) {
   Emitter &e = s.e;
   Value isFirst =
       e.b.create<arith::CmpFOp>(e.loc, arith::CmpFPredicate::OLE, s.stepInF64(),
                                 e.number(e.b.getF64Type(), 1));
-  return e.b.create<arith::SelectOp>(
-      e.loc, isFirst, e.number(s.type, 1),
-      e.number(s.type, 1 - rule.getNumber("dampening")));
+  return e.b.create<arith::SelectOp>(e.loc, isFirst, e.number(s.type, 1),
+                                     e.number(s.type, share));
 }
 
 ElementUpdate emitSgd(train::OptimizerRule rule, UpdateScalars &s) {
@@ -155,7 +152,9 @@ ElementUpdate emitSgd(train::OptimizerRule rule, UpdateScalars &s) {
   Value momentum = s.e.number(s.type, rule.getNumber("momentum"));
   bool nesterov = rule.getNumber("nesterov") != 0;
   auto decayed = decayedGradient(rule, s);
-  Value share = undampened(rule, s);
+  Value share; // of the new gradient in the momentum; null: it is 1
+  if (rule.readsStep())
+    share = wholeAtFirst(s, 1 - rule.getNumber("dampening"));
   return [=](OpBuilder &b, Location loc, Value p, Value gradient,
              ValueRange states) -> SmallVector<Value> {
     Element at{b, loc};
@@ -223,6 +222,20 @@ ElementUpdate emitLion(train::OptimizerRule rule, UpdateScalars &s) {
     return {at.sub(at.mul(p, shrink), step), m};
   };
 }
+
+/// The average is 0 before the first step, and p after it.
+ElementUpdate emitAveraged(train::AveragedAttr rule, UpdateScalars &s) {
+  ElementUpdate update = emitUpdateRule(rule.getRule(), s);
+  Value share = wholeAtFirst(s, 1 - rule.getAverageDecay());
+  return [=](OpBuilder &b, Location loc, Value p, Value g, ValueRange states) {
+    Element at{b, loc};
+    Value average = states.back();
+    SmallVector<Value> results = update(b, loc, p, g, states.drop_back());
+    Value far = at.sub(results.front(), average);
+    results.push_back(at.add(average, at.mul(share, far)));
+    return results;
+  };
+}
 } // namespace
 
 ElementUpdate fsdp::emitUpdateRule(train::OptimizerRule rule,
@@ -232,5 +245,8 @@ ElementUpdate fsdp::emitUpdateRule(train::OptimizerRule rule,
       .Case([&](train::AdamAttr) { return emitAdam(rule, s); })
       .Case([&](train::SgdAttr) { return emitSgd(rule, s); })
       .Case([&](train::AdagradAttr) { return emitAdagrad(rule, s); })
-      .Case([&](train::LionAttr) { return emitLion(rule, s); });
+      .Case([&](train::LionAttr) { return emitLion(rule, s); })
+      .Case([&](train::AveragedAttr averaged) {
+        return emitAveraged(averaged, s);
+      });
 }

@@ -277,9 +277,13 @@ private:
         numbers[number.name] = value;
       groups.push_back(std::move(numbers));
     }
-    if (!rules.empty())
-      manifest["optimizer"] = Object{{"rule", rules.front().getKind().name},
-                                     {"groups", std::move(groups)}};
+    if (rules.empty())
+      return;
+    Object optimizer{{"rule", rules.front().getKind().name},
+                     {"groups", std::move(groups)}};
+    if (double ema = rules.front().getAverageDecay())
+      optimizer["ema"] = ema;
+    manifest["optimizer"] = std::move(optimizer);
   }
 
   static Object parameterObject(onnx::ParameterOp parameter, int64_t unit,

@@ -61,6 +61,7 @@ static void addTrainStage(OpPassManager &manager,
   update.numbers = options.optimizerNumbers;
   update.groupTexts = options.groups;
   update.clipGradNorm = options.clipGradNorm;
+  update.ema = options.ema;
   update.noDecay = options.noDecay;
   manager.addPass(createTrainBuildUpdate(update));
   if (!options.recompute.empty()) {

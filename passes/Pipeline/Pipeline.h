@@ -31,7 +31,7 @@ struct PipelineOptions {
   std::string optimizer = "adamw";
   /// As --train-build-update takes them.
   std::vector<std::string> optimizerNumbers, groups, noDecay;
-  double clipGradNorm = 0.0;
+  double clipGradNorm = 0.0, ema = 0.0;
 };
 
 /// Registers every pass, for `fsdp-opt`.

@@ -50,6 +50,9 @@ struct BuildUpdate : public fsdp::impl::TrainBuildUpdateBase<BuildUpdate> {
     if (!(clipGradNorm >= 0) || std::isinf(clipGradNorm))
       return "--clip-grad-norm is " + std::to_string(clipGradNorm) +
              ", expected a number of at least 0";
+    if (!(ema >= 0 && ema < 1))
+      return "--ema is " + std::to_string(ema) +
+             ", expected a number in [0, 1)";
     SmallVector<GivenNumber> given;
     for (StringRef text : numbers) {
       auto [name, value] = text.split('=');
@@ -90,7 +93,7 @@ struct BuildUpdate : public fsdp::impl::TrainBuildUpdateBase<BuildUpdate> {
       for (const std::string &pattern : noDecay)
         if (matchesAny(pattern, names))
           own[*kind->find("weight_decay")] = 0;
-      rules[parameter.getSymName()] = kind->build(&getContext(), own);
+      rules[parameter.getSymName()] = buildRule(own);
       llvm::append_range(all, names);
     }
     for (auto [i, group] : llvm::enumerate(groups)) {
@@ -107,6 +110,14 @@ struct BuildUpdate : public fsdp::impl::TrainBuildUpdateBase<BuildUpdate> {
         return "--no-decay '" + pattern + "' matches no parameter" +
                suggestNames(pattern, all);
     return "";
+  }
+
+  train::OptimizerRule buildRule(ArrayRef<double> own) {
+    train::OptimizerRule rule = kind->build(&getContext(), own);
+    if (ema == 0)
+      return rule;
+    auto keep = FloatAttr::get(Float64Type::get(&getContext()), ema);
+    return train::AveragedAttr::get(&getContext(), rule, keep);
   }
 
   static bool matchesAny(StringRef pattern, ArrayRef<std::string> names) {

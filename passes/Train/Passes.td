@@ -181,6 +181,7 @@ def TrainBuildUpdate : Pass<"train-build-update", "::mlir::ModuleOp"> {
     for those of `numbers` (`weight_decay=0.1`; a flag is true or false), and in
     a group (`h.*: lr=0.1x, weight_decay=0, betas=0.9,0.95`) those that it
     lists; a parameter is in the first group that matches one of its names.
+    With `ema` each rule keeps an average of its parameters too.
   }];
   let options = [
     Option<"optimizer", "optimizer", "std::string", "\"adamw\"",
@@ -191,6 +192,9 @@ def TrainBuildUpdate : Pass<"train-build-update", "::mlir::ModuleOp"> {
                "PATTERN: NAME=NUMBER, ...: numbers of some parameters">,
     Option<"clipGradNorm", "clip-grad-norm", "double", "0.0",
            "largest global gradient norm; 0: no clipping">,
+    Option<"ema", "ema", "double", "0.0",
+           "what an average of the parameters keeps of itself in a step; 0: "
+           "none is made">,
     ListOption<"noDecay", "no-decay", "std::string",
                "parameters that do not decay (glob patterns), whatever their "
                "group">];

@@ -91,7 +91,7 @@ static Status prepareFolder(const std::string &folder) {
 }
 
 static Status writeShard(const CheckpointReader &checkpoint, const Shard &shard,
-                         const std::string &path) {
+                         const std::string &path, bool averaged) {
   std::vector<SafetensorsWriter::Tensor> tensors;
   for (const Exported &exported : shard)
     tensors.push_back(exported.tensor);
@@ -102,7 +102,7 @@ static Status writeShard(const CheckpointReader &checkpoint, const Shard &shard,
   for (size_t i = 0; i < shard.size(); ++i) {
     const Exported &exported = shard[i];
     FSDPRT_RETURN_IF_ERROR(
-        inPieces(checkpoint, valuesPlane(*exported.parameter),
+        inPieces(checkpoint, exportedPlane(*exported.parameter, averaged),
                  *exported.parameter, exported.tensor.dtype,
                  [&](int64_t at, const void *data, int64_t bytes) {
                    return (*writer)->writePart(i, at, data, bytes);
@@ -136,6 +136,8 @@ Expected<std::vector<std::string>>
 fsdprt::exportSafetensors(const CheckpointReader &checkpoint,
                           const std::string &folder,
                           const ExportOptions &options) {
+  if (options.averaged)
+    FSDPRT_RETURN_IF_ERROR(checkHasAverages(checkpoint.index()));
   auto shards = divide(checkpoint.index(), options);
   if (!shards.ok())
     return shards.status();
@@ -143,7 +145,8 @@ fsdprt::exportSafetensors(const CheckpointReader &checkpoint,
   std::vector<std::string> files;
   for (size_t i = 0; i < shards->size(); ++i) {
     files.push_back(folder + "/" + fileName(i, shards->size()));
-    FSDPRT_RETURN_IF_ERROR(writeShard(checkpoint, (*shards)[i], files.back()));
+    FSDPRT_RETURN_IF_ERROR(
+        writeShard(checkpoint, (*shards)[i], files.back(), options.averaged));
   }
   if (shards->size() == 1)
     return files;

@@ -13,6 +13,7 @@ struct ExportOptions {
   int64_t mostBytes = 5000000000; // of the tensors in a file
   std::optional<int32_t> dtype;   // of floating-point tensors; none: as stored
   std::string stripPrefix;        // of names; "": none
+  bool averaged = false;          // averages in place of trained parameters
 };
 
 /// Writes parameters and persistent buffers into a folder, as transformers

@@ -19,6 +19,8 @@ namespace fsdprt {
 /// The planes that are no state of the optimizer.
 constexpr const char *kParameterPlane = "parameter";
 constexpr const char *kBufferPlane = "buffer";
+/// The state that is an average of the parameter.
+constexpr const char *kAveragePlane = "ema";
 
 constexpr const char *kIndexName = "checkpoint.json";
 constexpr int64_t kCheckpointVersion = 1;

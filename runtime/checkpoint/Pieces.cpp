@@ -12,6 +12,25 @@ const char *fsdprt::valuesPlane(const CheckpointParameter &parameter) {
   return parameter.isCompiled ? kBufferPlane : kParameterPlane;
 }
 
+static bool hasAverage(const CheckpointParameter &parameter) {
+  return std::any_of(
+      parameter.states.begin(), parameter.states.end(),
+      [](const CheckpointState &state) { return state.name == kAveragePlane; });
+}
+
+const char *fsdprt::exportedPlane(const CheckpointParameter &parameter,
+                                  bool averaged) {
+  return averaged && hasAverage(parameter) ? kAveragePlane
+                                           : valuesPlane(parameter);
+}
+
+Status fsdprt::checkHasAverages(const CheckpointIndex &index) {
+  if (std::any_of(index.parameters.begin(), index.parameters.end(), hasAverage))
+    return Status();
+  return failure("the checkpoint has no averages of the parameters: its "
+                 "program was compiled without --ema");
+}
+
 std::vector<CheckpointState>
 fsdprt::planesOf(const CheckpointParameter &parameter) {
   std::vector<CheckpointState> planes = {

@@ -16,6 +16,12 @@ constexpr int64_t kElementsOfPiece = int64_t(1) << 20;
 /// in.
 const char *valuesPlane(const CheckpointParameter &parameter);
 
+/// The same, or with `averaged` the average of one that has it.
+const char *exportedPlane(const CheckpointParameter &parameter, bool averaged);
+
+/// Fails unless some parameter has an average.
+Status checkHasAverages(const CheckpointIndex &index);
+
 /// All planes of a parameter: its values, then its states.
 std::vector<CheckpointState> planesOf(const CheckpointParameter &parameter);
 

@@ -4,6 +4,7 @@
 
 #include "core/PlanCheck.h"
 #include "io/OutputFile.h"
+#include "trainer/Averages.h"
 #include "trainer/Failure.h"
 #include "trainer/OutputFiles.h"
 #include "trainer/Resident.h"
@@ -25,14 +26,25 @@ Closing::Closing(const RunOptions &options, const Manifest &manifest,
       context(&program.context()), heartbeat(heartbeat) {}
 
 Status Closing::save() {
-  if (options.save.empty())
+  if (!options.save.empty())
+    FSDPRT_RETURN_IF_ERROR(write(options.save));
+  if (options.saveEma.empty())
     return Status();
+  FSDPRT_RETURN_IF_ERROR(exchangeAverages(*context));
+  FSDPRT_RETURN_IF_ERROR(write(options.saveEma));
+  return exchangeAverages(*context);
+}
+
+Status Closing::write(const std::string &path) {
   std::unique_ptr<CheckpointSaver> saver;
+  std::string saved = oneLine(path);
+  if (path == options.saveEma && !options.save.empty())
+    saved = oneLine(options.save) + " and " + saved;
   {
     Heartbeat::Beating beating(isFirst() ? heartbeat : nullptr);
     if (isFirst()) {
       auto created =
-          CheckpointSaver::create(manifest, options.save, options.stripPrefix);
+          CheckpointSaver::create(manifest, path, options.stripPrefix);
       if (!created.ok())
         return created.status();
       saver = std::move(*created);
@@ -45,11 +57,11 @@ Status Closing::save() {
     if (saver)
       FSDPRT_RETURN_IF_ERROR(saver->finish());
     if (saver)
-      setup.flight->noteSaved(oneLine(options.save));
+      setup.flight->noteSaved(saved);
   }
   // From here on all ranks know it, on other hosts too.
   FSDPRT_RETURN_IF_ERROR(context->device->control().gatherValues(0).status());
-  setup.flight->noteSaved(oneLine(options.save));
+  setup.flight->noteSaved(saved);
   return Status();
 }
 
@@ -91,13 +103,13 @@ Status Closing::report() {
   return first;
 }
 
-static void printSaved(const RunOptions &options, const Manifest &manifest) {
+static void printSaved(const std::string &path, const Manifest &manifest) {
   std::string lacks;
   for (const std::string &name : manifest.dropped)
     lacks +=
         (lacks.empty() ? ", without what --drop-unused left out: '" : ", '") +
         name + "'";
-  std::printf("saved %s%s\n", options.save.c_str(), lacks.c_str());
+  std::printf("saved %s%s\n", path.c_str(), lacks.c_str());
 }
 
 /// A reader that has left has seen what it wanted.
@@ -134,8 +146,9 @@ Status Closing::summarise(const Told &told) {
       std::printf("metrics: %lld of %lld steps could not be written to %s\n",
                   (long long)told.lostMetrics, (long long)told.steps.steps(),
                   options.metrics.c_str());
-    if (!options.save.empty() && told.isSaved)
-      printSaved(options, manifest);
+    for (const std::string &path : {options.save, options.saveEma})
+      if (!path.empty() && told.isSaved)
+        printSaved(path, manifest);
     checkPrinted();
   }
   // A rank that fails ends the others: not before all is told.

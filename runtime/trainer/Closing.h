@@ -17,14 +17,14 @@ public:
     const StepsSummary &steps;
     int64_t lostMetrics;    // lines that could not be written
     int64_t residentBefore; // bytes, when the program was not loaded yet
-    bool isSaved;           // --save has been written
+    bool isSaved;           // --save and --save-ema are written
   };
 
   /// What the arguments refer to outlives it.
   Closing(const RunOptions &options, const Manifest &manifest,
           const RankSetup &setup, LoadedProgram &program, Heartbeat *heartbeat);
 
-  /// --save, by all ranks: it is there when this returns.
+  /// --save and --save-ema, by all ranks: they are there when this returns.
   Status save();
   /// What is told of the run, when its parameters are safe: all that can be
   /// told, and the first thing that could not.
@@ -33,6 +33,7 @@ public:
   Status summarise(const Told &told);
 
 private:
+  Status write(const std::string &path);
   Status writeRecords();
   bool isFirst() const { return rank == 0; }
 

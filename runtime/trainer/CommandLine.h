@@ -47,7 +47,7 @@ struct RunOptions {
                           // how long the run is; 0: over `steps`
   std::vector<RatePoint> rates; // of --schedule piecewise:FILE
 
-  std::string weights, save, stripPrefix;
+  std::string weights, save, saveEma, stripPrefix;
   std::string checkpointDir, resume; // "": none
   std::string resumeFrom; // the checkpoint that `resume` leads to; "": none
   int64_t stepsBefore = 0, rowsBefore = 0; // that it has trained, and on

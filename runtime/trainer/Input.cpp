@@ -4,6 +4,7 @@
 
 #include "io/Checkpoint.h"
 #include "selftest/Reference.h"
+#include "trainer/Averages.h"
 #include "trainer/Evaluation.h"
 #include "trainer/OutputFiles.h"
 #include "trainer/Program.h"
@@ -68,8 +69,11 @@ Status fsdprt::checkInput(const RunOptions &options, const Manifest &manifest,
   }
   if (!options.evalData.empty())
     FSDPRT_RETURN_IF_ERROR(Evaluation::open(options, manifest, rank).status());
-  if (!options.save.empty() && rank == 0)
-    FSDPRT_RETURN_IF_ERROR(
-        CheckpointSaver::check(manifest, options.save, options.stripPrefix));
+  if (!options.saveEma.empty())
+    FSDPRT_RETURN_IF_ERROR(checkHasAverages(manifest));
+  for (const std::string &file : {options.save, options.saveEma})
+    if (!file.empty() && rank == 0)
+      FSDPRT_RETURN_IF_ERROR(
+          CheckpointSaver::check(manifest, file, options.stripPrefix));
   return Status();
 }

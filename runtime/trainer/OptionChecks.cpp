@@ -131,7 +131,9 @@ static std::string checkHasOwner(const RunOptions &options,
     bool hasOwner;
     const char *owner;
   } pairs[] = {
-      {"--strip-prefix", !options.save.empty(), "--save"},
+      {"--strip-prefix", !options.save.empty() || !options.saveEma.empty(),
+       "--save"},
+      {"--save-ema", options.steps > 0, "--steps"},
       {"--checkpoint-every", !options.checkpointDir.empty(),
        "--checkpoint-dir"},
       {"--keep", !options.checkpointDir.empty(), "--checkpoint-dir"},
@@ -162,6 +164,7 @@ static std::string checkNames(const RunOptions &options,
   std::vector<std::pair<const char *, std::string>> names = {
       {"--weights", options.weights},
       {"--save", options.save},
+      {"--save-ema", options.saveEma},
       {"--checkpoint-dir", options.checkpointDir},
       {"--resume", options.resume},
       {"--metrics", options.metrics},
@@ -220,9 +223,9 @@ static std::string checkSelfTest(const RunOptions &options,
     return "";
   for (const char *option :
        {"--steps", "--max-tokens", "--max-time", "--schedule", "--warmup",
-        "--min-lr", "--decay-steps", "--save", "--checkpoint-dir", "--resume",
-        "--records", "--trace", "--check-plan", "--checked", "--graph",
-        "--comm-delay", "--peak-tflops"})
+        "--min-lr", "--decay-steps", "--save", "--save-ema", "--checkpoint-dir",
+        "--resume", "--records", "--trace", "--check-plan", "--checked",
+        "--graph", "--comm-delay", "--peak-tflops"})
     if (isGiven(option))
       return std::string("--self-test makes two steps of its own, without ") +
              option + ": leave one of the two away";

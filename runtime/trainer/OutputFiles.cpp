@@ -199,6 +199,8 @@ Status fsdprt::checkOutputFiles(const RunOptions &options,
   std::vector<NamedPath> outputs = reports;
   if (!options.save.empty())
     outputs.push_back({"--save", options.save, 0});
+  if (!options.saveEma.empty())
+    outputs.push_back({"--save-ema", options.saveEma, 0});
   if (!options.checkpointDir.empty())
     outputs.push_back({"--checkpoint-dir", options.checkpointDir + "/lock", 0});
   FSDPRT_RETURN_IF_ERROR(checkDistinct(outputs, filesOf(manifest)));

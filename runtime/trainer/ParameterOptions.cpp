@@ -14,6 +14,11 @@ void fsdprt::addParameterOptions(CLI::App &app, RunOptions &options) {
                  "write the trained parameters as .safetensors")
       ->type_name("FILE")
       ->group("Parameters");
+  app.add_option("--save-ema", options.saveEma,
+                 "write the average of the parameters as .safetensors; for a "
+                 "program compiled with --ema")
+      ->type_name("FILE")
+      ->group("Parameters");
   app.add_option("--strip-prefix", options.stripPrefix,
                  "remove a wrapper's prefix from the saved names")
       ->type_name("PREFIX")

@@ -122,7 +122,8 @@ static void addOptions(Answers &answers, const RunOptions &options) {
       {"--checkpoint-dir", options.checkpointDir.empty() ? "none" : "a folder"},
       {"--resume", options.resumeFrom.empty() ? "none" : "a checkpoint"},
       {"--trace", options.trace.empty() ? "none" : "a file"},
-      {"--save", options.save.empty() ? "none" : "a file"}};
+      {"--save", options.save.empty() ? "none" : "a file"},
+      {"--save-ema", options.saveEma.empty() ? "none" : "a file"}};
   for (const auto &[what, value] : numbers)
     answers.emplace_back(what, std::to_string(value));
   answers.insert(answers.end(), std::begin(words), std::end(words));

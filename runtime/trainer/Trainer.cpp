@@ -90,8 +90,9 @@ private:
 } // namespace
 
 Status Trainer::openFiles() {
-  if (!options.save.empty() || !options.records.empty() ||
-      !options.trace.empty() || !options.checkpointDir.empty())
+  if (!options.save.empty() || !options.saveEma.empty() ||
+      !options.records.empty() || !options.trace.empty() ||
+      !options.checkpointDir.empty())
     heartbeat = std::make_unique<Heartbeat>(slot);
   FSDPRT_RETURN_IF_ERROR(program.openParameters());
   if (options.steps > 0) {

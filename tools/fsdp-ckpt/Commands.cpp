@@ -48,6 +48,9 @@ static void addExport(CLI::App &app, Command &command) {
                    "float32, float16 or bfloat16 (default: as stored)")
       ->type_name("NAME")
       ->check(CLI::IsMember({"float32", "float16", "bfloat16"}));
+  added->add_flag("--ema", command.ema,
+                  "the averages of the trained parameters in their place; of a "
+                  "program compiled with --ema");
   added
       ->add_option("--strip-prefix", command.stripPrefix,
                    "remove a wrapper's prefix from the names")

@@ -17,6 +17,7 @@ namespace fsdprt::ckpt {
 /// What was asked for.
 struct Command {
   std::string checkpoint, other, output;
+  bool ema = false;                                 // export the averages
   std::string maxShard = "5GB", dtype, stripPrefix; // of an export
   std::string onnx, program;
   int ranks = 0;

@@ -98,6 +98,7 @@ exportAs(const CheckpointReader &checkpoint, const Command &command) {
                     : command.dtype == "float16" ? FSDPRT_F16
                                                  : FSDPRT_BF16;
   options.stripPrefix = command.stripPrefix;
+  options.averaged = command.ema;
   return exportSafetensors(checkpoint, command.output, options);
 }
 
@@ -106,9 +107,9 @@ Expected<int> ckpt::runExport(const Command &command) {
     return failure("--onnx and --program belong together: the program says "
                    "where in the model's files each parameter is");
   if (!command.onnx.empty() &&
-      !(command.dtype.empty() && command.stripPrefix.empty()))
-    return failure("--dtype and --strip-prefix are for safetensors: an ONNX "
-                   "file keeps its types and names");
+      !(command.dtype.empty() && command.stripPrefix.empty() && !command.ema))
+    return failure("--dtype, --strip-prefix and --ema are for safetensors: an "
+                   "ONNX file keeps its types and names");
   auto checkpoint = CheckpointReader::open(command.checkpoint);
   if (!checkpoint.ok())
     return checkpoint.status();

@@ -62,6 +62,11 @@ NumberOption
     clipGradNorm("clip-grad-norm",
                  cl::desc("Largest global gradient norm (default: none)"),
                  cl::cat(trainOptions));
+NumberOption
+    ema("ema",
+        cl::desc("Keep an average of the parameters too, which keeps so much "
+                 "of itself in a step: 0.999 (default: none)"),
+        cl::value_desc("number"), cl::cat(trainOptions));
 
 /// "weight_decay" as the command line has it.
 std::string flagOf(StringRef number) {
@@ -178,6 +183,11 @@ std::string fsdp::readOptimizerOptions(PipelineOptions &options) {
             checkRange(clipGradNorm, {0, largest, /*withLeast=*/false});
         !problem.empty())
       return problem;
+  if (ema.getNumOccurrences())
+    if (std::string problem =
+            checkRange(ema, {0, 1, /*withLeast=*/false, /*withMost=*/false});
+        !problem.empty())
+      return problem;
   llvm::SmallVector<double> values = kind->defaults();
   if (std::string problem = readNumbers(*kind, values); !problem.empty())
     return problem;
@@ -194,5 +204,6 @@ std::string fsdp::readOptimizerOptions(PipelineOptions &options) {
   options.groups = groups;
   options.noDecay = noDecay;
   options.clipGradNorm = clipGradNorm;
+  options.ema = ema;
   return "";
 }

@@ -308,3 +308,15 @@ func.func @flat_update_c3(%p: tensor<8xf32>, %g: tensor<7xf32>, %lr: tensor<f32>
   %q = train.flat_update (%p, %g lr %lr rank %r) [#train.range<end = 8, rule = #train.sgd<momentum = 0.0, decay = 0.0>>] : (tensor<8xf32>, tensor<7xf32>, tensor<f32>, tensor<i64>) -> tensor<8xf32>
   return
 }
+
+// -----
+
+// Tests that an average keeps some of itself, and not all.
+// expected-error @+1 {{averaged: keep is 1.000000e+00, expected a number in (0, 1)}}
+#rule = #train.averaged<rule = #train.sgd<momentum = 0.0, decay = 0.0>, keep = 1.0>
+
+// -----
+
+// Tests that there is one average of a parameter.
+// expected-error @+1 {{averaged: the rule is averaged already}}
+#rule = #train.averaged<rule = #train.averaged<rule = #train.lion<beta1 = 0.9, beta2 = 0.99, decay = 0.0>, keep = 0.9>, keep = 0.9>

@@ -189,6 +189,32 @@ TEST_F(Update, ARuleScalesTheLearningRate) {
     ASSERT_EQ(results[0].get(i), i < 10 ? 0.75 : 0.5) << i;
 }
 
+/// Tests that an average is the parameter after the first step.
+TEST_F(Update, AnAverageBeginsWithTheFirstParameters) {
+  std::string rule = "#train.averaged<rule = #train.sgd<momentum = 0.0, "
+                     "decay = 0.0>, keep = 0.75>";
+  std::string two = flat + ", " + flat;
+  for (double step : {1.0, 2.0, 1000.0}) {
+    Values p = random(size, -1, 1), g = random(size, -1, 1);
+    Values e = step == 1 ? Values(size) : random(size, -1, 1);
+    auto results =
+        run("(%p: " + flat + ", %g: " + flat + ", %e: " + flat +
+                ", %l: tensor<f32>, %t: tensor<f32>, %r: tensor<i64>) -> (" +
+                two + ")",
+            "%q:2 = train.flat_update (%p, %g states %e lr %l step %t rank %r) "
+            "[#train.range<end = 1003, rule = " +
+                rule + ">] : (" + two + ", " + flat +
+                ", tensor<f32>, tensor<f32>, tensor<i64>) -> (" + two + ")",
+            "%q#0, %q#1 : " + two, {p, g, e, {0.125}, {step}, {0}});
+    for (int64_t i = 0; i < size; ++i) {
+      p[i] -= 0.125 * g[i];
+      e[i] = step == 1 ? p[i] : e[i] + 0.25 * (p[i] - e[i]);
+    }
+    expectNear(results[0], p, 3e-7);
+    expectNear(results[1], e, 3e-7);
+  }
+}
+
 TEST_F(Update, AFlatFillHasOneNumber) {
   expectNear(run("() -> " + flat, "%y = train.flat_fill 2.5e-01 : " + flat,
                  "%y : " + flat, {})[0],

@@ -3,6 +3,8 @@
 // RUN: fsdp-opt %s --train-build-update="optimizer=adagrad numbers=initial_accumulator_value=0.1,lr_decay=0.01" | FileCheck %s --check-prefix=ADAGRAD
 // RUN: fsdp-opt %s --train-build-update=optimizer=lion | FileCheck %s --check-prefix=LION
 // RUN: fsdp-opt %s --train-build-update=optimizer=adam | FileCheck %s --check-prefix=ADAM
+// RUN: fsdp-opt %s --train-build-update="optimizer=sgd ema=0.99 groups=l.?:lr=0.5x" | FileCheck %s --check-prefix=EMA
+// RUN: not fsdp-opt %s --train-build-update="ema=1" 2>&1 | FileCheck %s --check-prefix=KEEP
 // RUN: not fsdp-opt %s --train-build-update="groups=q.*:lr=0.5x" 2>&1 | FileCheck %s --check-prefix=UNMATCHED
 // RUN: not fsdp-opt %s --train-build-update="groups=**:lr=0.5x,l.w:lr=2x" 2>&1 | FileCheck %s --check-prefix=LATE
 // RUN: not fsdp-opt %s --train-build-update="groups=l.w:momentum=0.5" 2>&1 | FileCheck %s --check-prefix=OTHER
@@ -23,6 +25,10 @@
 // LION: train.update @l.w, {{.*}}#train.lion<beta1 = 9.000000e-01 : f64, beta2 = 0.98999999999999999 : f64, decay = 0.000000e+00 : f64>
 // ADAM: train.update @l.w, {{.*}}#train.adam<beta1 = 9.000000e-01 : f64, beta2 = 0.99899999999999999 : f64, eps = 1.000000e-08 : f64, decay = 0.000000e+00 : f64>
 
+// EMA: train.update @l.w, {{.*}}#train.averaged<rule = <momentum = 0.000000e+00 : f64, decay = 0.000000e+00 : f64, lr_scale = 5.000000e-01 : f64>, keep = 9.900000e-01 : f64>
+// EMA: train.update @m.b, {{.*}}keep = 9.900000e-01 : f64>
+
+// KEEP: error: --ema is 1.000000, expected a number in [0, 1)
 // UNMATCHED: error: --group 'q.*' matches no parameter; nearest: 'l.
 // LATE: error: --group 'l.w' has no effect: all parameters that it matches are in groups before it
 // OTHER: error: --group 'l.w:momentum=0.5': adamw has no number 'momentum', expected lr, betas, eps, weight_decay; nearest:
