@@ -25,8 +25,8 @@
 // LION: train.update @l.w, {{.*}}#train.lion<beta1 = 9.000000e-01 : f64, beta2 = 0.98999999999999999 : f64, decay = 0.000000e+00 : f64>
 // ADAM: train.update @l.w, {{.*}}#train.adam<beta1 = 9.000000e-01 : f64, beta2 = 0.99899999999999999 : f64, eps = 1.000000e-08 : f64, decay = 0.000000e+00 : f64>
 
-// EMA: train.update @l.w, {{.*}}#train.averaged<rule = <momentum = 0.000000e+00 : f64, decay = 0.000000e+00 : f64, lr_scale = 5.000000e-01 : f64>, keep = 9.900000e-01 : f64>
-// EMA: train.update @m.b, {{.*}}keep = 9.900000e-01 : f64>
+// EMA: train.update @l.w, {{.*}}#train.averaged<rule = #train.sgd<momentum = 0.000000e+00 : f64, decay = 0.000000e+00 : f64, lr_scale = 5.000000e-01 : f64>, keep = 0.98999999999999999 : f64>
+// EMA: train.update @m.b, {{.*}}keep = 0.98999999999999999 : f64>
 
 // KEEP: error: --ema is 1.000000, expected a number in [0, 1)
 // UNMATCHED: error: --group 'q.*' matches no parameter; nearest: 'l.
