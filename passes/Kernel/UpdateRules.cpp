@@ -97,6 +97,18 @@ decayedGradient(train::OptimizerRule rule, UpdateScalars &s) {
   };
 }
 
+/// torch.lerp(x, y, 1 - keep): from the nearer end, so that keep = 0 is y.
+std::function<Value(Element, Value, Value)> interpolation(double keep,
+                                                          UpdateScalars &s) {
+  double share = s.type.isF64() ? 1 - keep : double(float(1 - keep));
+  Value near = s.e.number(s.type, share), far = s.e.number(s.type, 1 - share);
+  return [=](Element at, Value x, Value y) {
+    Value way = at.sub(y, x);
+    return share < 0.5 ? at.add(x, at.mul(near, way))
+                       : at.sub(y, at.mul(far, way));
+  };
+}
+
 /// Of the moments m and v with bias correction: what `from` - step size
 /// m / (sqrt(v) / root + eps) is, and the moments.
 ElementUpdate emitMoments(train::OptimizerRule rule, UpdateScalars &s) {
@@ -108,16 +120,17 @@ ElementUpdate emitMoments(train::OptimizerRule rule, UpdateScalars &s) {
   Value stepSize = s.narrow(e.div(lr, correction1));
   Value root2 =
       s.narrow(e.b.create<math::SqrtOp>(e.loc, correction2).getResult());
-  Value b1 = e.number(s.type, 1 - beta1), keep2 = e.number(s.type, beta2);
+  auto towards = interpolation(beta1, s);
+  Value keep2 = e.number(s.type, beta2);
   Value b2 = e.number(s.type, 1 - beta2);
   Value eps = e.number(s.type, rule.getNumber("eps"));
   return [=](OpBuilder &b, Location loc, Value from, Value g,
              ValueRange states) -> SmallVector<Value> {
     Element at{b, loc};
-    Value m = at.add(states[0], at.mul(b1, at.sub(g, states[0])));
-    Value v = at.add(at.mul(states[1], keep2), at.mul(b2, at.mul(g, g)));
+    Value m = towards(at, states[0], g);
+    Value v = at.add(at.mul(states[1], keep2), at.mul(at.mul(b2, g), g));
     Value denominator = at.add(at.div(at.sqrt(v), root2), eps);
-    return {at.sub(from, at.mul(stepSize, at.div(m, denominator))), m, v};
+    return {at.sub(from, at.div(at.mul(stepSize, m), denominator)), m, v};
   };
 }
 
@@ -185,8 +198,8 @@ ElementUpdate emitAdagrad(train::OptimizerRule rule, UpdateScalars &s) {
     Element at{b, loc};
     Value g = decayed(at, p, gradient);
     Value sum = at.add(states[0], at.mul(g, g));
-    Value quotient = at.div(g, at.add(at.sqrt(sum), eps));
-    return {at.sub(p, at.mul(lr, quotient)), sum};
+    Value step = at.div(at.mul(lr, g), at.add(at.sqrt(sum), eps));
+    return {at.sub(p, step), sum};
   };
 }
 

@@ -125,10 +125,16 @@ static std::string readNumbers(StringRef text, const train::RuleKind &kind,
     if (!problem.empty())
       return problem;
     if (!kind.numbers[group.numbers.back().first].isPerGroup)
-      return formatv("{0} is one number for all parameters: give --{1}", key,
-                     key.str());
+      return formatv("{0} is one number for all parameters: give {1}", key,
+                     flagOf(key));
   }
   return kind.problemOf(withNumbers(values, group.numbers));
+}
+
+std::string fsdp::flagOf(StringRef number) {
+  std::string flag = "--" + number.str();
+  std::replace(flag.begin(), flag.end(), '_', '-');
+  return flag;
 }
 
 std::string fsdp::readGroup(StringRef text, const train::RuleKind &kind,

@@ -16,6 +16,9 @@ struct ParameterGroup {
   llvm::SmallVector<GivenNumber> numbers;
 };
 
+/// "weight_decay" as the command line has it: "--weight-decay".
+std::string flagOf(llvm::StringRef number);
+
 /// "adamw, adam, sgd, adagrad or lion".
 std::string listRuleKinds();
 

@@ -32,6 +32,8 @@ struct BuildUpdate : public fsdp::impl::TrainBuildUpdateBase<BuildUpdate> {
     func::FuncOp func = getFunction(getOperation(), kStep);
     if (!func)
       return signalPassFailure();
+    groups.clear(); // of another module
+    rules.clear();
     std::string problem = readOptions();
     if (problem.empty())
       problem = findGroups();
@@ -79,6 +81,9 @@ struct BuildUpdate : public fsdp::impl::TrainBuildUpdateBase<BuildUpdate> {
     llvm::SmallVector<bool> matches(groups.size()), isUsed(groups.size());
     for (auto parameter : getOperation().getOps<onnx::ParameterOp>()) {
       std::vector<std::string> names = namesOf(parameter);
+      llvm::append_range(all, names);
+      if (!parameter.isTrainable())
+        continue;
       SmallVector<double> own = values;
       bool isInGroup = false;
       for (auto [i, group] : llvm::enumerate(groups)) {
@@ -94,12 +99,13 @@ struct BuildUpdate : public fsdp::impl::TrainBuildUpdateBase<BuildUpdate> {
         if (matchesAny(pattern, names))
           own[*kind->find("weight_decay")] = 0;
       rules[parameter.getSymName()] = buildRule(own);
-      llvm::append_range(all, names);
     }
     for (auto [i, group] : llvm::enumerate(groups)) {
       if (!matches[i])
         return "--group '" + group.pattern + "' matches no parameter" +
-               suggestNames(group.pattern, all);
+               (matchesAny(group.pattern, all)
+                    ? " that is trained"
+                    : suggestNames(group.pattern, all));
       if (!isUsed[i])
         return "--group '" + group.pattern +
                "' has no effect: all parameters that it matches are in groups "

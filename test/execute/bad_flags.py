@@ -94,7 +94,7 @@ class Flags(ToolTest):
         self.refused(["--nesterov needs a momentum above 0"], "--optimizer", "sgd", "--nesterov")
         self.refused(["--nesterov needs", "no dampening"], "--optimizer", "sgd", "--nesterov", "--momentum", "0.9",
                      "--dampening", "0.5")
-        self.refused(["--dampening has no effect without --momentum"], "--optimizer", "sgd", "--dampening", "0.5")
+        self.refused(["dampening has no effect without --momentum"], "--optimizer", "sgd", "--dampening", "0.5")
         self.refused(["--initial-accumulator-value is -1", "[0, 3.4e+38]"], "--optimizer", "adagrad",
                      "--initial-accumulator-value=-1")
 
@@ -112,7 +112,7 @@ class Flags(ToolTest):
             self.refused(["--group '" + text.split(":")[0].strip(), *words], "--group", text)
         self.refused(["--group 'transformer.wte.weight' has no effect"], "--group", "**: lr=0.1x", "--group",
                      "transformer.wte.weight: lr=2x")
-        self.refused(["one number for all parameters"], "--optimizer", "adagrad", "--group",
+        self.refused(["one number for all parameters", "give --initial-accumulator-value"], "--optimizer", "adagrad", "--group",
                      "**: initial_accumulator_value=1")
         self.program("fits.fsdp", "--group", "**.bias: lr=0.1x, betas=0.8, 0.9, weight_decay=0", "--group", "**: eps=0")
 

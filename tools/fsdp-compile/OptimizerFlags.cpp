@@ -68,13 +68,6 @@ NumberOption
                  "of itself in a step: 0.999 (default: none)"),
         cl::value_desc("number"), cl::cat(trainOptions));
 
-/// "weight_decay" as the command line has it.
-std::string flagOf(StringRef number) {
-  std::string flag = "--" + number.str();
-  std::replace(flag.begin(), flag.end(), '_', '-');
-  return flag;
-}
-
 /// The flags that rules of `kind` have, in words.
 std::string flagsOf(const train::RuleKind &kind) {
   std::string flags;
@@ -157,18 +150,21 @@ std::string readNumbers(const train::RuleKind &kind,
 std::string checkEffects(const train::RuleKind &kind,
                          llvm::ArrayRef<double> values,
                          llvm::ArrayRef<ParameterGroup> read) {
-  size_t decay = *kind.find("weight_decay");
-  bool decays = values[decay] != 0;
-  for (const ParameterGroup &group : read)
-    decays |= withNumbers(values, group.numbers)[decay] != 0;
-  if (noDecay.getNumOccurrences() && !decays)
+  auto isSet = [&](StringRef number) {
+    size_t place = *kind.find(number);
+    return values[place] != 0 ||
+           llvm::any_of(read, [&](const ParameterGroup &group) {
+             return withNumbers(values, group.numbers)[place] != 0;
+           });
+  };
+  if (noDecay.getNumOccurrences() && !isSet("weight_decay"))
     return formatv("--no-decay has no effect: nothing decays{0}; give "
                    "--weight-decay",
                    weightDecay.getNumOccurrences()
                        ? ""
                        : ", " + kind.name.str() + "'s default is 0");
-  if (dampening.getNumOccurrences() && values[*kind.find("momentum")] == 0)
-    return "--dampening has no effect without --momentum";
+  if (kind.find("dampening") && isSet("dampening") && !isSet("momentum"))
+    return "dampening has no effect without --momentum";
   return "";
 }
 } // namespace

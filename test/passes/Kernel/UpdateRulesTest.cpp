@@ -97,6 +97,17 @@ TEST_F(Update, AdamMatchesTorchsFormula) {
   }
 }
 
+/// Tests that a small gradient is not lost beside a large moment where nothing
+/// of that is kept: torch.lerp goes from the nearer end.
+TEST_F(Update, AMomentThatIsNotKeptIsTheGradient) {
+  Values p(size, 0.0), v(size, 0.0), m(size, 1e4);
+  Values g = random(size, 1e-4, 2e-4);
+  auto results = update("adam<beta1 = 0.0, beta2 = 0.95, eps = 1.0e-8", size, 0,
+                        0, "step", {p, g, m, v, {0.125}, {1}, {0}});
+  for (int64_t i = 0; i < size; ++i)
+    ASSERT_EQ(results[1].get(i), float(g[i])) << i;
+}
+
 TEST_F(Update, NesterovMatchesTorchsFormula) {
   Values p = random(size, -1, 1), g = random(size, -1, 1),
          buffer = random(size, -1, 1);

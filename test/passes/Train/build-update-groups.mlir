@@ -6,6 +6,7 @@
 // RUN: fsdp-opt %s --train-build-update="optimizer=sgd ema=0.99 groups=l.?:lr=0.5x" | FileCheck %s --check-prefix=EMA
 // RUN: not fsdp-opt %s --train-build-update="ema=1" 2>&1 | FileCheck %s --check-prefix=KEEP
 // RUN: not fsdp-opt %s --train-build-update="groups=q.*:lr=0.5x" 2>&1 | FileCheck %s --check-prefix=UNMATCHED
+// RUN: not fsdp-opt %s --train-build-update="groups=l.frozen:lr=0.5x" 2>&1 | FileCheck %s --check-prefix=FROZEN
 // RUN: not fsdp-opt %s --train-build-update="groups=**:lr=0.5x,l.w:lr=2x" 2>&1 | FileCheck %s --check-prefix=LATE
 // RUN: not fsdp-opt %s --train-build-update="groups=l.w:momentum=0.5" 2>&1 | FileCheck %s --check-prefix=OTHER
 // RUN: not fsdp-opt %s --train-build-update="groups=l.w:eps=-1" 2>&1 | FileCheck %s --check-prefix=NUMBER
@@ -30,6 +31,7 @@
 
 // KEEP: error: --ema is 1.000000, expected a number in [0, 1)
 // UNMATCHED: error: --group 'q.*' matches no parameter; nearest: 'l.
+// FROZEN: error: --group 'l.frozen' matches no parameter that is trained
 // LATE: error: --group 'l.w' has no effect: all parameters that it matches are in groups before it
 // OTHER: error: --group 'l.w:momentum=0.5': adamw has no number 'momentum', expected lr, betas, eps, weight_decay; nearest:
 // NUMBER: error: --group 'l.w:eps=-1': eps is -1, expected a number in [0, 3.4e+38]
@@ -40,6 +42,7 @@ onnx.parameter @"l.w" : tensor<4xf32>
 onnx.parameter @"l.b" : tensor<4xf32>
 onnx.parameter @"l.n" : tensor<4xf32>
 onnx.parameter @"m.b" : tensor<4xf32>
+onnx.parameter @"l.frozen" : tensor<4xf32> {frozen}
 func.func @step(%x: tensor<4xf32>, %loss: tensor<f32>, %n: tensor<f32>) -> (tensor<f32>, tensor<f32>) {
   train.gradient @"l.w", %x : tensor<4xf32>
   train.gradient @"l.b", %x : tensor<4xf32>
