@@ -83,7 +83,8 @@ Status CudaDevice::open(const Manifest &manifest, Exchanges exchanges) {
 }
 
 /// A peer that is gone, or NCCL's error in the background: of the operation in
-/// front of the communicator's stream.
+/// front of the communicator's stream, unless the GPU has failed, whose calls
+/// are refused to NCCL as well.
 Status CudaDevice::checkOthers() {
   FSDPRT_RETURN_IF_ERROR(talkState.status());
   std::optional<NcclGroup::Error> error;
@@ -91,8 +92,10 @@ Status CudaDevice::checkOthers() {
     error = nccl->error();
   if (!error)
     return Status();
-  return progress.blame(error->status,
-                        communicators[size_t(error->communicator)].stream);
+  int32_t stream = communicators[size_t(error->communicator)].stream;
+  if (Expected<bool> idle = streams.isIdle(stream); !idle.ok())
+    return idle.status();
+  return progress.blame(error->status, stream);
 }
 
 CudaDevice::~CudaDevice() {

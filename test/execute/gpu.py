@@ -15,7 +15,7 @@ import unittest
 import numpy as np
 from onnx import save
 
-from harness import FIXTURES, PHASE_AND_STEP, ROOT, RUN, TOKENS, ToolTest, content, entry, execute, lines_of, tensors_of
+from harness import FIXTURES, ROOT, RUN, STRUCK, TOKENS, ToolTest, content, entry, execute, lines_of, tensors_of
 from simulated import BF16, CUDA, SIMULATOR
 
 sys.path.insert(0, os.path.join(ROOT, "test", "import"))
@@ -464,8 +464,8 @@ class SaysWhatIsWrong(Gpu):
         self.assertEqual(len(ranks), 1, listed)
         os.kill(int(ranks[0]), signal.SIGKILL)
         _, errors = child.communicate(timeout=120)
-        error = self.assertOneError((child.returncode, "", errors), "rank 1 was killed")
-        self.assertRegex(error, rf"(in|before|after) operation '.*' .*\({PHASE_AND_STEP}\)")
+        error = self.assertOneError((child.returncode, "", errors))
+        self.assertRegex(error, f"rank 1 was killed {STRUCK}")
 
 
 if __name__ == "__main__":

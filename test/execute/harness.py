@@ -24,6 +24,8 @@ LOSS = ["--loss", "cross_entropy"]
 
 # Where a rank is that was struck at no chosen moment.
 PHASE_AND_STEP = "phase '(step|update)', step [0-9]+"
+# Where a rank is struck at any time: none of a phase's operations may have begun.
+STRUCK = rf"((in|before|after) operation '.*' .*)?\({PHASE_AND_STEP}\)"
 
 
 def execute(*command, timeout=120, env=None, preexec_fn=None):
