@@ -43,24 +43,6 @@ Expected<MetricsFile> MetricsFile::open(const std::string &path, int flags) {
   return file;
 }
 
-Status MetricsFile::checkFree(const std::string &path) {
-  int fd = ::open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NONBLOCK);
-  if (fd < 0)
-    return Status(); // it is not there, or whoever writes says why not
-  Status status = isRegular(fd) ? checkNotLocked(fd) : Status();
-  ::close(fd);
-  return status.ok()
-             ? status
-             : cannotWrite(path, status.message() + "; give each run its own");
-}
-
-Expected<MetricsFile> MetricsFile::create(const std::string &path) {
-  auto file = open(path, O_WRONLY);
-  if (file.ok() && isRegular(file->fd) && ::ftruncate(file->fd, 0) != 0)
-    return cannotWrite(path, std::strerror(errno));
-  return file;
-}
-
 /// Whether a line is of a step up to `stepsDone`; none if it is no line of
 /// metrics.
 static std::optional<bool> isKept(const std::string &line, int64_t stepsDone) {
@@ -69,6 +51,54 @@ static std::optional<bool> isKept(const std::string &line, int64_t stepsDone) {
       !json["step"].is_number_integer())
     return std::nullopt;
   return json["step"].get<int64_t>() <= stepsDone;
+}
+
+static Status isNoMetrics(const std::string &path, int64_t line,
+                          const char *which) {
+  return cannotWrite(path, "line " + std::to_string(line) +
+                               " of it is not a step's metrics" + which +
+                               "; give another file");
+}
+
+/// What a run that begins may replace: an earlier one's metrics, of which the
+/// first line tells as much as is needed, or nothing.
+static Status checkReplaceable(int fd, const std::string &path) {
+  std::string head(1 << 16, 0);
+  ssize_t got = ::pread(fd, head.data(), head.size(), 0);
+  if (got < 0)
+    return cannotWrite(path, std::strerror(errno));
+  head.resize(size_t(got));
+  std::string line = head.substr(0, head.find('\n'));
+  return head.empty() || isKept(line, 0)
+             ? Status()
+             : isNoMetrics(path, 1, ", which a run could replace");
+}
+
+Status MetricsFile::checkFree(const std::string &path, bool isAppended) {
+  int fd = ::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NONBLOCK);
+  if (fd < 0)
+    return Status(); // it is not there, or whoever writes says why not
+  Status status;
+  if (isRegular(fd)) {
+    if (Status locked = checkNotLocked(fd); !locked.ok())
+      status = cannotWrite(path, locked.message() + "; give each run its own");
+    else if (!isAppended)
+      status = checkReplaceable(fd, path);
+  }
+  ::close(fd);
+  return status;
+}
+
+Expected<MetricsFile> MetricsFile::create(const std::string &path) {
+  struct stat info;
+  bool isRead = ::stat(path.c_str(), &info) == 0 && S_ISREG(info.st_mode);
+  auto file = open(path, isRead ? O_RDWR : O_WRONLY);
+  if (!file.ok() || !isRead)
+    return file;
+  FSDPRT_RETURN_IF_ERROR(checkReplaceable(file->fd, path));
+  if (::ftruncate(file->fd, 0) != 0)
+    return cannotWrite(path, std::strerror(errno));
+  return file;
 }
 
 /// How many bytes of the file are whole lines of steps up to `stepsDone`. Reads
@@ -92,10 +122,8 @@ static Expected<int64_t> bytesOfSteps(int fd, const std::string &path,
       ++number;
       auto keeps = isKept(rest.substr(begin, end - begin), stepsDone);
       if (!keeps)
-        return cannotWrite(path, "line " + std::to_string(number) +
-                                     " of it is not a step's metrics, to which "
-                                     "a run that goes on could append; give "
-                                     "another file");
+        return isNoMetrics(path, number,
+                           ", to which a run that goes on could append");
       if (!*keeps)
         return kept;
       kept += int64_t(end + 1 - begin);

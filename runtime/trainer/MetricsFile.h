@@ -15,15 +15,17 @@ namespace fsdprt {
 /// which process does.
 class MetricsFile {
 public:
-  /// Begins anew, whatever an earlier run has left.
+  /// Begins anew, in place of what an earlier run has left. A file that holds
+  /// something else is refused.
   static Expected<MetricsFile> create(const std::string &path);
   /// For a run that goes on after `stepsDone` steps: keeps the lines up to that
   /// step, and drops those of steps that will be made again, and a last one
   /// that is not whole. A file that holds something else is refused.
   static Expected<MetricsFile> append(const std::string &path,
                                       int64_t stepsDone);
-  /// Whether the file is there and another process writes it.
-  static Status checkFree(const std::string &path);
+  /// Fails where the file is there and another process writes it, or where
+  /// create() (unless `isAppended`) would refuse it.
+  static Status checkFree(const std::string &path, bool isAppended);
 
   MetricsFile(MetricsFile &&other) noexcept : path(other.path), fd(other.fd) {
     other.fd = -1;

@@ -91,7 +91,7 @@ static Status checkOutside(const std::vector<NamedPath> &outputs,
 
 /// A report may go to a device or a pipe, as it is; a file is made or replaced,
 /// or, of the metrics, written into.
-static Status checkWritable(const NamedPath &output) {
+static Status checkWritable(const NamedPath &output, bool goesOn) {
   struct stat info;
   bool isThere = ::stat(output.path.c_str(), &info) == 0;
   bool isOpenedAsItIs =
@@ -106,7 +106,7 @@ static Status checkWritable(const NamedPath &output) {
     status =
         failure("cannot write '", output.path, "': ", std::strerror(errno));
   if (status.ok() && output.option == "--metrics")
-    status = MetricsFile::checkFree(output.path);
+    status = MetricsFile::checkFree(output.path, /*isAppended=*/goesOn);
   return status.ok() ? status : failure(output.option, ": ", status.message());
 }
 
@@ -159,8 +159,8 @@ static std::vector<NamedPath> filesOf(const Manifest &manifest) {
   return result;
 }
 
-/// What --data and --labels name; of a folder, whatever is in it. That one
-/// cannot be read is said by who reads it.
+/// What is trained on and validated with; of a folder, whatever is in it. That
+/// one cannot be read is said by who reads it.
 static std::vector<NamedPath> inputsOf(const RunOptions &options) {
   std::vector<NamedPath> inputs;
   auto add = [&inputs](const char *option, const std::string &path) {
@@ -174,6 +174,10 @@ static std::vector<NamedPath> inputsOf(const RunOptions &options) {
     add("--data", path);
   for (const std::string &path : options.labels)
     add("--labels", path);
+  for (const std::string &path : options.evalData)
+    add("--eval-data", path);
+  for (const std::string &path : options.evalLabels)
+    add("--eval-labels", path);
   return inputs;
 }
 
@@ -211,6 +215,7 @@ Status fsdprt::checkOutputFiles(const RunOptions &options,
     FSDPRT_RETURN_IF_ERROR(checkWeights(reports, options.weights));
   for (const NamedPath &report : reports)
     if (report.rank == self.value_or(report.rank))
-      FSDPRT_RETURN_IF_ERROR(checkWritable(report));
+      FSDPRT_RETURN_IF_ERROR(
+          checkWritable(report, /*goesOn=*/!options.resumeFrom.empty()));
   return Status();
 }

@@ -201,11 +201,22 @@ class Runs(ToolTest):
                 self.refused([flag, "would replace", "--data"], flag, path, data=data)
         self.assertEqual(content(data), content(TOKENS))
         labels = self.labels(lambda i: False)
-        self.refused(["--metrics", "--labels"], "--metrics", labels, "--labels", labels)
+        for flags in ["--labels"], ["--eval-data", TOKENS, "--eval-labels"]:
+            self.refused(["--metrics", flags[-1]], "--metrics", labels, *flags, labels)
         save = self.path("s.safetensors")
         self.train(self.model, "--steps", "1", "--save", save)
         self.refused(["--trace", "--weights"], "--trace", save, "--weights", save)
         self.train(self.model, "--steps", "1", "--weights", save, "--save", save)
+
+    def test_metrics_do_not_replace_other_files(self):
+        """What is no metrics of an earlier run stays; what is, is begun anew."""
+        for text in b"notes\n", b"notes", b'{"loss": 1}\n', b"\n":
+            notes = self.write("notes", text)
+            self.refused(["--metrics", "line 1 of it is not a step's metrics", "give another file"], "--metrics", notes)
+            self.assertEqual(content(notes), text)
+        for name in "empty", "m.jsonl", "m.jsonl":
+            self.train(self.model, "--steps", "1", "--metrics", self.write(name, b"") if name == "empty" else self.path(name))
+            self.assertEqual(len(lines_of(self.path(name))), 1)
 
     def test_outputs_do_not_replace_the_program_or_its_model(self):
         model = self.write("m.onnx", content(NANOGPT))
