@@ -102,6 +102,7 @@ struct ParameterSpec {
   std::vector<int64_t> shape;
   bool isBuffer = false, trainable = true;
   int unit = -1, line = 0;
+  int group = -1;     // of the optimizer's; -1: it is not trained
   int64_t offset = 0; // first element in the line (dim0: of a rank)
 
   Origin origin = Origin::None;
@@ -145,10 +146,17 @@ struct MeshAxis {
   int64_t size = 1;
 };
 
+/// What the optimizer is for those of a group of parameters, for reports.
+struct OptimizerGroup {
+  std::map<std::string, double> numbers; // `lr`: a multiple of the run's
+};
+
 struct Manifest {
   std::string folder; // where it was read
   std::string model;
-  std::string optimizer;      // name of the rule; "": nothing is trained
+  std::string optimizer; // name of the rule; "": nothing is trained
+  std::vector<OptimizerGroup> groups;
+  double averageDecay = 0;    // of the state `ema`; 0: there is none
   std::string target = "cpu"; // or "cuda"
   std::string triple, cpu;
   std::vector<std::string> features;

@@ -197,9 +197,19 @@ void parseInterface(Manifest &manifest, const Json &json) {
   require(shift == "data" || shift == "model",
           "labels_shift is '" + shift + "', expected data or model");
   manifest.labelsAreNextTokens = shift == "data";
-  if (json.contains("optimizer"))
-    manifest.optimizer =
-        get<std::string>(member(json, "optimizer", where), "rule", "optimizer");
+}
+
+void parseOptimizer(Manifest &manifest, const Json &json) {
+  if (!json.contains("optimizer"))
+    return;
+  const std::string where = "optimizer";
+  const Json &optimizer = json["optimizer"];
+  manifest.optimizer = get<std::string>(optimizer, "rule", where);
+  manifest.averageDecay = getOr<double>(optimizer, "ema", 0, where);
+  using Numbers = std::map<std::string, double>;
+  for (Numbers &numbers :
+       getOr<std::vector<Numbers>>(optimizer, "groups", {}, where))
+    manifest.groups.push_back({std::move(numbers)});
 }
 
 void parseBuffers(Manifest &manifest, const Json &json) {
@@ -266,6 +276,7 @@ Expected<Manifest> fsdprt::parseManifest(const std::string &text,
     parseArenas(manifest, json);
     parsePhases(manifest, json);
     parseInterface(manifest, json);
+    parseOptimizer(manifest, json);
     parseUnits(manifest, json);
     parseParameters(manifest, json);
     parseBuffers(manifest, json);

@@ -150,6 +150,10 @@ void fsdprt::parseParameters(Manifest &manifest, const Json &json) {
     spec.line = getOr<int>(parameter, "line", 0, where);
     if (parameter.contains("offset"))
       spec.offset = getSize(parameter, "offset", where);
+    spec.group = getOr<int>(parameter, "group", -1, where);
+    require(spec.group < int(manifest.groups.size()),
+            where + ": the optimizer has no group " +
+                std::to_string(spec.group));
     parseOrigin(spec, parameter, where);
     if (spec.unit >= 0) {
       require(spec.unit < int(manifest.units.size()) && spec.line >= 0 &&

@@ -8,6 +8,8 @@
 
 #include <algorithm>
 #include <set>
+#include <sstream>
+#include <utility>
 
 using namespace fsdprt;
 
@@ -69,6 +71,28 @@ static std::string describeOptimizer(const Manifest &manifest) {
   for (const std::string &state : states)
     text += (state == *states.begin() ? ", keeps " : ", ") + state;
   return text;
+}
+
+/// Of each group of parameters its numbers, by torch's names.
+static std::string describeGroups(const Manifest &manifest) {
+  std::ostringstream text;
+  for (size_t group = 0; group < manifest.groups.size(); ++group) {
+    auto count =
+        std::count_if(manifest.parameters.begin(), manifest.parameters.end(),
+                      [group](const ParameterSpec &parameter) {
+                        return parameter.group == int(group);
+                      });
+    text << "  " << counted(count, "parameter") << ":";
+    const char *separator = " ";
+    for (const auto &[name, value] : manifest.groups[group].numbers) {
+      text << std::exchange(separator, ", ") << name << " " << value
+           << (name == "lr" ? "x" : "");
+    }
+    text << "\n";
+  }
+  if (manifest.averageDecay > 0)
+    text << "  averaged parameters: ema " << manifest.averageDecay << "\n";
+  return text.str();
 }
 
 //===----------------------------------------------------------------------===//
@@ -208,6 +232,7 @@ std::string fsdprt::describeProgram(const Manifest &manifest) {
          nameAndValue("vocabulary", describeVocabulary(manifest)) +
          nameAndValue("phases", describePhases(manifest)) +
          nameAndValue("optimizer", describeOptimizer(manifest)) +
+         describeGroups(manifest) +
          nameAndValue("parameters", sumUpParameters(manifest)) +
          nameAndValue("units", std::to_string(manifest.units.size())) +
          describeUnits(manifest) + describePeak(manifest) +

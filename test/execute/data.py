@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """What fsdp-run trains on: formats, several files, where a run begins and when it ends."""
 import array
+import json
 import os
 import struct
 import subprocess
@@ -205,6 +206,15 @@ class Info(ToolTest):
             self.assertIn("phases", lines)
             self.assertEqual(lines["optimizer"], "adamw, keeps exp_avg, exp_avg_sq")
             self.assertIn(" alike, each: ", output)
+
+    def test_groups_of_parameters(self):
+        model = self.program("p.fsdp", "--group", "**.bias: weight_decay=0, lr=0.1x", "--ema", "0.99")
+        output = execute(RUN, "--info", model)[1]
+        numbers = "beta1 0.9, beta2 0.999, eps 1e-08, lr {}x, weight_decay {}"
+        biases = sum(p["names"][0].endswith(".bias") for p in json.loads(content(model + "/manifest.json"))["parameters"])
+        self.assertIn(f"\n  {biases} parameters: {numbers.format('0.1', '0')}\n", output)
+        self.assertIn(f" parameters: {numbers.format('1', '0.01')}\n", output)
+        self.assertIn("\n  averaged parameters: ema 0.99\n", output)
 
     def test_of_another_machine(self):
         model = self.program("p.fsdp")
