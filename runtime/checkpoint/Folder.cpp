@@ -59,18 +59,31 @@ static Expected<std::vector<std::string>> namesIn(const std::string &folder) {
 }
 
 Expected<std::vector<int64_t>>
-fsdprt::listCheckpoints(const std::string &folder) {
+fsdprt::listStepFolders(const std::string &folder) {
   Expected<std::vector<std::string>> names = namesIn(folder);
   if (!names.ok())
     return names.status();
   std::vector<int64_t> steps;
-  for (const std::string &name : *names) {
-    std::optional<int64_t> step = stepOf(name, "");
-    std::string index = folder + "/" + name + "/" + kIndexName;
-    if (step && ::access(index.c_str(), F_OK) == 0)
+  for (const std::string &name : *names)
+    if (std::optional<int64_t> step = stepOf(name, ""))
       steps.push_back(*step);
-  }
   std::sort(steps.begin(), steps.end());
+  return steps;
+}
+
+static bool hasIndex(const std::string &folder, int64_t step) {
+  std::string index = stepFolder(folder, step) + "/" + kIndexName;
+  return ::access(index.c_str(), F_OK) == 0;
+}
+
+Expected<std::vector<int64_t>>
+fsdprt::listCheckpoints(const std::string &folder) {
+  Expected<std::vector<int64_t>> steps = listStepFolders(folder);
+  if (steps.ok())
+    steps->erase(
+        std::remove_if(steps->begin(), steps->end(),
+                       [&](int64_t step) { return !hasIndex(folder, step); }),
+        steps->end());
   return steps;
 }
 

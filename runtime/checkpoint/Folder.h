@@ -20,6 +20,8 @@ std::string partialFolder(const std::string &folder, int64_t step);
 /// Steps of the complete checkpoints, in ascending order. None where the folder
 /// is not there.
 Expected<std::vector<int64_t>> listCheckpoints(const std::string &folder);
+/// The same of all that are called so, whole or not.
+Expected<std::vector<int64_t>> listStepFolders(const std::string &folder);
 
 /// The folder is one run's: held as long as this lives, and by no longer than
 /// the process. Makes the folder.

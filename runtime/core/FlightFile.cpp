@@ -247,6 +247,14 @@ void FlightFile::noteSaved(const std::string &path) const {
   mapped->saved = SavedState::Yes;
 }
 
+void FlightFile::noteCheckpoint(const std::string &folder, int64_t step) const {
+  if (!mapped)
+    return;
+  if (mapped->newestStep == 0)
+    copyText(mapped->checkpointsIn, folder.c_str());
+  mapped->newestStep = step;
+}
+
 bool FlightFile::allFinished() const {
   for (int i = 0; i < numSlots(); ++i)
     if (slot(i)->state != FlightState::Finished)

@@ -222,10 +222,15 @@ bool fsdprt::describeTold(const FlightFile &file, SignalSafeText &text) {
 }
 
 bool fsdprt::describeSaved(const FlightFile &file, SignalSafeText &text) {
-  if (!file.header() || file.header()->saved != SavedState::Yes)
-    return false;
-  text << "; the parameters are saved in '" << file.header()->savedIn << "'";
-  return true;
+  const FlightHeader *header = file.header();
+  bool isSaved = header && header->saved == SavedState::Yes;
+  if (isSaved)
+    text << "; the parameters are saved in '" << header->savedIn << "'";
+  bool hasCheckpoint = header && header->newestStep > 0;
+  if (hasCheckpoint)
+    text << "; the newest checkpoint is '" << header->checkpointsIn << "/step-"
+         << header->newestStep << "'";
+  return isSaved || hasCheckpoint;
 }
 
 std::string fsdprt::describeAbsent(const FlightFile &file) {

@@ -91,6 +91,8 @@ struct FlightHeader {
   std::atomic<int32_t> preempted;     // the run ended for one
   /// The file's name, fit to be printed.
   char savedIn[4096];
+  std::atomic<int64_t> newestStep; // the newest checkpoint's; 0: there is none
+  char checkpointsIn[4096];        // their folder's name, written before
   /// Where ranks meet by NCCL, said by rank 0 if nobody else says it.
   std::atomic<int32_t> isMeetingKnown;
   char meeting[128];
@@ -136,6 +138,8 @@ public:
   void noteTold(int rank, int number) const;
   /// Notes where the parameters are, safe from now on. The first call counts.
   void noteSaved(const std::string &path) const;
+  /// Notes the newest checkpoint of a folder, which is the same in each call.
+  void noteCheckpoint(const std::string &folder, int64_t step) const;
   /// Whether every rank of this host has done all it had to.
   bool allFinished() const;
   /// Sum of the progress of all slots but one: unchanged means stuck.

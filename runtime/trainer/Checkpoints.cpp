@@ -59,8 +59,14 @@ Status Checkpoints::open(int64_t firstStep) {
     return failure("--checkpoint-dir: ", removed.message());
   auto steps = listCheckpoints(options.checkpointDir);
   if (steps.ok() && !steps->empty())
-    newest = steps->back();
+    noteNewest(steps->back());
   return Status();
+}
+
+/// For whatever is said when the run ends.
+void Checkpoints::noteNewest(int64_t step) {
+  newest = step;
+  setup.flight->noteCheckpoint(oneLine(options.checkpointDir), step);
 }
 
 Status Checkpoints::start(fsdprt_context &of, CheckpointIndex described) {
@@ -169,6 +175,8 @@ Status Checkpoints::complete(const Votes &votes) {
   if (!lastFailed)
     FSDPRT_RETURN_IF_ERROR(
         settle(rank == 0 ? commit(votes) : Status(), "failed"));
+  if (!lastFailed)
+    noteNewest(run.counters.step);
   if (rank == 0)
     tidy();
   return Status();
@@ -183,7 +191,6 @@ void Checkpoints::tidy() {
       warn(removed.message());
     return;
   }
-  newest = step;
   if (Status synced = syncFolder(folder); !synced.ok())
     warn("the checkpoint of step " + std::to_string(step) +
          " is complete, but may not outlast a power failure (" +
@@ -276,12 +283,9 @@ Status Checkpoints::finish() {
 Status Checkpoints::checkLast() {
   if (!isLastLost())
     return Status();
-  const std::string &folder = options.checkpointDir;
-  std::string kept = newest < 0 ? "no checkpoint is in '" + folder + "'"
-                                : "nothing newer than '" +
-                                      stepFolder(folder, newest) + "' is kept";
+  std::string none = ": no checkpoint is in '" + options.checkpointDir + "'";
   return failIfAnyDiffers(context->device->control(), rank, setup.flight,
                           "the last checkpoint, of step " +
                               std::to_string(run.counters.step) + ", " +
-                              lastProblem + ": " + kept);
+                              lastProblem + (newest < 0 ? none : ""));
 }

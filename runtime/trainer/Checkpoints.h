@@ -69,6 +69,7 @@ private:
   Status complete(const Votes &votes);
   Status commit(const Votes &votes);
   Status settle(const Status &mine, const char *what);
+  void noteNewest(int64_t step);
   void tidy();
   void removeOlder();
   void warn(const std::string &message);
@@ -89,7 +90,7 @@ private:
   bool isOver = false;    // no step follows
   bool lastFailed = false, ends = false;
   std::string lastProblem; // why the final one is not there
-  int64_t newest = -1;     // of rank 0: complete, -1: none
+  int64_t newest = -1;     // complete, -1: none that the rank knows of
   bool toldOfOthers = false;
   double waited = 0; // milliseconds
 };

@@ -26,6 +26,9 @@ public:
 
   /// --save and --save-ema, by all ranks: they are there when this returns.
   Status save();
+  bool isToSave() const {
+    return !options.save.empty() || !options.saveEma.empty();
+  }
   /// What is told of the run, when its parameters are safe: all that can be
   /// told, and the first thing that could not.
   Status report();

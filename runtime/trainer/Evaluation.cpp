@@ -76,19 +76,19 @@ Evaluation::run(LoadedProgram &program, int64_t step,
         return read.status();
       *total += *read;
     }
+    if (batch + 1 == batches)
+      break;
     Expected<bool> stops = isToStop();
     if (!stops.ok())
       return stops.status();
     if (*stops)
       return std::optional<EvaluationResult>();
   }
-  if (tokens == 0)
-    return failure("--eval-data has no label that is not ignored");
   std::chrono::duration<double> seconds =
       std::chrono::steady_clock::now() - start;
   EvaluationResult result{sum / tokens, int64_t(tokens),
                           seconds.count() * 1000};
-  if (!std::isfinite(result.loss))
+  if (tokens > 0 && !std::isfinite(result.loss))
     reportWarning("the loss on --eval-data is not finite");
   return std::optional<EvaluationResult>(result);
 }

@@ -22,7 +22,8 @@ public:
   /// Whether one is due after `steps` steps of all; `isLast`: none follows.
   bool isDue(int64_t steps, bool isLast) const;
   /// Runs one; `step` is what messages and traces count. None where `isToStop`,
-  /// which all ranks ask after each batch, says so.
+  /// which all ranks ask between batches, says so. The result's `tokens` are
+  /// the labels that count; without any its loss is no number.
   Expected<std::optional<EvaluationResult>>
   run(LoadedProgram &program, int64_t step,
       const std::function<Expected<bool>()> &isToStop) const;

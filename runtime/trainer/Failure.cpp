@@ -195,10 +195,19 @@ std::string fsdprt::oneLine(const std::string &text) {
   return result;
 }
 
+/// Whether a message that one rank passes on names the one it is of.
+static bool namesRank(const std::string &message) {
+  int end = 0;
+  std::sscanf(message.c_str(), "rank %*d%n", &end);
+  return end > 0 && message[size_t(end)] == ':';
+}
+
 void fsdprt::reportFailure(const FlightFile *flight, int rank,
                            const std::string &message) {
   // Whole before the word is taken: there may be no memory left for it.
-  std::string prefix = rank >= 0 ? "rank " + std::to_string(rank) + ": " : "";
+  std::string prefix = rank >= 0 && !namesRank(message)
+                           ? "rank " + std::to_string(rank) + ": "
+                           : "";
   SignalSafeText saved;
   if (flight)
     describeSaved(*flight, saved);

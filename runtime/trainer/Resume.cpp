@@ -8,6 +8,8 @@
 #include "checkpoint/LoadStates.h"
 #include "checkpoint/Sum.h"
 
+#include <algorithm>
+
 using namespace fsdprt;
 
 /// A command that is given again says where the run has begun, and that of one
@@ -25,6 +27,19 @@ static Status takeProgress(const CheckpointIndex &index, RunOptions &options) {
   return Status();
 }
 
+Status fsdprt::damaged(const RunOptions &options, const Status &why) {
+  if (options.resume != "latest" || options.resumeFrom.empty())
+    return why;
+  auto steps = listCheckpoints(options.checkpointDir);
+  if (!steps.ok() || steps->size() < 2)
+    return failure(why.message(), "; there is no other one in '",
+                   options.checkpointDir, "'");
+  std::string before =
+      stepFolder(options.checkpointDir, (*steps)[steps->size() - 2]);
+  return failure(why.message(), "; move '", options.resumeFrom,
+                 "' away to go on from '", before, "'");
+}
+
 Status fsdprt::findResumed(RunOptions &options) {
   options.resumeFrom = options.resume;
   if (options.resume == "latest") {
@@ -39,7 +54,8 @@ Status fsdprt::findResumed(RunOptions &options) {
     return Status();
   Expected<CheckpointIndex> index = loadIndex(options.resumeFrom);
   return index.ok() ? takeProgress(*index, options)
-                    : failure("--resume: ", index.status().message());
+                    : failure("--resume: ",
+                              damaged(options, index.status()).message());
 }
 
 Expected<CheckpointIndex> fsdprt::describeRun(const RunOptions &options,
@@ -78,14 +94,21 @@ Status fsdprt::checkResumed(const CheckpointReader &checkpoint,
 }
 
 Status fsdprt::checkNothingLater(const RunOptions &options, int64_t firstStep) {
-  Expected<std::vector<int64_t>> steps = listCheckpoints(options.checkpointDir);
-  if (!steps.ok())
-    return failure("--checkpoint-dir: ", steps.status().message());
+  const std::string &folder = options.checkpointDir;
+  Expected<std::vector<int64_t>> steps = listStepFolders(folder);
+  Expected<std::vector<int64_t>> whole = listCheckpoints(folder);
+  for (const Status &status : {steps.status(), whole.status()})
+    if (!status.ok())
+      return failure("--checkpoint-dir: ", status.message());
   if (steps->empty() || steps->back() <= firstStep)
     return Status();
-  return failure("--checkpoint-dir: '", options.checkpointDir,
-                 "' has a checkpoint of step ", steps->back(),
-                 ", and this run begins with step ", firstStep + 1,
+  if (!std::binary_search(whole->begin(), whole->end(), steps->back()))
+    return failure("--checkpoint-dir: '", stepFolder(folder, steps->back()),
+                   "' is no checkpoint, having no ", kIndexName,
+                   ", and has the name of one of this run: move it away");
+  return failure("--checkpoint-dir: '", folder, "' has a checkpoint of step ",
+                 steps->back(), ", and this run begins with step ",
+                 firstStep + 1,
                  "; nothing is overwritten: give --resume latest, or another "
                  "folder");
 }
@@ -107,7 +130,7 @@ Status fsdprt::checkCheckpoints(const RunOptions &options,
   Expected<CheckpointReader> opened =
       CheckpointReader::open(options.resumeFrom);
   if (!opened.ok())
-    return failure("--resume: ", opened.status().message());
+    return failure("--resume: ", damaged(options, opened.status()).message());
   FSDPRT_RETURN_IF_ERROR(checkFolder(options, opened->index().counters.step));
   Expected<CheckpointIndex> run = describeRun(options, manifest, data);
   return run.ok() ? checkResumed(*opened, *run, options) : run.status();

@@ -10,6 +10,10 @@
 
 namespace fsdprt {
 
+/// What is wrong with the checkpoint that `latest` has found, with what can be
+/// done about it.
+Status damaged(const RunOptions &options, const Status &why);
+
 /// Finds what --resume names, for options.resumeFrom and what of it the options
 /// have: "" where `latest` finds none yet. Fails where --skip-rows says another
 /// beginning than the run's.

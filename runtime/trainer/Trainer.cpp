@@ -19,6 +19,7 @@
 #include "trainer/Resume.h"
 #include "trainer/Schedule.h"
 #include "trainer/SelfTest.h"
+#include "trainer/StepResults.h"
 
 #include <chrono>
 #include <cmath>
@@ -51,9 +52,8 @@ private:
   Status train();
   Status runStep(int64_t step, StepMetrics &metrics);
   Status endStep(StepMetrics &metrics, bool isLast, Progress &progress);
+  Status stop(const Status &reason);
   Status stopAtRows(const Status &reason);
-  Status readResults(StepMetrics &metrics, double &validTokens);
-  Status checkResults(const StepMetrics &metrics, double validTokens) const;
   Status evaluate(std::optional<EvaluationResult> &result, bool isLast);
   void writeMetrics(const StepMetrics &metrics);
   Status findSpent(std::string &spent);
@@ -156,7 +156,8 @@ Status Trainer::initialise() {
   const CheckpointReader *resumed = resumedFrom();
   const CheckpointReader *read = program.parameters().checkpoint();
   if (read)
-    FSDPRT_RETURN_IF_ERROR(verifyCheckpoint(*read, *context));
+    if (Status status = verifyCheckpoint(*read, *context); !status.ok())
+      return damaged(options, status);
   FSDPRT_RETURN_IF_ERROR(program.runPhases(Runs::Once, -1));
   if (resumed)
     FSDPRT_RETURN_IF_ERROR(resumeStates(*resumed, *context));
@@ -182,44 +183,19 @@ void Trainer::findPeak() {
                 chip.c_str());
 }
 
-/// Of the step that has run.
-Status Trainer::readResults(StepMetrics &metrics, double &validTokens) {
-  for (auto [name, value] : {std::make_pair("loss", &metrics.loss),
-                             std::make_pair("grad_norm", &metrics.gradNorm),
-                             std::make_pair("valid_tokens", &validTokens)}) {
-    Expected<double> read = context->readResult(name);
-    if (!read.ok())
-      return read.status();
-    *value = *read;
-  }
-  return Status();
+/// Of what all ranks have found. The checkpoint that is being written is of
+/// before it.
+Status Trainer::stop(const Status &reason) {
+  Status written = checkpoints ? checkpoints->finish() : Status();
+  return written.ok() ? reason
+                      : failure(reason.message(),
+                                "; the last checkpoint: ", written.message());
 }
 
-/// All ranks see the same values, so all stop at the same step.
-Status Trainer::checkResults(const StepMetrics &metrics,
-                             double validTokens) const {
-  if (validTokens == 0)
-    return failure("step ", metrics.step + 1,
-                   ": no rank has a label that is not ignored");
-  if (manifest.results.count("loss") && !std::isfinite(metrics.loss))
-    return failure("step ", metrics.step + 1, ": the loss is not finite (",
-                   std::isnan(metrics.loss) ? "nan" : "infinite", ")");
-  if (manifest.results.count("grad_norm") && !std::isfinite(metrics.gradNorm))
-    return failure("step ", metrics.step + 1,
-                   ": the gradient norm is not finite (",
-                   std::isnan(metrics.gradNorm) ? "nan" : "infinite",
-                   "), the loss is ", metrics.loss);
-  return Status();
-}
-
-/// Of what all ranks have found in the step that has run. The checkpoint that
-/// is being written is of before it.
 Status Trainer::stopAtRows(const Status &reason) {
-  if (checkpoints)
-    FSDPRT_RETURN_IF_ERROR(checkpoints->finish());
-  return failure(reason.message(), "; it had rows ", counters.rows + 1, " to ",
-                 counters.rows + rowsPerStep(options, manifest),
-                 " of the data");
+  return stop(failure(reason.message(), "; it had rows ", counters.rows + 1,
+                      " to ", counters.rows + rowsPerStep(options, manifest),
+                      " of the data"));
 }
 
 Status Trainer::runStep(int64_t step, StepMetrics &metrics) {
@@ -239,8 +215,9 @@ Status Trainer::runStep(int64_t step, StepMetrics &metrics) {
       }));
   FSDPRT_RETURN_IF_ERROR(program.runPhases(Runs::Update, step));
   double validTokens = 0;
-  FSDPRT_RETURN_IF_ERROR(readResults(metrics, validTokens));
-  if (Status status = checkResults(metrics, validTokens); !status.ok())
+  FSDPRT_RETURN_IF_ERROR(readResults(*context, metrics, validTokens));
+  if (Status status = checkResults(manifest, metrics, validTokens);
+      !status.ok())
     return stopAtRows(status);
   std::chrono::duration<double> seconds =
       std::chrono::steady_clock::now() - start;
@@ -290,6 +267,8 @@ Status Trainer::evaluate(std::optional<EvaluationResult> &result, bool isLast) {
   if (!found.ok())
     return found.status();
   result = *found;
+  if (result && result->tokens == 0)
+    return stop(failure("--eval-data has no label that is not ignored"));
   if (result)
     return Status();
   if (isFirst())
@@ -367,8 +346,9 @@ Status Trainer::run() {
   bool isLost = checkpoints && checkpoints->isLastLost();
   if (isPreempted() && isFirst() && !isLost)
     std::printf("told to end after step %lld of %lld: --resume latest goes "
-                "on\n",
-                (long long)counters.step, (long long)options.steps);
+                "on%s\n",
+                (long long)counters.step, (long long)options.steps,
+                closing.isToSave() ? ", and saves at the end of the run" : "");
   else if (!isPreempted())
     FSDPRT_RETURN_IF_ERROR(closing.save());
   Status status = closing.report();

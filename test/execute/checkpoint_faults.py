@@ -104,8 +104,8 @@ class CheckpointFaults(PreloadTest):
             self.assertEqual(status, 0 if isThere else 1, errors)
             self.assertEqual([m["loss"] for m in lines_of(self.metrics)], self.expected[:4])
             said = ("warning: .*No space left on device" if isThere else
-                    "error: the last checkpoint, of step 4, .*No space left on device.*: nothing newer than "
-                    f"'{self.folder_of_run}/step-2' is kept")
+                    "error: the last checkpoint, of step 4, .*No space left on device.*; the newest checkpoint is "
+                    f"'{self.folder_of_run}/step-2'")
             self.assertRegex(errors, f"^fsdp-run: {said}.*\n$")
             self.assertEqual("is complete, but may not outlast a power failure" in errors,
                              isThere and call == "fsync", errors)

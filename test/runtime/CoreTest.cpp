@@ -318,6 +318,21 @@ TEST(FlightRecord, KnowsWhereTheParametersAre) {
   EXPECT_STREQ(text.data(), "; the parameters are saved in 'a.safetensors'");
 }
 
+TEST(FlightRecord, KnowsTheNewestCheckpoint) {
+  auto file = FlightFile::createPrivate(2);
+  ASSERT_TRUE(file.ok());
+  file->noteCheckpoint("D", 4);
+  file->noteCheckpoint("D", 8);
+  SignalSafeText text;
+  ASSERT_TRUE(describeSaved(*file, text));
+  EXPECT_STREQ(text.data(), "; the newest checkpoint is 'D/step-8'");
+  file->noteSaved("a.safetensors");
+  SignalSafeText both;
+  ASSERT_TRUE(describeSaved(*file, both));
+  EXPECT_STREQ(both.data(), "; the parameters are saved in 'a.safetensors'; "
+                            "the newest checkpoint is 'D/step-8'");
+}
+
 TEST(FlightRecord, HasFinishedWhenAllHave) {
   auto file = FlightFile::createPrivate(2);
   ASSERT_TRUE(file.ok());
