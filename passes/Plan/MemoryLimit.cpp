@@ -34,7 +34,14 @@ struct CheckMemory : public fsdp::impl::PlanCheckMemoryBase<CheckMemory> {
       return signalPassFailure();
     }
     int64_t needed = plannedPeak(getOperation());
-    if (limit.empty() || needed <= *bytes)
+    if (limit.empty())
+      return;
+    int64_t more = accumulateBytes(getOperation());
+    if (needed <= *bytes && needed + more > *bytes)
+      getOperation().emitWarning("within --memory-limit ")
+          << limit << " a step has one microbatch: to sum up several a rank "
+          << "needs " << formatBytes(needed + more);
+    if (needed <= *bytes)
       return;
     report(needed);
     signalPassFailure();
