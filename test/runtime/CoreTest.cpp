@@ -107,6 +107,11 @@ struct BadManifest {
   const char *message;
 };
 
+/// For the test's name, which shall be the same in each build and run.
+void PrintTo(const BadManifest &bad, std::ostream *to) {
+  *to << bad.pointer << ": " << bad.message;
+}
+
 class ManifestErrors : public testing::TestWithParam<BadManifest> {};
 
 TEST_P(ManifestErrors, AreNamed) {
@@ -170,10 +175,12 @@ INSTANTIATE_TEST_SUITE_P(
         BadManifest{"/units/0/lines/0/shard_elements", 3, "do not hold"},
         BadManifest{"/units/0/lines/0/placement", "dim1",
                     "placement is 'dim1', expected flat or dim0"},
-        BadManifest{"/units/0/lines/0/parameters/0", 77, "does not exist"},
+        BadManifest{"/units/0/lines/0/parameters/0", 77,
+                    "parameter 77 does not exist"},
         BadManifest{"/units/0/lines/0/parameters/0", int64_t(1) << 32,
                     "parameter 4294967296 does not exist"},
-        BadManifest{"/units/0/lines/0/parameters/0", -1, "does not exist"},
+        BadManifest{"/units/0/lines/0/parameters/0", -1,
+                    "parameter -1 does not exist"},
         BadManifest{"/parameters/0/unit", 9, "unit 9"},
         BadManifest{"/parameters/0/offset", 1 << 28, "beyond the end"},
         BadManifest{"/token_rows", 0, "token_rows must be positive"},
