@@ -46,6 +46,7 @@ class Checkpoints(ToolTest):
         os.mkdir(self.path("empty"))
         self.assertIn("no complete checkpoint", self.ckpt("list", self.path("empty")))
         self.refused(["empty"], "show", self.path("empty"))
+        self.refused(["cannot read folder", "No such file"], "list", self.path("none"))
 
     def test_verify(self):
         self.assertIn("whole", self.ckpt("verify", self.last))
@@ -166,7 +167,8 @@ class Checkpoints(ToolTest):
         self.assertOneError(result, "has the states exp_avg, exp_avg_sq")
 
     def test_command_lines(self):
-        for words, args in [(["subcommand"], []), (["checkpoint"], ["show"]), (["none"], ["show", "none"]),
+        for words, args in [(["no command is given, expected one of list, show, "], []),
+                            (["'shwo' is no command, expected one of list, "], ["shwo"]), (["checkpoint"], ["show"]), (["none"], ["show", "none"]),
                             (["--max-shard is '5XB'"], ["export", self.last, self.path("o"), "--max-shard", "5XB"]),
                             (["--dtype"], ["export", self.last, self.path("o"), "--dtype", "int8"])]:
             self.refused(words, *args)

@@ -9,9 +9,12 @@
 #include "checkpoint/Reshard.h"
 
 #include <cctype>
+#include <cerrno>
 #include <charconv>
 #include <cstdio>
+#include <cstring>
 #include <map>
+#include <unistd.h>
 
 using namespace fsdprt;
 using namespace fsdprt::ckpt;
@@ -51,6 +54,9 @@ static Status checkSums(const CheckpointReader &checkpoint) {
 }
 
 Expected<int> ckpt::runList(const Command &command) {
+  if (::access(command.checkpoint.c_str(), F_OK) != 0)
+    return failure("cannot read folder '", command.checkpoint,
+                   "': ", std::strerror(errno));
   auto text = describeFolder(command.checkpoint);
   if (!text.ok())
     return text.status();

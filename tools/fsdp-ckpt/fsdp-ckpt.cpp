@@ -6,6 +6,19 @@
 
 #include <cstdio>
 
+/// CLI11 names neither the word that is no command nor the commands.
+static std::string describe(const CLI::App &app, const CLI::ParseError &error,
+                            const char *word) {
+  if (!app.get_subcommands().empty() || error.get_name() != "RequiredError")
+    return error.what();
+  std::string known;
+  for (const CLI::App *command : app.get_subcommands(nullptr))
+    known += (known.empty() ? "" : ", ") + command->get_name();
+  return (word ? "'" + std::string(word) + "' is no command"
+               : "no command is given") +
+         ", expected one of " + known;
+}
+
 int main(int argc, char **argv) {
   CLI::App app("Looks at checkpoints that fsdp-run made, and makes others of "
                "them. Nothing is written to a checkpoint that is there.",
@@ -20,7 +33,7 @@ int main(int argc, char **argv) {
     return 0;
   } catch (const CLI::ParseError &error) {
     std::fprintf(stderr, "fsdp-ckpt: error: %s; see fsdp-ckpt --help\n",
-                 error.what());
+                 describe(app, error, argc > 1 ? argv[1] : nullptr).c_str());
     return 2;
   }
   return fsdprt::ckpt::run(command);
