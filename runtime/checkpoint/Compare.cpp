@@ -52,14 +52,14 @@ static Status compareParameters(const CheckpointReader &checkpoint,
 }
 
 /// A rule's numbers may be others, as in PyTorch: states mean the same then.
-/// Where a checkpoint does not name its rule, states tell.
 static Status compareOptimizers(const CheckpointReader &checkpoint,
                                 const CheckpointIndex &run) {
   const std::string &saved = checkpoint.index().optimizer;
-  if (!saved.empty() && saved != run.optimizer)
-    return failure("its optimizer is ", saved, ", expected ",
-                   run.optimizer.empty() ? "none" : run.optimizer,
-                   ": compile the program with --optimizer ", saved);
+  if (saved != run.optimizer)
+    return failure(
+        "its optimizer is ", saved.empty() ? "none" : saved, ", expected ",
+        run.optimizer.empty() ? "none" : run.optimizer,
+        saved.empty() ? "" : ": compile the program with --optimizer " + saved);
   for (const CheckpointParameter &own : run.parameters) {
     std::string states = listStates(*checkpoint.find(own.names[0]));
     if (states != listStates(own))

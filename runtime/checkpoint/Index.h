@@ -75,7 +75,7 @@ struct Counters {
 struct CheckpointIndex {
   std::string run; // which all checkpoints of one have; "": not known
   Counters counters;
-  int64_t firstRow = -1; // that the run began with; -1: not known
+  int64_t firstRow = 0; // that the run began with
   uint64_t seed = 0;
   CheckpointSchedule schedule;
   CheckpointData data;

@@ -75,9 +75,8 @@ static CheckpointParameter parseParameter(const Json &json, size_t numRanks) {
 }
 
 static void parseRun(CheckpointIndex &index, const Json &json) {
-  // What older writers did not tell.
-  index.run = getOr<std::string>(json, "run", "", top);
-  index.firstRow = getOr<int64_t>(json, "first_row", -1, top);
+  index.run = get<std::string>(json, "run", top);
+  index.firstRow = getSize(json, "first_row", top);
   index.counters = {getSize(json, "step", top), getSize(json, "rows", top),
                     getSize(json, "epoch", top)};
   const Json &seed = member(json, "seed", top);

@@ -15,7 +15,7 @@ using namespace fsdprt;
 /// A command that is given again says where the run has begun, and that of one
 /// which only goes on need not.
 static Status takeProgress(const CheckpointIndex &index, RunOptions &options) {
-  int64_t first = index.firstRow < 0 ? options.skipRows : index.firstRow;
+  int64_t first = index.firstRow;
   if (options.skipRows != 0 && options.skipRows != first)
     return failure("--skip-rows is ", options.skipRows, ", but the run of '",
                    options.resumeFrom, "' began with ", first,

@@ -130,9 +130,7 @@ Status Trainer::openCheckpoints() {
   }
   if (options.checkpointDir.empty())
     return Status();
-  described->run = resumed ? resumed->index().run : "";
-  if (described->run.empty())
-    described->run = uniqueSuffix();
+  described->run = resumed ? resumed->index().run : uniqueSuffix();
   checkpoints =
       std::make_unique<Checkpoints>(options, manifest, setup, heartbeat.get());
   return checkpoints->open(counters.step);
