@@ -198,13 +198,26 @@ Status fsdprt::removePartial(const std::string &folder, int64_t step) {
   return Status();
 }
 
+/// An empty file that was there for a moment, for other hosts to see.
+static bool isMark(const std::string &folder, const std::string &name) {
+  struct stat info;
+  constexpr size_t suffix = 8;
+  return name.size() == std::strlen(kMarkPrefix) + suffix &&
+         name.compare(0, name.size() - suffix, kMarkPrefix) == 0 &&
+         ::lstat((folder + "/" + name).c_str(), &info) == 0 &&
+         S_ISREG(info.st_mode) && info.st_size == 0;
+}
+
 Status fsdprt::removePartials(const std::string &folder) {
   Expected<std::vector<std::string>> names = namesIn(folder);
   if (!names.ok())
     return names.status();
-  for (const std::string &name : *names)
+  for (const std::string &name : *names) {
     if (std::optional<int64_t> step = stepOf(name, partialEnd))
       FSDPRT_RETURN_IF_ERROR(removePartial(folder, *step));
+    if (isMark(folder, name))
+      ::unlink((folder + "/" + name).c_str());
+  }
   return Status();
 }
 

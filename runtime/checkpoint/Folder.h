@@ -17,6 +17,9 @@ std::string stepFolder(const std::string &folder, int64_t step);
 /// "D/step-20.partial": one that is not whole, or is being removed.
 std::string partialFolder(const std::string &folder, int64_t step);
 
+/// Of the empty file by which hosts see whether the folder is shared.
+inline constexpr const char *kMarkPrefix = "shared-";
+
 /// Steps of the complete checkpoints, in ascending order. None where the folder
 /// is not there.
 Expected<std::vector<int64_t>> listCheckpoints(const std::string &folder);
@@ -49,8 +52,8 @@ Status completePartial(const std::string &folder, int64_t step);
 /// is a link or holds anything but a checkpoint's files.
 Status removePartial(const std::string &folder, int64_t step);
 
-/// Removes all of these, which runs have left that were killed. The lock is
-/// held.
+/// Removes all of these, and marks, which runs have left that were killed. The
+/// lock is held.
 Status removePartials(const std::string &folder);
 
 /// Removes the oldest complete checkpoints of a run but `keep`, and returns how

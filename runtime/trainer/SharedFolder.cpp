@@ -2,6 +2,7 @@
 
 #include "trainer/SharedFolder.h"
 
+#include "checkpoint/Folder.h"
 #include "checkpoint/NewFile.h"
 #include "core/UniqueName.h"
 #include "trainer/SameProgram.h"
@@ -33,7 +34,7 @@ Status fsdprt::checkSharedFolder(Control &control, int rank,
                                  const FlightFile *flight,
                                  const std::string &folder) {
   FileName mine;
-  copyText(mine.text, ("shared-" + uniqueSuffix()).c_str());
+  copyText(mine.text, (kMarkPrefix + uniqueSuffix()).c_str());
   Expected<std::vector<FileName>> names = control.gather(mine);
   if (!names.ok())
     return names.status();

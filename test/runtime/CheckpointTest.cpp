@@ -491,7 +491,13 @@ TEST(CheckpointFolder, RemovesWhatAKilledRunLeaves) {
   writeCheckpoint(folder.path, manifestOf(2));
   fs::copy(folder / "step-20", folder / "step-40.partial");
   fs::create_directory(folder / "step-60.partial");
+  writeFile(folder / "shared-0a1b2c3d", "");
+  for (const char *name : {"shared-01234567", "shared-notes"})
+    writeFile(folder / name, name[7] == '0' ? "mine" : "");
   EXPECT_EQ(removePartials(folder.path).message(), "");
+  EXPECT_FALSE(fs::exists(folder / "shared-0a1b2c3d"));
+  EXPECT_TRUE(fs::exists(folder / "shared-01234567"));
+  EXPECT_TRUE(fs::exists(folder / "shared-notes"));
   EXPECT_FALSE(fs::exists(folder / "step-40.partial"));
   EXPECT_FALSE(fs::exists(folder / "step-60.partial"));
   EXPECT_THAT(listed(folder.path), ElementsAre(20));

@@ -108,9 +108,8 @@ cl::opt<std::string> accumulateSync(
 
 cl::opt<bool> accumulateGathered(
     "accumulate-gathered",
-    cl::desc("Gather parameters once a step, before its first microbatch, and "
-             "keep them to its last backward: each rank has the memory for all "
-             "of them"),
+    cl::desc("Gather parameters once a step, before its first microbatch, "
+             "instead of in each: every rank has the memory for all of them"),
     cl::cat(shardOptions));
 
 cl::opt<std::string> memoryLimit(
