@@ -28,7 +28,7 @@ PHASE_AND_STEP = "phase '(step|update)', step [0-9]+"
 STRUCK = rf"((in|before|after) operation '.*' .*)?\({PHASE_AND_STEP}\)"
 
 
-def execute(*command, timeout=120, env=None, preexec_fn=None):
+def execute(*command, timeout=300, env=None, preexec_fn=None):
     """(exit status, standard output, standard error); a hang fails the test."""
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                           errors="replace", timeout=timeout, env=env, preexec_fn=preexec_fn)
@@ -94,7 +94,7 @@ class ToolTest(unittest.TestCase):
         self.assertEqual(status, 0, errors)
         return self.path(name)
 
-    def train(self, program, *flags, data=TOKENS, timeout=120):
+    def train(self, program, *flags, data=TOKENS, timeout=300):
         status, output, errors = execute(RUN, program, "--data", data, *flags, timeout=timeout)
         self.assertEqual(status, 0, errors)
         return output
