@@ -25,7 +25,7 @@ public:
     /// Looks also for values that are not those meant: of a model that has
     /// changed, of tied names that differ. One process looks for all.
     bool checksValues = true;
-    std::function<void()> onProgress;
+    std::function<void()> onProgress = {};
   };
 
   /// Opens every file and checks every name, shape, dtype and length, so that
