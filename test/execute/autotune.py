@@ -6,7 +6,7 @@ import os
 import struct
 import unittest
 
-from gpu import Gpu
+from simulated import Gpu
 from harness import content
 
 SPLIT, VARIES, FASTEST = (1, 2, 2, 4), (0, 4, 1, 4), 3  # id, parts, reduction scheme, alignment; an id

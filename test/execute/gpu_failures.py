@@ -4,7 +4,7 @@ and where a step is one graph."""
 import re
 import unittest
 
-from gpu import Gpu
+from simulated import Gpu
 
 GRAPHS = ("1", "off"), ("2", "on")  # the first step is never a graph
 

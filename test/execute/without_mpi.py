@@ -8,7 +8,7 @@ import signal
 import time
 import unittest
 
-from gpu import Gpu
+from simulated import Gpu
 from harness import BIN, PHASE_AND_STEP, RUN, TOKENS, content, execute, lines_of
 from launch import Launch, free_port, srun_variables, torchrun_variables
 
