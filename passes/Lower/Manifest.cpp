@@ -46,6 +46,11 @@ Object placeOf(rt::BufferOp buffer, RankedTensorType type) {
                 {"shape", shapeOf(type)}};
 }
 
+RankedTensorType typeOf(rt::BufferOp buffer) {
+  return cast<RankedTensorType>(
+      buffer->getAttrOfType<TypeAttr>(kBufferType).getValue());
+}
+
 /// A dictionary attribute of strings, numbers and booleans.
 Object toJson(DictionaryAttr dictionary) {
   Object object;
@@ -155,8 +160,7 @@ private:
       auto role = buffer->getAttrOfType<StringAttr>(kBufferRole);
       if (!role)
         continue;
-      auto type = cast<RankedTensorType>(
-          buffer->getAttrOfType<TypeAttr>(kBufferType).getValue());
+      RankedTensorType type = typeOf(buffer);
       Object place = placeOf(buffer, type);
       if (kindOfRole(role) == RoleKind::Input) {
         if (role == "tokens" && type.getRank() == 2) {
@@ -178,16 +182,24 @@ private:
   }
 
   void addUnits() {
-    DenseMap<std::pair<StringRef, int64_t>, rt::BufferOp> shards = findShards();
+    DenseMap<std::pair<StringRef, int64_t>, rt::BufferOp> shards = findShards(),
+                                                          copies = findCopies();
     Array units, parameters;
     for (auto [unitIndex, unit] :
          llvm::enumerate(module.getOps<sharding::UnitOp>())) {
       Array lines;
-      for (auto [lineIndex, attr] : llvm::enumerate(unit.getLines()))
-        lines.push_back(
-            addLine(cast<sharding::LineAttr>(attr), unitIndex, lineIndex,
-                    shards.lookup({unit.getSymName(), lineIndex}),
-                    statesOf(unit.getSymName(), lineIndex), parameters));
+      for (auto [lineIndex, attr] : llvm::enumerate(unit.getLines())) {
+        auto line = cast<sharding::LineAttr>(attr);
+        std::pair<StringRef, int64_t> key(unit.getSymName(), lineIndex);
+        Object object =
+            addLine(line, unitIndex, lineIndex, shards.lookup(key),
+                    statesOf(unit.getSymName(), lineIndex), parameters);
+        if (rt::BufferOp copy = copies.lookup(key))
+          object["gathered"] = placeOf(copy, typeOf(copy));
+        else
+          object["gathered"] = *object.get("shard");
+        lines.push_back(std::move(object));
+      }
       units.push_back(
           Object{{"name", unit.getSymName()}, {"lines", std::move(lines)}});
     }
@@ -207,10 +219,8 @@ private:
       auto index = buffer->getAttrOfType<IntegerAttr>(kBufferLine);
       if (!name || !index || buffer.getUnit() != unit || index.getInt() != line)
         continue;
-      auto type = cast<RankedTensorType>(
-          buffer->getAttrOfType<TypeAttr>(kBufferType).getValue());
-      states.push_back(
-          Object{{"name", name.getValue()}, {"place", placeOf(buffer, type)}});
+      states.push_back(Object{{"name", name.getValue()},
+                              {"place", placeOf(buffer, typeOf(buffer))}});
     }
     return states;
   }
@@ -227,6 +237,16 @@ private:
           buffers.lookup(arg.getBuffer());
     });
     return shards;
+  }
+
+  /// What gathers of a line read, where that is a copy of its shard.
+  DenseMap<std::pair<StringRef, int64_t>, rt::BufferOp> findCopies() {
+    DenseMap<std::pair<StringRef, int64_t>, rt::BufferOp> copies;
+    for (auto buffer : module.getOps<rt::BufferOp>())
+      if (auto line = buffer->getAttrOfType<IntegerAttr>(kBufferLine);
+          line && buffer.getKind() == rt::BufferKind::Shard)
+        copies[{buffer.getUnit(), line.getInt()}] = buffer;
+    return copies;
   }
 
   Object addLine(sharding::LineAttr line, int64_t unitIndex, int64_t lineIndex,

@@ -72,9 +72,9 @@ void BufferTable::emit(OpBuilder &builder, Location loc) const {
       op->setAttr(kBufferType, TypeAttr::get(buffer.type));
     if (!buffer.role.empty())
       op->setAttr(kBufferRole, builder.getStringAttr(buffer.role));
-    if (buffer.state.empty())
-      continue;
-    op->setAttr(kBufferState, builder.getStringAttr(buffer.state));
-    op->setAttr(kBufferLine, builder.getI64IntegerAttr(buffer.line));
+    if (!buffer.state.empty())
+      op->setAttr(kBufferState, builder.getStringAttr(buffer.state));
+    if (buffer.line >= 0)
+      op->setAttr(kBufferLine, builder.getI64IntegerAttr(buffer.line));
   }
 }

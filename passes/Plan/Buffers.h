@@ -22,7 +22,8 @@ enum ArenaId : int64_t {
 inline constexpr llvm::StringLiteral kBufferRole = "role";
 inline constexpr llvm::StringLiteral kBufferType = "type";
 /// The same of a state of the optimizer: its name, and the line of its unit
-/// that it is laid out like.
+/// that it is laid out like. What gathers read of a line, where that is a copy,
+/// has the latter.
 inline constexpr llvm::StringLiteral kBufferState = "state";
 inline constexpr llvm::StringLiteral kBufferLine = "line";
 
@@ -41,9 +42,9 @@ struct Buffer {
   std::string phase;        ///< empty: lives over all phases
   std::string until;        ///< a later phase that it lives into; empty: none
   std::string role;         ///< empty: the runtime does not touch it
-  mlir::Type type;          ///< with a role, and of a state
+  mlir::Type type;          ///< with a role, and with a line
   std::string state = {};   ///< of the optimizer: as its rule calls it
-  int64_t line = -1;        ///< of the unit, that has the state
+  int64_t line = -1;        ///< of the unit, that has the state or the copy
   bool accumulates = false; ///< only steps of several microbatches need it
 };
 

@@ -178,15 +178,17 @@ struct ConvertFsdpToFsdpRt
                       "",
                       nullptr};
       };
-      auto create = [&](StringRef name, rt::BufferKind kind, Type type) {
-        return program.buffers.create(describe(name, kind, type));
-      };
       Type shard = buffers.shardType();
-      buffers.shard = create("parameters", rt::BufferKind::Shard, shard);
+      buffers.shard = program.buffers.create(
+          describe("parameters", rt::BufferKind::Shard, shard));
       buffers.source = buffers.shard;
-      if (line->get().hasSource())
-        buffers.source = create("gather source", rt::BufferKind::Shard,
-                                buffers.sourceType());
+      if (line->get().hasSource()) {
+        Buffer source = describe("gather source", rt::BufferKind::Shard,
+                                 buffers.sourceType());
+        source.type = buffers.sourceType();
+        source.line = load.getLine();
+        buffers.source = program.buffers.create(std::move(source));
+      }
       for (const train::OptimizerState &kept : line->get().getStates()) {
         Buffer state = describe(kept.name, rt::BufferKind::Optimizer, shard);
         state.type = shard;

@@ -98,23 +98,34 @@ static Status compareData(const CheckpointIndex &saved,
   return Status();
 }
 
-static Status compareAll(const CheckpointReader &checkpoint,
-                         const CheckpointIndex &run) {
+static Status compareStates(const CheckpointReader &checkpoint,
+                            const CheckpointIndex &program) {
   const CheckpointIndex &saved = checkpoint.index();
-  FSDPRT_RETURN_IF_ERROR(compareParameters(checkpoint, run));
-  if (saved.vocabSize != run.vocabSize)
+  FSDPRT_RETURN_IF_ERROR(compareParameters(checkpoint, program));
+  if (saved.vocabSize != program.vocabSize)
     return failure("its loss has ", saved.vocabSize, " classes, expected ",
-                   run.vocabSize);
-  FSDPRT_RETURN_IF_ERROR(compareOptimizers(checkpoint, run));
-  return compareData(saved, run);
+                   program.vocabSize);
+  return compareOptimizers(checkpoint, program);
 }
 
-Status fsdprt::checkSameRun(const CheckpointReader &checkpoint,
-                            const CheckpointIndex &run) {
-  Status status = compareAll(checkpoint, run);
+static Status inContext(const CheckpointReader &checkpoint,
+                        const Status &status) {
   return status.ok()
              ? status
              : failure("cannot go on from checkpoint '", checkpoint.folder(),
                        "': ", status.message(), "; --weights '",
                        checkpoint.folder(), "' takes its parameters alone");
+}
+
+Status fsdprt::checkSameStates(const CheckpointReader &checkpoint,
+                               const CheckpointIndex &program) {
+  return inContext(checkpoint, compareStates(checkpoint, program));
+}
+
+Status fsdprt::checkSameRun(const CheckpointReader &checkpoint,
+                            const CheckpointIndex &run) {
+  Status status = compareStates(checkpoint, run);
+  if (status.ok())
+    status = compareData(checkpoint.index(), run);
+  return inContext(checkpoint, status);
 }

@@ -13,6 +13,10 @@ namespace fsdprt {
 Status checkSameRun(const CheckpointReader &checkpoint,
                     const CheckpointIndex &run);
 
+/// The same of model, optimizer and vocabulary alone.
+Status checkSameStates(const CheckpointReader &checkpoint,
+                       const CheckpointIndex &program);
+
 } // namespace fsdprt
 
 #endif // FSDPRT_CHECKPOINT_COMPARE_H

@@ -85,6 +85,9 @@ struct LineSpec {
   int64_t shardElements = 0; // C
   int64_t elements = 0;      // sum of the parameters' elements
   Place shard;
+  /// What gathers read: the shard, or a copy of it in another type. None: of a
+  /// program of before this was said.
+  std::optional<Place> gathered;
   std::vector<StateSpec> states;
   std::vector<int> parameters;
 };

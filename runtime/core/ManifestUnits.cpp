@@ -36,6 +36,21 @@ static std::vector<StateSpec> parseStates(const Manifest &manifest,
   return states;
 }
 
+static std::optional<Place> parseGathered(const Manifest &manifest,
+                                          const Json &line,
+                                          int64_t shardElements,
+                                          const std::string &where) {
+  if (!line.contains("gathered"))
+    return std::nullopt;
+  const std::string what = where + ": 'gathered'";
+  Place place = parsePlace(manifest, member(line, "gathered", where), what);
+  require(productOf(place.shape) == shardElements,
+          what + " has shape " + shapeString(place.shape) +
+              ", expected shard_elements, which is " +
+              std::to_string(shardElements));
+  return place;
+}
+
 void fsdprt::parseUnits(Manifest &manifest, const Json &json) {
   for (const Json &unit : member(json, "units", "the manifest")) {
     UnitSpec spec;
@@ -64,6 +79,8 @@ void fsdprt::parseUnits(Manifest &manifest, const Json &json) {
       require(parsed.shard.bytes ==
                   parsed.shardElements * sizeOfDType(parsed.dtype),
               where + ": the shard's bytes do not hold shard_elements");
+      parsed.gathered =
+          parseGathered(manifest, line, parsed.shardElements, where);
       parsed.states = parseStates(manifest, line, parsed.shardElements, where);
       spec.lines.push_back(parsed);
     }

@@ -4,15 +4,17 @@
 #define FSDPRT_TRAINER_AVERAGES_H
 
 #include "abi/Context.h"
+#include "trainer/CommandLine.h"
 
 namespace fsdprt {
 
-/// Fails unless the optimizer keeps an average of each parameter that it
-/// trains.
-Status checkHasAverages(const Manifest &manifest);
+/// Fails unless what --save-ema and --eval-ema ask for is there: averages of
+/// all parameters that are trained.
+Status checkAverages(const RunOptions &options, const Manifest &manifest);
 
 /// Parameters and their averages change places on this rank, between phases;
-/// what is gathered from a copy in another type stays as it is.
+/// copies of them in another type follow. What is being saved beside is read
+/// first.
 Status exchangeAverages(fsdprt_context &context);
 
 } // namespace fsdprt

@@ -31,7 +31,8 @@ void fsdprt::addCheckpointOptions(CLI::App &app, RunOptions &options) {
   app.add_option("--resume", options.resume,
                  "go on from a checkpoint, on any mesh: latest of "
                  "--checkpoint-dir (from the beginning, with --weights, if "
-                 "it has none), or D/step-N; --steps counts from the beginning")
+                 "it has none), or D/step-N; --steps counts from the "
+                 "beginning, and without it --eval-data is evaluated")
       ->type_name("latest|D/step-N")
       ->group("Checkpoints");
 }

@@ -33,6 +33,7 @@ struct RunOptions {
   std::vector<std::string> evalData, evalLabels; // the same, to evaluate
   int64_t evalEvery = 0;                         // steps; 0: after the last
   int64_t evalBatches = 0; // of all ranks; 0: all of the data
+  bool evalEma = false;    // the averages of the parameters, not themselves
   int64_t skipRows = 0;    // of the data, before the run's first step
   uint64_t seed = 0;
 

@@ -2,6 +2,7 @@
 
 #include "trainer/Evaluation.h"
 
+#include "trainer/Averages.h"
 #include "trainer/Failure.h"
 
 #include <algorithm>
@@ -58,10 +59,30 @@ bool Evaluation::isDue(int64_t steps, bool isLast) const {
   return options->evalEvery > 0 ? steps % options->evalEvery == 0 : isLast;
 }
 
+/// Phases read where parameters are: averages take their place meanwhile.
 Expected<std::optional<EvaluationResult>>
 Evaluation::run(LoadedProgram &program, int64_t step,
                 const std::function<Expected<bool>()> &isToStop) const {
   auto start = std::chrono::steady_clock::now();
+  fsdprt_context &context = program.context();
+  if (options->evalEma)
+    FSDPRT_RETURN_IF_ERROR(exchangeAverages(context));
+  auto result = runBatches(program, step, isToStop);
+  if (options->evalEma && result.ok())
+    FSDPRT_RETURN_IF_ERROR(exchangeAverages(context));
+  if (!result.ok() || !*result)
+    return result;
+  std::chrono::duration<double> seconds =
+      std::chrono::steady_clock::now() - start;
+  (*result)->milliseconds = seconds.count() * 1000;
+  if ((*result)->tokens > 0 && !std::isfinite((*result)->loss))
+    reportWarning("the loss on --eval-data is not finite");
+  return result;
+}
+
+Expected<std::optional<EvaluationResult>>
+Evaluation::runBatches(LoadedProgram &program, int64_t step,
+                       const std::function<Expected<bool>()> &isToStop) const {
   double sum = 0, tokens = 0;
   for (int64_t batch = 0; batch < batches; ++batch) {
     fsdprt_context &context = program.context();
@@ -84,12 +105,10 @@ Evaluation::run(LoadedProgram &program, int64_t step,
     if (*stops)
       return std::optional<EvaluationResult>();
   }
-  std::chrono::duration<double> seconds =
-      std::chrono::steady_clock::now() - start;
-  EvaluationResult result{sum / tokens, int64_t(tokens),
-                          seconds.count() * 1000};
-  if (tokens > 0 && !std::isfinite(result.loss))
-    reportWarning("the loss on --eval-data is not finite");
+  EvaluationResult result;
+  result.loss = sum / tokens;
+  result.tokens = int64_t(tokens);
+  result.ofAverages = options->evalEma;
   return std::optional<EvaluationResult>(result);
 }
 

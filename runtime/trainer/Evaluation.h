@@ -12,7 +12,8 @@
 namespace fsdprt {
 
 /// A validation by --eval-data: every window of it once, in the order of the
-/// files, or those of the first --eval-batches. Nothing that trains changes.
+/// files, or those of the first --eval-batches, with the parameters or, by
+/// --eval-ema, their averages. Nothing that trains changes.
 class Evaluation {
 public:
   /// Fails where the program has no phase for it, or the data does not fit it.
@@ -33,6 +34,9 @@ public:
 private:
   Evaluation(const RunOptions &options, const Manifest &manifest,
              TokenData data);
+  Expected<std::optional<EvaluationResult>>
+  runBatches(LoadedProgram &program, int64_t step,
+             const std::function<Expected<bool>()> &isToStop) const;
 
   const RunOptions *options;
   const Manifest *manifest;

@@ -24,4 +24,8 @@ void fsdprt::addEvaluationOptions(CLI::App &app, RunOptions &options) {
       ->type_name("M")
       ->check(CLI::Validator(checkWhole<int64_t>, "", ""))
       ->group("Validation");
+  app.add_flag("--eval-ema", options.evalEma,
+               "evaluate the average of the parameters instead of them; for a "
+               "program compiled with --ema")
+      ->group("Validation");
 }

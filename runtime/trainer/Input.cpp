@@ -66,11 +66,12 @@ Status fsdprt::checkInput(const RunOptions &options, const Manifest &manifest,
     FSDPRT_RETURN_IF_ERROR(data.status());
     if (rank == 0)
       FSDPRT_RETURN_IF_ERROR(checkCheckpoints(options, manifest, *data));
+  } else if (!options.resumeFrom.empty() && rank == 0) {
+    FSDPRT_RETURN_IF_ERROR(checkCheckpoint(options, manifest));
   }
   if (!options.evalData.empty())
     FSDPRT_RETURN_IF_ERROR(Evaluation::open(options, manifest, rank).status());
-  if (!options.saveEma.empty())
-    FSDPRT_RETURN_IF_ERROR(checkHasAverages(manifest));
+  FSDPRT_RETURN_IF_ERROR(checkAverages(options, manifest));
   for (const std::string &file : {options.save, options.saveEma})
     if (!file.empty() && rank == 0)
       FSDPRT_RETURN_IF_ERROR(

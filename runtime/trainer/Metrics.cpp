@@ -81,9 +81,10 @@ void Progress::finish() {
 double EvaluationResult::perplexity() const { return std::exp(loss); }
 
 std::string fsdprt::describe(const EvaluationResult &result) {
-  char text[128];
+  char text[160];
   std::snprintf(text, sizeof(text),
-                "loss %.4f (perplexity %.2f) over %lld tokens in %.1f s",
+                "%sloss %.4f (perplexity %.2f) over %lld tokens in %.1f s",
+                result.ofAverages ? "average of the parameters, " : "",
                 result.loss, result.perplexity(), (long long)result.tokens,
                 result.milliseconds / 1000);
   return text;

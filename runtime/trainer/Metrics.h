@@ -18,11 +18,13 @@ struct EvaluationResult {
   double loss = 0;    // mean over the valid labels of all batches
   int64_t tokens = 0; // these labels
   double milliseconds = 0;
+  bool ofAverages = false; // of the parameters, by --eval-ema
 
   double perplexity() const;
 };
 
-/// "loss 3.1416 (perplexity 23.14) over 65536 tokens in 1.5 s".
+/// "loss 3.1416 (perplexity 23.14) over 65536 tokens in 1.5 s", with what it is
+/// of where that is not the parameters.
 std::string describe(const EvaluationResult &result);
 
 struct StepMetrics {

@@ -178,6 +178,7 @@ Status MetricsFile::write(const StepMetrics &metrics) {
       {"reduced_bytes", metrics.reducedBytes},
       {"local_copy_bytes", metrics.localCopyBytes}};
   if (metrics.evaluation) {
+    json["eval_of"] = metrics.evaluation->ofAverages ? "ema" : "parameters";
     json["eval_loss"] = finiteOrNull(metrics.evaluation->loss);
     json["eval_perplexity"] = finiteOrNull(metrics.evaluation->perplexity());
     json["eval_tokens"] = metrics.evaluation->tokens;

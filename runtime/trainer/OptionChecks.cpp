@@ -139,7 +139,9 @@ static std::string checkHasOwner(const RunOptions &options,
       {"--keep", !options.checkpointDir.empty(), "--checkpoint-dir"},
       {"--checkpoint-wait", !options.checkpointDir.empty(), "--checkpoint-dir"},
       {"--checkpoint-dir", options.steps > 0, "--steps"},
-      {"--resume", options.steps > 0, "--steps"},
+      {"--resume", options.steps > 0 || !options.evalData.empty(),
+       "--steps or --eval-data"},
+      {"--metrics", options.steps > 0 || options.resume.empty(), "--steps"},
       {"--max-tokens", options.steps > 0, "--steps above 0"},
       {"--max-time", options.steps > 0, "--steps above 0"},
       {"--tokenizer", !options.data.empty() || !options.evalData.empty(),
@@ -147,6 +149,7 @@ static std::string checkHasOwner(const RunOptions &options,
       {"--eval-labels", !options.evalData.empty(), "--eval-data"},
       {"--eval-every", !options.evalData.empty(), "--eval-data"},
       {"--eval-batches", !options.evalData.empty(), "--eval-data"},
+      {"--eval-ema", !options.evalData.empty(), "--eval-data"},
       {"--labels", !options.data.empty(), "--data"},
       {"--weights-of-data", !options.data.empty(), "--data"},
       {"--skip-rows", !options.data.empty(), "--data"},
@@ -186,6 +189,9 @@ static std::string checkNames(const RunOptions &options,
 }
 
 static std::string checkResume(const RunOptions &options) {
+  if (options.evalEma && options.steps == 0 && options.resume.empty())
+    return "--eval-ema without --steps is for --resume D/step-N: before the "
+           "first step there is no average";
   if (options.resume == "latest" && options.checkpointDir.empty())
     return "--resume latest is for --checkpoint-dir";
   // What `latest` finds comes before the weights that the run began with.

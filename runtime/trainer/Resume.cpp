@@ -58,13 +58,24 @@ Status fsdprt::findResumed(RunOptions &options) {
                               damaged(options, index.status()).message());
 }
 
+static CheckpointIndex describeProgram(const Manifest &manifest) {
+  CheckpointIndex program;
+  program.model = manifest.model;
+  program.optimizer = manifest.optimizer;
+  program.vocabSize = manifest.vocabSize;
+  program.mesh = manifest.mesh;
+  program.placement = placementOf(manifest);
+  program.parameters = describeParameters(manifest);
+  return program;
+}
+
 Expected<CheckpointIndex> fsdprt::describeRun(const RunOptions &options,
                                               const Manifest &manifest,
                                               const TokenData &data) {
   Expected<uint64_t> sum = data.sum();
   if (!sum.ok())
     return sum.status();
-  CheckpointIndex run;
+  CheckpointIndex run = describeProgram(manifest);
   run.seed = options.seed;
   run.firstRow = options.skipRows;
   run.schedule = {options.schedule, options.learningRate,
@@ -72,12 +83,6 @@ Expected<CheckpointIndex> fsdprt::describeRun(const RunOptions &options,
                   options.steps == kNoLastStep ? 0 : options.steps};
   run.data = {options.data,    data.numTokens(),    manifest.seq,
               options.shuffle, options.dataWeights, sumText(*sum)};
-  run.model = manifest.model;
-  run.optimizer = manifest.optimizer;
-  run.vocabSize = manifest.vocabSize;
-  run.mesh = manifest.mesh;
-  run.placement = placementOf(manifest);
-  run.parameters = describeParameters(manifest);
   return run;
 }
 
@@ -91,6 +96,24 @@ Status fsdprt::checkResumed(const CheckpointReader &checkpoint,
   return failure("checkpoint '", checkpoint.folder(), "' is of step ", step,
                  ", beyond --steps ", options.steps,
                  ", which counts from the run's beginning");
+}
+
+Status fsdprt::checkEvaluated(const CheckpointReader &checkpoint,
+                              const Manifest &manifest) {
+  return checkSameStates(checkpoint, describeProgram(manifest));
+}
+
+std::string fsdprt::describeBeginning(const RunOptions &options,
+                                      const Counters &counters) {
+  const std::string &from = options.resumeFrom;
+  if (from.empty())
+    return "no checkpoint in '" + options.checkpointDir +
+           "' yet: from the beginning";
+  std::string step = "'" + from + "', step " + std::to_string(counters.step);
+  return options.steps == 0
+             ? "has what is in " + step
+             : "goes on from " + step + ", row " +
+                   std::to_string(counters.rows) + " of the data";
 }
 
 Status fsdprt::checkNothingLater(const RunOptions &options, int64_t firstStep) {
@@ -134,6 +157,14 @@ Status fsdprt::checkCheckpoints(const RunOptions &options,
   FSDPRT_RETURN_IF_ERROR(checkFolder(options, opened->index().counters.step));
   Expected<CheckpointIndex> run = describeRun(options, manifest, data);
   return run.ok() ? checkResumed(*opened, *run, options) : run.status();
+}
+
+Status fsdprt::checkCheckpoint(const RunOptions &options,
+                               const Manifest &manifest) {
+  Expected<CheckpointReader> opened =
+      CheckpointReader::open(options.resumeFrom);
+  return opened.ok() ? checkEvaluated(*opened, manifest)
+                     : failure("--resume: ", opened.status().message());
 }
 
 Status fsdprt::verifyCheckpoint(const CheckpointReader &checkpoint,

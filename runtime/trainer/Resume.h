@@ -28,6 +28,15 @@ Expected<CheckpointIndex> describeRun(const RunOptions &options,
 Status checkResumed(const CheckpointReader &checkpoint,
                     const CheckpointIndex &run, const RunOptions &options);
 
+/// That the program has the checkpoint's parameters and states, whatever the
+/// data: all that evaluating it takes.
+Status checkEvaluated(const CheckpointReader &checkpoint,
+                      const Manifest &manifest);
+
+/// What a run with --resume begins with, in words.
+std::string describeBeginning(const RunOptions &options,
+                              const Counters &counters);
+
 /// That --checkpoint-dir has no checkpoint beyond the steps that the run does
 /// not make again, which it would come upon.
 Status checkNothingLater(const RunOptions &options, int64_t firstStep);
@@ -36,6 +45,10 @@ Status checkNothingLater(const RunOptions &options, int64_t firstStep);
 /// other run's, and --resume can go on. By one process for all.
 Status checkCheckpoints(const RunOptions &options, const Manifest &manifest,
                         const TokenData &data);
+
+/// The same where nothing is trained: that the one of --resume can be
+/// evaluated.
+Status checkCheckpoint(const RunOptions &options, const Manifest &manifest);
 
 /// All ranks: that they go on from the same checkpoint, and that its files have
 /// their sums, each checked by one of them.

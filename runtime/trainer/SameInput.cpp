@@ -105,6 +105,7 @@ static void addOptions(Answers &answers, const RunOptions &options) {
       {"--accumulate", options.accumulate},
       {"--eval-every", options.evalEvery},
       {"--eval-batches", options.evalBatches},
+      {"--eval-ema", options.evalEma},
       {"--steps", options.steps},
       {"--max-tokens", options.maxTokens},
       {"--warmup", options.warmup},

@@ -101,6 +101,9 @@ Status Trainer::openFiles() {
       return tokens.status();
     data = std::move(*tokens);
     FSDPRT_RETURN_IF_ERROR(openCheckpoints());
+  } else if (const CheckpointReader *evaluated = resumedFrom()) {
+    FSDPRT_RETURN_IF_ERROR(checkEvaluated(*evaluated, manifest));
+    counters = evaluated->index().counters;
   }
   if (!options.evalData.empty()) {
     auto opened = Evaluation::open(options, manifest, rank);
@@ -159,13 +162,8 @@ Status Trainer::initialise() {
   FSDPRT_RETURN_IF_ERROR(program.runPhases(Runs::Once, -1));
   if (resumed)
     FSDPRT_RETURN_IF_ERROR(resumeStates(*resumed, *context));
-  if (isFirst() && resumed)
-    std::printf("goes on from '%s', step %lld, row %lld of the data\n",
-                options.resumeFrom.c_str(), (long long)counters.step,
-                (long long)counters.rows);
-  else if (isFirst() && !options.resume.empty())
-    std::printf("no checkpoint in '%s' yet: from the beginning\n",
-                options.checkpointDir.c_str());
+  if (isFirst() && !options.resume.empty())
+    std::printf("%s\n", describeBeginning(options, counters).c_str());
   return checkpoints ? checkpoints->start(*context, std::move(*described))
                      : Status();
 }
