@@ -26,12 +26,13 @@ exportSafetensors(const CheckpointReader &checkpoint, const std::string &folder,
                   const ExportOptions &options);
 
 /// Writes a copy of the ONNX file `model` that `program` was compiled from, and
-/// of its external data, into a folder, with the checkpoint's values in the
-/// places where the program's parameters come from. Refused where a parameter
-/// has no such place (the exporter left out its zeros, say). Returns the files.
+/// of its external data, into a folder, with the checkpoint's values (with
+/// `averaged` their averages) in the places where the program's parameters come
+/// from. Refused where a parameter has no such place (the exporter left out its
+/// zeros, say). Returns the files.
 Expected<std::vector<std::string>>
 exportOnnx(const CheckpointReader &checkpoint, const Manifest &program,
-           const std::string &model, const std::string &folder);
+           const std::string &model, const std::string &folder, bool averaged);
 
 } // namespace fsdprt
 

@@ -95,6 +95,7 @@ static Status writeTo(Copy &copy, const void *data, int64_t at, int64_t bytes) {
 
 /// The file holds the transpose: row i is a part of each of its rows.
 static Status writeTransposed(const CheckpointReader &checkpoint,
+                              const char *plane,
                               const CheckpointParameter &saved,
                               const ParameterSpec &spec, Copy &copy) {
   int64_t size = sizeOfDType(spec.dtype);
@@ -105,9 +106,9 @@ static Status writeTransposed(const CheckpointReader &checkpoint,
   std::vector<char> column(size_t(std::min(block, rows) * size));
   for (int64_t first = 0; first < rows; first += block) {
     int64_t count = std::min(block, rows - first);
-    FSDPRT_RETURN_IF_ERROR(
-        checkpoint.read(valuesPlane(saved), saved, first * columns,
-                        (first + count) * columns, spec.dtype, piece.data()));
+    FSDPRT_RETURN_IF_ERROR(checkpoint.read(plane, saved, first * columns,
+                                           (first + count) * columns,
+                                           spec.dtype, piece.data()));
     for (int64_t j = 0; j < columns; ++j) {
       for (int64_t i = 0; i < count; ++i)
         std::memcpy(&column[size_t(i * size)],
@@ -120,7 +121,7 @@ static Status writeTransposed(const CheckpointReader &checkpoint,
   return Status();
 }
 
-static Status writeParameter(const CheckpointReader &checkpoint,
+static Status writeParameter(const CheckpointReader &checkpoint, bool averaged,
                              const ParameterSpec &spec, Copies &copies) {
   if (spec.origin != ParameterSpec::Origin::File)
     return failure("parameter '", spec.names[0],
@@ -132,9 +133,10 @@ static Status writeParameter(const CheckpointReader &checkpoint,
   auto saved = findSaved(checkpoint, spec);
   if (!saved.ok())
     return saved.status();
+  const char *plane = exportedPlane(**saved, averaged);
   if (spec.transposed)
-    return writeTransposed(checkpoint, **saved, spec, copy);
-  return inPieces(checkpoint, valuesPlane(**saved), **saved, spec.dtype,
+    return writeTransposed(checkpoint, plane, **saved, spec, copy);
+  return inPieces(checkpoint, plane, **saved, spec.dtype,
                   [&](int64_t at, const void *data, int64_t bytes) {
                     return writeTo(copy, data, spec.fileOffset + at, bytes);
                   });
@@ -152,7 +154,10 @@ static Status copyAll(Copy &copy) {
 
 Expected<std::vector<std::string>>
 fsdprt::exportOnnx(const CheckpointReader &checkpoint, const Manifest &program,
-                   const std::string &model, const std::string &folder) {
+                   const std::string &model, const std::string &folder,
+                   bool averaged) {
+  if (averaged)
+    FSDPRT_RETURN_IF_ERROR(checkHasAverages(checkpoint.index()));
   if (nameOf(model) != program.model)
     return failure("'", program.folder, "' was compiled from '", program.model,
                    "', not from '", model, "': give that model");
@@ -169,7 +174,8 @@ fsdprt::exportOnnx(const CheckpointReader &checkpoint, const Manifest &program,
     FSDPRT_RETURN_IF_ERROR(copyAll(copy));
   for (const ParameterSpec &spec : program.parameters)
     if (spec.unit >= 0)
-      FSDPRT_RETURN_IF_ERROR(writeParameter(checkpoint, spec, copies));
+      FSDPRT_RETURN_IF_ERROR(
+          writeParameter(checkpoint, averaged, spec, copies));
   std::vector<std::string> files;
   for (auto &[name, copy] : copies) {
     if (Status status = copy.to->finish(); !status.ok())

@@ -91,7 +91,8 @@ exportAs(const CheckpointReader &checkpoint, const Command &command) {
     auto program = loadManifest(command.program);
     if (!program.ok())
       return program.status();
-    return exportOnnx(checkpoint, *program, command.onnx, command.output);
+    return exportOnnx(checkpoint, *program, command.onnx, command.output,
+                      command.ema);
   }
   ExportOptions options;
   std::optional<int64_t> most = parseSize(command.maxShard);
@@ -113,9 +114,9 @@ Expected<int> ckpt::runExport(const Command &command) {
     return failure("--onnx and --program belong together: the program says "
                    "where in the model's files each parameter is");
   if (!command.onnx.empty() &&
-      !(command.dtype.empty() && command.stripPrefix.empty() && !command.ema))
-    return failure("--dtype, --strip-prefix and --ema are for safetensors: an "
-                   "ONNX file keeps its types and names");
+      !(command.dtype.empty() && command.stripPrefix.empty()))
+    return failure("--dtype and --strip-prefix are for safetensors: an ONNX "
+                   "file keeps its types and names");
   auto checkpoint = CheckpointReader::open(command.checkpoint);
   if (!checkpoint.ok())
     return checkpoint.status();
