@@ -27,5 +27,6 @@ void fsdprt::addEvaluationOptions(CLI::App &app, RunOptions &options) {
   app.add_flag("--eval-ema", options.evalEma,
                "evaluate the average of the parameters instead of them; for a "
                "program compiled with --ema")
+      ->disable_flag_override()
       ->group("Validation");
 }

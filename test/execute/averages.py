@@ -1,28 +1,55 @@
 #!/usr/bin/env python3
 """The average of the parameters: its values, in saved files, in checkpoints and on other meshes."""
+import json
+import os
 import unittest
 
 import numpy
 
-from harness import BIN, RUN, TOKENS, ToolTest, content, execute, tensors_of
+from harness import BIN, NANOGPT, RUN, TOKENS, content, execute, lines_of, tensors_of
+from preloads import PreloadTest
 
 KEEP = 0.75
 OPTIMIZERS = ["--optimizer", "adamw", "--weight-decay", "0.1"], ["--optimizer", "sgd"]
-
-
+EVALUATED = "--eval-data", TOKENS
+# A disk that takes its time for each tensor of a checkpoint.
+SLOW_TENSORS = r"""
+ssize_t write(int fd, const void *data, size_t count) {
+  char link[64], path[4096] = "";
+  snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+  readlink(link, path, sizeof path - 1);
+  if (strstr(path, ".partial/rank-"))
+    usleep(20000);
+  return ((ssize_t(*)(int, const void *, size_t))dlsym(RTLD_NEXT, "write"))(fd, data, count);
+}
+"""
 
 def floats_of(path):
     """{name: array} of a safetensors file's tensors, which are f32."""
     return {name: numpy.frombuffer(data, "<f4") for name, (_, _, data) in tensors_of(path).items()}
 
 
-class Averages(ToolTest):
+def column(path, name):
+    return [line[name] for line in lines_of(path)]
+
+
+class Averages(PreloadTest):
     def program_of(self, world, *flags):
         return self.program(f"p{world}{len(flags)}.fsdp", "--mesh", f"shard={world}", *flags,
                             dims=["--dim", f"batch={6 // world}", "--dim", "seq=32"])
 
-    def run_steps(self, program, steps, *flags):
-        return self.train(program, "--steps", str(steps), "--lr", "1e-2", "--comm", "thread", *flags)
+    def run_steps(self, program, steps, *flags, rate="1e-2"):
+        return self.train(program, "--steps", str(steps), "--lr", rate, "--comm", "thread", *flags)
+
+    def losses_of(self, program, weights):
+        """What is evaluated of a file's parameters: a step at a rate of 0 leaves them as they are."""
+        self.run_steps(program, 1, "--weights", weights, *EVALUATED, "--metrics", self.path("w.jsonl"), rate="0")
+        return column(self.path("w.jsonl"), "eval_loss")
+
+    def ckpt(self, *args):
+        status, output, errors = execute(f"{BIN}/fsdp-ckpt", *args)
+        self.assertEqual((status, errors), (0, ""), output)
+        return output
 
     def parameters(self, program, steps):
         self.run_steps(program, steps, "--save", self.path("p.st"))
@@ -77,11 +104,76 @@ class Averages(ToolTest):
         exported, wanted = floats_of(self.path("E/model.safetensors")), floats_of(resumed)
         for name, value in wanted.items():
             numpy.testing.assert_array_equal(exported[name], value)
-        # Evaluated like any weights.
-        status, output, errors = execute(RUN, self.program_of(2), "--weights", self.path("E/model.safetensors"),
-                                         "--eval-data", TOKENS, "--steps", "0", "--comm", "thread")
+
+    def test_evaluated(self):
+        """As the file of them, where they are gathered as they are and where as a copy; training keeps every bit."""
+        for world, flags in (1, []), (3, ["--freeze", "**.wpe.weight"]), (2, ["--param-dtype", "bfloat16"]), (
+                2, ["--param-dtype", "bfloat16", "--placement", "dim0"]):
+            with self.subTest(world=world, flags=flags):
+                program = self.program_of(world, "--ema", "0.9", *flags)
+                plain, evaluated = self.path("plain.jsonl"), self.path("evaluated.jsonl")
+                saved = [self.path(name + ".st") for name in ("plain", "evaluated")]
+                self.run_steps(program, 3, "--metrics", plain, "--save", saved[0])
+                output = self.run_steps(program, 3, "--metrics", evaluated, "--save", saved[1], *EVALUATED,
+                                        "--eval-every", "1", "--eval-ema", "--check-plan")
+                self.assertIn("validation: average of the parameters, loss ", output)
+                self.assertEqual(content(saved[1]), content(saved[0]))
+                for name in "loss", "grad_norm":
+                    self.assertEqual(column(evaluated, name), column(plain, name))
+                self.assertEqual(column(evaluated, "eval_of"), ["ema"] * 3)
+                for step in 1, 2, 3:
+                    self.run_steps(program, step, "--save-ema", self.path("e.st"))
+                    self.assertEqual(self.losses_of(program, self.path("e.st")), column(evaluated, "eval_loss")[step - 1:step])
+                self.assertNotEqual(self.losses_of(program, saved[0]), column(evaluated, "eval_loss")[2:])
+                self.assertEqual(column(self.path("w.jsonl"), "eval_of"), ["parameters"])
+
+    def test_evaluated_of_a_checkpoint(self):
+        """As what is exported of it, on its ranks and on others; of other data than it was trained on."""
+        folder, exported = self.path("D"), self.path("E")
+        self.run_steps(self.program_of(3, "--ema", "0.9"), 4, "--checkpoint-dir", folder)
+        self.ckpt("export", folder + "/step-4", exported, "--ema")
+
+        def validation(program, *flags):
+            status, output, errors = execute(RUN, program, *EVALUATED, "--steps", "0", "--comm", "thread", *flags)
+            self.assertEqual((status, errors), (0, ""))
+            line, = (line for line in output.splitlines() if "validation: " in line)
+            return line.split(" in ")[0].replace("average of the parameters, ", ""), output
+        for world in 3, 2:
+            program = self.program_of(world, "--ema", "0.9")
+            resumed = program, "--resume", folder + "/step-4"
+            averages, output = validation(*resumed, "--eval-ema")
+            self.assertIn("has what is in '" + folder + "/step-4', step 4\n", output)
+            self.assertIn("validation: average of the parameters, loss ", output)
+            self.assertEqual(averages, validation(program, "--weights", exported)[0])
+            parameters = validation(*resumed)[0]
+            self.assertEqual(parameters, validation(program, "--weights", folder + "/step-4")[0])
+            self.assertNotEqual(parameters, averages)
+
+    def test_evaluated_while_a_checkpoint_is_written(self):
+        """What of it has not been read yet is waited for."""
+        program = self.program_of(2, "--ema", "0.9")
+        plain, evaluated = self.path("plain"), self.path("evaluated")
+        save = ["--checkpoint-every", "1", "--steps", "3", "--lr", "1e-2", "--comm", "thread", "--data", TOKENS]
+        self.run_steps(program, 3, "--checkpoint-dir", plain, "--checkpoint-every", "1")
+        metrics = self.path("m.jsonl")
+        status, _, errors = execute(RUN, program, *save, "--checkpoint-dir", evaluated, *EVALUATED, "--eval-every", "1",
+                                    "--eval-ema", "--metrics", metrics, env=self.preload(SLOW_TENSORS))
         self.assertEqual((status, errors), (0, ""))
-        self.assertIn("validation: ", output)
+        self.assertGreater(max(column(metrics, "checkpoint_wait_ms")), 100, "the disk was not slow")
+        for step in 1, 2, 3:
+            self.assertRegex(self.ckpt("diff", f"{plain}/step-{step}", f"{evaluated}/step-{step}"),
+                             r"^0 of \d+ tensors differ\n$")
+
+    def test_exported_to_onnx(self):
+        """The copy's parameters are the averages; what is not trained is as it was."""
+        flags = "--ema", "0.9", "--freeze", "**.wpe.weight"
+        program, folder, out = self.program_of(2, *flags), self.path("D"), self.path("out")
+        self.run_steps(program, 3, "--checkpoint-dir", folder, "--save-ema", self.path("e.st"))
+        self.ckpt("export", folder + "/step-3", out, "--ema", "--onnx", NANOGPT, "--program", program)
+        again = self.program("again.fsdp", model=os.path.join(out, os.path.basename(NANOGPT)))
+        status, _, errors = execute(RUN, again, "--steps", "0", "--save", self.path("a.st"))
+        self.assertEqual((status, errors), (0, ""))
+        self.assertEqual(tensors_of(self.path("a.st")), tensors_of(self.path("e.st")))
 
     def test_refused(self):
         self.assertOneError(self.compile("o.fsdp", "--ema", "1"), "--ema is 1, expected a number in (0, 1)",
@@ -98,10 +190,36 @@ class Averages(ToolTest):
         refuse("--save and --save-ema both write", program=averaged, flags=("--steps", "2", "--save", save))
         folder = self.path("D")
         self.run_steps(plain, 1, "--checkpoint-dir", folder)
-        self.assertOneError(execute(f"{BIN}/fsdp-ckpt", "export", folder + "/step-1", self.path("E"), "--ema"),
-                            "no averages of the parameters", "--ema")
+        for flags in [], ["--onnx", NANOGPT, "--program", plain]:
+            self.assertOneError(execute(f"{BIN}/fsdp-ckpt", "export", folder + "/step-1", self.path("E"), "--ema", *flags),
+                                "no averages of the parameters", "--ema", output="E")
         refuse("'", "are exp_avg (f32), exp_avg_sq (f32) in it, expected exp_avg (f32), exp_avg_sq (f32), ema (f32)",
                program=averaged, flags=("--steps", "2", "--resume", folder + "/step-1"))
+
+    def test_evaluations_refused(self):
+        plain, averaged, folder = self.program_of(1), self.program_of(1, "--ema", "0.9"), self.path("D")
+
+        def refuse(*words, program=averaged, flags=(*EVALUATED, "--steps", "0")):
+            self.assertOneError(execute(RUN, program, *flags, "--eval-ema"), *words)
+        refuse("--eval-ema: the program keeps no average of its parameters", "--ema 0.999", program=plain,
+               flags=(*EVALUATED, "--data", TOKENS, "--steps", "2"))
+        refuse("--eval-ema without --steps is for --resume", "there is no average")
+        refuse("--eval-ema is for --eval-data", flags=("--data", TOKENS, "--steps", "2"))
+        self.run_steps(plain, 1, "--checkpoint-dir", folder)
+        resume = "--resume", folder + "/step-1"
+        refuse("are exp_avg (f32), exp_avg_sq (f32) in it, expected exp_avg (f32), exp_avg_sq (f32), ema (f32)",
+               flags=(*EVALUATED, *resume))
+        refuse("--resume is for --steps or --eval-data", flags=("--save", self.path("s.st"), *resume))
+        refuse("--metrics is for --steps", flags=(*EVALUATED, *resume, "--metrics", self.path("m.jsonl")))
+        # Of a program that does not say what it gathers.
+        with open(averaged + "/manifest.json") as file:
+            manifest = json.load(file)
+        for unit in manifest["units"]:
+            for line in unit["lines"]:
+                del line["gathered"]
+        with open(averaged + "/manifest.json", "w") as file:
+            json.dump(manifest, file)
+        refuse("does not say what its phases gather; compile it again", flags=(*EVALUATED, "--data", TOKENS, "--steps", "2"))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import unittest
 import numpy as np
 from onnx import save
 
-from harness import FIXTURES, ROOT, content, tensors_of
+from harness import FIXTURES, ROOT, TOKENS, content, tensors_of
 from simulated import BF16, CUDA, GPT2, Gpu
 
 sys.path.insert(0, os.path.join(ROOT, "test", "import"))
@@ -77,6 +77,29 @@ class Trains(Gpu):
                         continue
                     wanted, got = (np.frombuffer(data, "<f4") for data in (values, others[tensor][2]))
                     np.testing.assert_allclose(got, wanted, rtol=0, atol=1e-4 * abs(wanted).max())
+
+    def test_averages(self):
+        """Of parameters: saved and evaluated as the CPU's, where a copy of them is gathered too; training keeps its bits."""
+        for tolerance, dtypes in (1e-6, []), (1e-3, BF16):
+            with self.subTest(dtypes=dtypes):
+                flags = ["--mesh", "shard=2", "--optimizer", "sgd", "--ema", "0.75", *dtypes]
+                number, save = next(self.count), self.path("e.st")
+                evaluated = ["--lr", "0.1", "--eval-data", TOKENS, "--eval-batches", "2", "--eval-every", "1"]
+                cpu, _ = self.outcome(self.cpu_program(f"c{number}.fsdp", *flags), "--save-ema", save, *evaluated, "--eval-ema")
+                averages = tensors_of(save)
+                program = self.gpu_program(f"g{number}.fsdp", *flags)
+                _, bits = self.outcome(program, "--lr", "0.1")
+                lines, saved = self.outcome(program, "--save-ema", save, *evaluated, "--eval-ema")
+                self.assertEqual(saved, bits)
+                others, _ = self.outcome(program, *evaluated)
+                for line, other, wanted in zip(lines, others, cpu, strict=True):
+                    self.assertEqual((line["eval_of"], other["eval_of"]), ("ema", "parameters"))
+                    self.assertLess(abs(line["eval_loss"] - wanted["eval_loss"]), tolerance * wanted["eval_loss"])
+                    # In the first step the average is what the parameters become.
+                    self.assertEqual(line["eval_loss"] == other["eval_loss"], line["step"] == 1)
+                for name, (_, _, data) in tensors_of(save).items():
+                    got, value = (np.frombuffer(data, "<f4") for data in (data, averages[name][2]))
+                    np.testing.assert_allclose(got, value, rtol=0, atol=100 * tolerance * abs(value).max() + 1e-9)
 
     def test_in_bf16(self):
         flags = "--mesh", "shard=2", *BF16
