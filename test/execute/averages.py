@@ -2,6 +2,9 @@
 """The average of the parameters: its values, in saved files, in checkpoints and on other meshes."""
 import json
 import os
+import signal
+import subprocess
+import time
 import unittest
 
 import numpy
@@ -164,6 +167,26 @@ class Averages(PreloadTest):
             self.assertRegex(self.ckpt("diff", f"{plain}/step-{step}", f"{evaluated}/step-{step}"),
                              r"^0 of \d+ tensors differ\n$")
 
+    def test_told_to_end_while_evaluated(self):
+        """The checkpoint that is taken then has parameters and averages where they belong."""
+        program, long = self.program_of(2, "--ema", "0.9"), self.write("long.u16", content(TOKENS) * 2000)
+        plain = self.path("plain")
+        self.run_steps(program, 2, "--checkpoint-dir", plain)
+        for comm in "thread", "mpi":
+            folder, metrics = self.path(comm), self.path(comm + ".jsonl")
+            child = subprocess.Popen([RUN, program, "--data", TOKENS, "--comm", comm, "--steps", "9", "--lr", "1e-2",
+                                      "--metrics", metrics, "--checkpoint-dir", folder, "--eval-data", long, "--eval-every",
+                                      "2", "--eval-ema"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            self.addCleanup(child.kill)
+            while not (os.path.exists(metrics) and content(metrics).count(b"\n") == 1):
+                self.assertIsNone(child.poll(), "ended by itself")
+                time.sleep(0.02)
+            time.sleep(1)
+            child.send_signal(signal.SIGTERM)
+            output, errors = child.communicate(timeout=60)
+            self.assertIn("told to end: no validation after step 2\n", output, errors)
+            self.assertRegex(self.ckpt("diff", plain + "/step-2", folder + "/step-2"), r"^0 of \d+ tensors differ\n$")
+
     def test_exported_to_onnx(self):
         """The copy's parameters are the averages; what is not trained is as it was."""
         flags = "--ema", "0.9", "--freeze", "**.wpe.weight"
@@ -209,6 +232,14 @@ class Averages(PreloadTest):
         resume = "--resume", folder + "/step-1"
         refuse("are exp_avg (f32), exp_avg_sq (f32) in it, expected exp_avg (f32), exp_avg_sq (f32), ema (f32)",
                flags=(*EVALUATED, *resume))
+        ours = self.path("ours")
+        self.run_steps(averaged, 1, "--checkpoint-dir", ours)
+        path = ours + "/step-1/rank-0.safetensors"
+        data = bytearray(content(path))
+        data[-5] ^= 4
+        self.write("ours/step-1/rank-0.safetensors", bytes(data))
+        refuse("rank-0.safetensors", "damaged", flags=(*EVALUATED, "--resume", ours + "/step-1"))
+        refuse("--resume: ", "none", flags=(*EVALUATED, "--resume", self.path("none")))
         refuse("--resume is for --steps or --eval-data", flags=("--save", self.path("s.st"), *resume))
         refuse("--metrics is for --steps", flags=(*EVALUATED, *resume, "--metrics", self.path("m.jsonl")))
         # Of a program that does not say what it gathers.
