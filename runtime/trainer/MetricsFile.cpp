@@ -31,6 +31,11 @@ static bool isRegular(int fd) {
   return ::fstat(fd, &info) == 0 && S_ISREG(info.st_mode);
 }
 
+static bool isRegular(const std::string &path) {
+  struct stat info;
+  return ::stat(path.c_str(), &info) == 0 && S_ISREG(info.st_mode);
+}
+
 Expected<MetricsFile> MetricsFile::open(const std::string &path, int flags) {
   MetricsFile file;
   file.path = path;
@@ -47,7 +52,7 @@ Expected<MetricsFile> MetricsFile::open(const std::string &path, int flags) {
 /// metrics.
 static std::optional<bool> isKept(const std::string &line, int64_t stepsDone) {
   auto json = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
-  if (!json.is_object() || !json.contains("step") ||
+  if (!json.is_object() || !json.contains("step") || !json.contains("rows") ||
       !json["step"].is_number_integer())
     return std::nullopt;
   return json["step"].get<int64_t>() <= stepsDone;
@@ -68,30 +73,34 @@ static Status checkReplaceable(int fd, const std::string &path) {
   if (got < 0)
     return cannotWrite(path, std::strerror(errno));
   head.resize(size_t(got));
-  std::string line = head.substr(0, head.find('\n'));
-  return head.empty() || isKept(line, 0)
+  size_t end = head.find('\n');
+  // Of a run that was cut in its first line there is no whole one.
+  const std::string begin = "{\"step\":";
+  bool isCut = end == std::string::npos &&
+               head.compare(0, begin.size(), begin, 0, head.size()) == 0;
+  return head.empty() || isCut || isKept(head.substr(0, end), 0)
              ? Status()
              : isNoMetrics(path, 1, ", which a run could replace");
 }
 
 Status MetricsFile::checkFree(const std::string &path, bool isAppended) {
-  int fd = ::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NONBLOCK);
+  // Whoever reads from a pipe would leave when this closes it.
+  if (!isRegular(path))
+    return Status();
+  int fd = ::open(path.c_str(), O_RDWR | O_CLOEXEC);
   if (fd < 0)
-    return Status(); // it is not there, or whoever writes says why not
+    return Status(); // whoever writes says why not
   Status status;
-  if (isRegular(fd)) {
-    if (Status locked = checkNotLocked(fd); !locked.ok())
-      status = cannotWrite(path, locked.message() + "; give each run its own");
-    else if (!isAppended)
-      status = checkReplaceable(fd, path);
-  }
+  if (Status locked = checkNotLocked(fd); !locked.ok())
+    status = cannotWrite(path, locked.message() + "; give each run its own");
+  else if (!isAppended)
+    status = checkReplaceable(fd, path);
   ::close(fd);
   return status;
 }
 
 Expected<MetricsFile> MetricsFile::create(const std::string &path) {
-  struct stat info;
-  bool isRead = ::stat(path.c_str(), &info) == 0 && S_ISREG(info.st_mode);
+  bool isRead = isRegular(path);
   auto file = open(path, isRead ? O_RDWR : O_WRONLY);
   if (!file.ok() || !isRead)
     return file;

@@ -291,8 +291,7 @@ Status Trainer::findSpent(std::string &spent) {
 }
 
 Status Trainer::train() {
-  // Not before: what an earlier run has told is kept till there is more to
-  // tell.
+  // Not before: what an earlier run has told is kept till this one trains.
   if (isFirst() && !options.metrics.empty()) {
     auto file = resumedFrom()
                     ? MetricsFile::append(options.metrics, counters.step)

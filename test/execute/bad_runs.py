@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import stat
+import subprocess
 import unittest
 
 from harness import FIXTURES, NANOGPT, RUN, TOKENS, ToolTest, content, execute, lines_of
@@ -210,13 +211,28 @@ class Runs(ToolTest):
 
     def test_metrics_do_not_replace_other_files(self):
         """What is no metrics of an earlier run stays; what is, is begun anew."""
-        for text in b"notes\n", b"notes", b'{"loss": 1}\n', b"\n":
+        for text in b"notes\n", b"notes", b'{"step": 1, "loss": 1}\n', b"\n":
             notes = self.write("notes", text)
             self.refused(["--metrics", "line 1 of it is not a step's metrics", "give another file"], "--metrics", notes)
             self.assertEqual(content(notes), text)
-        for name in "empty", "m.jsonl", "m.jsonl":
-            self.train(self.model, "--steps", "1", "--metrics", self.write(name, b"") if name == "empty" else self.path(name))
-            self.assertEqual(len(lines_of(self.path(name))), 1)
+        metrics = self.path("m.jsonl")
+        for before in None, b"", b'{"step":1,"ro', b'{"st', b'{"step":1,"rows":4}\n{"step":2,"ro':
+            if before is not None:
+                self.write("m.jsonl", before)
+            self.train(self.model, "--steps", "1", "--metrics", metrics)
+            self.assertEqual(len(lines_of(metrics)), 1)
+        self.assertOneError(execute(RUN, self.model, "--steps", "0", "--eval-data", TOKENS, "--metrics", metrics),
+                            "--metrics is for --steps above 0")
+        self.assertEqual(len(lines_of(metrics)), 1)
+
+    def test_metrics_into_a_pipe(self):
+        """Whoever reads it has all of them."""
+        pipe = self.path("pipe")
+        os.mkfifo(pipe)
+        reader = subprocess.Popen(["cat", pipe], stdout=subprocess.PIPE)
+        self.addCleanup(reader.kill)
+        self.train(self.model, "--steps", "2", "--metrics", pipe)
+        self.assertEqual(reader.communicate(timeout=60)[0].count(b"\n"), 2)
 
     def test_outputs_do_not_replace_the_program_or_its_model(self):
         model = self.write("m.onnx", content(NANOGPT))

@@ -141,14 +141,14 @@ TEST(Metrics, AppendDropsWhatIsMadeAgain) {
   };
   std::string text;
   for (int step = 1; step <= 2000; ++step)
-    text += "{\"step\": " + std::to_string(step) + ", \"loss\": 1.25" +
+    text += "{\"step\": " + std::to_string(step) + ", \"rows\": 1.25" +
             std::string(step % 100, '0') + "}\n";
   for (int64_t done : {0, 1, 1234, 2000, 3000}) {
     auto steps = stepsAfter(text, done);
     ASSERT_EQ(int64_t(steps.size()), std::min<int64_t>(done, 2000) + 1);
     EXPECT_EQ(steps.back(), done + 1);
   }
-  EXPECT_THAT(stepsAfter("{\"step\": 1}\n{\"step\": 2, \"lo", 2),
+  EXPECT_THAT(stepsAfter("{\"step\": 1, \"rows\": 2}\n{\"step\": 2, \"ro", 2),
               testing::ElementsAre(1, 3));
   EXPECT_THAT(stepsAfter("", 5), testing::ElementsAre(6));
   std::remove(path.c_str());
@@ -157,8 +157,9 @@ TEST(Metrics, AppendDropsWhatIsMadeAgain) {
 
 TEST(Metrics, AppendRefusesAnotherFile) {
   TemporaryFolder folder;
-  for (const char *text : {"{\"step\": 1}\nhello\n", "{}\n", "\n", "[1]\n",
-                           "{\"step\": \"1\"}\n"}) {
+  for (const char *text :
+       {"{\"step\": 1, \"rows\": 2}\nhello\n", "{}\n", "\n", "[1]\n",
+        "{\"step\": \"1\", \"rows\": 2}\n", "{\"step\": 1}\n"}) {
     writeFile(folder / "m", text);
     EXPECT_THAT(MetricsFile::append(folder / "m", 5).status().message(),
                 HasSubstr("is not a step's metrics"));
