@@ -3,6 +3,7 @@
 #include "dialects/Fsdp/Fsdp.h"
 #include "passes/Plan/Buffers.h"
 
+#include "llvm/ADT/DenseSet.h"
 #include "llvm/ADT/StringSet.h"
 
 using namespace mlir;
@@ -50,8 +51,45 @@ static LogicalResult verifyState(ModuleOp module, rt::BufferOp buffer,
   return success();
 }
 
+/// What gathers read in another type: it follows the shard wherever that is
+/// changed between phases.
+static LogicalResult verifyCopy(ModuleOp module, rt::BufferOp buffer,
+                                llvm::StringSet<> &seen) {
+  sharding::LineAttr line = lineOf(module, buffer);
+  auto typeAttr = buffer->getAttrOfType<TypeAttr>(kBufferType);
+  auto type = typeAttr ? dyn_cast<RankedTensorType>(typeAttr.getValue())
+                       : RankedTensorType();
+  if (!line || !type || !rt::isStoredType(type.getElementType()) ||
+      !type.hasStaticShape() ||
+      type.getNumElements() != line.getLayout().getShardElements() ||
+      byteSize(type) != int64_t(buffer.getBytes()) ||
+      !buffer.getPhase().empty())
+    return buffer.emitOpError(
+        "of kind shard is loaded by no phase, and is no copy of a line's shard "
+        "either, expected its line's number in the unit, a tensor type of as "
+        "many elements and bytes, and no phase (program_v10)");
+  if (!seen.insert(
+               (buffer.getUnit() + "\n" +
+                Twine(buffer->getAttrOfType<IntegerAttr>(kBufferLine).getInt()))
+                   .str())
+           .second)
+    return buffer.emitOpError(
+        "is a copy of its line's shard as another buffer is (program_v10)");
+  return success();
+}
+
+static llvm::DenseSet<int64_t> loadedBuffers(ModuleOp module) {
+  llvm::DenseSet<int64_t> loaded;
+  module.walk([&](rt::LoadOp load) {
+    for (auto arg : load.getArgs().getAsRange<rt::ArgAttr>())
+      loaded.insert(arg.getBuffer());
+  });
+  return loaded;
+}
+
 LogicalResult fsdp::verifyStates(ModuleOp module) {
-  llvm::StringSet<> seen;
+  llvm::StringSet<> seen, copies;
+  llvm::DenseSet<int64_t> loaded = loadedBuffers(module);
   for (auto buffer : module.getOps<rt::BufferOp>()) {
     bool isState = buffer->hasAttr(kBufferState);
     if (isState && buffer.getKind() != rt::BufferKind::Optimizer)
@@ -60,6 +98,10 @@ LogicalResult fsdp::verifyStates(ModuleOp module) {
              << ", expected optimizer (program_v10)";
     if (buffer.getKind() == rt::BufferKind::Optimizer &&
         failed(verifyState(module, buffer, seen)))
+      return failure();
+    if (buffer.getKind() == rt::BufferKind::Shard &&
+        !loaded.contains(buffer.getId()) &&
+        failed(verifyCopy(module, buffer, copies)))
       return failure();
   }
   return success();

@@ -169,3 +169,136 @@ fsdprt.phase @init runs once {
 fsdprt.phase @step runs microbatch {
   %1 = fsdprt.join "join" on compute [] unit "" scope ""
 }
+
+// -----
+
+// Tests that a copy to gather is accepted.
+#mesh = #fsdp.mesh<"shard" = 2>
+#line = #fsdp.line<layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>, parameters = ["w"], ranges = [#train.range<end = 4, rule = #train.sgd<momentum = 0.0, decay = 0.0>>]>
+onnx.parameter @w : tensor<4xf32>
+fsdp.unit @"(root)" root lines [#line]
+fsdprt.buffer 0 "p" shard unit "(root)" phase "" bytes 64 arena 0 at 0
+fsdprt.buffer 1 "ids" input unit "" phase "" bytes 64 arena 0 at 64 {role = "tokens", type = tensor<2x4xi64>}
+fsdprt.buffer 2 "gather source" shard unit "(root)" phase "" bytes 32 arena 0 at 128 {line = 0 : i64, type = tensor<16xbf16>}
+fsdprt.phase @init runs once {
+  %0 = fsdprt.load "load" 0 line 0 on compute [#fsdprt.arg<write 0 [0 : 64]>] unit "(root)" scope ""
+  %1 = fsdprt.join "join" on compute [] unit "" scope ""
+}
+fsdprt.phase @step runs microbatch {
+  %1 = fsdprt.join "join" on compute [] unit "" scope ""
+}
+
+// -----
+
+// Tests that program_v10 rejects this: what is no copy of a line: it has no type.
+#mesh = #fsdp.mesh<"shard" = 2>
+#line = #fsdp.line<layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>, parameters = ["w"], ranges = [#train.range<end = 4, rule = #train.sgd<momentum = 0.0, decay = 0.0>>]>
+onnx.parameter @w : tensor<4xf32>
+fsdp.unit @"(root)" root lines [#line]
+fsdprt.buffer 0 "p" shard unit "(root)" phase "" bytes 64 arena 0 at 0
+fsdprt.buffer 1 "ids" input unit "" phase "" bytes 64 arena 0 at 64 {role = "tokens", type = tensor<2x4xi64>}
+// expected-error @+1 {{of kind shard is loaded by no phase, and is no copy of a line's shard either}}
+fsdprt.buffer 2 "gather source" shard unit "(root)" phase "" bytes 32 arena 0 at 128 {line = 0 : i64}
+fsdprt.phase @init runs once {
+  %0 = fsdprt.load "load" 0 line 0 on compute [#fsdprt.arg<write 0 [0 : 64]>] unit "(root)" scope ""
+  %1 = fsdprt.join "join" on compute [] unit "" scope ""
+}
+fsdprt.phase @step runs microbatch {
+  %1 = fsdprt.join "join" on compute [] unit "" scope ""
+}
+
+// -----
+
+// Tests that program_v10 rejects this: no number of a line.
+#mesh = #fsdp.mesh<"shard" = 2>
+#line = #fsdp.line<layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>, parameters = ["w"], ranges = [#train.range<end = 4, rule = #train.sgd<momentum = 0.0, decay = 0.0>>]>
+onnx.parameter @w : tensor<4xf32>
+fsdp.unit @"(root)" root lines [#line]
+fsdprt.buffer 0 "p" shard unit "(root)" phase "" bytes 64 arena 0 at 0
+fsdprt.buffer 1 "ids" input unit "" phase "" bytes 64 arena 0 at 64 {role = "tokens", type = tensor<2x4xi64>}
+// expected-error @+1 {{of kind shard is loaded by no phase, and is no copy of a line's shard either}}
+fsdprt.buffer 2 "gather source" shard unit "(root)" phase "" bytes 32 arena 0 at 128 {type = tensor<16xbf16>}
+fsdprt.phase @init runs once {
+  %0 = fsdprt.load "load" 0 line 0 on compute [#fsdprt.arg<write 0 [0 : 64]>] unit "(root)" scope ""
+  %1 = fsdprt.join "join" on compute [] unit "" scope ""
+}
+fsdprt.phase @step runs microbatch {
+  %1 = fsdprt.join "join" on compute [] unit "" scope ""
+}
+
+// -----
+
+// Tests that program_v10 rejects this: the unit has no such line.
+#mesh = #fsdp.mesh<"shard" = 2>
+#line = #fsdp.line<layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>, parameters = ["w"], ranges = [#train.range<end = 4, rule = #train.sgd<momentum = 0.0, decay = 0.0>>]>
+onnx.parameter @w : tensor<4xf32>
+fsdp.unit @"(root)" root lines [#line]
+fsdprt.buffer 0 "p" shard unit "(root)" phase "" bytes 64 arena 0 at 0
+fsdprt.buffer 1 "ids" input unit "" phase "" bytes 64 arena 0 at 64 {role = "tokens", type = tensor<2x4xi64>}
+// expected-error @+1 {{of kind shard is loaded by no phase, and is no copy of a line's shard either}}
+fsdprt.buffer 2 "gather source" shard unit "(root)" phase "" bytes 32 arena 0 at 128 {line = 1 : i64, type = tensor<16xbf16>}
+fsdprt.phase @init runs once {
+  %0 = fsdprt.load "load" 0 line 0 on compute [#fsdprt.arg<write 0 [0 : 64]>] unit "(root)" scope ""
+  %1 = fsdprt.join "join" on compute [] unit "" scope ""
+}
+fsdprt.phase @step runs microbatch {
+  %1 = fsdprt.join "join" on compute [] unit "" scope ""
+}
+
+// -----
+
+// Tests that program_v10 rejects this: another number of elements.
+#mesh = #fsdp.mesh<"shard" = 2>
+#line = #fsdp.line<layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>, parameters = ["w"], ranges = [#train.range<end = 4, rule = #train.sgd<momentum = 0.0, decay = 0.0>>]>
+onnx.parameter @w : tensor<4xf32>
+fsdp.unit @"(root)" root lines [#line]
+fsdprt.buffer 0 "p" shard unit "(root)" phase "" bytes 64 arena 0 at 0
+fsdprt.buffer 1 "ids" input unit "" phase "" bytes 64 arena 0 at 64 {role = "tokens", type = tensor<2x4xi64>}
+// expected-error @+1 {{of kind shard is loaded by no phase, and is no copy of a line's shard either}}
+fsdprt.buffer 2 "gather source" shard unit "(root)" phase "" bytes 32 arena 0 at 128 {line = 0 : i64, type = tensor<8xf32>}
+fsdprt.phase @init runs once {
+  %0 = fsdprt.load "load" 0 line 0 on compute [#fsdprt.arg<write 0 [0 : 64]>] unit "(root)" scope ""
+  %1 = fsdprt.join "join" on compute [] unit "" scope ""
+}
+fsdprt.phase @step runs microbatch {
+  %1 = fsdprt.join "join" on compute [] unit "" scope ""
+}
+
+// -----
+
+// Tests that program_v10 rejects this: other bytes than its type.
+#mesh = #fsdp.mesh<"shard" = 2>
+#line = #fsdp.line<layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>, parameters = ["w"], ranges = [#train.range<end = 4, rule = #train.sgd<momentum = 0.0, decay = 0.0>>]>
+onnx.parameter @w : tensor<4xf32>
+fsdp.unit @"(root)" root lines [#line]
+fsdprt.buffer 0 "p" shard unit "(root)" phase "" bytes 64 arena 0 at 0
+fsdprt.buffer 1 "ids" input unit "" phase "" bytes 64 arena 0 at 64 {role = "tokens", type = tensor<2x4xi64>}
+// expected-error @+1 {{of kind shard is loaded by no phase, and is no copy of a line's shard either}}
+fsdprt.buffer 2 "gather source" shard unit "(root)" phase "" bytes 64 arena 0 at 128 {line = 0 : i64, type = tensor<16xbf16>}
+fsdprt.phase @init runs once {
+  %0 = fsdprt.load "load" 0 line 0 on compute [#fsdprt.arg<write 0 [0 : 64]>] unit "(root)" scope ""
+  %1 = fsdprt.join "join" on compute [] unit "" scope ""
+}
+fsdprt.phase @step runs microbatch {
+  %1 = fsdprt.join "join" on compute [] unit "" scope ""
+}
+
+// -----
+
+// Tests that program_v10 rejects this: a line has two copies.
+#mesh = #fsdp.mesh<"shard" = 2>
+#line = #fsdp.line<layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>, parameters = ["w"], ranges = [#train.range<end = 4, rule = #train.sgd<momentum = 0.0, decay = 0.0>>]>
+onnx.parameter @w : tensor<4xf32>
+fsdp.unit @"(root)" root lines [#line]
+fsdprt.buffer 0 "p" shard unit "(root)" phase "" bytes 64 arena 0 at 0
+fsdprt.buffer 1 "ids" input unit "" phase "" bytes 64 arena 0 at 64 {role = "tokens", type = tensor<2x4xi64>}
+fsdprt.buffer 2 "gather source" shard unit "(root)" phase "" bytes 32 arena 0 at 128 {line = 0 : i64, type = tensor<16xbf16>}
+// expected-error @+1 {{is a copy of its line's shard as another buffer is (program_v10)}}
+fsdprt.buffer 3 "gather source" shard unit "(root)" phase "" bytes 32 arena 0 at 160 {line = 0 : i64, type = tensor<16xbf16>}
+fsdprt.phase @init runs once {
+  %0 = fsdprt.load "load" 0 line 0 on compute [#fsdprt.arg<write 0 [0 : 64]>] unit "(root)" scope ""
+  %1 = fsdprt.join "join" on compute [] unit "" scope ""
+}
+fsdprt.phase @step runs microbatch {
+  %1 = fsdprt.join "join" on compute [] unit "" scope ""
+}
