@@ -103,7 +103,7 @@ std::string fsdprt::describeCheckpoint(const CheckpointReader &checkpoint) {
       nameAndValue("seed", std::to_string(index.seed)) +
       nameAndValue("schedule", describeSchedule(index.schedule)) +
       nameAndValue("optimizer",
-                   index.optimizer.empty() ? "?" : index.optimizer) +
+                   index.optimizer.empty() ? "none" : index.optimizer) +
       nameAndValue("vocabulary", grouped(index.vocabSize) + " classes") +
       nameAndValue("mesh", meshOf(index) + ", " + index.placement) +
       "parameters    " + describeParameters(index) +

@@ -18,7 +18,7 @@ std::string stepFolder(const std::string &folder, int64_t step);
 std::string partialFolder(const std::string &folder, int64_t step);
 
 /// Of the empty file by which hosts see whether the folder is shared.
-inline constexpr const char *kMarkPrefix = "shared-";
+inline constexpr const char *kMarkPrefix = ".fsdp-shared-";
 
 /// Steps of the complete checkpoints, in ascending order. None where the folder
 /// is not there.

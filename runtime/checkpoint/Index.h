@@ -73,7 +73,7 @@ struct Counters {
 };
 
 struct CheckpointIndex {
-  std::string run; // which all checkpoints of one have; "": not known
+  std::string run; // which all checkpoints of one have
   Counters counters;
   int64_t firstRow = 0; // that the run began with
   uint64_t seed = 0;
@@ -81,7 +81,7 @@ struct CheckpointIndex {
   CheckpointData data;
   std::string model;
   int64_t vocabSize = 0;
-  std::string optimizer; // "": not known
+  std::string optimizer; // name of the rule; "": nothing is trained
   std::vector<MeshAxis> mesh;
   std::string placement;
   std::vector<CheckpointParameter> parameters;

@@ -76,6 +76,7 @@ static CheckpointParameter parseParameter(const Json &json, size_t numRanks) {
 
 static void parseRun(CheckpointIndex &index, const Json &json) {
   index.run = get<std::string>(json, "run", top);
+  require(!index.run.empty(), "'run' is empty");
   index.firstRow = getSize(json, "first_row", top);
   index.counters = {getSize(json, "step", top), getSize(json, "rows", top),
                     getSize(json, "epoch", top)};

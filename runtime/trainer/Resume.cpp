@@ -28,7 +28,10 @@ static Status takeProgress(const CheckpointIndex &index, RunOptions &options) {
 }
 
 Status fsdprt::damaged(const RunOptions &options, const Status &why) {
-  if (options.resume != "latest" || options.resumeFrom.empty())
+  // The readers' word for what is not as it was written; all else is to be
+  // mended where it is.
+  bool isDamaged = why.message().find(" is damaged") != std::string::npos;
+  if (!isDamaged || options.resume != "latest" || options.resumeFrom.empty())
     return why;
   auto steps = listCheckpoints(options.checkpointDir);
   if (!steps.ok() || steps->size() < 2)

@@ -10,8 +10,8 @@
 
 namespace fsdprt {
 
-/// What is wrong with the checkpoint that `latest` has found, with what can be
-/// done about it.
+/// What is wrong with the checkpoint that is gone on from, with what can be
+/// done about it where `latest` has found one that is damaged.
 Status damaged(const RunOptions &options, const Status &why);
 
 /// Finds what --resume names, for options.resumeFrom and what of it the options

@@ -87,12 +87,12 @@ TEST(CheckpointFolder, KeepsTheNewest) {
     copyTo(folder.path, step);
   writeFile(folder / "step-30/notes.txt", "mine");
   writeFile(folder / "step-40/checkpoint.json", "{}");
-  EXPECT_EQ(removeOldest(folder.path, 2, "").status().message(), "");
+  EXPECT_EQ(removeOldest(folder.path, 2, "0a1b2c3d").status().message(), "");
   // What holds other files, or is not readable, is not known to be ours.
   EXPECT_THAT(listed(folder.path), ElementsAre(30, 40, 50, 60));
   EXPECT_FALSE(fs::exists(folder / "step-20"));
   EXPECT_FALSE(fs::exists(folder / "step-20.partial"));
-  EXPECT_EQ(removeOldest(folder.path, 7, "").status().message(), "");
+  EXPECT_EQ(removeOldest(folder.path, 7, "0a1b2c3d").status().message(), "");
   EXPECT_THAT(listed(folder.path), ElementsAre(30, 40, 50, 60));
 }
 
@@ -101,12 +101,12 @@ TEST(CheckpointFolder, RemovesWhatAKilledRunLeaves) {
   writeCheckpoint(folder.path, manifestOf(2));
   fs::copy(folder / "step-20", folder / "step-40.partial");
   fs::create_directory(folder / "step-60.partial");
-  writeFile(folder / "shared-0a1b2c3d", "");
-  for (const char *name : {"shared-01234567", "shared-notes"})
-    writeFile(folder / name, name[7] == '0' ? "mine" : "");
+  writeFile(folder / ".fsdp-shared-0a1b2c3d", "");
+  writeFile(folder / ".fsdp-shared-01234567", "mine");
+  writeFile(folder / "shared-notes", "");
   EXPECT_EQ(removePartials(folder.path).message(), "");
-  EXPECT_FALSE(fs::exists(folder / "shared-0a1b2c3d"));
-  EXPECT_TRUE(fs::exists(folder / "shared-01234567"));
+  EXPECT_FALSE(fs::exists(folder / ".fsdp-shared-0a1b2c3d"));
+  EXPECT_TRUE(fs::exists(folder / ".fsdp-shared-01234567"));
   EXPECT_TRUE(fs::exists(folder / "shared-notes"));
   EXPECT_FALSE(fs::exists(folder / "step-40.partial"));
   EXPECT_FALSE(fs::exists(folder / "step-60.partial"));
@@ -138,7 +138,7 @@ TEST(CheckpointFolder, FollowsNoLinks) {
   // Nor is it one of those that are kept.
   fs::create_symlink(path, folder / "step-10");
   writeCheckpoint(folder.path, manifestOf(2));
-  EXPECT_EQ(removeOldest(folder.path, 1, "").status().message(), "");
+  EXPECT_EQ(removeOldest(folder.path, 1, "0a1b2c3d").status().message(), "");
   EXPECT_THAT(listed(folder.path), ElementsAre(10, 20));
   EXPECT_EQ(problemOf(path), "");
 }

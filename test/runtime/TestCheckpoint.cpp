@@ -51,6 +51,7 @@ double test::valueOf(const std::string &plane, int64_t parameter,
 
 CheckpointIndex test::describe(const Manifest &manifest) {
   CheckpointIndex index;
+  index.run = "0a1b2c3d";
   index.counters = {20, 480, 1};
   index.seed = ~uint64_t(0);
   index.schedule = {"cosine", 1e-3, 1e-4, 5, 100};
