@@ -132,6 +132,8 @@ def Fsdp_UpdateOp : Op<Fsdp_Dialect, "update", [
   let description = [{
     Writes parameters and optimizer states of a line by the rules of its ranges
     (see `#fsdp.line`), with the reduced gradients (times `clip` where given).
+    Rules with factored moments read sums over the ranks that the line is cut
+    over, which are taken here; their moments are the same on every rank.
 
     **Constraints**
     - (update_c1) gradients are all parameters of the line's layout, in its

@@ -50,6 +50,15 @@ constexpr RuleNumber kAdagrad[] = {
 constexpr RuleNumber kLion[] = {kScale, belowOne("beta1", 0.9),
                                 belowOne("beta2", 0.99), decay(0)};
 
+/// eps1^2 is no subnormal number.
+constexpr RuleNumber kAdafactor[] = {
+    kScale,
+    {"beta2_decay", -0.8, 0, true, true, /*least=*/-kLargest},
+    {"eps1", 1.1920928955078125e-7, kLargest, true, true, /*least=*/1e-15},
+    {"eps2", 1e-3, kLargest},
+    {"d", 1, kLargest, true, true, /*least=*/1},
+    decay(0)};
+
 FloatAttr number(MLIRContext *context, double value) {
   return Builder(context).getF64FloatAttr(value);
 }
@@ -78,12 +87,19 @@ OptimizerRule buildLion(MLIRContext *context, ArrayRef<double> v) {
   return LionAttr::get(context, number(context, v[1]), number(context, v[2]),
                        number(context, v[3]), unless(1, context, v[0]));
 }
+OptimizerRule buildAdafactor(MLIRContext *context, ArrayRef<double> v) {
+  return AdafactorAttr::get(context, number(context, v[1]),
+                            number(context, v[2]), number(context, v[3]),
+                            number(context, v[4]), number(context, v[5]),
+                            unless(1, context, v[0]));
+}
 
 constexpr RuleKind kKinds[] = {{"adamw", kAdamW, buildAdam<AdamWAttr>},
                                {"adam", kAdam, buildAdam<AdamAttr>},
                                {"sgd", kSgd, buildSgd},
                                {"adagrad", kAdagrad, buildAdagrad},
-                               {"lion", kLion, buildLion}};
+                               {"lion", kLion, buildLion},
+                               {"adafactor", kAdafactor, buildAdafactor}};
 
 const RuleKind &kindOf(llvm::StringRef name) { return *findRuleKind(name); }
 } // namespace
@@ -112,10 +128,11 @@ std::string RuleKind::problemOf(ArrayRef<double> values) const {
   std::string problem;
   llvm::raw_string_ostream os(problem);
   for (auto [number, value] : llvm::zip_equal(numbers, values))
-    if (!(value >= 0) ||
+    if (!(value >= number.least) ||
         (number.withMost ? value > number.most : value >= number.most)) {
       os << number.name << " is " << llvm::format("%g", value)
-         << ", expected a number in [0, " << llvm::format("%g", number.most)
+         << ", expected a number in [" << llvm::format("%g", number.least)
+         << ", " << llvm::format("%g", number.most)
          << (number.withMost ? "]" : ")");
       return problem;
     }
@@ -149,6 +166,8 @@ std::string OptimizerRule::getStateKey() const {
     if (state.initial != 0)
       os << " from " << state.initial;
   });
+  if (isFactored())
+    os << (key.empty() ? "" : ", ") << "factored moments";
   return key;
 }
 
@@ -258,6 +277,24 @@ LogicalResult LionAttr::verify(function_ref<InFlightDiagnostic()> emitError,
       {valueOf(lrScale, 1), valueOf(beta1), valueOf(beta2), valueOf(decay)});
 }
 
+const RuleKind &AdafactorAttr::getKind() const { return kindOf("adafactor"); }
+SmallVector<double> AdafactorAttr::getNumbers() const {
+  return {valueOf(getLrScale(), 1), valueOf(getBeta2Decay()),
+          valueOf(getEps1()),       valueOf(getEps2()),
+          valueOf(getD()),          valueOf(getDecay())};
+}
+SmallVector<OptimizerState> AdafactorAttr::getStates() const { return {}; }
+bool AdafactorAttr::readsStep() const { return true; }
+bool AdafactorAttr::isFactored() const { return true; }
+LogicalResult
+AdafactorAttr::verify(function_ref<InFlightDiagnostic()> emitError,
+                      FloatAttr beta2Decay, FloatAttr eps1, FloatAttr eps2,
+                      FloatAttr d, FloatAttr decay, FloatAttr lrScale) {
+  return ::verify(emitError, "adafactor",
+                  {valueOf(lrScale, 1), valueOf(beta2Decay), valueOf(eps1),
+                   valueOf(eps2), valueOf(d), valueOf(decay)});
+}
+
 const RuleKind &AveragedAttr::getKind() const { return getRule().getKind(); }
 SmallVector<double> AveragedAttr::getNumbers() const {
   return getRule().getNumbers();
@@ -268,6 +305,7 @@ SmallVector<OptimizerState> AveragedAttr::getStates() const {
   return states;
 }
 bool AveragedAttr::readsStep() const { return true; }
+bool AveragedAttr::isFactored() const { return getRule().isFactored(); }
 double AveragedAttr::getAverageDecay() const { return valueOf(getKeep()); }
 LogicalResult AveragedAttr::verify(function_ref<InFlightDiagnostic()> emitError,
                                    OptimizerRule rule, FloatAttr keep) {

@@ -11,6 +11,10 @@
 namespace fsdp::train {
 class OptimizerRule;
 
+/// Elements of a shard that one sum of squares takes where moments are
+/// factored: a few threads' work, and few sums.
+inline constexpr int64_t kFactorBlock = 1 << 15;
+
 /// A tensor of a parameter's type and shape that is kept from step to step.
 struct OptimizerState {
   llvm::StringLiteral name;
@@ -23,9 +27,10 @@ struct RuleNumber {
   llvm::StringLiteral name;
   double initial; ///< where nothing else is said: torch's, or the paper's
   double most;
-  bool withMost = true; ///< whether `most` itself is allowed; 0 always is
+  bool withMost = true; ///< whether `most` itself is allowed; `least` always is
   /// Whether parameters may differ in it.
   bool isPerGroup = true;
+  double least = 0;
 };
 
 /// A rule as a user asks for it.

@@ -246,6 +246,9 @@ static LogicalResult verifyRanges(FlatUpdateOp op) {
       return op.emitOpError("has rules with states [")
              << first << "] and [" << range.getRule().getStateKey()
              << "] (flat_update_c1)";
+    if (range.getRule().isFactored())
+      return op.emitOpError("has a rule with factored moments "
+                            "(flat_update_c1)");
   }
   return success();
 }

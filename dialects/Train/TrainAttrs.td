@@ -77,8 +77,32 @@ def Train_LionAttr : Train_Rule<"Lion", "lion",
   }];
 }
 
+def Train_AdafactorAttr : Train_Attr<"Adafactor", "adafactor",
+    [DeclareAttrInterfaceMethods<Train_OptimizerRule, ["isFactored"]>]> {
+  let summary = "Adafactor as in torch.optim.Adafactor";
+  let description = [{
+    Of a matrix g, R x C (of more dimensions: each of their last two), with
+    w = t^beta2_decay and lerp(x, y) = x + w (y - x):
+    r <- lerp(r, mean of g^2 along a row); c <- lerp(c, along a column);
+    v = r c / max(eps1, mean of r); of a vector v <- lerp(v, g^2);
+    u = g / sqrt(max(v, eps1^2)); a = max(eps2, rms(p)) min(lr, 1 / sqrt(t));
+    p <- p (1 - lr decay) - a / max(1, rms(u) / d) u, with the p before it in
+    rms(p), the root of the mean of its squares.
+    States: row_var (r) and col_var (c), or of a vector variance (v).
+    The paper (arXiv 1804.04235) adds an eps1 of 1e-30 to g^2 instead of
+    bounding v and the mean of r, and has no decay; its min(1e-2, 1 / sqrt(t))
+    is an lr of 1e-2.
+  }];
+  let parameters = (ins "::mlir::FloatAttr":$beta2_decay,
+      "::mlir::FloatAttr":$eps1, "::mlir::FloatAttr":$eps2,
+      "::mlir::FloatAttr":$d, "::mlir::FloatAttr":$decay,
+      OptionalParameter<"::mlir::FloatAttr">:$lr_scale);
+  let genVerifyDecl = 1;
+}
+
 def Train_AveragedAttr : Train_Attr<"Averaged", "averaged",
-    [DeclareAttrInterfaceMethods<Train_OptimizerRule, ["getAverageDecay"]>]> {
+    [DeclareAttrInterfaceMethods<Train_OptimizerRule,
+                                ["getAverageDecay", "isFactored"]>]> {
   let summary = "a rule, and an average of the parameters that it makes";
   let description = [{
     `#train.averaged<rule = #train.sgd<momentum = 0.9, decay = 0.1>, keep = 0.999>`:
@@ -99,6 +123,43 @@ def Train_RangeAttr : Train_Attr<"Range", "range"> {
     the elements from where the range before ends, the first from 0, up to `end`.
   }];
   let parameters = (ins "int64_t":$end, "::fsdp::train::OptimizerRule":$rule);
+}
+
+def Train_PieceAttr : Train_Attr<"Piece", "piece"> {
+  let summary = "what a rank has of a parameter with a factored moment";
+  let description = [{
+    A parameter of `batch` matrices of `rows` x `columns`, or, where rows is 0,
+    a vector of `columns` elements, which goes by `rule`. Its element e is
+    element e + offset - rank stride of the rank's shard, if that is in
+    [begin, end). Its factors are batch rows numbers of rows and batch columns
+    of columns, one after the other, of a vector as many as elements.
+
+    ```mlir
+    #train.piece<batch = 1, rows = 8, columns = 4, offset = 64, stride = 48,
+      begin = 0, end = 48, rule = #train.adafactor<beta2_decay = -0.8,
+      eps1 = 1.0e-7, eps2 = 1.0e-3, d = 1.0, decay = 0.0>>
+    ```
+
+    **Constraints**
+    - (piece_c1) the rule is factored; there is a matrix, or a vector; no number
+      is negative, and begin not behind end.
+  }];
+  let parameters = (ins "int64_t":$batch, "int64_t":$rows, "int64_t":$columns,
+                        "int64_t":$offset, "int64_t":$stride,
+                        "int64_t":$begin, "int64_t":$end,
+                        "::fsdp::train::OptimizerRule":$rule);
+  let genVerifyDecl = 1;
+  let extraClassDeclaration = [{
+    bool isVector() const { return getRows() == 0; }
+    int64_t getNumElements() const {
+      return getBatch() * (isVector() ? 1 : getRows()) * getColumns();
+    }
+    /// Factors of all rows, which come first, and all factors.
+    int64_t getNumRowFactors() const { return getBatch() * getRows(); }
+    int64_t getNumFactors() const {
+      return getBatch() * (getRows() + getColumns());
+    }
+  }];
 }
 
 #endif

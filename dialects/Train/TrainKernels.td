@@ -75,7 +75,7 @@ def Train_FlatUpdateOp : Train_PureOp<"flat_update", [AttrSizedOperandSegments]>
 
     **Constraints**
     - (flat_update_c1) there is a range, their ends do not descend and their rules have
-      the same states.
+      the same states, and are not factored.
     - (flat_update_c2) there is an operand for each state, and `step` where a
       rule reads it.
     - (flat_update_c3) states and results have p's type, g and the last result,

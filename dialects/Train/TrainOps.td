@@ -10,5 +10,6 @@ include "dialects/Train/TrainGradients.td"
 include "dialects/Train/TrainAttention.td"
 include "dialects/Train/TrainStep.td"
 include "dialects/Train/TrainKernels.td"
+include "dialects/Train/TrainFactors.td"
 
 #endif

@@ -17,10 +17,12 @@ def Train_OptimizerRule : AttrInterface<"OptimizerRule"> {
       "const ::fsdp::train::RuleKind &", "getKind">,
     InterfaceMethod<"Its numbers, in the order of `getKind().numbers`.",
       "::llvm::SmallVector<double>", "getNumbers">,
-    InterfaceMethod<"What is kept of a parameter from step to step.",
+    InterfaceMethod<"What is kept of each element of a parameter from step to step.",
       "::llvm::SmallVector<::fsdp::train::OptimizerState>", "getStates">,
     InterfaceMethod<"Whether the formula reads the number of the update.",
       "bool", "readsStep">,
+    InterfaceMethod<"Whether second moments are kept by row and column (`#train.piece`), which no range of a line's elements can hold.",
+      "bool", "isFactored", (ins), "", "return false;">,
     InterfaceMethod<"What the average of a parameter keeps of itself in a step; 0: there is none.",
       "double", "getAverageDecay", (ins), "", "return 0;">
   ];

@@ -66,6 +66,8 @@ LogicalResult emitOp(Emitter &e, Operation *op) {
       .Case<train::SumOfSquaresOp, train::ClipCoefficientOp,
             train::FlatUpdateOp, train::FlatFillOp>(
           [&](auto) { return emitUpdate(e, op); })
+      .Case<train::FactorSumsOp, train::FactorStatesOp, train::FactorSquaresOp,
+            train::FactorUpdateOp>([&](auto) { return emitFactors(e, op); })
       .Case<onnx::AttentionOp, train::AttentionGradOp>(
           [&](auto) { return emitAttention(e, op); })
       .Case<train::AttentionRowsOp, train::AttentionRowsGradOp,

@@ -33,13 +33,6 @@ Value squaresOf(Emitter &e, Value row) {
                });
 }
 
-/// max(0, min(place - offset, count)).
-Value placeWithin(Emitter &e, Value place, int64_t offset, int64_t count) {
-  Value own = e.b.create<arith::SubIOp>(e.loc, place, e.index(offset));
-  Value low = e.b.create<arith::MaxSIOp>(e.loc, own, e.index(0));
-  return e.b.create<arith::MinSIOp>(e.loc, low, e.index(count));
-}
-
 /// One iteration is a block of the line of all elements, of which it takes from
 /// each tensor the part that lies there.
 LogicalResult emit(Emitter &e, train::SumOfSquaresOp op) {
@@ -57,8 +50,8 @@ LogicalResult emit(Emitter &e, train::SumOfSquaresOp op) {
     int64_t offset = 0;
     for (Value x : e.ins) {
       int64_t count = cast<MemRefType>(x.getType()).getNumElements();
-      Value from = placeWithin(e, first, offset, count);
-      Value to = placeWithin(e, last, offset, count);
+      Value from = e.within(first, offset, count);
+      Value to = e.within(last, offset, count);
       Value length = e.b.create<arith::SubIOp>(e.loc, to, from);
       sum = e.add(sum, squaresOf(e, e.slice(e.view(x, {count}), from, length)));
       offset += count;

@@ -353,3 +353,9 @@ Value Emitter::accumulate(OpBuilder &builder, Value a, Value c) {
 Value Emitter::toIndex(Value value) {
   return b.create<arith::IndexCastOp>(loc, b.getIndexType(), value);
 }
+
+Value Emitter::within(Value place, int64_t offset, int64_t count) {
+  Value own = b.create<arith::SubIOp>(loc, place, index(offset));
+  Value low = b.create<arith::MaxSIOp>(loc, own, index(0));
+  return b.create<arith::MinSIOp>(loc, low, index(count));
+}

@@ -160,6 +160,8 @@ public:
                          mlir::Value c);
   /// An integer scalar as index.
   mlir::Value toIndex(mlir::Value value);
+  /// max(0, min(place - offset, count)) of indices.
+  mlir::Value within(mlir::Value place, int64_t offset, int64_t count);
 };
 
 /// Each emits the op's kernel (or fails with an error on the op). Elementwise
@@ -180,6 +182,7 @@ mlir::LogicalResult emitRows(Emitter &e, mlir::Operation *op);
 mlir::LogicalResult emitNorm(Emitter &e, mlir::Operation *op);
 mlir::LogicalResult emitLoss(Emitter &e, mlir::Operation *op);
 mlir::LogicalResult emitUpdate(Emitter &e, mlir::Operation *op);
+mlir::LogicalResult emitFactors(Emitter &e, mlir::Operation *op);
 mlir::LogicalResult emitAttention(Emitter &e, mlir::Operation *op);
 mlir::LogicalResult emitAttentionRows(Emitter &e, mlir::Operation *op);
 

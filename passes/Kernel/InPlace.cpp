@@ -51,7 +51,10 @@ Overwritables overwritable(Operation *op) {
       .Case([&](train::ClipCoefficientOp o) {
         return Overwritables{{0, {number(o.getNormMutable())}}};
       })
-      .Case([&](train::FlatUpdateOp o) {
+      .Case([&](train::FactorStatesOp o) {
+        return Overwritables{{0, {number(o.getFactorsMutable())}}};
+      })
+      .Case<train::FlatUpdateOp, train::FactorUpdateOp>([&](auto o) {
         Overwritables table = {{0, {number(o.getPMutable())}}};
         for (OpOperand &state : o.getStatesMutable())
           table.push_back({unsigned(table.size()), {number(state)}});

@@ -236,6 +236,15 @@ ElementUpdate emitLion(train::OptimizerRule rule, UpdateScalars &s) {
   };
 }
 
+ElementUpdate emitAdafactor(train::OptimizerRule rule, UpdateScalars &s) {
+  Value shrink = shrinkage(rule, s), size = s.narrow(s.stepSize);
+  return [=](OpBuilder &b, Location loc, Value p, Value update,
+             ValueRange) -> SmallVector<Value> {
+    Element at{b, loc};
+    return {at.sub(at.mul(p, shrink), at.mul(size, update))};
+  };
+}
+
 /// The average is 0 before the first step, and p after it.
 ElementUpdate emitAveraged(train::AveragedAttr rule, UpdateScalars &s) {
   ElementUpdate update = emitUpdateRule(rule.getRule(), s);
@@ -259,6 +268,7 @@ ElementUpdate fsdp::emitUpdateRule(train::OptimizerRule rule,
       .Case([&](train::SgdAttr) { return emitSgd(rule, s); })
       .Case([&](train::AdagradAttr) { return emitAdagrad(rule, s); })
       .Case([&](train::LionAttr) { return emitLion(rule, s); })
+      .Case([&](train::AdafactorAttr) { return emitAdafactor(rule, s); })
       .Case([&](train::AveragedAttr averaged) {
         return emitAveraged(averaged, s);
       });

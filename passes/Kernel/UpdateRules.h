@@ -22,6 +22,9 @@ public:
   Emitter &e;
   mlir::Type type;
   bool decays;
+  /// Of a rule with factored moments, in f64: what its update, which is taken
+  /// for the gradient, is multiplied by.
+  mlir::Value stepSize;
 
   /// The learning rate of `rule`, in f64.
   mlir::Value lrOf(train::OptimizerRule rule);

@@ -19,7 +19,7 @@ struct ParameterGroup {
 /// "weight_decay" as the command line has it: "--weight-decay".
 std::string flagOf(llvm::StringRef number);
 
-/// "adamw, adam, sgd, adagrad or lion".
+/// "adamw, adam, sgd, adagrad, lion or adafactor".
 std::string listRuleKinds();
 
 /// Reads "weight_decay" and "0.1" as a rule of `kind` has them (betas are two,

@@ -185,7 +185,7 @@ def TrainBuildUpdate : Pass<"train-build-update", "::mlir::ModuleOp"> {
   }];
   let options = [
     Option<"optimizer", "optimizer", "std::string", "\"adamw\"",
-           "adamw, adam, sgd, adagrad or lion">,
+           "adamw, adam, sgd, adagrad, lion or adafactor">,
     ListOption<"numbers", "numbers", "std::string",
                "the rule's numbers by torch's names: eps=1e-6">,
     ListOption<"groupTexts", "groups", "std::string",

@@ -320,3 +320,96 @@ func.func @flat_update_c3(%p: tensor<8xf32>, %g: tensor<7xf32>, %lr: tensor<f32>
 // Tests that there is one average of a parameter.
 // expected-error @+1 {{averaged: the rule is averaged already}}
 #rule = #train.averaged<rule = #train.averaged<rule = #train.lion<beta1 = 0.9, beta2 = 0.99, decay = 0.0>, keep = 0.9>, keep = 0.9>
+
+// -----
+
+// Tests that moments of rows and columns are no state of a range's elements.
+func.func @flat_update_c1_factored(%p: tensor<8xf32>, %lr: tensor<f32>, %r: tensor<i64>) {
+  // expected-error @+1 {{has a rule with factored moments (flat_update_c1)}}
+  %q = train.flat_update (%p, %p lr %lr step %lr rank %r) [#train.range<end = 8, rule = #train.adafactor<beta2_decay = -0.8, eps1 = 1.0e-7, eps2 = 1.0e-3, d = 1.0, decay = 0.0>>] : (tensor<8xf32>, tensor<8xf32>, tensor<f32>, tensor<f32>, tensor<i64>) -> tensor<8xf32>
+  return
+}
+
+// -----
+
+// Tests the numbers of a rule.
+// expected-error @+1 {{adafactor: d is 0.5, expected a number in [1, 3.4e+38]}}
+#rule = #train.adafactor<beta2_decay = -0.8, eps1 = 1.0e-7, eps2 = 1.0e-3, d = 0.5, decay = 0.0>
+
+// -----
+
+// Tests that a piece's rule keeps moments of rows and columns.
+// expected-error @+1 {{piece goes by 'sgd', which keeps no factored moments (piece_c1)}}
+#piece = #train.piece<batch = 1, rows = 2, columns = 4, offset = 0, stride = 8, begin = 0, end = 8, rule = #train.sgd<momentum = 0.0, decay = 0.0>>
+
+// -----
+
+// Tests that vectors are not many.
+// expected-error @+1 {{piece of 2 x 0 x 4 elements at 0 with stride 8 in [0, 8) (piece_c1)}}
+#piece = #train.piece<batch = 2, rows = 0, columns = 4, offset = 0, stride = 8, begin = 0, end = 8, rule = #train.adafactor<beta2_decay = -0.8, eps1 = 1.0e-7, eps2 = 1.0e-3, d = 1.0, decay = 0.0>>
+
+// -----
+
+// Tests that there is a sum for each row, column and block.
+#rule = #train.adafactor<beta2_decay = -0.8, eps1 = 1.0e-7, eps2 = 1.0e-3, d = 1.0, decay = 0.0>
+#piece = #train.piece<batch = 1, rows = 2, columns = 4, offset = 0, stride = 8, begin = 0, end = 8, rule = #rule>
+func.func @factor_sums_c1(%p: tensor<8xf32>, %r: tensor<i64>) {
+  // expected-error @+1 {{expected a shard that holds 1 pieces, its gradient and 7 sums (factor_sums_c1)}}
+  %s = train.factor_sums (%p, %p rank %r) [#piece] : (tensor<8xf32>, tensor<8xf32>, tensor<i64>) -> tensor<6xf64>
+  return
+}
+
+// -----
+
+// Tests that a piece ends in the shard.
+#rule = #train.adafactor<beta2_decay = -0.8, eps1 = 1.0e-7, eps2 = 1.0e-3, d = 1.0, decay = 0.0>
+#piece = #train.piece<batch = 1, rows = 2, columns = 4, offset = 0, stride = 8, begin = 0, end = 8, rule = #rule>
+func.func @factor_sums_c1_shard(%p: tensor<7xf32>, %r: tensor<i64>) {
+  // expected-error @+1 {{expected a shard that holds 1 pieces}}
+  %s = train.factor_sums (%p, %p rank %r) [#piece] : (tensor<7xf32>, tensor<7xf32>, tensor<i64>) -> tensor<7xf64>
+  return
+}
+
+// -----
+
+// Tests that there is a factor for each row and column.
+#rule = #train.adafactor<beta2_decay = -0.8, eps1 = 1.0e-7, eps2 = 1.0e-3, d = 1.0, decay = 0.0>
+#piece = #train.piece<batch = 1, rows = 2, columns = 4, offset = 0, stride = 8, begin = 0, end = 8, rule = #rule>
+func.func @factor_states_c1(%f: tensor<5xf32>, %s: tensor<7xf64>, %t: tensor<f32>) {
+  // expected-error @+1 {{expected 6 of the pieces (factor_states_c1)}}
+  %u = train.factor_states (%f, %s step %t) [#piece] : (tensor<5xf32>, tensor<7xf64>, tensor<f32>) -> tensor<5xf32>
+  return
+}
+
+// -----
+
+// Tests that there is a sum for each block.
+#rule = #train.adafactor<beta2_decay = -0.8, eps1 = 1.0e-7, eps2 = 1.0e-3, d = 1.0, decay = 0.0>
+#piece = #train.piece<batch = 1, rows = 2, columns = 4, offset = 0, stride = 8, begin = 0, end = 8, rule = #rule>
+func.func @factor_squares_c1(%g: tensor<8xf32>, %f: tensor<6xf32>, %r: tensor<i64>) {
+  // expected-error @+1 {{expected a shard that holds 1 pieces, 6 factors and 1 sums (factor_squares_c1)}}
+  %q = train.factor_squares (%g factors %f rank %r) [#piece] : (tensor<8xf32>, tensor<6xf32>, tensor<i64>) -> tensor<2xf64>
+  return
+}
+
+// -----
+
+// Tests that an update reads the sums of all blocks.
+#rule = #train.adafactor<beta2_decay = -0.8, eps1 = 1.0e-7, eps2 = 1.0e-3, d = 1.0, decay = 0.0>
+#piece = #train.piece<batch = 1, rows = 2, columns = 4, offset = 0, stride = 8, begin = 0, end = 8, rule = #rule>
+func.func @factor_update_c1(%p: tensor<8xf32>, %f: tensor<6xf32>, %s: tensor<6xf64>, %q: tensor<1xf64>, %t: tensor<f32>, %r: tensor<i64>) {
+  // expected-error @+1 {{6 factors, 7 sums and 1 squares (factor_update_c1)}}
+  %u = train.factor_update (%p, %p factors %f sums %s, %q lr %t step %t rank %r) [#piece] : (tensor<8xf32>, tensor<8xf32>, tensor<6xf32>, tensor<6xf64>, tensor<1xf64>, tensor<f32>, tensor<f32>, tensor<i64>) -> tensor<8xf32>
+  return
+}
+
+// -----
+
+// Tests that an update has the states of its rules.
+#rule = #train.averaged<rule = #train.adafactor<beta2_decay = -0.8, eps1 = 1.0e-7, eps2 = 1.0e-3, d = 1.0, decay = 0.0>, keep = 0.9>
+#piece = #train.piece<batch = 1, rows = 2, columns = 4, offset = 0, stride = 8, begin = 0, end = 8, rule = #rule>
+func.func @factor_update_c2(%p: tensor<8xf32>, %f: tensor<6xf32>, %s: tensor<7xf64>, %q: tensor<1xf64>, %t: tensor<f32>, %r: tensor<i64>) {
+  // expected-error @+1 {{expected those of its rules like p, 'tensor<8xf32>' (factor_update_c2)}}
+  %u = train.factor_update (%p, %p factors %f sums %s, %q lr %t step %t rank %r) [#piece] : (tensor<8xf32>, tensor<8xf32>, tensor<6xf32>, tensor<7xf64>, tensor<1xf64>, tensor<f32>, tensor<f32>, tensor<i64>) -> tensor<8xf32>
+  return
+}

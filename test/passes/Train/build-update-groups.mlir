@@ -11,7 +11,9 @@
 // RUN: not fsdp-opt %s --train-build-update="groups=l.w:momentum=0.5" 2>&1 | FileCheck %s --check-prefix=OTHER
 // RUN: not fsdp-opt %s --train-build-update="groups=l.w:eps=-1" 2>&1 | FileCheck %s --check-prefix=NUMBER
 // RUN: not fsdp-opt %s --train-build-update="groups=l.w:lr=1e-3" 2>&1 | FileCheck %s --check-prefix=RATE
-// RUN: not fsdp-opt %s --train-build-update="optimizer=adafactor" 2>&1 | FileCheck %s --check-prefix=UNKNOWN
+// RUN: not fsdp-opt %s --train-build-update="optimizer=adadelta" 2>&1 | FileCheck %s --check-prefix=UNKNOWN
+// RUN: fsdp-opt %s --train-build-update="optimizer=adafactor numbers=d=2 groups=l.w:beta2_decay=-0.5" | FileCheck %s --check-prefix=ADAFACTOR
+// RUN: not fsdp-opt %s --train-build-update="optimizer=adafactor numbers=d=0.5" 2>&1 | FileCheck %s --check-prefix=THRESHOLD
 
 // Tests that a parameter goes by the numbers of the first group that it is in,
 // and does not decay where it is not to, whatever its group.
@@ -24,6 +26,8 @@
 // FLAGS: train.update @l.b, {{.*}}#train.sgd<momentum = 5.000000e-01 : f64, dampening = 2.500000e-01 : f64, decay = 0.000000e+00 : f64>
 // ADAGRAD: train.update @l.w, {{.*}}#train.adagrad<lr_decay = 1.000000e-02 : f64, eps = 1.000000e-10 : f64, initial = 1.000000e-01 : f64, decay = 0.000000e+00 : f64>
 // LION: train.update @l.w, {{.*}}#train.lion<beta1 = 9.000000e-01 : f64, beta2 = 0.98999999999999999 : f64, decay = 0.000000e+00 : f64>
+// ADAFACTOR: train.update @l.w, {{.*}}#train.adafactor<beta2_decay = -5.000000e-01 : f64, eps1 = 1.1920928955078125E-7 : f64, eps2 = 1.000000e-03 : f64, d = 2.000000e+00 : f64, decay = 0.000000e+00 : f64>
+// ADAFACTOR: train.update @l.b, {{.*}}#train.adafactor<beta2_decay = -8.000000e-01 : f64, eps1 = 1.1920928955078125E-7 : f64
 // ADAM: train.update @l.w, {{.*}}#train.adam<beta1 = 9.000000e-01 : f64, beta2 = 0.99899999999999999 : f64, eps = 1.000000e-08 : f64, decay = 0.000000e+00 : f64>
 
 // EMA: train.update @l.w, {{.*}}#train.averaged<rule = #train.sgd<momentum = 0.000000e+00 : f64, decay = 0.000000e+00 : f64, lr_scale = 5.000000e-01 : f64>, keep = 0.98999999999999999 : f64>
@@ -36,7 +40,8 @@
 // OTHER: error: --group 'l.w:momentum=0.5': adamw has no number 'momentum', expected lr, betas, eps, weight_decay; nearest:
 // NUMBER: error: --group 'l.w:eps=-1': eps is -1, expected a number in [0, 3.4e+38]
 // RATE: error: --group 'l.w:lr=1e-3': lr is '1e-3', expected a multiple of fsdp-run's --lr, such as 0.1x
-// UNKNOWN: error: unknown optimizer 'adafactor', expected adamw, adam, sgd, adagrad or lion
+// UNKNOWN: error: unknown optimizer 'adadelta', expected adamw, adam, sgd, adagrad, lion or adafactor
+// THRESHOLD: error: d is 0.5, expected a number in [1, 3.4e+38]
 
 onnx.parameter @"l.w" : tensor<4xf32>
 onnx.parameter @"l.b" : tensor<4xf32>
