@@ -4,6 +4,7 @@
 #include "dialects/FsdpRt/FsdpRt.h"
 #include "passes/Lower/Phases.h"
 #include "passes/Plan/Buffers.h"
+#include "passes/Plan/Factors.h"
 #include "passes/Plan/Lifetimes.h"
 #include "passes/Support/Roles.h"
 #include "passes/Support/Step.h"
@@ -193,7 +194,8 @@ private:
         std::pair<StringRef, int64_t> key(unit.getSymName(), lineIndex);
         Object object =
             addLine(line, unitIndex, lineIndex, shards.lookup(key),
-                    statesOf(unit.getSymName(), lineIndex), parameters);
+                    statesOf(key.first, lineIndex, line, parameters.size()),
+                    parameters);
         if (rt::BufferOp copy = copies.lookup(key))
           object["gathered"] = placeOf(copy, typeOf(copy));
         else
@@ -211,18 +213,45 @@ private:
     manifest["parameters"] = std::move(parameters);
   }
 
-  /// The states of the optimizer of a line, in the rule's order.
-  Array statesOf(StringRef unit, int64_t line) {
+  /// The states of the optimizer of a line, in the rule's order; its parameters
+  /// are those from number `first` on.
+  Array statesOf(StringRef unit, int64_t index, sharding::LineAttr line,
+                 int64_t first) {
     Array states;
     for (auto buffer : module.getOps<rt::BufferOp>()) {
       auto name = buffer->getAttrOfType<StringAttr>(kBufferState);
-      auto index = buffer->getAttrOfType<IntegerAttr>(kBufferLine);
-      if (!name || !index || buffer.getUnit() != unit || index.getInt() != line)
+      auto place = buffer->getAttrOfType<IntegerAttr>(kBufferLine);
+      if (!name || !place || buffer.getUnit() != unit ||
+          place.getInt() != index)
         continue;
-      states.push_back(Object{{"name", name.getValue()},
-                              {"place", placeOf(buffer, typeOf(buffer))}});
+      RankedTensorType type = typeOf(buffer);
+      if (name == kFactors)
+        addFactors(line, first, placeOf(buffer, type), type, states);
+      else
+        states.push_back(Object{{"name", name.getValue()},
+                                {"place", placeOf(buffer, type)}});
     }
     return states;
+  }
+
+  /// The parts of a line's factored moments, at `place`, that are states of its
+  /// parameters.
+  static void addFactors(sharding::LineAttr line, int64_t first, Object place,
+                         RankedTensorType type, Array &states) {
+    int64_t begin = *place.getInteger("offset");
+    int64_t size = type.getElementTypeBitWidth() / 8;
+    for (const Factor &factor : factorsOf(line)) {
+      if (factor.count == 0)
+        continue;
+      Object own = place;
+      own["offset"] = begin + factor.first * size;
+      own["bytes"] = factor.count * size;
+      own["shape"] = Array{factor.count};
+      states.push_back(
+          Object{{"name", factor.name},
+                 {"place", std::move(own)},
+                 {"parameter", first + int64_t(factor.parameter)}});
+    }
   }
 
   /// The shard buffer of each (unit, line), from what init loads.

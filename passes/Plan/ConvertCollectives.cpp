@@ -166,13 +166,20 @@ void PhaseConverter::convert(AllReduceOp op) {
     slice = own;
   }
   assign(op.getY(), slice);
-  auto type = cast<RankedTensorType>(op.getX().getType());
   SmallVector<StringAttr> axes;
-  int64_t ranks = 1;
-  for (auto axis : op.getAxes().getAsRange<StringAttr>()) {
+  for (auto axis : op.getAxes().getAsRange<StringAttr>())
     axes.push_back(axis);
+  sumOverRanks(slice, cast<RankedTensorType>(op.getX().getType()), axes);
+}
+
+/// Sums `slice`, of `type`, over the ranks of `axes`, where it is.
+void PhaseConverter::sumOverRanks(Slice slice, RankedTensorType type,
+                                  ArrayRef<StringAttr> axes) {
+  if (program.world == 1)
+    return;
+  int64_t ranks = 1;
+  for (StringAttr axis : axes)
     ranks *= program.mesh.getSize(axis);
-  }
   SmallVector<Attribute> args = {phase.arg(rt::Access::ReadWrite, slice)};
   addSumScratch(args, "all_reduce scratch", slice.bytes * ranks, "");
   Value event = phase.dispatch<rt::AllReduceOp>(

@@ -167,7 +167,9 @@ struct ConvertFsdpToFsdpRt
       auto line = lookupLine(load, load.getUnit(), load.getLine());
       if (failed(line))
         return failure();
-      LineBuffers buffers{*line, unitIndex[load.getUnit()], {}, {}, {}};
+      LineBuffers buffers;
+      buffers.line = *line;
+      buffers.unitIndex = unitIndex[load.getUnit()];
       auto describe = [&](StringRef name, rt::BufferKind kind, Type type) {
         return Buffer{(load.getUnit() + " " + name).str(),
                       load.getUnit().str(),
@@ -195,6 +197,14 @@ struct ConvertFsdpToFsdpRt
         state.state = kept.name.str();
         state.line = load.getLine();
         buffers.states.push_back(program.buffers.create(std::move(state)));
+      }
+      if (factorsType(line->get()).getNumElements() > 0) {
+        RankedTensorType type = factorsType(line->get());
+        Buffer factors = describe(kFactors, rt::BufferKind::Optimizer, type);
+        factors.type = type;
+        factors.state = kFactors.str();
+        factors.line = load.getLine();
+        buffers.factors = program.buffers.create(std::move(factors));
       }
       bool sumsReduced = reduced.contains(keyOf(load));
       if (sumsReduced || whole.contains(keyOf(load))) {

@@ -133,20 +133,27 @@ static bool readsStep(LineAttr line) {
   });
 }
 
+void PhaseConverter::addClipAndRank(UpdateOp op, SmallVectorImpl<Slice> &ins,
+                                    SmallVectorImpl<Type> &types) {
+  if (op.getClip()) {
+    ins.push_back(sliceOf(op.getClip()));
+    types.push_back(op.getClip().getType());
+  }
+  ins.push_back(program.roles.lookup("rank"));
+  types.push_back(
+      RankedTensorType::get({}, IntegerType::get(op.getContext(), 64)));
+}
+
 LogicalResult PhaseConverter::convert(UpdateOp op) {
   const LineBuffers &line = program.getLine(op.getUnit(), op.getLine());
   LineAttr attr = line.line.get();
-  Type shard = line.shardType();
+  if (isFactored(attr))
+    return updateFactored(op, line);
   SmallVector<Slice> ins = {line.shard, sliceOf(op.getGrads().front())};
-  SmallVector<Slice> outs = {line.shard};
   llvm::append_range(ins, line.states);
-  llvm::append_range(outs, line.states);
-  SmallVector<Type> types(ins.size(), shard), results(outs.size(), shard);
+  SmallVector<Type> types(ins.size(), line.shardType());
   types[1] = LineBuffers::shardTypeOf(attr.getReduceLayout());
-  if (line.hasSource()) { // the new parameters as they are gathered
-    results.push_back(line.sourceType());
-    outs.push_back(line.source);
-  }
+  auto [outs, results] = updatedOf(line);
   auto addInput = [&](Slice slice, Type type) {
     ins.push_back(slice);
     types.push_back(type);
@@ -155,11 +162,9 @@ LogicalResult PhaseConverter::convert(UpdateOp op) {
   bool hasStep = readsStep(attr), hasClip = bool(op.getClip());
   if (hasStep)
     addInput(sliceOf(op.getStep()), op.getStep().getType());
-  if (hasClip)
-    addInput(sliceOf(op.getClip()), op.getClip().getType());
-  addInput(program.roles.lookup("rank"),
-           RankedTensorType::get({}, IntegerType::get(op.getContext(), 64)));
-  auto build = [&](OpBuilder &b, Block *body) -> ValueRange {
+  addClipAndRank(op, ins, types);
+  auto build = [&, &results = results](OpBuilder &b,
+                                       Block *body) -> ValueRange {
     ArrayRef<BlockArgument> args = body->getArguments();
     ArrayRef<BlockArgument> states = args.slice(2, line.states.size());
     args = args.drop_front(2 + states.size());

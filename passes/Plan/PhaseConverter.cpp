@@ -168,6 +168,8 @@ LogicalResult PhaseConverter::convert(LoadOp op) {
        llvm::zip_equal(line.states, line.line.get().getStates()))
     if (failed(fillState(op, slice, line.shardType(), state.initial)))
       return failure();
+  if (line.factors.bytes > 0)
+    fill(line.factors, "zero_state", op.getUnit());
   // Sums of whole gradients; the runtime zeroes an arena of its own.
   if (line.accumulator.buffer >= 0 &&
       !program.buffers[line.accumulator.buffer].accumulates)

@@ -2,8 +2,8 @@
 //
 // The ops of a function by kind, a file each: ConvertKernels.cpp,
 // ConvertAttention.cpp, ConvertCollectives.cpp, ConvertOptimizer.cpp,
-// ConvertStates.cpp; where gradients lie in PlaceGradients.cpp, the rest in
-// PhaseConverter.cpp.
+// ConvertFactors.cpp, ConvertStates.cpp; where gradients lie in
+// PlaceGradients.cpp, the rest in PhaseConverter.cpp.
 //
 //===----------------------------------------------------------------------===//
 #ifndef FSDP_PASSES_PLAN_PHASECONVERTER_H
@@ -88,6 +88,16 @@ private:
                                        Slice partial);
   mlir::LogicalResult convert(sharding::SumOfSquaresOp op);
   mlir::LogicalResult convert(sharding::UpdateOp op);
+  mlir::LogicalResult updateFactored(sharding::UpdateOp op,
+                                     const LineBuffers &line);
+  mlir::FailureOr<Slice> sumFactors(sharding::UpdateOp op,
+                                    const LineBuffers &line);
+  mlir::FailureOr<Slice> moveFactors(sharding::UpdateOp op,
+                                     const LineBuffers &line, Slice sums);
+  void sumOverRanks(Slice slice, mlir::RankedTensorType type,
+                    llvm::ArrayRef<mlir::StringAttr> axes);
+  void addClipAndRank(sharding::UpdateOp op, llvm::SmallVectorImpl<Slice> &ins,
+                      llvm::SmallVectorImpl<mlir::Type> &types);
   mlir::LogicalResult addMicrobatch(mlir::Operation *at, llvm::StringRef unit,
                                     mlir::Type type, Slice x, Slice state,
                                     Slice microbatch,

@@ -9,6 +9,18 @@ int64_t fsdp::lineBytes(sharding::LayoutAttr layout) {
   return layout.getNumShards() * byteSize(LineBuffers::shardTypeOf(layout));
 }
 
+std::pair<SmallVector<Slice>, SmallVector<Type>>
+fsdp::updatedOf(const LineBuffers &line) {
+  SmallVector<Slice> slices = {line.shard};
+  llvm::append_range(slices, line.states);
+  SmallVector<Type> types(slices.size(), line.shardType());
+  if (line.hasSource()) {
+    slices.push_back(line.source);
+    types.push_back(line.sourceType());
+  }
+  return {slices, types};
+}
+
 static std::string lineKey(StringRef unit, int64_t line) {
   return (unit + "/" + Twine(line)).str();
 }

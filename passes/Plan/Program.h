@@ -4,6 +4,7 @@
 
 #include "passes/Plan/Buffers.h"
 #include "passes/Plan/Communicators.h"
+#include "passes/Plan/Factors.h"
 #include "passes/Plan/Kernels.h"
 #include "passes/Shard/Lines.h"
 #include "llvm/ADT/MapVector.h"
@@ -16,6 +17,7 @@ struct LineBuffers {
   Slice shard;
   Slice source; ///< what is gathered: the shard, or its copy in a narrower type
   llvm::SmallVector<Slice> states; ///< optimizer states, each like the shard
+  Slice factors; ///< factored moments of all pieces; the same on every rank
   /// Where gradients are summed up over microbatches: like the reduced ones, or
   /// like a line of whole ones.
   Slice accumulator;
@@ -39,6 +41,11 @@ struct LineBuffers {
                                        layout.getElementType());
   }
 };
+
+/// What an update writes of `line`: parameters, states and, where there is one,
+/// the copy that is gathered.
+std::pair<llvm::SmallVector<Slice>, llvm::SmallVector<mlir::Type>>
+updatedOf(const LineBuffers &line);
 
 /// Bytes of a whole line laid out as `layout`, padding included.
 int64_t lineBytes(sharding::LayoutAttr layout);

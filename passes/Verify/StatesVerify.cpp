@@ -2,6 +2,7 @@
 #include "passes/Verify/StatesVerify.h"
 #include "dialects/Fsdp/Fsdp.h"
 #include "passes/Plan/Buffers.h"
+#include "passes/Plan/Factors.h"
 
 #include "llvm/ADT/DenseSet.h"
 #include "llvm/ADT/StringSet.h"
@@ -30,7 +31,9 @@ static LogicalResult verifyState(ModuleOp module, rt::BufferOp buffer,
     return buffer.emitOpError("of kind optimizer is no line's state, expected "
                               "the state's name, its line's number in the unit "
                               "and a tensor type (program_v10)");
-  int64_t elements = line.getLayout().getShardElements();
+  bool isFactors = name == kFactors;
+  int64_t elements = isFactors ? factorsType(line).getNumElements()
+                               : line.getLayout().getShardElements();
   if (!rt::isStoredType(type.getElementType()) || !type.hasStaticShape() ||
       type.getNumElements() != elements ||
       byteSize(type) != int64_t(buffer.getBytes()) ||
@@ -39,7 +42,9 @@ static LogicalResult verifyState(ModuleOp module, rt::BufferOp buffer,
            << name.getValue() << "' has " << buffer.getBytes()
            << " bytes of phase '" << buffer.getPhase() << "' for a " << type
            << ", expected those of the " << elements
-           << " elements of its line's shard, and no phase (program_v10)";
+           << " elements of its line's "
+           << (isFactors ? "factored moments" : "shard")
+           << ", and no phase (program_v10)";
   std::string key =
       (buffer.getUnit() + "\n" + name.getValue() + "\n" +
        Twine(buffer->getAttrOfType<IntegerAttr>(kBufferLine).getInt()))

@@ -114,6 +114,25 @@ fsdprt.phase @step runs microbatch {
 
 // -----
 
+// Tests that program_v10 rejects this: moments of rows and columns are not those of a 2 x 2 matrix.
+#mesh = #fsdp.mesh<"shard" = 2>
+#line = #fsdp.line<layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<2x2xf32> at 0]>, parameters = ["w"], ranges = [#train.range<end = 4, rule = #train.adafactor<beta2_decay = -0.8, eps1 = 1.0e-7, eps2 = 1.0e-3, d = 1.0, decay = 0.0>>]>
+onnx.parameter @w : tensor<2x2xf32>
+fsdp.unit @"(root)" root lines [#line]
+fsdprt.buffer 0 "p" shard unit "(root)" phase "" bytes 64 arena 0 at 0
+fsdprt.buffer 1 "ids" input unit "" phase "" bytes 64 arena 0 at 64 {role = "tokens", type = tensor<2x4xi64>}
+// expected-error @+1 {{of state 'factors' has 12 bytes of phase '' for a 'tensor<3xf32>', expected those of the 4 elements of its line's factored moments}}
+fsdprt.buffer 2 "v" optimizer unit "(root)" phase "" bytes 12 arena 0 at 128 {line = 0 : i64, state = "factors", type = tensor<3xf32>}
+fsdprt.phase @init runs once {
+  %0 = fsdprt.load "load" 0 line 0 on compute [#fsdprt.arg<write 0 [0 : 64]>] unit "(root)" scope ""
+  %1 = fsdprt.join "join" on compute [] unit "" scope ""
+}
+fsdprt.phase @step runs microbatch {
+  %1 = fsdprt.join "join" on compute [] unit "" scope ""
+}
+
+// -----
+
 // Tests that program_v10 rejects this: its bytes are not those of its type.
 #mesh = #fsdp.mesh<"shard" = 2>
 #line = #fsdp.line<layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>, parameters = ["w"], ranges = [#train.range<end = 4, rule = #train.sgd<momentum = 0.0, decay = 0.0>>]>
