@@ -13,6 +13,7 @@ static std::string listStates(const CheckpointParameter &parameter) {
   std::string text;
   for (const CheckpointState &state : parameter.states)
     text += (text.empty() ? "" : ", ") + state.name + " (" +
+            (state.elements < 0 ? "" : std::to_string(state.elements) + " ") +
             lookupDType(state.dtype)->name + ")";
   return text.empty() ? "none" : text;
 }

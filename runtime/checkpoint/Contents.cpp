@@ -31,6 +31,23 @@ static void addPlane(const Manifest &manifest, const LineSpec &line,
   }
 }
 
+/// A state of each element, or one of a parameter, which rank 0 writes.
+static void addState(const Manifest &manifest, const LineSpec &line,
+                     const StateSpec &state, int rank,
+                     std::vector<StoredPart> &parts) {
+  if (state.parameter < 0)
+    return addPlane(manifest, line, state.name, state.place, rank, parts);
+  if (rank != 0)
+    return;
+  StoredPart part;
+  part.name = state.name + "/" + manifest.parameters[state.parameter].names[0];
+  part.dtype = state.place.dtype;
+  part.elements = productOf(state.place.shape);
+  part.arena = state.place.arena;
+  part.offset = state.place.offset;
+  parts.push_back(std::move(part));
+}
+
 std::vector<StoredPart> fsdprt::partsOfRank(const Manifest &manifest,
                                             int rank) {
   std::vector<StoredPart> parts;
@@ -40,7 +57,7 @@ std::vector<StoredPart> fsdprt::partsOfRank(const Manifest &manifest,
     for (const LineSpec &line : unit->lines) {
       addPlane(manifest, line, kParameterPlane, line.shard, rank, parts);
       for (const StateSpec &state : line.states)
-        addPlane(manifest, line, state.name, state.place, rank, parts);
+        addState(manifest, line, state, rank, parts);
     }
   for (const ParameterSpec &parameter : manifest.parameters)
     if (rank == 0 && isCompiledIn(parameter) && parameter.numElements() > 0) {
@@ -54,8 +71,8 @@ std::vector<StoredPart> fsdprt::partsOfRank(const Manifest &manifest,
   return parts;
 }
 
-static CheckpointParameter describe(const Manifest &manifest,
-                                    const ParameterSpec &parameter) {
+static CheckpointParameter describe(const Manifest &manifest, int index) {
+  const ParameterSpec &parameter = manifest.parameters[index];
   CheckpointParameter described;
   described.names = parameter.names;
   described.isBuffer = parameter.isBuffer;
@@ -70,7 +87,10 @@ static CheckpointParameter describe(const Manifest &manifest,
   }
   const LineSpec &line = manifest.units[parameter.unit].lines[parameter.line];
   for (const StateSpec &state : line.states)
-    described.states.push_back({state.name, state.place.dtype});
+    if (state.isOf(index))
+      described.states.push_back(
+          {state.name, state.place.dtype,
+           state.parameter < 0 ? -1 : productOf(state.place.shape)});
   for (size_t rank = 0; rank < described.parts.size(); ++rank)
     if (OwnedElements owned = manifest.ownedElements(parameter, int(rank));
         owned.begin < owned.end)
@@ -81,9 +101,10 @@ static CheckpointParameter describe(const Manifest &manifest,
 std::vector<CheckpointParameter>
 fsdprt::describeParameters(const Manifest &manifest) {
   std::vector<CheckpointParameter> parameters;
-  for (const ParameterSpec &parameter : manifest.parameters)
-    if (parameter.unit >= 0 || isCompiledIn(parameter))
-      parameters.push_back(describe(manifest, parameter));
+  for (size_t i = 0; i < manifest.parameters.size(); ++i)
+    if (manifest.parameters[i].unit >= 0 ||
+        isCompiledIn(manifest.parameters[i]))
+      parameters.push_back(describe(manifest, int(i)));
   return parameters;
 }
 

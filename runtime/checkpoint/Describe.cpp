@@ -80,7 +80,7 @@ static std::string describeParameters(const CheckpointIndex &index) {
       if (!bytesByPlane.count(plane.name))
         planes.push_back(plane.name);
       bytesByPlane[plane.name] +=
-          parameter.numElements() * sizeOfDType(plane.dtype);
+          parameter.elementsOf(plane.name) * sizeOfDType(plane.dtype);
     }
   }
   std::string text = grouped(count) + " of " + grouped(elements) + " elements";

@@ -26,7 +26,10 @@ static Status checkCounterpart(const CheckpointReader &a,
   auto namesOf = [](const CheckpointParameter &one) {
     std::string names;
     for (const CheckpointState &state : one.states)
-      names += (names.empty() ? "" : ", ") + state.name;
+      names += (names.empty() ? "" : ", ") + state.name +
+               (state.elements < 0
+                    ? ""
+                    : " of " + std::to_string(state.elements) + " elements");
     return names.empty() ? "none" : names;
   };
   if (namesOf(parameter) != namesOf(*other))

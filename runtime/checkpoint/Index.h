@@ -31,7 +31,11 @@ std::string rankFileName(int rank);
 struct CheckpointState {
   std::string name;
   int32_t dtype = 0;
+  int64_t elements = -1; // all of them in rank 0's file; -1: the parameter's
 };
+
+/// Elements [first, second).
+using ElementRange = std::pair<int64_t, int64_t>;
 
 struct CheckpointParameter {
   std::vector<std::string> names;
@@ -40,9 +44,14 @@ struct CheckpointParameter {
   std::vector<int64_t> shape;
   std::vector<CheckpointState> states;
   /// By rank: elements [first, second) are in its file.
-  std::vector<std::pair<int64_t, int64_t>> parts;
+  std::vector<ElementRange> parts;
 
   int64_t numElements() const { return productOf(shape); }
+  /// Null where `plane` is no state.
+  const CheckpointState *findState(const std::string &plane) const;
+  /// Elements of a plane, and which of them are in the file of `rank`.
+  int64_t elementsOf(const std::string &plane) const;
+  ElementRange partOf(const std::string &plane, size_t rank) const;
 };
 
 struct CheckpointFile {

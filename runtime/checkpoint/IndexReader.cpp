@@ -24,6 +24,8 @@ static std::vector<CheckpointState> parseStates(const Json &json,
   for (const Json &state : member(json, "states", where)) {
     CheckpointState parsed{get<std::string>(state, "name", where),
                            getDType(state, where)};
+    if (state.contains("elements"))
+      parsed.elements = getSize(state, "elements", where);
     require(names.insert(parsed.name).second,
             where + ": state '" + parsed.name + "' is there twice");
     states.push_back(std::move(parsed));

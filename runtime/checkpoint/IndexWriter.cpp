@@ -15,9 +15,12 @@ std::string fsdprt::rankFileName(int rank) {
 
 static Json describe(const CheckpointParameter &parameter) {
   Json states = Json::array();
-  for (const CheckpointState &state : parameter.states)
+  for (const CheckpointState &state : parameter.states) {
     states.push_back(
         {{"name", state.name}, {"dtype", lookupDType(state.dtype)->name}});
+    if (state.elements >= 0)
+      states.back()["elements"] = state.elements;
+  }
   return {{"names", parameter.names},
           {"kind", parameter.isBuffer ? "buffer" : "parameter"},
           {"compiled", parameter.isCompiled},

@@ -8,13 +8,24 @@
 
 using namespace fsdprt;
 
+/// What of a state of `parameter` this rank has.
+static OwnedElements ownedOf(const Manifest &manifest, int rank,
+                             const ParameterSpec &parameter,
+                             const StateSpec &state) {
+  if (state.parameter < 0)
+    return manifest.ownedElements(parameter, rank);
+  OwnedElements all;
+  all.end = productOf(state.place.shape);
+  return all;
+}
+
 /// Piece by piece: a state may be as large as the memory that is left.
 static Status loadState(const CheckpointReader &checkpoint,
                         const Manifest &manifest, int rank,
                         const ParameterSpec &parameter, const StateSpec &state,
                         std::vector<char> &staging, const WriteArena &write) {
   const CheckpointParameter *saved = checkpoint.find(parameter.names[0]);
-  OwnedElements owned = manifest.ownedElements(parameter, rank);
+  OwnedElements owned = ownedOf(manifest, rank, parameter, state);
   int64_t size = sizeOfDType(state.place.dtype);
   int64_t piece = int64_t(staging.size()) / size;
   for (int64_t at = owned.begin; at < owned.end; at += piece) {
@@ -37,8 +48,9 @@ Status fsdprt::loadStates(const CheckpointReader &checkpoint,
     for (const LineSpec &line : unit.lines)
       for (const StateSpec &state : line.states)
         for (int index : line.parameters)
-          FSDPRT_RETURN_IF_ERROR(loadState(checkpoint, manifest, rank,
-                                           manifest.parameters[index], state,
-                                           staging, write));
+          if (state.isOf(index))
+            FSDPRT_RETURN_IF_ERROR(loadState(checkpoint, manifest, rank,
+                                             manifest.parameters[index], state,
+                                             staging, write));
   return Status();
 }

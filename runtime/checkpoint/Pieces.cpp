@@ -44,7 +44,7 @@ Status fsdprt::inPieces(const CheckpointReader &checkpoint,
                         const CheckpointParameter &parameter, int32_t dtype,
                         const std::function<Status(int64_t at, const void *data,
                                                    int64_t bytes)> &take) {
-  int64_t elements = parameter.numElements(), size = sizeOfDType(dtype);
+  int64_t elements = parameter.elementsOf(plane), size = sizeOfDType(dtype);
   std::vector<char> piece(size_t(std::min(elements, kElementsOfPiece) * size));
   for (int64_t at = 0; at < elements; at += kElementsOfPiece) {
     int64_t count = std::min(kElementsOfPiece, elements - at);

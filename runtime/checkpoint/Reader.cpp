@@ -112,12 +112,25 @@ CheckpointReader::tensorsOf(size_t rank) const {
   return &known->second;
 }
 
-static int32_t dtypeOf(const std::string &plane,
-                       const CheckpointParameter &parameter) {
-  for (const CheckpointState &state : parameter.states)
+const CheckpointState *
+CheckpointParameter::findState(const std::string &plane) const {
+  for (const CheckpointState &state : states)
     if (state.name == plane)
-      return state.dtype;
-  return parameter.dtype;
+      return &state;
+  return nullptr;
+}
+
+int64_t CheckpointParameter::elementsOf(const std::string &plane) const {
+  const CheckpointState *state = findState(plane);
+  return state && state->elements >= 0 ? state->elements : numElements();
+}
+
+ElementRange CheckpointParameter::partOf(const std::string &plane,
+                                         size_t rank) const {
+  const CheckpointState *state = findState(plane);
+  if (state && state->elements >= 0)
+    return {0, rank == 0 ? state->elements : 0};
+  return parts[rank];
 }
 
 Expected<StoredTensor>
@@ -133,11 +146,14 @@ CheckpointReader::partOf(const std::string &plane,
   if (found == (*all)->end())
     return failure("'", file, "' has no '", name, "'");
   StoredTensor tensor = found->second;
-  int64_t elements = parameter.parts[rank].second - parameter.parts[rank].first;
+  auto [first, last] = parameter.partOf(plane, rank);
+  int64_t elements = last - first;
   if (tensor.shape != std::vector<int64_t>{elements})
     return failure("'", file, "', tensor '", name, "' has shape ",
                    shapeString(tensor.shape), ", expected [", elements, "]");
-  if (int32_t dtype = dtypeOf(plane, parameter); tensor.dtype != dtype)
+  const CheckpointState *state = parameter.findState(plane);
+  if (int32_t dtype = state ? state->dtype : parameter.dtype;
+      tensor.dtype != dtype)
     return failure("'", file, "', tensor '", name, "' has dtype ",
                    lookupDType(tensor.dtype)->name, ", expected ",
                    lookupDType(dtype)->name, " as the index says");
@@ -153,7 +169,7 @@ Status CheckpointReader::read(const std::string &plane,
                               int64_t begin, int64_t end, int32_t dtype,
                               void *to) const {
   for (size_t rank = 0; rank < parameter.parts.size(); ++rank) {
-    auto [first, last] = parameter.parts[rank];
+    auto [first, last] = parameter.partOf(plane, rank);
     int64_t from = std::max(begin, first), until = std::min(end, last);
     if (from >= until)
       continue;

@@ -72,11 +72,11 @@ static Expected<WrittenFile> writeRank(const CheckpointReader &checkpoint,
   std::vector<Plane> planes;
   std::vector<StoredPart> parts;
   for (const CheckpointParameter &parameter : index.parameters) {
-    auto [begin, end] = parameter.parts[size_t(rank)];
-    if (begin == end)
-      continue;
     const CheckpointParameter *saved = checkpoint.find(parameter.names[0]);
     for (const CheckpointState &plane : planesOf(parameter)) {
+      auto [begin, end] = parameter.partOf(plane.name, size_t(rank));
+      if (begin == end)
+        continue;
       StoredPart part;
       part.name = plane.name + "/" + parameter.names[0];
       part.dtype = plane.dtype;

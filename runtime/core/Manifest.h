@@ -67,10 +67,14 @@ struct InputSpec {
   Place place;
 };
 
-/// What the optimizer keeps for each element of a shard.
+/// What the optimizer keeps for each element of a shard, or of one parameter:
+/// all of it, the same on every rank.
 struct StateSpec {
   std::string name; // as the rule calls it: "exp_avg"
   Place place;
+  int parameter = -1; // the one, by its number; -1: each element's
+
+  bool isOf(int index) const { return parameter < 0 || parameter == index; }
 };
 
 /// Parameters of one dtype and trainability of a unit, one after the other.

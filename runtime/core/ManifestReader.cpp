@@ -7,10 +7,10 @@
 #include <cerrno>
 #include <cstring>
 #include <fstream>
+#include <map>
 #include <set>
 #include <sstream>
 #include <sys/stat.h>
-#include <tuple>
 
 using namespace fsdprt;
 using namespace fsdprt::fields;
@@ -244,24 +244,32 @@ void parseBuffers(Manifest &manifest, const Json &json) {
   }
 }
 
-/// What is not known as a line's state would be missing in checkpoints.
+/// What is not known as a line's state would be missing in checkpoints: states
+/// are all of a buffer of the optimizer, one after the other.
 void checkStates(const Manifest &manifest) {
-  using Range = std::tuple<int32_t, int64_t, int64_t>;
-  std::set<Range> known;
+  std::map<std::pair<int32_t, int64_t>, int64_t> ends; // by where they begin
   for (const UnitSpec &unit : manifest.units)
     for (const LineSpec &line : unit.lines)
-      for (const StateSpec &state : line.states)
-        require(known
-                    .insert(Range(state.place.arena, state.place.offset,
-                                  state.place.bytes))
+      for (const StateSpec &state : line.states) {
+        const Place &place = state.place;
+        require(ends.insert({{place.arena, place.offset},
+                             place.offset + place.bytes})
                     .second,
                 "unit '" + unit.name + "': state '" + state.name +
                     "' lies where another does");
-  for (const BufferSpec &buffer : manifest.buffers)
-    require(buffer.kind != "optimizer" ||
-                known.count(Range(buffer.arena, buffer.offset, buffer.bytes)),
+      }
+  for (const BufferSpec &buffer : manifest.buffers) {
+    if (buffer.kind != "optimizer")
+      continue;
+    int64_t end = buffer.offset, last = buffer.offset + buffer.bytes;
+    for (auto next = ends.find({buffer.arena, end});
+         end < last && next != ends.end() && next->second > end;
+         next = ends.find({buffer.arena, end}))
+      end = next->second;
+    require(end == last,
             "buffer " + std::to_string(buffer.id) + " ('" + buffer.name +
                 "') is no line's state; compile the program again");
+  }
 }
 
 } // namespace

@@ -4,6 +4,7 @@
 
 #include "core/DType.h"
 
+#include <algorithm>
 #include <set>
 
 using namespace fsdprt;
@@ -11,10 +12,10 @@ using namespace fsdprt::fields;
 
 static std::vector<StateSpec> parseStates(const Manifest &manifest,
                                           const Json &line,
-                                          int64_t shardElements,
+                                          const LineSpec &parsed,
                                           const std::string &where) {
   std::vector<StateSpec> states;
-  std::set<std::string> names;
+  std::set<std::pair<std::string, int>> names;
   if (!line.contains("states"))
     return states;
   for (const Json &state : member(line, "states", where)) {
@@ -26,11 +27,21 @@ static std::vector<StateSpec> parseStates(const Manifest &manifest,
     require(!spec.name.empty() && spec.name.find('/') == std::string::npos &&
                 spec.name != "parameter" && spec.name != "buffer",
             what + " has a name that no state can have");
-    require(names.insert(spec.name).second, what + " is there twice");
-    require(productOf(spec.place.shape) == shardElements,
+    const std::vector<int> &parameters = parsed.parameters;
+    spec.parameter = getOr<int>(state, "parameter", -1, what);
+    require(!state.contains("parameter") ||
+                std::find(parameters.begin(), parameters.end(),
+                          spec.parameter) != parameters.end(),
+            what + " is that of parameter " + std::to_string(spec.parameter) +
+                ", which is not in its line");
+    require(!names.count({spec.name, -1}) &&
+                names.insert({spec.name, spec.parameter}).second,
+            what + " is there twice");
+    require(spec.parameter >= 0 ||
+                productOf(spec.place.shape) == parsed.shardElements,
             what + " has shape " + shapeString(spec.place.shape) +
                 ", expected shard_elements, which is " +
-                std::to_string(shardElements));
+                std::to_string(parsed.shardElements));
     states.push_back(std::move(spec));
   }
   return states;
@@ -81,7 +92,7 @@ void fsdprt::parseUnits(Manifest &manifest, const Json &json) {
               where + ": the shard's bytes do not hold shard_elements");
       parsed.gathered =
           parseGathered(manifest, line, parsed.shardElements, where);
-      parsed.states = parseStates(manifest, line, parsed.shardElements, where);
+      parsed.states = parseStates(manifest, line, parsed, where);
       spec.lines.push_back(parsed);
     }
     manifest.units.push_back(spec);

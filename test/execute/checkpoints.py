@@ -10,8 +10,9 @@ import subprocess
 import time
 import unittest
 
-from harness import FIXTURES, RUN, TOKENS, ToolTest, content, execute, lines_of
+from harness import BIN, FIXTURES, RUN, TOKENS, ToolTest, content, execute, lines_of, tensors_of
 
+CKPT = os.path.join(BIN, "fsdp-ckpt")
 PREEMPTED = 75
 WORLDS = {1: ["--dim", "batch=6"], 2: ["--dim", "batch=3"], 3: ["--dim", "batch=2"]}
 
@@ -55,7 +56,8 @@ class Checkpoints(ToolTest):
     def test_the_same_mesh(self):
         for world, flags, comm in [(1, [], "thread"), (2, ["--placement", "dim0", "--optimizer", "sgd", "--momentum",
                                                            "0.9"], "mpi"),
-                                   (3, ["--param-dtype", "bfloat16"], "thread"), (3, ["--placement", "dim0"], "mpi")]:
+                                   (3, ["--param-dtype", "bfloat16"], "thread"), (3, ["--placement", "dim0"], "mpi"),
+                                   (2, ["--optimizer", "adafactor", "--ema", "0.9"], "thread")]:
             with self.subTest(world=world, flags=flags):
                 self.resumes_equal(world, *flags, comm=comm)
 
@@ -79,7 +81,8 @@ class Checkpoints(ToolTest):
         """A line's ranges of rules are cut elsewhere; states that do not begin with zero go with them."""
         save = ["--checkpoint-dir", self.path("D"), "--checkpoint-every", "4"]
         groups = ["--group", "**.bias: weight_decay=0, lr=0.5x", "--group", "**.ln_*.weight: lr=0.1x"]
-        for rule in ["adam", "--weight-decay", "0.1"], ["adagrad", "--initial-accumulator-value", "0.1"]:
+        for rule in (["adam", "--weight-decay", "0.1"], ["adagrad", "--initial-accumulator-value", "0.1"],
+                     ["adafactor", "--weight-decay", "0.1"]):
             flags = ["--optimizer", *rule, *groups]
             shutil.rmtree(self.path("D"), ignore_errors=True)
             _, expected = self.run_steps(self.program_of(1, *flags), 8)
@@ -89,6 +92,26 @@ class Checkpoints(ToolTest):
                 self.assertIn("step 4, row 24 of the data", output)
                 for got, wanted in zip(first + second, expected, strict=True):
                     self.assertAlmostEqual(got[1], wanted[1], delta=1e-5 * wanted[1])
+
+    def test_moments_of_rows_and_columns(self):
+        """They are in the first rank's file alone, and each rank of another mesh reads all of them."""
+        flags = ["--optimizer", "adafactor", "--placement", "dim0"]
+        self.run_steps(self.program_of(3, *flags), 3, "--checkpoint-dir", self.path("D"))
+        with open(self.path("D/step-3/checkpoint.json")) as file:
+            states = {p["names"][0]: p["states"] for p in json.load(file)["parameters"]}
+        self.assertEqual([(s["name"], s["elements"]) for s in states["transformer.h.0.mlp.c_fc.weight"]],
+                         [("row_var", 128), ("col_var", 32)])
+        self.assertEqual([(s["name"], s["elements"]) for s in states["transformer.h.0.mlp.c_fc.bias"]],
+                         [("variance", 128)])
+        for rank, kinds in (0, {"parameter", "row_var", "col_var", "variance"}), (1, {"parameter"}):
+            file = tensors_of(self.path(f"D/step-3/rank-{rank}.safetensors"))
+            self.assertEqual({name.split("/")[0] for name in file}, kinds)
+        for flags in ["-n", "2"], ["--program", self.program_of(2, "--optimizer", "adafactor")]:
+            shutil.rmtree(self.path("E"), ignore_errors=True)
+            status, _, errors = execute(CKPT, "reshard", self.path("D/step-3"), self.path("E"), *flags)
+            self.assertEqual(status, 0, errors)
+            status, output, _ = execute(CKPT, "diff", self.path("D/step-3"), self.path("E/step-3"))
+            self.assertEqual((status, output.splitlines()[-1].split()[0]), (0, "0"), output)
 
     def test_another_optimizer(self):
         """The rule is refused by name, also one with the same states; its numbers may be others."""

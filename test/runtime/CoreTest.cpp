@@ -122,6 +122,18 @@ TEST_P(ManifestErrors, AreNamed) {
   EXPECT_THAT(manifest.status().message(), HasSubstr(GetParam().message));
 }
 
+/// A state of one parameter, of one element.
+static Json wholeState(int parameter) {
+  return {{"name", "row_var"},
+          {"place",
+           {{"arena", 0},
+            {"offset", 0},
+            {"bytes", 4},
+            {"dtype", "f32"},
+            {"shape", Json::array({1})}}},
+          {"parameter", parameter}};
+}
+
 INSTANTIATE_TEST_SUITE_P(
     All, ManifestErrors,
     testing::Values(
@@ -180,6 +192,15 @@ INSTANTIATE_TEST_SUITE_P(
                          {"dtype", "f32"},
                          {"shape", Json::array({1})}},
                     "'gathered' has shape [1], expected shard_elements"},
+        BadManifest{"/units/0/lines/0/states", Json::array({wholeState(2)}),
+                    "state 'row_var' is that of parameter 2, which is not in "
+                    "its line"},
+        BadManifest{"/units/0/lines/0/states",
+                    Json::array({wholeState(1), wholeState(1)}),
+                    "state 'row_var' is there twice"},
+        BadManifest{"/units/0/lines/0/states",
+                    Json::array({wholeState(0), wholeState(1)}),
+                    "state 'row_var' lies where another does"},
         BadManifest{"/units/0/lines/0/placement", "dim1",
                     "placement is 'dim1', expected flat or dim0"},
         BadManifest{"/units/0/lines/0/parameters/0", 77,
