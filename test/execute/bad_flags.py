@@ -48,7 +48,7 @@ class Flags(ToolTest):
     def test_values_nobody_knows(self):
         self.refused(["shard=0"], "--mesh", "shard=0")
         self.refused(["'two'", "shard=8"], "--mesh", "two")
-        self.refused(["'adamx'", "adamw, adam, sgd, adagrad or lion", "did you mean adam"], "--optimizer", "adamx")
+        self.refused(["'adamx'", "adamw, adam, sgd, adagrad, lion or adafactor", "did you mean adam"], "--optimizer", "adamx")
         self.refused(["amsgrad", "largest second moment"], "--optimizer", "amsgrad")
         self.refused(["'mse'", "cross_entropy"], loss=["--loss", "mse"])
         self.refused(["no loss", "--loss cross_entropy"], loss=[])
@@ -97,6 +97,12 @@ class Flags(ToolTest):
         self.refused(["dampening has no effect without --momentum"], "--optimizer", "sgd", "--dampening", "0.5")
         self.refused(["--initial-accumulator-value is -1", "[0, 3.4e+38]"], "--optimizer", "adagrad",
                      "--initial-accumulator-value=-1")
+        for flag, *words in (("--d=0.5", "--d is 0.5", "[1, 3.4e+38]"), ("--eps1=0", "--eps1 is 0", "[1e-15, 3.4e+38]"),
+                             ("--beta2-decay=0.1", "--beta2-decay is 0.1", "[-3.4e+38, 0]"),
+                             ("--eps2=-1", "--eps2 is -1", "[0, 3.4e+38]"),
+                             ("--eps=1e-8", "--eps is for", "adafactor has --beta2-decay, --eps1, --eps2, --d")):
+            self.refused(words, "--optimizer", "adafactor", flag)
+        self.refused(["--beta2-decay is for --optimizer adafactor"], "--beta2-decay=-0.5")
 
     def test_groups(self):
         for text, *words in (("**.bias", "expected PATTERN: NAME=NUMBER"), ("**.bias:", "expected PATTERN"),
@@ -114,6 +120,8 @@ class Flags(ToolTest):
                      "transformer.wte.weight: lr=2x")
         self.refused(["one number for all parameters", "give --initial-accumulator-value"], "--optimizer", "adagrad", "--group",
                      "**: initial_accumulator_value=1")
+        self.refused(["--group '**: d=0'", "d is 0, expected a number in [1, 3.4e+38]"], "--optimizer", "adafactor", "--group",
+                     "**: d=0")
         self.program("fits.fsdp", "--group", "**.bias: lr=0.1x, betas=0.8, 0.9, weight_decay=0", "--group", "**: eps=0")
 
     def test_a_loss_that_is_there_already(self):

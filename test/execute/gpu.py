@@ -62,7 +62,7 @@ class Trains(Gpu):
 
     def test_optimizers(self):
         """Each rule with groups, in ranges that end inside of a shard."""
-        for rule in ["adam"], ["sgd", "--momentum", "0.9", "--nesterov"], ["adagrad"], ["lion"]:
+        for rule in ["adam"], ["sgd", "--momentum", "0.9", "--nesterov"], ["adagrad"], ["lion"], ["adafactor"]:
             flags = ["--mesh", "shard=2", "--optimizer", *rule, "--weight-decay", "0.1", "--group", "**.bias: lr=0.5x",
                      "--group", "**.ln_*.weight: weight_decay=0"]
             name = rule[0]

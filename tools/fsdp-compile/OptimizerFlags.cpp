@@ -15,10 +15,10 @@ using namespace fsdp;
 cl::OptionCategory fsdp::trainOptions("Training step");
 
 namespace {
-cl::opt<std::string>
-    optimizer("optimizer",
-              cl::desc("adamw (default), adam, sgd, adagrad or lion"),
-              cl::init("adamw"), cl::cat(trainOptions));
+cl::opt<std::string> optimizer(
+    "optimizer",
+    cl::desc("adamw (default), adam, sgd, adagrad, lion or adafactor"),
+    cl::init("adamw"), cl::cat(trainOptions));
 cl::opt<std::string>
     betas("betas",
           cl::desc("Betas of adamw and adam (default 0.9,0.999) or lion "
@@ -57,6 +57,22 @@ NumberOption lrDecay("lr-decay",
 NumberOption initialAccumulator(
     "initial-accumulator-value",
     cl::desc("What Adagrad's sums of squares begin with (default 0)"),
+    cl::cat(trainOptions));
+NumberOption
+    beta2Decay("beta2-decay",
+               cl::desc("Exponent of the update's number in Adafactor's "
+                        "moments (default -0.8)"),
+               cl::cat(trainOptions));
+NumberOption eps1("eps1",
+                  cl::desc("Adafactor's least root of a moment (default "
+                           "1.19e-7, float32's epsilon)"),
+                  cl::cat(trainOptions));
+NumberOption eps2("eps2",
+                  cl::desc("Adafactor's least size of a parameter, that its "
+                           "steps go by (default 1e-3)"),
+                  cl::cat(trainOptions));
+NumberOption clippingThreshold(
+    "d", cl::desc("Adafactor's clipping threshold of an update (default 1)"),
     cl::cat(trainOptions));
 NumberOption
     clipGradNorm("clip-grad-norm",
@@ -130,7 +146,11 @@ std::string readNumbers(const train::RuleKind &kind,
       {&dampening, "dampening", dampening},
       {&nesterov, "nesterov", nesterov ? 1 : 0},
       {&lrDecay, "lr_decay", lrDecay},
-      {&initialAccumulator, "initial_accumulator_value", initialAccumulator}};
+      {&initialAccumulator, "initial_accumulator_value", initialAccumulator},
+      {&beta2Decay, "beta2_decay", beta2Decay},
+      {&eps1, "eps1", eps1},
+      {&eps2, "eps2", eps2},
+      {&clippingThreshold, "d", clippingThreshold}};
   for (auto [option, number, value] : given) {
     if (!option->getNumOccurrences())
       continue;
