@@ -97,18 +97,18 @@ class Checker:
             command += ["--loss", "cross_entropy"]
         if golden.get("clip_grad_norm"):
             command += ["--clip-grad-norm", str(golden["clip_grad_norm"])]
-        for number in "momentum", "dampening", "lr_decay", "initial_accumulator_value":
+        for number in "momentum", "dampening", "lr_decay", "initial_accumulator_value", "beta2_decay", "d":
             if golden.get(number):
                 command += ["--" + number.replace("_", "-"), str(golden[number])]
         if "betas" in golden:
             command += ["--betas", ",".join(map(str, golden["betas"]))]
-        if "eps" in golden:
-            command += ["--eps", str(golden["eps"])]
+        for name, value in epsilons(golden):
+            command += [f"--{name}", str(value)]
         if golden.get("nesterov"):
             command += ["--nesterov"]
         for pattern, numbers in golden.get("groups", []):
             pattern = entry["prefix"] + pattern.replace("*", "**")
-            command += ["--group", f"{pattern}: {', '.join(map(group_number, numbers.items()))}"]
+            command += ["--group", f"{pattern}: {', '.join(group_numbers(numbers))}"]
         command += ["--loss-mean", golden.get("loss_mean", "global")]
         for option in "param", "reduce", "output":
             if f"{option}_dtype" in golden:
@@ -271,12 +271,22 @@ class Checker:
         self.report(f"{entry['file']} is refused", error, message.split("\n")[0])
 
 
-def group_number(number):
-    """A number of a group as --group has it: lr=0.5x, betas=0.8,0.9."""
-    name, value = number
-    if name == "lr":
-        return f"lr={value}x"
-    return f"{name}={','.join(map(str, value)) if isinstance(value, list) else value}"
+def epsilons(numbers):
+    """(name, value) of torch's eps: one, or Adafactor's two, of which None is the default."""
+    eps = numbers.get("eps")
+    if isinstance(eps, list):
+        return [(f"eps{i + 1}", value) for i, value in enumerate(eps) if value is not None]
+    return [] if eps is None else [("eps", eps)]
+
+
+def group_numbers(numbers):
+    """Numbers of a group as --group has them: lr=0.5x, betas=0.8,0.9."""
+    texts = [f"{name}={value}" for name, value in epsilons(numbers)]
+    for name, value in numbers.items():
+        if name != "eps":
+            text = ",".join(map(str, value)) if isinstance(value, list) else value
+            texts.append(f"{name}={text}{'x' if name == 'lr' else ''}")
+    return texts
 
 
 def last_error(output):

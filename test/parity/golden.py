@@ -65,6 +65,9 @@ RULES = {
                            (WITHOUT_DECAY, ("*.weight", dict(lr_decay=0.0, eps=1e-3)))),
     "lion-groups": Rule("lion", Lion, dict(lr=1e-4, betas=(0.9, 0.99), weight_decay=0.1),
                         (WITHOUT_DECAY, ("*.weight", dict(lr=0.25, betas=(0.8, 0.9))))),
+    "adafactor-groups": Rule("adafactor", torch.optim.Adafactor,
+                             dict(lr=1e-2, beta2_decay=-0.8, eps=(None, 1e-3), d=1.0, weight_decay=0.1),
+                             (WITHOUT_DECAY, ("*.weight", dict(lr=2.0, beta2_decay=-0.6, eps=(1e-6, 0.1), d=2.0)))),
 }
 # The smallest model, of which parameters are compared, and one of several units.
 MODELS_OF_RULES = ("hand-tied", "llama")
