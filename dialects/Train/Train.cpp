@@ -290,10 +290,11 @@ LogicalResult SumOfSquaresOp::verify() {
   for (Type type : getXs().getTypes())
     elements += cast<RankedTensorType>(type).getNumElements();
   int64_t blocks = getSum().getType().getNumElements();
-  if (*getBlock() < 1 || elements > blocks * *getBlock())
+  int64_t block = *getBlock();
+  if (block < 1 || elements > blocks * block)
     return emitOpError("has ")
-           << blocks << " blocks of " << *getBlock() << " elements for "
-           << elements << " (sum_of_squares_c1)";
+           << blocks << " blocks of " << block << " elements for " << elements
+           << " (sum_of_squares_c1)";
   return success();
 }
 

@@ -31,20 +31,18 @@ public:
       : pieces(pieces), e(pieces.e), i(pieces.i), factors(factors),
         type(getElementTypeOrSelf(factors)) {}
 
-  /// Each row of `elements`, by matrices: `onMatrix` stands before its rows.
+  /// Each row of `elements`, by matrices.
   void forRows(const Piece &piece, Span elements,
-               llvm::function_ref<void()> onMatrix,
                llvm::function_ref<void(const Row &)> onRow) {
-    int64_t matrix = piece.rows() * piece.width();
-    e.loop(i.div(elements.begin, matrix), i.ceilDiv(elements.end, matrix),
-           [&](Value number) {
-             onMatrix();
-             Value mean = boundOf(piece, number);
-             Span rows = pieces.rowsOf(piece, elements, number);
-             e.loop(rows.begin, rows.end, [&](Value row) {
-               onRow(rowOf(piece, elements, number, row, mean));
-             });
-           });
+    Span matrices = pieces.groupsOf(
+        elements, std::max<int64_t>(1, piece.rows()) * piece.width());
+    e.loop(matrices.begin, matrices.end, [&](Value number) {
+      Value mean = boundOf(piece, number);
+      Span rows = pieces.rowsOf(piece, elements, number);
+      e.loop(rows.begin, rows.end, [&](Value row) {
+        onRow(rowOf(piece, elements, number, row, mean));
+      });
+    });
   }
 
   /// eps1^2, which bounds all moments of `piece` from below.
@@ -118,7 +116,7 @@ LogicalResult emit(Emitter &e, train::FactorSquaresOp op) {
             });
         e.store(e.add(e.load(total), sum), total);
       };
-      updates.forRows(piece, pieces.inBlock(piece, block), [] {}, addRow);
+      updates.forRows(piece, pieces.inBlock(piece, block), addRow);
       e.store(e.load(total), squares, pieces.i.add(block, e.index(piece.sums)));
     }
   });
@@ -242,17 +240,19 @@ LogicalResult emit(Emitter &e, train::FactorUpdateOp op) {
     for (const Piece &piece : pieces.all) {
       train::OptimizerRule rule = piece.attr.getRule();
       Value least = updates.leastOf(piece);
-      ElementUpdate formula;
-      auto onMatrix = [&] {
+      Span elements = pieces.inBlock(piece, block);
+      // Once, where there are some: its size is a sum over all blocks.
+      Value some =
+          pieces.i.min(e.index(1), pieces.i.sub(elements.end, elements.begin));
+      e.loop(e.index(0), some, [&](Value) {
         UpdateScalars scalars(e, getElementTypeOrSelf(in.p), in.lr, in.step,
                               /*decays=*/true);
         scalars.stepSize = stepSizeOf(pieces, piece, in, scalars);
-        formula = emitUpdateRule(rule, scalars);
-      };
-      updates.forRows(
-          piece, pieces.inBlock(piece, block), onMatrix, [&](const Row &row) {
-            updateRow(pieces, piece, in, row, formula, least, hasSource);
-          });
+        ElementUpdate formula = emitUpdateRule(rule, scalars);
+        updates.forRows(piece, elements, [&](const Row &row) {
+          updateRow(pieces, piece, in, row, formula, least, hasSource);
+        });
+      });
     }
   });
   return success();

@@ -55,7 +55,7 @@ void emitColumnSums(Pieces &pieces, const Piece &piece, Value g, Value sums,
     e.loop(rows.begin, rows.end, [&](Value row) {
       Value first = i.add(i.mul(row, piece.columns()), low);
       Span elements =
-          pieces.common(piece.elements, {first, i.add(first, count)});
+          pieces.common({first, i.add(first, count)}, piece.elements);
       Value part = e.slice(tile, i.sub(elements.begin, first),
                            i.sub(elements.end, elements.begin));
       e.mapAll({pieces.slice(piece, g, elements)}, {part},

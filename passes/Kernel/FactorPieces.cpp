@@ -70,24 +70,31 @@ void Pieces::forGaps(Value block, int64_t size,
   Value first = i.mul(block, train::kFactorBlock);
   Span whole = {first, i.add(first, e.index(train::kFactorBlock))};
   Value begin = e.index(0);
-  for (const Piece &piece : all) { // one that is elsewhere is at an end
+  for (const Piece &piece : all) { // one that is elsewhere may lie before them
     auto inShard = [&](Value element) {
       return e.within(i.add(element, piece.shift), 0, size);
     };
     body(common({begin, inShard(piece.elements.begin)}, whole));
-    begin = inShard(piece.elements.end);
+    begin = i.max(begin, inShard(piece.elements.end));
   }
   body(common({begin, e.index(size)}, whole));
 }
 
 Span Pieces::common(Span a, Span b) {
-  Value begin = i.max(a.begin, b.begin);
+  Value begin = i.min(i.max(a.begin, b.begin), a.end);
   return {begin, i.max(begin, i.min(a.end, b.end))};
 }
 
+Span Pieces::groupsOf(Span elements, int64_t size) {
+  Value first = i.div(elements.begin, size);
+  Value isEmpty = e.b.create<arith::CmpIOp>(e.loc, arith::CmpIPredicate::eq,
+                                            elements.begin, elements.end);
+  return {first, e.b.create<arith::SelectOp>(e.loc, isEmpty, first,
+                                             i.ceilDiv(elements.end, size))};
+}
+
 Span Pieces::rowsOf(const Piece &piece, Span elements, Value number) {
-  Span rows = {i.div(elements.begin, piece.width()),
-               i.ceilDiv(elements.end, piece.width())};
+  Span rows = groupsOf(elements, piece.width());
   if (!number)
     return rows;
   Value first = i.mul(number, piece.rows());

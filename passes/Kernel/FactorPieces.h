@@ -64,8 +64,11 @@ public:
   void forGaps(mlir::Value block, int64_t size,
                llvm::function_ref<void(Span)> body);
 
-  /// What is in both, or nothing.
+  /// What is in both; else nothing, at a place that `a` has or ends with.
   Span common(Span a, Span b);
+
+  /// The groups of `size` elements that some of `elements` are in.
+  Span groupsOf(Span elements, int64_t size);
 
   /// Rows that have some of `elements`; of matrix `number` alone, if given.
   Span rowsOf(const Piece &piece, Span elements, mlir::Value number = {});

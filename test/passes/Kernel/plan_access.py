@@ -20,6 +20,7 @@ PLANS = [
     ("llama", [*LOSS, *BF16]), ("llama-tied", [*LOSS, *BF16]), ("qwen3", LOSS), ("qwen3", [*LOSS, *BF16]),
     ("gpt-neox", LOSS), ("gpt-neox", [*LOSS, *BF16]), ("nanogpt-uneven", [*LOSS, "--placement", "dim0"]),
     ("nanogpt-hard", [*LOSS, "--optimizer", "sgd", "--momentum", "0.9"]), ("tower", [*LOSS, "--recompute", "**.0"]),
+    ("gpt2", [*LOSS, "--optimizer", "adafactor"]), ("llama", [*LOSS, "--optimizer", "adafactor", "--placement", "dim0"]),
 ]
 
 
