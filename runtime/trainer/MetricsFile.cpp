@@ -83,7 +83,7 @@ static Status checkReplaceable(int fd, const std::string &path) {
              : isNoMetrics(path, 1, ", which a run could replace");
 }
 
-Status MetricsFile::checkFree(const std::string &path, bool isAppended) {
+Status MetricsFile::checkFree(const std::string &path, bool isReplaced) {
   // Whoever reads from a pipe would leave when this closes it.
   if (!isRegular(path))
     return Status();
@@ -93,7 +93,7 @@ Status MetricsFile::checkFree(const std::string &path, bool isAppended) {
   Status status;
   if (Status locked = checkNotLocked(fd); !locked.ok())
     status = cannotWrite(path, locked.message() + "; give each run its own");
-  else if (!isAppended)
+  else if (isReplaced)
     status = checkReplaceable(fd, path);
   ::close(fd);
   return status;

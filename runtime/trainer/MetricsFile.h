@@ -23,9 +23,9 @@ public:
   /// that is not whole. A file that holds something else is refused.
   static Expected<MetricsFile> append(const std::string &path,
                                       int64_t stepsDone);
-  /// Fails where the file is there and another process writes it, or where
-  /// create() (unless `isAppended`) would refuse it.
-  static Status checkFree(const std::string &path, bool isAppended);
+  /// Fails where the file is there and another process writes it, or, of one
+  /// that `isReplaced`, where create() would refuse it.
+  static Status checkFree(const std::string &path, bool isReplaced);
 
   MetricsFile(MetricsFile &&other) noexcept : path(other.path), fd(other.fd) {
     other.fd = -1;

@@ -91,7 +91,8 @@ static Status checkOutside(const std::vector<NamedPath> &outputs,
 
 /// A report may go to a device or a pipe, as it is; a file is made or replaced,
 /// or, of the metrics, written into.
-static Status checkWritable(const NamedPath &output, bool goesOn) {
+static Status checkWritable(const NamedPath &output,
+                            const RunOptions &options) {
   struct stat info;
   bool isThere = ::stat(output.path.c_str(), &info) == 0;
   bool isOpenedAsItIs =
@@ -106,7 +107,9 @@ static Status checkWritable(const NamedPath &output, bool goesOn) {
     status =
         failure("cannot write '", output.path, "': ", std::strerror(errno));
   if (status.ok() && output.option == "--metrics")
-    status = MetricsFile::checkFree(output.path, /*isAppended=*/goesOn);
+    status = MetricsFile::checkFree(output.path,
+                                    /*isReplaced=*/options.resumeFrom.empty() &&
+                                        !options.selfTest);
   return status.ok() ? status : failure(output.option, ": ", status.message());
 }
 
@@ -215,7 +218,6 @@ Status fsdprt::checkOutputFiles(const RunOptions &options,
     FSDPRT_RETURN_IF_ERROR(checkWeights(reports, options.weights));
   for (const NamedPath &report : reports)
     if (report.rank == self.value_or(report.rank))
-      FSDPRT_RETURN_IF_ERROR(
-          checkWritable(report, /*goesOn=*/!options.resumeFrom.empty()));
+      FSDPRT_RETURN_IF_ERROR(checkWritable(report, options));
   return Status();
 }

@@ -130,7 +130,8 @@ class Reports(PreloadTest):
         self.assertEqual(content(shard), before)
 
     def test_metrics_of_an_earlier_run_are_kept_until_there_are_new_ones(self):
-        metrics = self.write("m.jsonl", b"{}\n")
+        earlier = b'{"step":1,"rows":4}\n'
+        metrics = self.write("m.jsonl", earlier)
         program = self.program("bad.fsdp", "--mesh", "shard=2")
         # Found when the program is loaded: it has no such function.
         manifest = json.loads(content(program + "/manifest.json"))
@@ -138,7 +139,7 @@ class Reports(PreloadTest):
         self.write("bad.fsdp/manifest.json", json.dumps(manifest).encode())
         result = execute(RUN, program, "--data", TOKENS, "--steps", "1", "--comm", "thread", "--metrics", metrics)
         self.assertOneError(result, "nowhere")
-        self.assertEqual(content(metrics), b"{}\n")
+        self.assertEqual(content(metrics), earlier)
 
     def test_a_trace_into_a_pipe(self):
         done = subprocess.run(f"'{RUN}' '{self.model}' --data '{TOKENS}' --steps 2 --comm thread --trace /dev/stderr",
