@@ -129,23 +129,17 @@ struct Operands {
   ArrayRef<Value> states;
 
   Operands(Emitter &e, train::FactorUpdateOp op) {
-    ArrayRef<Value> in = e.ins;
-    auto next = [&] {
-      Value first = in.front();
-      in = in.drop_front();
-      return first;
-    };
-    p = next();
-    g = next();
-    states = in.take_front(op.getStates().size());
-    in = in.drop_front(states.size());
-    factors = next();
-    sums = next();
-    squares = next();
-    lr = e.load(next());
-    step = e.load(next());
-    clip = op.getClip() ? e.load(next()) : Value();
-    rank = next();
+    OperandReader in{e.ins};
+    p = in.next();
+    g = in.next();
+    states = in.next(op.getStates().size());
+    factors = in.next();
+    sums = in.next();
+    squares = in.next();
+    lr = e.load(in.next());
+    step = e.load(in.next());
+    clip = op.getClip() ? e.load(in.next()) : Value();
+    rank = in.next();
   }
 };
 

@@ -77,20 +77,14 @@ struct Update {
   ArrayRef<Value> states;
 
   Update(Emitter &e, train::FlatUpdateOp op) {
-    ArrayRef<Value> in = e.ins;
-    auto next = [&] {
-      Value first = in.front();
-      in = in.drop_front();
-      return first;
-    };
-    p = next();
-    g = next();
-    states = in.take_front(op.getStates().size());
-    in = in.drop_front(states.size());
-    lr = e.load(next());
-    step = op.getStep() ? e.load(next()) : Value();
-    clip = op.getClip() ? e.load(next()) : Value();
-    rank = next();
+    OperandReader in{e.ins};
+    p = in.next();
+    g = in.next();
+    states = in.next(op.getStates().size());
+    lr = e.load(in.next());
+    step = op.getStep() ? e.load(in.next()) : Value();
+    clip = op.getClip() ? e.load(in.next()) : Value();
+    rank = in.next();
   }
 };
 

@@ -8,6 +8,18 @@
 #include <map>
 
 namespace fsdp {
+/// The operands of an update, one after the other.
+struct OperandReader {
+  llvm::ArrayRef<mlir::Value> rest;
+
+  mlir::Value next() { return next(1).front(); }
+  llvm::ArrayRef<mlir::Value> next(size_t count) {
+    llvm::ArrayRef<mlir::Value> taken = rest.take_front(count);
+    rest = rest.drop_front(count);
+    return taken;
+  }
+};
+
 /// What a step's formulas read beside the elements. Values are computed once,
 /// at the emitter's place, for all ranges.
 class UpdateScalars {
