@@ -165,10 +165,18 @@ std::string OptimizerRule::getStateKey() const {
     os << state.name;
     if (state.initial != 0)
       os << " from " << state.initial;
+    if (state.type)
+      os << " in " << state.type;
   });
   if (isFactored())
     os << (key.empty() ? "" : ", ") << "factored moments";
   return key;
+}
+
+bool OptimizerRule::isRounded() const {
+  return llvm::any_of(getStates(), [](const OptimizerState &state) {
+    return bool(state.type);
+  });
 }
 
 namespace {
@@ -314,5 +322,31 @@ LogicalResult AveragedAttr::verify(function_ref<InFlightDiagnostic()> emitError,
   if (double value = valueOf(keep); !(value > 0 && value < 1))
     return emitError() << "averaged: keep is " << value
                        << ", expected a number in (0, 1)";
+  return success();
+}
+
+const RuleKind &RoundedAttr::getKind() const { return getRule().getKind(); }
+SmallVector<double> RoundedAttr::getNumbers() const {
+  return getRule().getNumbers();
+}
+SmallVector<OptimizerState> RoundedAttr::getStates() const {
+  SmallVector<OptimizerState> states = getRule().getStates();
+  for (OptimizerState &state : states)
+    state.type = getType();
+  return states;
+}
+bool RoundedAttr::readsStep() const { return true; }
+LogicalResult RoundedAttr::verify(function_ref<InFlightDiagnostic()> emitError,
+                                  OptimizerRule rule, Type type) {
+  constexpr size_t kMost = 4; // 16 bits of 64 each
+  size_t states = rule.getStates().size();
+  if (rule.isFactored() || rule.isRounded() || rule.getAverageDecay() != 0 ||
+      states == 0 || states > kMost)
+    return emitError() << "rounded: the rule " << Attribute(rule)
+                       << " is not one of 1 to " << kMost
+                       << " states that is neither averaged nor rounded";
+  if (!type.isBF16())
+    return emitError() << "rounded: states are kept in " << type
+                       << ", expected bf16";
   return success();
 }

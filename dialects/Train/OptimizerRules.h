@@ -3,6 +3,7 @@
 #define FSDP_DIALECTS_TRAIN_OPTIMIZERRULES_H
 
 #include "mlir/IR/Attributes.h"
+#include "mlir/IR/Types.h"
 #include "llvm/ADT/ArrayRef.h"
 #include "llvm/ADT/SmallVector.h"
 #include "llvm/ADT/StringRef.h"
@@ -15,10 +16,15 @@ class OptimizerRule;
 /// factored: a few threads' work, and few sums.
 inline constexpr int64_t kFactorBlock = 1 << 15;
 
-/// A tensor of a parameter's type and shape that is kept from step to step.
+/// A tensor of a parameter's shape that is kept from step to step.
 struct OptimizerState {
   llvm::StringLiteral name;
   double initial = 0; ///< of each element
+  mlir::Type type;    ///< what it is rounded to; null: the parameter's type
+
+  mlir::Type typeIn(mlir::Type parameter) const {
+    return type ? type : parameter;
+  }
 };
 
 /// A number of a rule by torch's name (`betas` are beta1 and beta2, a flag is 0

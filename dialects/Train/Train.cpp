@@ -2,6 +2,7 @@
 #include "dialects/Train/Train.h"
 
 #include "mlir/IR/DialectImplementation.h"
+#include "mlir/IR/TypeUtilities.h"
 #include "llvm/ADT/TypeSwitch.h"
 #include "llvm/Support/MathExtras.h"
 
@@ -253,10 +254,34 @@ static LogicalResult verifyRanges(FlatUpdateOp op) {
   return success();
 }
 
+/// (flat_update_c4)
+static LogicalResult verifyRounding(FlatUpdateOp op) {
+  bool rounds = op.getRule(0).isRounded();
+  auto keys = op.getKeys() ? cast<RankedTensorType>(op.getKeys().getType())
+                           : RankedTensorType();
+  bool fits = rounds == bool(op.getSeed()) && rounds == bool(keys);
+  if (rounds && fits)
+    fits = op.getStep() && op.getP().getType().getElementType().isF32() &&
+           getElementTypeOrSelf(op.getSeed()).isInteger(64) &&
+           keys.getElementType().isInteger(64) && keys.getRank() == 1 &&
+           keys.getNumElements() == int64_t(op.getRanges().size());
+  for (auto range : op.getRanges().getAsRange<RangeAttr>())
+    fits &= rounds ? range.getStride() > 0 : range.getStride() == 0;
+  if (fits)
+    return success();
+  return op.emitOpError("of ")
+         << op.getRanges().size() << " ranges "
+         << (rounds ? "rounds its states, expected f32 parameters, a step, a "
+                      "seed, an i64 key and a stride for each range"
+                    : "rounds no state, expected no seed, keys and strides")
+         << " (flat_update_c4)";
+}
+
 LogicalResult FlatUpdateOp::verify() {
-  if (failed(verifyRanges(*this)))
+  if (failed(verifyRanges(*this)) || failed(verifyRounding(*this)))
     return failure();
-  size_t states = getRule(0).getStates().size();
+  SmallVector<OptimizerState> kept = getRule(0).getStates();
+  size_t states = kept.size();
   bool readsStep =
       llvm::any_of(getRanges().getAsRange<RangeAttr>(),
                    [](RangeAttr range) { return range.getRule().readsStep(); });
@@ -270,11 +295,14 @@ LogicalResult FlatUpdateOp::verify() {
   auto g = cast<RankedTensorType>(getG().getType());
   bool fits = p.getRank() == 1 && g.getShape() == p.getShape() &&
               (updated == states + 1 || updated == states + 2);
-  for (Type type : getStates().getTypes())
-    fits &= type == p;
+  auto typeOf = [&](size_t state) -> Type {
+    return p.clone(kept[state].typeIn(p.getElementType()));
+  };
+  for (auto [i, type] : llvm::enumerate(getStates().getTypes()))
+    fits &= type == typeOf(i);
   for (auto [i, type] : llvm::enumerate(getUpdated().getTypes()))
     fits &= i > states ? cast<RankedTensorType>(type).getShape() == p.getShape()
-                       : type == p;
+                       : type == (i == 0 ? Type(p) : typeOf(i - 1));
   if (!fits)
     return emitOpError("has operands ")
            << getOperandTypes() << " and results " << getResultTypes()

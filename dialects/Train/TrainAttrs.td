@@ -116,13 +116,44 @@ def Train_AveragedAttr : Train_Attr<"Averaged", "averaged",
   let genVerifyDecl = 1;
 }
 
+def Train_RoundedAttr : Train_Attr<"Rounded", "rounded",
+    [DeclareAttrInterfaceMethods<Train_OptimizerRule>]> {
+  let summary = "a rule whose states are kept in a narrower type";
+  let description = [{
+    `#train.rounded<rule = #train.sgd<momentum = 0.9, decay = 0.1>, type = bf16>`:
+    `rule` in the parameter's type, f32, of states that are widened from `type`.
+    A new state between two neighbours of `type` becomes the upper one with the
+    probability that its distance from the lower one has in theirs, so that its
+    mean is kept, and what is much smaller than the state still moves it.
+
+    What decides is no generator's state but a function of where and when: with
+    mix(z) of SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom
+    number generators, 2014), gamma = 0x9E3779B97F4A7C15, modulo 2^64,
+      stream = mix(mix(key + gamma seed) + gamma t), r = mix(stream + gamma e)
+    for element e (row-major) of the parameter in step t, from 1; key is FNV-1a
+    (64 bits) of the parameter's name, seed the run's. State s adds bits
+    [16 s, 16 s + 16) of r to its own 32 and drops the lower 16. NaN stays NaN.
+
+    `rule` has 1 to 4 states, is neither averaged nor rounded; `type` is bf16.
+  }];
+  let parameters = (ins "::fsdp::train::OptimizerRule":$rule,
+                        "::mlir::Type":$type);
+  let genVerifyDecl = 1;
+}
+
 def Train_RangeAttr : Train_Attr<"Range", "range"> {
   let summary = "the elements of a line that go by one rule";
   let description = [{
     `#train.range<end = 64, rule = #train.sgd<momentum = 0.9, decay = 0.1>>`:
     the elements from where the range before ends, the first from 0, up to `end`.
+    Where a kernel asks which element of a parameter these are, the range is of
+    one parameter, and a rank's are `stride` elements on from the rank before.
   }];
-  let parameters = (ins "int64_t":$end, "::fsdp::train::OptimizerRule":$rule);
+  let parameters = (ins "int64_t":$end, "::fsdp::train::OptimizerRule":$rule,
+                        DefaultValuedParameter<"int64_t", "0">:$stride);
+  let builders = [AttrBuilder<(ins "int64_t":$end,
+      "::fsdp::train::OptimizerRule":$rule),
+      [{ return $_get($_ctxt, end, rule, 0); }]>];
 }
 
 def Train_PieceAttr : Train_Attr<"Piece", "piece"> {

@@ -65,6 +65,11 @@ def Train_FlatUpdateOp : Train_PureOp<"flat_update", [AttrSizedOperandSegments]>
     is asked for, p rounded to another type, which the next step gathers. g may
     be in half precision, and is multiplied by `clip` where that is given.
 
+    Where rules round their states (`#train.rounded`), `seed`, an i64 scalar,
+    is the run's and `keys` holds the key of each range's parameter; element i
+    of a range that begins at place b and has the stride s is the parameter's
+    element rank s + i - b.
+
     ```mlir
     %q, %b = train.flat_update (%p, %g states %m lr %lr rank %r)
       [#train.range<end = 500, rule = #train.sgd<momentum = 0.9, decay = 0.1>>,
@@ -78,17 +83,24 @@ def Train_FlatUpdateOp : Train_PureOp<"flat_update", [AttrSizedOperandSegments]>
       the same states, and are not factored.
     - (flat_update_c2) there is an operand for each state, and `step` where a
       rule reads it.
-    - (flat_update_c3) states and results have p's type, g and the last result,
-      where there is one more, its shape, which has one dimension.
+    - (flat_update_c3) states have p's type or that which the rules round them
+      to, and results those of p and the states; g and the last result, where
+      there is one more, have p's shape, which has one dimension.
+    - (flat_update_c4) where the rules round, and only there, p is of f32, there
+      are a step, a seed, as many i64 keys as ranges, and each range has a
+      stride.
   }];
   let args = (ins Onnx_FloatTensor:$p, Onnx_FloatTensor:$g,
       Variadic<Onnx_FloatTensor>:$states, Train_Scalar:$lr,
       Optional<Train_Scalar>:$step, Optional<Train_Scalar>:$clip,
-      Onnx_IntTensor:$rank, Train_RangeArrayAttr:$ranges, UnitAttr:$in_shard);
+      Onnx_IntTensor:$rank, Optional<Onnx_IntTensor>:$seed,
+      Optional<Onnx_IntTensor>:$keys, Train_RangeArrayAttr:$ranges,
+      UnitAttr:$in_shard);
   let results = (outs Variadic<Onnx_FloatTensor>:$updated);
   let assemblyFormat = [{
     `(` $p `,` $g (`states` $states^)? `lr` $lr (`step` $step^)?
-    (`clip` $clip^)? `rank` $rank `)` $ranges attr-dict
+    (`clip` $clip^)? `rank` $rank (`seed` $seed^)? (`keys` $keys^)? `)` $ranges
+    attr-dict
     `:` functional-type(operands, results)
   }];
   let extraClassDeclaration = [{

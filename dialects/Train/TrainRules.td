@@ -33,6 +33,8 @@ def Train_OptimizerRule : AttrInterface<"OptimizerRule"> {
     /// Its states in words, "exp_avg, exp_avg_sq": parameters of others cannot
     /// share a line with its own.
     std::string getStateKey() const;
+    /// Whether some state is kept in a narrower type than the parameter.
+    bool isRounded() const;
   }];
 }
 

@@ -3,6 +3,7 @@
 // What an optimizer makes of an element is UpdateRules.cpp's.
 //
 //===----------------------------------------------------------------------===//
+#include "passes/Kernel/StochasticRounding.h"
 #include "passes/Kernel/UpdateRules.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -73,7 +74,7 @@ LogicalResult emit(Emitter &e, train::ClipCoefficientOp op) {
 
 /// The operands of an update as memrefs and scalars.
 struct Update {
-  Value p, g, lr, step, clip, rank;
+  Value p, g, lr, step, clip, rank, seed, keys;
   ArrayRef<Value> states;
 
   Update(Emitter &e, train::FlatUpdateOp op) {
@@ -85,12 +86,29 @@ struct Update {
     step = op.getStep() ? e.load(in.next()) : Value();
     clip = op.getClip() ? e.load(in.next()) : Value();
     rank = in.next();
+    seed = op.getSeed() ? in.next() : Value();
+    keys = op.getKeys() ? in.next() : Value();
+  }
+};
+
+/// What a range's rounded states need: the numbers of its parameter, and which
+/// element of that the first is that this call updates. Null: none is rounded.
+struct Rounding {
+  Value stream, first;
+
+  Value bits(OpBuilder &b, Location loc) const {
+    if (!stream)
+      return nullptr;
+    Value element =
+        b.create<arith::AddIOp>(loc, b.create<linalg::IndexOp>(loc, 0), first);
+    return RoundingBits::of(b, loc, stream, element);
   }
 };
 
 /// One pass over [from, to); the new values are written over the old.
 void updateInPlace(Emitter &e, train::FlatUpdateOp op, const Update &update,
-                   const ElementUpdate &formula, Value from, Value to) {
+                   const ElementUpdate &formula, const Rounding &rounding,
+                   Value from, Value to) {
   SmallVector<Value> ins = {e.rows(update.p, from, to),
                             e.rows(update.g, from, to)};
   SmallVector<Value> outs;
@@ -108,13 +126,34 @@ void updateInPlace(Emitter &e, train::FlatUpdateOp op, const Update &update,
         Value g = Emitter::convert(b, loc, args[1], type);
         if (update.clip)
           g = b.create<arith::MulFOp>(loc, g, update.clip);
-        SmallVector<Value> results =
-            formula(b, loc, args[0], g, args.slice(2, update.states.size()));
+        SmallVector<Value> states;
+        for (Value state : args.slice(2, update.states.size()))
+          states.push_back(Emitter::convert(b, loc, state, type));
+        SmallVector<Value> results = formula(b, loc, args[0], g, states);
+        Value bits = rounding.bits(b, loc);
+        for (auto [i, state] : llvm::enumerate(update.states))
+          if (Value &result = results[i + 1];
+              getElementTypeOrSelf(state) != type)
+            result = roundStochastically(b, loc, result, bits, i);
         if (op.hasSource())
           results.push_back(Emitter::convert(
               b, loc, results.front(), getElementTypeOrSelf(e.outs.back())));
         b.create<linalg::YieldOp>(loc, results);
       });
+}
+
+/// Of range number `i`, whose elements this call updates from `from` on.
+Rounding roundingOf(Emitter &e, train::FlatUpdateOp op, const Update &update,
+                    RoundingBits &bits, int64_t i, Value from) {
+  auto range = [&](int64_t i) {
+    return cast<train::RangeAttr>(op.getRanges()[i]);
+  };
+  int64_t begin = i == 0 ? 0 : range(i - 1).getEnd();
+  Value before = e.b.create<arith::MulIOp>(
+      e.loc, e.toIndex(e.load(update.rank)), e.index(range(i).getStride()));
+  Value place = e.b.create<arith::AddIOp>(e.loc, from, before);
+  return {bits.streamOf(i),
+          e.b.create<arith::SubIOp>(e.loc, place, e.index(begin))};
 }
 
 /// Where each range ends, of the elements [e.begin, e.end) of this shard.
@@ -156,10 +195,15 @@ LogicalResult emit(Emitter &e, train::FlatUpdateOp op) {
   SmallVector<ElementUpdate> formulas;
   for (train::OptimizerRule rule : rules)
     formulas.push_back(emitUpdateRule(rule, scalars));
+  std::optional<RoundingBits> bits;
+  if (update.keys)
+    bits.emplace(e, update.seed, update.keys, update.step);
   Value from = e.begin;
-  for (auto [formula, to] :
-       llvm::zip_equal(formulas, endsInShard(e, op, update.rank))) {
-    updateInPlace(e, op, update, formula, from, to);
+  for (auto [i, to] : llvm::enumerate(endsInShard(e, op, update.rank))) {
+    Rounding rounding;
+    if (bits)
+      rounding = roundingOf(e, op, update, *bits, int64_t(i), from);
+    updateInPlace(e, op, update, formulas[i], rounding, from, to);
     from = to;
   }
   return success();

@@ -271,5 +271,8 @@ ElementUpdate fsdp::emitUpdateRule(train::OptimizerRule rule,
       .Case([&](train::AdafactorAttr) { return emitAdafactor(rule, s); })
       .Case([&](train::AveragedAttr averaged) {
         return emitAveraged(averaged, s);
+      })
+      .Case([&](train::RoundedAttr rounded) {
+        return emitUpdateRule(rounded.getRule(), s);
       });
 }

@@ -53,7 +53,7 @@ private:
 };
 
 /// An element after the step, then its states: of the element before, its
-/// gradient and its states.
+/// gradient and its states, all in the parameters' type.
 using ElementUpdate = std::function<llvm::SmallVector<mlir::Value>(
     mlir::OpBuilder &, mlir::Location, mlir::Value p, mlir::Value gradient,
     mlir::ValueRange states)>;

@@ -62,6 +62,7 @@ static void addTrainStage(OpPassManager &manager,
   update.groupTexts = options.groups;
   update.clipGradNorm = options.clipGradNorm;
   update.ema = options.ema;
+  update.optimizerDtype = options.optimizerDtype;
   update.noDecay = options.noDecay;
   manager.addPass(createTrainBuildUpdate(update));
   if (!options.recompute.empty()) {

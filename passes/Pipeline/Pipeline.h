@@ -28,7 +28,7 @@ struct PipelineOptions {
   std::string accumulateSync = "every"; ///< or "last"
   bool accumulateGathered = false;      ///< parameters, between microbatches
   std::string loss, logits, labelsShift, lossMean = "global";
-  std::string optimizer = "adamw";
+  std::string optimizer = "adamw", optimizerDtype = "float32";
   /// As --train-build-update takes them.
   std::vector<std::string> optimizerNumbers, groups, noDecay;
   double clipGradNorm = 0.0, ema = 0.0;

@@ -14,6 +14,7 @@
 //===----------------------------------------------------------------------===//
 #include "passes/Plan/Passes.h"
 #include "passes/Plan/PhaseConverter.h"
+#include "passes/Plan/RoundingKeys.h"
 #include "passes/Support/Step.h"
 
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
@@ -64,6 +65,7 @@ struct ConvertFsdpToFsdpRt
     for (func::FuncOp func : getReaders(module))
       createRoles(program, func);
     createRank(program);
+    createRoundingKeys(program);
     createStates(program);
     OpBuilder builder = OpBuilder::atBlockEnd(module.getBody());
     for (auto [func, runs] : functions)
@@ -191,9 +193,10 @@ struct ConvertFsdpToFsdpRt
         source.line = load.getLine();
         buffers.source = program.buffers.create(std::move(source));
       }
-      for (const train::OptimizerState &kept : line->get().getStates()) {
-        Buffer state = describe(kept.name, rt::BufferKind::Optimizer, shard);
-        state.type = shard;
+      for (auto [kept, type] :
+           llvm::zip_equal(line->get().getStates(), buffers.stateTypes())) {
+        Buffer state = describe(kept.name, rt::BufferKind::Optimizer, type);
+        state.type = type;
         state.state = kept.name.str();
         state.line = load.getLine();
         buffers.states.push_back(program.buffers.create(std::move(state)));

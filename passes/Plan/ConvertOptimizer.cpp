@@ -113,17 +113,38 @@ LogicalResult PhaseConverter::convert(SumOfSquaresOp op) {
                     {partial}, {result});
 }
 
+/// A range for each parameter, which tells its elements on any rank apart.
+static SmallVector<Attribute> rangesOfParameters(LineAttr line) {
+  LayoutAttr layout = line.getLayout();
+  SmallVector<Attribute> ranges;
+  size_t count = line.getParameters().size();
+  for (size_t i = 0; i < count; ++i) {
+    int64_t own = layout.getEnd(i) - layout.getOffsets()[i];
+    bool isCutAnywhere = layout.getPlacement() == Placement::Flat;
+    ranges.push_back(train::RangeAttr::get(
+        line.getContext(),
+        i + 1 < count ? layout.getOffsets()[i + 1] : layout.getEnd(i),
+        line.getRule(i),
+        std::max<int64_t>(1, isCutAnywhere ? layout.getShardElements() : own)));
+  }
+  return ranges;
+}
+
 /// The ranges of a line's shards, the last to their end: lines of one size then
 /// share a kernel, however much of it is padding.
-static ArrayAttr rangesOf(LineAttr line) {
+static ArrayAttr rangesOf(const LineBuffers &buffers) {
+  LineAttr line = buffers.line.get();
   LayoutAttr layout = line.getLayout();
   int64_t end = layout.getShardElements();
   if (layout.getPlacement() == Placement::Flat)
     end *= layout.getNumShards();
-  SmallVector<Attribute> ranges(line.getRanges().begin(),
-                                line.getRanges().end());
-  ranges.back() = train::RangeAttr::get(line.getContext(), end,
-                                        line.getRanges().back().getRule());
+  SmallVector<Attribute> ranges =
+      buffers.isRounded() ? rangesOfParameters(line)
+                          : SmallVector<Attribute>(line.getRanges().begin(),
+                                                   line.getRanges().end());
+  auto last = cast<train::RangeAttr>(ranges.back());
+  ranges.back() = train::RangeAttr::get(line.getContext(), end, last.getRule(),
+                                        last.getStride());
   return ArrayAttr::get(line.getContext(), ranges);
 }
 
@@ -151,8 +172,9 @@ LogicalResult PhaseConverter::convert(UpdateOp op) {
     return updateFactored(op, line);
   SmallVector<Slice> ins = {line.shard, sliceOf(op.getGrads().front())};
   llvm::append_range(ins, line.states);
-  SmallVector<Type> types(ins.size(), line.shardType());
-  types[1] = LineBuffers::shardTypeOf(attr.getReduceLayout());
+  SmallVector<Type> types = {line.shardType(),
+                             LineBuffers::shardTypeOf(attr.getReduceLayout())};
+  llvm::append_range(types, line.stateTypes());
   auto [outs, results] = updatedOf(line);
   auto addInput = [&](Slice slice, Type type) {
     ins.push_back(slice);
@@ -163,20 +185,29 @@ LogicalResult PhaseConverter::convert(UpdateOp op) {
   if (hasStep)
     addInput(sliceOf(op.getStep()), op.getStep().getType());
   addClipAndRank(op, ins, types);
+  bool rounds = line.isRounded();
+  if (rounds) {
+    addInput(program.roles.lookup("seed"),
+             RankedTensorType::get({}, IntegerType::get(op.getContext(), 64)));
+    addInput(line.keys, line.keysType());
+  }
   auto build = [&, &results = results](OpBuilder &b,
                                        Block *body) -> ValueRange {
-    ArrayRef<BlockArgument> args = body->getArguments();
-    ArrayRef<BlockArgument> states = args.slice(2, line.states.size());
-    args = args.drop_front(2 + states.size());
-    Value lr = args.front(), rank = args.back();
+    size_t next = 0;
+    auto take = [&](bool isThere = true) -> Value {
+      return isThere ? body->getArgument(next++) : Value();
+    };
+    Value p = take(), g = take();
+    SmallVector<Value> states;
+    for (size_t i = 0; i < line.states.size(); ++i)
+      states.push_back(take());
+    Value lr = take(), step = take(hasStep), clip = take(hasClip);
+    Value rank = take(), seed = take(rounds), keys = take(rounds);
     return b
         .create<train::FlatUpdateOp>(
-            op.getLoc(), results, body->getArgument(0), body->getArgument(1),
-            ValueRange(SmallVector<Value>(states)), lr,
-            hasStep ? Value(args[1]) : Value(),
-            hasClip ? Value(args[hasStep ? 2 : 1]) : Value(), rank,
-            rangesOf(attr), line.layout().getPlacement() == Placement::Dim0,
-            "optimizer")
+            op.getLoc(), results, p, g, states, lr, step, clip, rank, seed,
+            keys, rangesOf(line),
+            line.layout().getPlacement() == Placement::Dim0, "optimizer")
         ->getResults();
   };
   StringRef name = attr.getRanges().front().getRule().getKind().name;

@@ -164,9 +164,9 @@ LogicalResult PhaseConverter::convert(LoadOp op) {
       "load", rt::Stream::Compute, {phase.arg(rt::Access::Write, line.shard)},
       op.getUnit(), "", b.getI64IntegerAttr(line.unitIndex),
       b.getI64IntegerAttr(op.getLine()));
-  for (auto [slice, state] :
-       llvm::zip_equal(line.states, line.line.get().getStates()))
-    if (failed(fillState(op, slice, line.shardType(), state.initial)))
+  for (auto [slice, type, state] : llvm::zip_equal(
+           line.states, line.stateTypes(), line.line.get().getStates()))
+    if (failed(fillState(op, slice, type, state.initial)))
       return failure();
   if (line.factors.bytes > 0)
     fill(line.factors, "zero_state", op.getUnit());

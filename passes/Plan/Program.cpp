@@ -13,12 +13,26 @@ std::pair<SmallVector<Slice>, SmallVector<Type>>
 fsdp::updatedOf(const LineBuffers &line) {
   SmallVector<Slice> slices = {line.shard};
   llvm::append_range(slices, line.states);
-  SmallVector<Type> types(slices.size(), line.shardType());
+  SmallVector<Type> types = {line.shardType()};
+  llvm::append_range(types, line.stateTypes());
   if (line.hasSource()) {
     slices.push_back(line.source);
     types.push_back(line.sourceType());
   }
   return {slices, types};
+}
+
+SmallVector<Type> LineBuffers::stateTypes() const {
+  RankedTensorType shard = shardType();
+  return llvm::map_to_vector(
+      line.get().getStates(), [&](const train::OptimizerState &state) -> Type {
+        return shard.clone(state.typeIn(shard.getElementType()));
+      });
+}
+
+RankedTensorType LineBuffers::keysType() const {
+  return RankedTensorType::get({int64_t(line.get().getParameters().size())},
+                               IntegerType::get(line.get().getContext(), 64));
 }
 
 static std::string lineKey(StringRef unit, int64_t line) {

@@ -9,6 +9,8 @@
 #include "passes/Shard/Lines.h"
 #include "llvm/ADT/MapVector.h"
 
+#include <map>
+
 namespace fsdp {
 /// What persists of a line on one rank.
 struct LineBuffers {
@@ -17,6 +19,7 @@ struct LineBuffers {
   Slice shard;
   Slice source; ///< what is gathered: the shard, or its copy in a narrower type
   llvm::SmallVector<Slice> states; ///< optimizer states, each like the shard
+  Slice keys;    ///< of its parameters, where states are rounded
   Slice factors; ///< factored moments of all pieces; the same on every rank
   /// Where gradients are summed up over microbatches: like the reduced ones, or
   /// like a line of whole ones.
@@ -25,6 +28,12 @@ struct LineBuffers {
   sharding::LayoutAttr layout() const { return line.get().getLayout(); }
   bool hasSource() const { return source.buffer != shard.buffer; }
   mlir::RankedTensorType shardType() const { return shardTypeOf(layout()); }
+  /// Of each state, in their order.
+  llvm::SmallVector<mlir::Type> stateTypes() const;
+  bool isRounded() const {
+    return line.get().getTrainable() && line.get().getRule(0).isRounded();
+  }
+  mlir::RankedTensorType keysType() const;
   mlir::RankedTensorType sourceType() const {
     return shardTypeOf(line.get().getGatherLayout());
   }
@@ -77,11 +86,13 @@ struct Program {
   const LineBuffers *findLine(llvm::StringRef unit, int64_t line) const;
   /// The same for a line that is known to be loaded.
   const LineBuffers &getLine(llvm::StringRef unit, int64_t line) const;
+  /// All of them, in the same order whenever they are made.
+  std::map<std::string, LineBuffers> &getLines() { return lines; }
   /// The unit whose module holds `scope`.
   llvm::StringRef unitOfScope(llvm::StringRef scope);
 
 private:
-  llvm::StringMap<LineBuffers> lines; ///< by "unit/line"
+  std::map<std::string, LineBuffers> lines; ///< by "unit/line"
 };
 } // namespace fsdp
 

@@ -12,6 +12,7 @@
 #include "passes/Support/Step.h"
 #include "passes/Train/Passes.h"
 
+#include "llvm/Support/FormatVariadic.h"
 #include <cmath>
 
 namespace fsdp {
@@ -55,6 +56,9 @@ struct BuildUpdate : public fsdp::impl::TrainBuildUpdateBase<BuildUpdate> {
     if (!(ema >= 0 && ema < 1))
       return "--ema is " + std::to_string(ema) +
              ", expected a number in [0, 1)";
+    if (optimizerDtype != "float32" && optimizerDtype != "bfloat16")
+      return "unknown optimizer dtype '" + optimizerDtype +
+             "', expected float32 or bfloat16";
     SmallVector<GivenNumber> given;
     for (StringRef text : numbers) {
       auto [name, value] = text.split('=');
@@ -78,6 +82,7 @@ struct BuildUpdate : public fsdp::impl::TrainBuildUpdateBase<BuildUpdate> {
   /// decay where it is to have none. A group without a parameter is a mistake.
   std::string findGroups() {
     std::vector<std::string> all;
+    bool isRounded = false;
     llvm::SmallVector<bool> matches(groups.size()), isUsed(groups.size());
     for (auto parameter : getOperation().getOps<onnx::ParameterOp>()) {
       std::vector<std::string> names = namesOf(parameter);
@@ -98,8 +103,19 @@ struct BuildUpdate : public fsdp::impl::TrainBuildUpdateBase<BuildUpdate> {
       for (const std::string &pattern : noDecay)
         if (matchesAny(pattern, names))
           own[*kind->find("weight_decay")] = 0;
-      rules[parameter.getSymName()] = buildRule(own);
+      train::OptimizerRule rule = buildRule(own);
+      rules[parameter.getSymName()] = rule;
+      isRounded |= rule.isRounded();
+      Type element = parameter.getTensorType().getElementType();
+      if (rule.isRounded() && !element.isF32())
+        return llvm::formatv("--optimizer-dtype bfloat16 is for parameters of "
+                             "f32, '{0}' is of {1}",
+                             parameter.getSymName(), element);
     }
+    if (optimizerDtype == "bfloat16" && !isRounded)
+      return "--optimizer-dtype bfloat16 has no effect: " + kind->name.str() +
+             (kind->find("momentum") ? " without --momentum" : "") +
+             " keeps no moment of each element";
     for (auto [i, group] : llvm::enumerate(groups)) {
       if (!matches[i])
         return "--group '" + group.pattern + "' matches no parameter" +
@@ -120,6 +136,9 @@ struct BuildUpdate : public fsdp::impl::TrainBuildUpdateBase<BuildUpdate> {
 
   train::OptimizerRule buildRule(ArrayRef<double> own) {
     train::OptimizerRule rule = kind->build(&getContext(), own);
+    if (optimizerDtype == "bfloat16" && !rule.getStates().empty())
+      rule = train::RoundedAttr::get(&getContext(), rule,
+                                     BFloat16Type::get(&getContext()));
     if (ema == 0)
       return rule;
     auto keep = FloatAttr::get(Float64Type::get(&getContext()), ema);

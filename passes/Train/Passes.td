@@ -181,7 +181,9 @@ def TrainBuildUpdate : Pass<"train-build-update", "::mlir::ModuleOp"> {
     for those of `numbers` (`weight_decay=0.1`; a flag is true or false), and in
     a group (`h.*: lr=0.1x, weight_decay=0, betas=0.9,0.95`) those that it
     lists; a parameter is in the first group that matches one of its names.
-    With `ema` each rule keeps an average of its parameters too.
+    With `ema` each rule keeps an average of its parameters too. With an
+    `optimizer-dtype` of bfloat16 states are kept in it, rounded stochastically
+    (`#train.rounded`); averages are not, nor factored moments, which are small.
   }];
   let options = [
     Option<"optimizer", "optimizer", "std::string", "\"adamw\"",
@@ -195,6 +197,8 @@ def TrainBuildUpdate : Pass<"train-build-update", "::mlir::ModuleOp"> {
     Option<"ema", "ema", "double", "0.0",
            "what an average of the parameters keeps of itself in a step; 0: "
            "none is made">,
+    Option<"optimizerDtype", "optimizer-dtype", "std::string", "\"float32\"",
+           "what the optimizer's states are kept in: float32 or bfloat16">,
     ListOption<"noDecay", "no-decay", "std::string",
                "parameters that do not decay (glob patterns), whatever their "
                "group">];

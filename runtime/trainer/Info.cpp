@@ -66,7 +66,10 @@ static std::string describeOptimizer(const Manifest &manifest) {
   for (const UnitSpec &unit : manifest.units)
     for (const LineSpec &line : unit.lines)
       for (const StateSpec &state : line.states)
-        states.insert(state.name);
+        states.insert(state.name +
+                      (state.place.dtype == line.dtype
+                           ? ""
+                           : " in " + nameOfDType(state.place.dtype)));
   std::string text = manifest.optimizer.empty() ? "none" : manifest.optimizer;
   for (const std::string &state : states)
     text += (state == *states.begin() ? ", keeps " : ", ") + state;

@@ -16,6 +16,7 @@ LoadedProgram::LoadedProgram(const RunOptions &options,
     : options(options), manifest(manifest), setup(setup),
       rank(setup.communicator->rank()),
       scalars{{"rank", double(rank)},
+              {"seed", double(options.seed)},
               {"microbatches", double(options.accumulate)}} {}
 
 Status LoadedProgram::openParameters() {

@@ -62,10 +62,11 @@ class Trains(Gpu):
 
     def test_optimizers(self):
         """Each rule with groups, in ranges that end inside of a shard."""
-        for rule in ["adam"], ["sgd", "--momentum", "0.9", "--nesterov"], ["adagrad"], ["lion"], ["adafactor"]:
+        for rule in (["adam"], ["sgd", "--momentum", "0.9", "--nesterov"], ["adagrad"], ["lion"], ["adafactor"],
+                     ["adamw", "--optimizer-dtype", "bfloat16"]):
             flags = ["--mesh", "shard=2", "--optimizer", *rule, "--weight-decay", "0.1", "--group", "**.bias: lr=0.5x",
                      "--group", "**.ln_*.weight: weight_decay=0"]
-            name = rule[0]
+            name = f"{rule[0]}{len(rule)}"
             with self.subTest(rule=rule):
                 cpu, saved = self.outcome(self.cpu_program(f"c-{name}.fsdp", *flags))
                 gpu, other = self.outcome(self.gpu_program(f"g-{name}.fsdp", *flags))
@@ -76,7 +77,9 @@ class Trains(Gpu):
                     if tensor.endswith("attn.c_attn.bias"):
                         continue
                     wanted, got = (np.frombuffer(data, "<f4") for data in (values, others[tensor][2]))
-                    np.testing.assert_allclose(got, wanted, rtol=0, atol=1e-4 * abs(wanted).max())
+                    # Where sums differ in their last bit, one in some 10,000 moments in bf16 goes the other way.
+                    tolerance = 1e-3 if "bfloat16" in rule else 1e-4
+                    np.testing.assert_allclose(got, wanted, rtol=0, atol=tolerance * abs(wanted).max())
 
     def test_averages(self):
         """Of parameters: saved and evaluated as the CPU's, where a copy of them is gathered too; training keeps its bits."""

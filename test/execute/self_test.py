@@ -54,7 +54,7 @@ class SelfTest(ToolTest):
 class Agrees(SelfTest):
     def test_models(self):
         """Attention by products, half precision, parameters of the file and random tokens."""
-        for model, flags in (("gpt2", ["--clip-grad-norm", "1"]), ("qwen3", BF16), ("nanogpt", ["--optimizer", "sgd"]),
+        for model, flags in (("gpt2", ["--clip-grad-norm", "1"]), ("qwen3", BF16), ("nanogpt", ["--optimizer", "sgd"]), ("llama", ["--optimizer-dtype", "bfloat16"]),
                              ("gpt2", ["--param-dtype", "float16"])):
             with self.subTest(model=model, flags=flags):
                 rows = self.passes(self.made(*flags, model=model))

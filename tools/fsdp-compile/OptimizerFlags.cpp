@@ -83,6 +83,12 @@ NumberOption
         cl::desc("Keep an average of the parameters too, which keeps so much "
                  "of itself in a step: 0.999 (default: none)"),
         cl::value_desc("number"), cl::cat(trainOptions));
+cl::opt<std::string> optimizerDtype(
+    "optimizer-dtype",
+    cl::desc("What the optimizer's moments are kept in: float32 or bfloat16, "
+             "rounded up or down by chance, so that small changes count "
+             "(default float32)"),
+    cl::value_desc("dtype"), cl::init("float32"), cl::cat(trainOptions));
 
 /// The flags that rules of `kind` have, in words.
 std::string flagsOf(const train::RuleKind &kind) {
@@ -204,6 +210,10 @@ std::string fsdp::readOptimizerOptions(PipelineOptions &options) {
             checkRange(ema, {0, 1, /*withLeast=*/false, /*withMost=*/false});
         !problem.empty())
       return problem;
+  if (!llvm::is_contained({"float32", "bfloat16"}, optimizerDtype.getValue()))
+    return "unknown --optimizer-dtype '" + optimizerDtype +
+           "', expected float32 or bfloat16" +
+           didYouMean(optimizerDtype, {"float32", "bfloat16"});
   llvm::SmallVector<double> values = kind->defaults();
   if (std::string problem = readNumbers(*kind, values); !problem.empty())
     return problem;
@@ -221,5 +231,6 @@ std::string fsdp::readOptimizerOptions(PipelineOptions &options) {
   options.noDecay = noDecay;
   options.clipGradNorm = clipGradNorm;
   options.ema = ema;
+  options.optimizerDtype = optimizerDtype;
   return "";
 }

@@ -228,6 +228,31 @@ Case adamw() {
   return c;
 }
 
+/// With moments in bf16, rounded by chance.
+Case adamwRounded() {
+  const std::string half = "3543936xbf16";
+  std::string flats =
+      tensor(kShard) + ", " + tensor(half) + ", " + tensor(half);
+  const std::string range = ", rule = #train.rounded<rule = #train.adamw<beta1 "
+                            "= 0.9, beta2 = 0.95, eps = 1.0e-8, decay = 0.1>, "
+                            "type = bf16>, stride = 3543936>";
+  Case c{"adamw_bf16",
+         {kShard, kShard, half, half, kScalar, kScalar, kScalar, "i64", "i64",
+          "2xi64"},
+         "%p, %m, %v = train.flat_update (%0, %1 states %2, %3 lr %4 step %5 "
+         "clip %6 rank %7 seed %8 keys %9) [#train.range<end = 3000000" +
+             range + ", #train.range<end = 100000000" + range + "] : (" +
+             tensor(kShard) + ", " + flats + ", " + tensor(kScalar) + ", " +
+             tensor(kScalar) + ", " + tensor(kScalar) + ", " + tensor("i64") +
+             ", " + tensor("i64") + ", " + tensor("2xi64") + ") -> (" + flats +
+             ")",
+         "%p, %m, %v : " + flats};
+  c.inPlace = true;
+  c.isLarge = true;
+  c.low = 0.1;
+  return c;
+}
+
 Case sumOfSquares() {
   return {"sum_of_squares",
           {kShard},
@@ -377,6 +402,7 @@ std::vector<Case> fsdp::bench::cases() {
           crossEntropyGrad(),
           crossEntropyWithGrad(),
           adamw(),
+          adamwRounded(),
           sumOfSquares(),
           geluBackward(),
           geluOp("gelu_erf", ""),

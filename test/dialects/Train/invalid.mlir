@@ -323,6 +323,63 @@ func.func @flat_update_c3(%p: tensor<8xf32>, %g: tensor<7xf32>, %lr: tensor<f32>
 
 // -----
 
+// Tests that what is rounded has states, and is no average.
+// expected-error @+1 {{rounded: the rule #train.sgd<momentum = 0.000000e+00 : f64, decay = 0.000000e+00 : f64> is not one of 1 to 4 states that is neither averaged nor rounded}}
+#rule = #train.rounded<rule = #train.sgd<momentum = 0.0, decay = 0.0>, type = bf16>
+
+// -----
+
+// Tests that averages are not rounded.
+// expected-error @+1 {{is not one of 1 to 4 states that is neither averaged nor rounded}}
+#rule = #train.rounded<rule = #train.averaged<rule = #train.lion<beta1 = 0.9, beta2 = 0.99, decay = 0.0>, keep = 0.9>, type = bf16>
+
+// -----
+
+// Tests that states are rounded to bf16.
+// expected-error @+1 {{rounded: states are kept in 'f16', expected bf16}}
+#rule = #train.rounded<rule = #train.lion<beta1 = 0.9, beta2 = 0.99, decay = 0.0>, type = f16>
+
+// -----
+
+// Tests that what rounds has a key for each parameter.
+#rounded = #train.rounded<rule = #train.lion<beta1 = 0.9, beta2 = 0.99, decay = 0.0>, type = bf16>
+func.func @flat_update_c4(%p: tensor<8xf32>, %m: tensor<8xbf16>, %s: tensor<f32>, %r: tensor<i64>, %k: tensor<2xi64>) {
+  // expected-error @+1 {{of 1 ranges rounds its states, expected f32 parameters, a step, a seed, an i64 key and a stride for each range (flat_update_c4)}}
+  %q, %n = train.flat_update (%p, %p states %m lr %s step %s rank %r seed %r keys %k) [#train.range<end = 8, rule = #rounded, stride = 8>] : (tensor<8xf32>, tensor<8xf32>, tensor<8xbf16>, tensor<f32>, tensor<f32>, tensor<i64>, tensor<i64>, tensor<2xi64>) -> (tensor<8xf32>, tensor<8xbf16>)
+  return
+}
+
+// -----
+
+// Tests that what rounds knows the step, even if its rule does not ask for it.
+#rounded = #train.rounded<rule = #train.lion<beta1 = 0.9, beta2 = 0.99, decay = 0.0>, type = bf16>
+func.func @flat_update_c4_step(%p: tensor<8xf32>, %m: tensor<8xbf16>, %s: tensor<f32>, %r: tensor<i64>, %k: tensor<1xi64>) {
+  // expected-error @+1 {{rounds its states, expected f32 parameters, a step}}
+  %q, %n = train.flat_update (%p, %p states %m lr %s rank %r seed %r keys %k) [#train.range<end = 8, rule = #rounded, stride = 8>] : (tensor<8xf32>, tensor<8xf32>, tensor<8xbf16>, tensor<f32>, tensor<i64>, tensor<i64>, tensor<1xi64>) -> (tensor<8xf32>, tensor<8xbf16>)
+  return
+}
+
+// -----
+
+// Tests that nothing else has keys.
+func.func @flat_update_c4_none(%p: tensor<8xf32>, %s: tensor<f32>, %r: tensor<i64>) {
+  // expected-error @+1 {{rounds no state, expected no seed, keys and strides (flat_update_c4)}}
+  %q = train.flat_update (%p, %p lr %s rank %r seed %r) [#train.range<end = 8, rule = #train.sgd<momentum = 0.0, decay = 0.0>>] : (tensor<8xf32>, tensor<8xf32>, tensor<f32>, tensor<i64>, tensor<i64>) -> tensor<8xf32>
+  return
+}
+
+// -----
+
+// Tests that states are in the type that they are rounded to.
+#rounded = #train.rounded<rule = #train.lion<beta1 = 0.9, beta2 = 0.99, decay = 0.0>, type = bf16>
+func.func @flat_update_c3_rounded(%p: tensor<8xf32>, %s: tensor<f32>, %r: tensor<i64>, %k: tensor<1xi64>) {
+  // expected-error @+1 {{expected those of p for 1 states (flat_update_c3)}}
+  %q, %n = train.flat_update (%p, %p states %p lr %s step %s rank %r seed %r keys %k) [#train.range<end = 8, rule = #rounded, stride = 8>] : (tensor<8xf32>, tensor<8xf32>, tensor<8xf32>, tensor<f32>, tensor<f32>, tensor<i64>, tensor<i64>, tensor<1xi64>) -> (tensor<8xf32>, tensor<8xf32>)
+  return
+}
+
+// -----
+
 // Tests that moments of rows and columns are no state of a range's elements.
 func.func @flat_update_c1_factored(%p: tensor<8xf32>, %lr: tensor<f32>, %r: tensor<i64>) {
   // expected-error @+1 {{has a rule with factored moments (flat_update_c1)}}

@@ -21,6 +21,7 @@ PLANS = [
     ("gpt-neox", LOSS), ("gpt-neox", [*LOSS, *BF16]), ("nanogpt-uneven", [*LOSS, "--placement", "dim0"]),
     ("nanogpt-hard", [*LOSS, "--optimizer", "sgd", "--momentum", "0.9"]), ("tower", [*LOSS, "--recompute", "**.0"]),
     ("gpt2", [*LOSS, "--optimizer", "adafactor"]), ("llama", [*LOSS, "--optimizer", "adafactor", "--placement", "dim0"]),
+    ("llama-tied", [*LOSS, *BF16, "--optimizer-dtype", "bfloat16"]),
 ]
 
 

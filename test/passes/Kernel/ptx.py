@@ -30,6 +30,8 @@ MODELS = [
     (os.path.join(FIXTURES, "llama/dynamo18-dyn-raw.onnx"), ["--dim", "batch=2", "--dim", "seq=12"],
      {"param-dtype": "bfloat16"}),
     (os.path.join(FIXTURES, "gpt2/dynamo18-dyn-raw.onnx"), ["--dim", "batch=2", "--dim", "seq=12"], {}),
+    (os.path.join(FIXTURES, "gpt2/dynamo18-dyn-raw.onnx"), ["--dim", "batch=2", "--dim", "seq=12"],
+     {"optimizer-dtype": "bfloat16"}),
     (os.path.join(FIXTURES, "gpt-neox/dynamo18-dyn-raw.onnx"), ["--dim", "batch=2", "--dim", "seq=12"], {}),
     (os.path.join(FIXTURES, "gpt2-eager/dynamo18-dyn-raw.onnx"), ["--dim", "batch=2", "--dim", "seq=12"], {}),
     # Ops that planning makes for a GPU, as they are.
@@ -44,10 +46,12 @@ def passes(options):
     dtype = options.get("param-dtype")
     mixed = [f"--train-mixed-precision=param-dtype={dtype}", *CLEAN] if dtype else []
     units = f" param-dtype={dtype}" if dtype else ""
+    kept = options.get("optimizer-dtype", "float32")
     return [*CLEAN, "--train-attach-loss=loss=cross_entropy", *CLEAN, "--train-form-attention", *CLEAN, *mixed,
             "--train-build-backward", *(["--train-narrow-saved"] if dtype else []), *CLEAN,
             *(["--train-widen-gradients"] if dtype else []),
-            "--train-build-update=optimizer=adamw numbers=weight_decay=0.1 clip-grad-norm=1", "--train-verify",
+            f"--train-build-update=optimizer=adamw numbers=weight_decay=0.1 clip-grad-norm=1 optimizer-dtype={kept}",
+            "--train-verify",
             f"--fsdp-assign-units=mesh=shard=2{units}", "--fsdp-insert-gathers", "--fsdp-insert-reductions",
             "--fsdp-build-phases", *CLEAN, "--fsdp-verify", "--kernel-sink-casts", "--kernel-form-groups",
             "--kernel-split-reductions=least=64", "--kernel-order-gathers", "--convert-fsdp-to-fsdprt"]

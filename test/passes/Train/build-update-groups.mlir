@@ -4,6 +4,11 @@
 // RUN: fsdp-opt %s --train-build-update=optimizer=lion | FileCheck %s --check-prefix=LION
 // RUN: fsdp-opt %s --train-build-update=optimizer=adam | FileCheck %s --check-prefix=ADAM
 // RUN: fsdp-opt %s --train-build-update="optimizer=sgd ema=0.99 groups=l.?:lr=0.5x" | FileCheck %s --check-prefix=EMA
+// RUN: fsdp-opt %s --train-build-update="optimizer=sgd numbers=momentum=0.5 ema=0.99 optimizer-dtype=bfloat16 groups=l.b:momentum=0" | FileCheck %s --check-prefix=ROUNDED
+// RUN: not fsdp-opt %s --train-build-update="optimizer=sgd optimizer-dtype=bfloat16" 2>&1 | FileCheck %s --check-prefix=STATELESS
+// RUN: not fsdp-opt %s --train-build-update="optimizer=adafactor optimizer-dtype=bfloat16" 2>&1 | FileCheck %s --check-prefix=FACTORED
+// RUN: sed 's/xf32/xf64/g' %s | not fsdp-opt - --train-build-update="optimizer-dtype=bfloat16" 2>&1 | FileCheck %s --check-prefix=WIDE
+// RUN: not fsdp-opt %s --train-build-update="optimizer-dtype=float16" 2>&1 | FileCheck %s --check-prefix=DTYPE
 // RUN: not fsdp-opt %s --train-build-update="ema=1" 2>&1 | FileCheck %s --check-prefix=KEEP
 // RUN: not fsdp-opt %s --train-build-update="groups=q.*:lr=0.5x" 2>&1 | FileCheck %s --check-prefix=UNMATCHED
 // RUN: not fsdp-opt %s --train-build-update="groups=l.frozen:lr=0.5x" 2>&1 | FileCheck %s --check-prefix=FROZEN
@@ -33,6 +38,14 @@
 // EMA: train.update @l.w, {{.*}}#train.averaged<rule = #train.sgd<momentum = 0.000000e+00 : f64, decay = 0.000000e+00 : f64, lr_scale = 5.000000e-01 : f64>, keep = 0.98999999999999999 : f64>
 // EMA: train.update @m.b, {{.*}}keep = 0.98999999999999999 : f64>
 
+// Tests that moments are rounded, averages and rules without moments not.
+// ROUNDED: train.update @l.w, {{.*}}#train.averaged<rule = #train.rounded<rule = #train.sgd<momentum = 5.000000e-01 : f64, decay = 0.000000e+00 : f64>, type = bf16>, keep = 0.98999999999999999 : f64>
+// ROUNDED: train.update @l.b, {{.*}}#train.averaged<rule = #train.sgd<momentum = 0.000000e+00 : f64, decay = 0.000000e+00 : f64>, keep
+
+// STATELESS: error: --optimizer-dtype bfloat16 has no effect: sgd without --momentum keeps no moment of each element
+// FACTORED: error: --optimizer-dtype bfloat16 has no effect: adafactor keeps no moment of each element
+// WIDE: error: --optimizer-dtype bfloat16 is for parameters of f32, 'l.w' is of f64
+// DTYPE: error: unknown optimizer dtype 'float16', expected float32 or bfloat16
 // KEEP: error: --ema is 1.000000, expected a number in [0, 1)
 // UNMATCHED: error: --group 'q.*' matches no parameter; nearest: 'l.
 // FROZEN: error: --group 'l.frozen' matches no parameter that is trained
