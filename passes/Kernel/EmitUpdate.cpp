@@ -156,10 +156,12 @@ Rounding roundingOf(Emitter &e, train::FlatUpdateOp op, const Update &update,
           e.b.create<arith::SubIOp>(e.loc, place, e.index(begin))};
 }
 
-/// Where each range ends, of the elements [e.begin, e.end) of this shard.
+/// Where each range ends, of the elements [e.begin, e.end) of this shard. None
+/// is computed from the one before: LLVM takes time by the square of such a
+/// chain's length, and more.
 SmallVector<Value> endsInShard(Emitter &e, train::FlatUpdateOp op, Value rank) {
   SmallVector<Value> ends;
-  Value shard, last = e.begin;
+  Value shard;
   for (auto range : op.getRanges().getAsRange<train::RangeAttr>()) {
     if (ends.size() + 1 == op.getRanges().size())
       break;
@@ -171,9 +173,8 @@ SmallVector<Value> endsInShard(Emitter &e, train::FlatUpdateOp op, Value rank) {
                                           e.index(elements));
       end = e.b.create<arith::SubIOp>(e.loc, end, shard);
     }
-    Value own = e.b.create<arith::MaxSIOp>(e.loc, end, last);
-    last = e.b.create<arith::MinSIOp>(e.loc, own, e.end);
-    ends.push_back(last);
+    Value own = e.b.create<arith::MaxSIOp>(e.loc, end, e.begin);
+    ends.push_back(e.b.create<arith::MinSIOp>(e.loc, own, e.end));
   }
   ends.push_back(e.end); // what is left
   return ends;

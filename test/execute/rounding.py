@@ -1,10 +1,16 @@
 #!/usr/bin/env python3
 """Moments in bf16: every bit, on other ranks and placements, in checkpoints, beside f32."""
+import os
+import sys
 import unittest
 
 import numpy
+from onnx import save
 
-from harness import BIN, RUN, TOKENS, ToolTest, content, execute, lines_of, tensors_of
+from harness import BIN, COMPILE, LOSS, ROOT, RUN, TOKENS, ToolTest, content, execute, lines_of, tensors_of
+
+sys.path.insert(0, os.path.join(ROOT, "test", "import"))
+from make_model import INT64, model, node, signed, value, weight  # noqa: E402
 
 ADAMW = "--optimizer", "adamw", "--betas", "0.9,0.95"
 SGD = "--optimizer", "sgd", "--momentum", "0.9"
@@ -104,6 +110,22 @@ class Rounding(ToolTest):
         self.assertOneError(execute(RUN, wide, "--data", TOKENS, *flags, "--steps", "9", "--resume", self.path("a/step-3"),
                                     "--checkpoint-dir", self.path("c")),
                             *(f"exp_avg ({dtype})" for dtype in dtypes))
+
+    def test_many_parameters_in_a_unit(self):
+        """The time that their update takes to compile does not grow by the square of their number, or more."""
+        vectors = [f"b{i}" for i in range(150)]
+        zeros = numpy.zeros(8, numpy.float32)
+        nodes = [node("Gather", ["table", "input_ids"], ["x0"])]
+        nodes += [node("Add", [f"x{i}", name], [f"x{i + 1}"]) for i, name in enumerate(vectors)]
+        nodes += [node("Identity", [f"x{len(vectors)}"], ["logits"])]
+        proto = model(nodes, [value("input_ids", ["batch", "seq"], INT64)], [value("logits", ["batch", "seq", 8])],
+                      [weight("table", numpy.eye(8, dtype=numpy.float32)), *(weight(name, zeros + i) for i, name in enumerate(vectors))], 18)
+        proto.producer_name = "pytorch"
+        signed(proto, **{"p_" + name: name for name in ["table", *vectors]})
+        save(proto, self.path("model.onnx"))
+        status, _, errors = execute(COMPILE, self.path("model.onnx"), "--dim", "batch=1", "--dim", "seq=16", *LOSS, *BF16,
+                                    "--mesh", "shard=2", "-o", self.path("many.fsdp"), timeout=60)
+        self.assertEqual(status, 0, errors)
 
     def test_memory_and_info(self):
         """Half the bytes for moments, which --info says."""
