@@ -109,6 +109,7 @@ def ProgramVerify : Pass<"program-verify", "::mlir::ModuleOp"> {
       kernel's operands and results, and on a GPU begin at multiples of 16
       bytes.
     - (program_v10) each buffer that the optimizer keeps is a named state of a
-      line, with an element for each of its shard, so that checkpoints hold it.
+      line, with an element for each of its shard, of the type that the line's
+      rules keep it in, so that checkpoints hold it.
   }];
 }

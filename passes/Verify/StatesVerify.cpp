@@ -20,6 +20,19 @@ static sharding::LineAttr lineOf(ModuleOp module, rt::BufferOp buffer) {
   return cast<sharding::LineAttr>(unit.getLines()[index.getInt()]);
 }
 
+/// A checkpoint says what a state is of: what the rules keep it in.
+static LogicalResult verifyElements(rt::BufferOp buffer, StringRef name,
+                                    sharding::LineAttr line, Type type) {
+  Type parameter = line.getLayout().getElementType();
+  for (const train::OptimizerState &state : line.getStates())
+    if (state.name == name && state.typeIn(parameter) != type)
+      return buffer.emitOpError("of state '")
+             << name << "' has elements of " << type << ", expected "
+             << state.typeIn(parameter)
+             << ", which its line's rules keep it in (program_v10)";
+  return success();
+}
+
 static LogicalResult verifyState(ModuleOp module, rt::BufferOp buffer,
                                  llvm::StringSet<> &seen) {
   auto name = buffer->getAttrOfType<StringAttr>(kBufferState);
@@ -45,6 +58,8 @@ static LogicalResult verifyState(ModuleOp module, rt::BufferOp buffer,
            << " elements of its line's "
            << (isFactors ? "factored moments" : "shard")
            << ", and no phase (program_v10)";
+  if (failed(verifyElements(buffer, name, line, type.getElementType())))
+    return failure();
   std::string key =
       (buffer.getUnit() + "\n" + name.getValue() + "\n" +
        Twine(buffer->getAttrOfType<IntegerAttr>(kBufferLine).getInt()))

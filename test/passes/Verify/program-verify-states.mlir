@@ -133,6 +133,26 @@ fsdprt.phase @step runs microbatch {
 
 // -----
 
+// Tests that program_v10 rejects this: the rules round it to bf16, as wide as f16.
+#mesh = #fsdp.mesh<"shard" = 2>
+#rule = #train.rounded<rule = #train.lion<beta1 = 0.9, beta2 = 0.99, decay = 0.0>, type = bf16>
+#line = #fsdp.line<layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>, parameters = ["w"], ranges = [#train.range<end = 4, rule = #rule>]>
+onnx.parameter @w : tensor<4xf32>
+fsdp.unit @"(root)" root lines [#line]
+fsdprt.buffer 0 "p" shard unit "(root)" phase "" bytes 64 arena 0 at 0
+fsdprt.buffer 1 "ids" input unit "" phase "" bytes 64 arena 0 at 64 {role = "tokens", type = tensor<2x4xi64>}
+// expected-error @+1 {{of state 'exp_avg' has elements of 'f16', expected 'bf16', which its line's rules keep it in (program_v10)}}
+fsdprt.buffer 2 "v" optimizer unit "(root)" phase "" bytes 32 arena 0 at 128 {line = 0 : i64, state = "exp_avg", type = tensor<16xf16>}
+fsdprt.phase @init runs once {
+  %0 = fsdprt.load "load" 0 line 0 on compute [#fsdprt.arg<write 0 [0 : 64]>] unit "(root)" scope ""
+  %1 = fsdprt.join "join" on compute [] unit "" scope ""
+}
+fsdprt.phase @step runs microbatch {
+  %1 = fsdprt.join "join" on compute [] unit "" scope ""
+}
+
+// -----
+
 // Tests that program_v10 rejects this: its bytes are not those of its type.
 #mesh = #fsdp.mesh<"shard" = 2>
 #line = #fsdp.line<layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>, parameters = ["w"], ranges = [#train.range<end = 4, rule = #train.sgd<momentum = 0.0, decay = 0.0>>]>
