@@ -5,6 +5,7 @@
 #include "core/DType.h"
 
 #include <algorithm>
+#include <cstring>
 #include <limits>
 #include <vector>
 
@@ -159,6 +160,16 @@ void fsdprt_context::writeScalar(const std::string &name, double value) {
   auto found = manifest.scalars.find(name);
   if (found != manifest.scalars.end())
     lookupDType(found->second.dtype)->store(hostWrite(found->second), value);
+}
+
+void fsdprt_context::writeScalar(const std::string &name, uint64_t value) {
+  auto found = manifest.scalars.find(name);
+  if (found == manifest.scalars.end())
+    return;
+  if (found->second.dtype == FSDPRT_I64)
+    std::memcpy(hostWrite(found->second), &value, sizeof value);
+  else
+    writeScalar(name, double(value));
 }
 
 Expected<double> fsdprt_context::readResult(const std::string &name) {

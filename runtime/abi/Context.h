@@ -56,6 +56,8 @@ struct fsdprt_context {
   void *hostWrite(const fsdprt::Place &place);
   /// Writes a number in the place's dtype; does nothing if there is none.
   void writeScalar(const std::string &name, double value);
+  /// The same of a number that a double may not hold.
+  void writeScalar(const std::string &name, uint64_t value);
   /// Whether a buffer of the plan holds parameters or gradients.
   bool holdsParameters(int64_t buffer) const {
     return parameterBuffers.count(buffer) != 0;

@@ -43,8 +43,10 @@ void fsdprt::addDataOptions(CLI::App &app, RunOptions &options) {
       ->type_name("N")
       ->check(CLI::Validator(checkWhole<int64_t>, "", ""))
       ->group("Data");
-  app.add_option("--seed", options.seed,
-                 "of the data's order and of initial values (default 0)")
+  app.add_option(
+         "--seed", options.seed,
+         "of the data's order, of initial values and of what moments in bf16 "
+         "are rounded to (default 0)")
       ->type_name("N")
       ->check(CLI::Validator(checkWhole<uint64_t>, "", ""))
       ->group("Data");

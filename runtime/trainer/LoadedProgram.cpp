@@ -16,7 +16,6 @@ LoadedProgram::LoadedProgram(const RunOptions &options,
     : options(options), manifest(manifest), setup(setup),
       rank(setup.communicator->rank()),
       scalars{{"rank", double(rank)},
-              {"seed", double(options.seed)},
               {"microbatches", double(options.accumulate)}} {}
 
 Status LoadedProgram::openParameters() {
@@ -74,6 +73,7 @@ Status LoadedProgram::runPhases(Runs when, int64_t step) {
     if (phase.runs == when) {
       for (const auto &[name, value] : scalars)
         made->writeScalar(name, value);
+      made->writeScalar("seed", options.seed);
       FSDPRT_RETURN_IF_ERROR(program->run(*made, phase, step));
     }
   return Status();

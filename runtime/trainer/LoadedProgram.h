@@ -49,7 +49,7 @@ private:
   std::unique_ptr<Program> program;
   std::unique_ptr<fsdprt_context> made; // ends before what it works on
 
-  // What phases are told (abi/roles.def).
+  // What phases are told (abi/roles.def), but for the seed.
   std::map<std::string, double> scalars;
 };
 

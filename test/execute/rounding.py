@@ -82,6 +82,16 @@ class Rounding(ToolTest):
                         changed += (bits != (values.view(numpy.uint32) >> 16)).mean() > 0.3
                 self.assertGreater(changed, 10) # not all were cut off
 
+    def test_large_seeds(self):
+        """All 64 bits of a seed count."""
+        for seed in 2**53 + 1, 2**64 - 1:
+            wide = self.states_of(self.program_of(2, *SGD), 1, "--seed", str(seed), name=f"w{seed}")
+            narrow = self.states_of(self.program_of(2, *SGD, *BF16), 1, "--seed", str(seed), name=f"n{seed}")
+            for key, values in wide.items():
+                if key.startswith("momentum_buffer/"):
+                    name = key.split("/", 1)[1]
+                    numpy.testing.assert_array_equal(rounded(values, name, 0, 1, seed), narrow[key])
+
     def test_any_ranks(self):
         """What is rounded up depends on parameter, element, step and seed alone."""
         want = self.last_losses(self.program_of(1, *ADAMW, *BF16))
