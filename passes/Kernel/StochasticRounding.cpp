@@ -68,7 +68,8 @@ Value fsdp::roundStochastically(OpBuilder &b, Location loc, Value value,
   Value part = bits.lower(bits.upper(random, 16 * state), 16);
   Value moved =
       bits.plus(own, b.create<arith::ExtUIOp>(loc, b.getI32Type(), part));
-  // A NaN whose lower bits are all that it has would become infinite.
+  // A NaN whose lower bits are all that it has would become infinite, and one
+  // of ones, which is what a GPU makes, zero.
   Value quiet = b.create<arith::OrIOp>(loc, own, bits.number(32, 1 << 22));
   Value isNaN =
       b.create<arith::CmpFOp>(loc, arith::CmpFPredicate::UNO, value, value);

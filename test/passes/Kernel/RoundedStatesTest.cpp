@@ -1,6 +1,7 @@
 //===- RoundedStatesTest.cpp - Moments in bf16 ----------------------------===//
 #include "test/passes/Kernel/KernelTestBase.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -135,16 +136,25 @@ TEST_F(RoundedStates, KeepTheirMean) {
   EXPECT_NEAR(mean, 1 + 1.0 / 1024, 5 * (1.0 / 128) * 0.33 / std::sqrt(8024));
 }
 
+/// Tests also NaNs that what is added would carry over to zero: a GPU makes no
+/// others.
 TEST_F(RoundedStates, StayInfiniteAndNaN) {
   const double infinity = std::numeric_limits<double>::infinity();
+  double ones; // 0x7FFFFFFF in f32
+  const uint64_t bits = 0x7FFFFFFFFFFFFFFF;
+  std::memcpy(&ones, &bits, sizeof ones);
   Values p(size, 0.0), g(size, 1.0), m(size, 0.0);
   g[3] = infinity;
   g[500] = -infinity;
   g[1002] = std::nan("");
+  std::fill(g.begin() + 10, g.begin() + 20, ones);
+  std::fill(g.begin() + 20, g.begin() + 30, -ones);
   auto results =
       update(momentum, 1, 500, {p, g, m, {0.0}, {1}, {0}, {0}, {1, 2}});
   EXPECT_EQ(results[1].get(3), infinity);
   EXPECT_EQ(results[1].get(500), -infinity);
   EXPECT_TRUE(std::isnan(results[1].get(1002)));
+  for (int64_t i = 10; i < 30; ++i)
+    EXPECT_TRUE(std::isnan(results[1].get(i))) << i;
 }
 } // namespace
