@@ -254,6 +254,11 @@ static LogicalResult verifyRanges(FlatUpdateOp op) {
   return success();
 }
 
+static bool isScalarOfI64(Type type) {
+  auto tensor = cast<RankedTensorType>(type);
+  return tensor.getRank() == 0 && tensor.getElementType().isInteger(64);
+}
+
 /// (flat_update_c4)
 static LogicalResult verifyRounding(FlatUpdateOp op) {
   bool rounds = op.getRule(0).isRounded();
@@ -262,7 +267,7 @@ static LogicalResult verifyRounding(FlatUpdateOp op) {
   bool fits = rounds == bool(op.getSeed()) && rounds == bool(keys);
   if (rounds && fits)
     fits = op.getStep() && op.getP().getType().getElementType().isF32() &&
-           getElementTypeOrSelf(op.getSeed()).isInteger(64) &&
+           isScalarOfI64(op.getSeed().getType()) &&
            keys.getElementType().isInteger(64) && keys.getRank() == 1 &&
            keys.getNumElements() == int64_t(op.getRanges().size());
   for (auto range : op.getRanges().getAsRange<RangeAttr>())

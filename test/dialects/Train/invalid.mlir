@@ -361,6 +361,16 @@ func.func @flat_update_c4_step(%p: tensor<8xf32>, %m: tensor<8xbf16>, %s: tensor
 
 // -----
 
+// Tests that the seed is one number.
+#rounded = #train.rounded<rule = #train.lion<beta1 = 0.9, beta2 = 0.99, decay = 0.0>, type = bf16>
+func.func @flat_update_c4_seed(%p: tensor<8xf32>, %m: tensor<8xbf16>, %s: tensor<f32>, %r: tensor<i64>, %k: tensor<1xi64>) {
+  // expected-error @+1 {{rounds its states, expected f32 parameters, a step, a seed}}
+  %q, %n = train.flat_update (%p, %p states %m lr %s step %s rank %r seed %k keys %k) [#train.range<end = 8, rule = #rounded, stride = 8>] : (tensor<8xf32>, tensor<8xf32>, tensor<8xbf16>, tensor<f32>, tensor<f32>, tensor<i64>, tensor<1xi64>, tensor<1xi64>) -> (tensor<8xf32>, tensor<8xbf16>)
+  return
+}
+
+// -----
+
 // Tests that nothing else has keys.
 func.func @flat_update_c4_none(%p: tensor<8xf32>, %s: tensor<f32>, %r: tensor<i64>) {
   // expected-error @+1 {{rounds no state, expected no seed, keys and strides (flat_update_c4)}}
