@@ -29,7 +29,7 @@ static Status compare(const CheckpointParameter &saved,
                    " in it, expected ", lookupDType(own.dtype)->name);
   if (saved.isCompiled != own.isCompiled || saved.trainable != own.trainable)
     return failure(name, "is ", saved.trainable ? "" : "not ",
-                   "trained in it, and ", own.trainable ? "" : "not ",
+                   "trained in it, and is ", own.trainable ? "" : "not ",
                    "by this program");
   return Status();
 }
@@ -66,8 +66,9 @@ static Status compareOptimizers(const CheckpointReader &checkpoint,
     if (states != listStates(own))
       return failure("the optimizer's states of parameter '", own.names[0],
                      "' are ", states, " in it, expected ", listStates(own),
-                     ": was the program compiled with other options of the "
-                     "optimizer?");
+                     ": compile the program with the other options of the "
+                     "optimizer that the checkpoint's had (--optimizer-dtype, "
+                     "--ema, --momentum)");
   }
   return Status();
 }
@@ -95,7 +96,8 @@ static Status compareData(const CheckpointIndex &saved,
     return failure("its data has ", saved.data.tokens, " tokens, this run's ",
                    own.data.tokens);
   if (saved.data.sum != own.data.sum)
-    return failure("its data has as many tokens as this run's, but others");
+    return failure("its data has as many tokens as this run's, but others: "
+                   "give --data the same files, in the same format and order");
   return Status();
 }
 

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cstring>
 #include <map>
+#include <set>
 
 using namespace fsdprt;
 
@@ -187,7 +188,20 @@ Status ParameterLoader::matchWeights(const TensorFiles &files) {
       FSDPRT_RETURN_IF_ERROR(checkTied(files, spec, tensor));
     stored[i] = tensor;
   }
+  findUnused(files);
   return missing.of(options.weights, manifest->parameters.size());
+}
+
+/// A tied parameter may be there under each of its names.
+void ParameterLoader::findUnused(const TensorFiles &files) {
+  std::set<const StoredTensor *> known;
+  for (const ParameterSpec &spec : manifest->parameters)
+    for (const std::string &name : spec.names)
+      if (Expected<const StoredTensor *> found = files.find(name); found.ok())
+        known.insert(*found);
+  for (const auto &[name, tensor] : files.all())
+    if (!known.count(&tensor))
+      unused.push_back(name);
 }
 
 /// Another model's file may have the same size.

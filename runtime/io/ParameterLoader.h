@@ -36,6 +36,9 @@ public:
   /// The checkpoint that the values are of; null if they are not of one.
   const CheckpointReader *checkpoint() const { return saved.get(); }
 
+  /// What the weights have that is no parameter, by name.
+  const std::vector<std::string> &unusedTensors() const { return unused; }
+
   /// Writes this rank's elements of a line; padding becomes 0.
   Status loadLine(int unit, int line, void *shard) const;
 
@@ -49,6 +52,7 @@ private:
   Expected<bool> sameValues(const ParameterSpec &spec, const StoredTensor &a,
                             const StoredTensor &b) const;
   Status matchWeights(const TensorFiles &files);
+  void findUnused(const TensorFiles &files);
   Status matchCheckpoint();
   Status openSources();
   Status readTransposed(const ParameterSpec &spec, const InputFile &file,
@@ -57,7 +61,8 @@ private:
   const Manifest *manifest = nullptr;
   Options options;
   std::vector<std::optional<StoredTensor>> stored; // by parameter
-  std::shared_ptr<const CheckpointReader> saved;   // instead of these
+  std::vector<std::string> unused;
+  std::shared_ptr<const CheckpointReader> saved; // instead of these
 };
 
 } // namespace fsdprt

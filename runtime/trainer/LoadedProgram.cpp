@@ -8,6 +8,7 @@
 #include "trainer/SameProgram.h"
 
 #include <algorithm>
+#include <cstdio>
 
 using namespace fsdprt;
 
@@ -25,6 +26,14 @@ Status LoadedProgram::openParameters() {
   if (!opened.ok())
     return opened.status();
   loader = std::move(*opened);
+  const std::vector<std::string> &unused = loader->unusedTensors();
+  if (rank == 0 && !unused.empty())
+    std::printf("--weights: %s of '%s' no parameter of the program: %s%s\n",
+                unused.size() == 1
+                    ? "a tensor is"
+                    : (std::to_string(unused.size()) + " tensors are").c_str(),
+                options.weights.c_str(), ("'" + unused.front() + "'").c_str(),
+                unused.size() > 1 ? ", ..." : "");
   return Status();
 }
 

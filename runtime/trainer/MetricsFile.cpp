@@ -6,6 +6,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <cerrno>
 #include <cmath>
 #include <cstring>
@@ -83,7 +84,40 @@ static Status checkReplaceable(int fd, const std::string &path) {
              : isNoMetrics(path, 1, ", which a run could replace");
 }
 
-Status MetricsFile::checkFree(const std::string &path, bool isReplaced) {
+/// The step that the last whole line tells of; 0: there is none.
+static int64_t lastStepOf(int fd) {
+  std::string tail(1 << 16, 0);
+  off_t size = ::lseek(fd, 0, SEEK_END);
+  ssize_t got = ::pread(fd, tail.data(), tail.size(),
+                        std::max<off_t>(0, size - off_t(tail.size())));
+  tail.resize(size_t(std::max<ssize_t>(0, got)));
+  size_t end = tail.rfind('\n');
+  if (end == std::string::npos)
+    return 0;
+  size_t before = end == 0 ? std::string::npos : tail.rfind('\n', end - 1);
+  size_t begin = before == std::string::npos ? 0 : before + 1;
+  auto json = nlohmann::json::parse(tail.substr(begin, end - begin), nullptr,
+                                    /*allow_exceptions=*/false);
+  return json.is_object() && json.contains("step") &&
+                 json["step"].is_number_integer()
+             ? json["step"].get<int64_t>()
+             : 0;
+}
+
+/// A run of so many steps has left what can be gone on from.
+static Status checkBegun(int fd, const std::string &path, int64_t mostSteps) {
+  int64_t step = lastStepOf(fd);
+  return step <= mostSteps
+             ? Status()
+             : cannotWrite(path, "it tells of a run up to step " +
+                                     std::to_string(step) +
+                                     ", of which --checkpoint-dir has no "
+                                     "checkpoint: give that run's folder, or "
+                                     "another file");
+}
+
+Status MetricsFile::checkFree(const std::string &path,
+                              std::optional<int64_t> mostSteps) {
   // Whoever reads from a pipe would leave when this closes it.
   if (!isRegular(path))
     return Status();
@@ -93,8 +127,10 @@ Status MetricsFile::checkFree(const std::string &path, bool isReplaced) {
   Status status;
   if (Status locked = checkNotLocked(fd); !locked.ok())
     status = cannotWrite(path, locked.message() + "; give each run its own");
-  else if (isReplaced)
+  else if (mostSteps)
     status = checkReplaceable(fd, path);
+  if (status.ok() && mostSteps)
+    status = checkBegun(fd, path, *mostSteps);
   ::close(fd);
   return status;
 }

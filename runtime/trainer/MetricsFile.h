@@ -6,6 +6,7 @@
 #include "core/Status.h"
 #include "trainer/Metrics.h"
 
+#include <optional>
 #include <string>
 
 namespace fsdprt {
@@ -24,8 +25,10 @@ public:
   static Expected<MetricsFile> append(const std::string &path,
                                       int64_t stepsDone);
   /// Fails where the file is there and another process writes it, or, of one
-  /// that `isReplaced`, where create() would refuse it.
-  static Status checkFree(const std::string &path, bool isReplaced);
+  /// that is to be replaced, where create() would refuse it or it tells of more
+  /// than `mostSteps` steps; none: it is appended to.
+  static Status checkFree(const std::string &path,
+                          std::optional<int64_t> mostSteps);
 
   MetricsFile(MetricsFile &&other) noexcept : path(other.path), fd(other.fd) {
     other.fd = -1;

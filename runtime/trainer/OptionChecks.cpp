@@ -190,8 +190,8 @@ static std::string checkNames(const RunOptions &options,
 
 static std::string checkResume(const RunOptions &options) {
   if (options.evalEma && options.steps == 0 && options.resume.empty())
-    return "--eval-ema without --steps is for --resume D/step-N: before the "
-           "first step there is no average";
+    return "--eval-ema where no step is made is for --resume D/step-N: before "
+           "the first step there is no average, and --weights has none";
   if (options.resume == "latest" && options.checkpointDir.empty())
     return "--resume latest is for --checkpoint-dir";
   // What `latest` finds comes before the weights that the run began with.

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <limits>
 #include <map>
 #include <set>
 #include <sys/stat.h>
@@ -89,6 +90,18 @@ static Status checkOutside(const std::vector<NamedPath> &outputs,
 // Can it be written
 //===----------------------------------------------------------------------===//
 
+/// Of how many steps a run may replace the metrics of one before it; none: it
+/// appends to them. One that is to go on, and finds nothing to go on from, may
+/// have been given another run's folder: its own would have left a checkpoint,
+/// or been killed while it made the first.
+static std::optional<int64_t> mostReplaced(const RunOptions &options) {
+  if (!options.resumeFrom.empty() || options.selfTest)
+    return std::nullopt;
+  if (options.resume.empty() || options.checkpointEvery == 0)
+    return std::numeric_limits<int64_t>::max();
+  return 2 * options.checkpointEvery;
+}
+
 /// A report may go to a device or a pipe, as it is; a file is made or replaced,
 /// or, of the metrics, written into.
 static Status checkWritable(const NamedPath &output,
@@ -107,9 +120,7 @@ static Status checkWritable(const NamedPath &output,
     status =
         failure("cannot write '", output.path, "': ", std::strerror(errno));
   if (status.ok() && output.option == "--metrics")
-    status = MetricsFile::checkFree(output.path,
-                                    /*isReplaced=*/options.resumeFrom.empty() &&
-                                        !options.selfTest);
+    status = MetricsFile::checkFree(output.path, mostReplaced(options));
   return status.ok() ? status : failure(output.option, ": ", status.message());
 }
 

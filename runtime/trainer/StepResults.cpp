@@ -23,7 +23,9 @@ Status fsdprt::checkResults(const Manifest &manifest,
                             const StepMetrics &metrics, double validTokens) {
   if (validTokens == 0)
     return failure("step ", metrics.step + 1,
-                   ": no rank has a label that is not ignored");
+                   ": no rank has a label that is not ignored: label some of "
+                   "its rows, or make steps of more rows (--accumulate N, also "
+                   "with --resume)");
   if (manifest.results.count("loss") && !std::isfinite(metrics.loss))
     return failure("step ", metrics.step + 1, ": the loss is not finite (",
                    std::isnan(metrics.loss) ? "nan" : "infinite", ")");

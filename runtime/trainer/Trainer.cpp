@@ -76,6 +76,7 @@ private:
   fsdprt_context *context = nullptr; // the program's
   std::optional<TokenData> data;
   std::optional<Evaluation> evaluation;
+  bool isEvaluationLeft = false;            // of the last step; told to end
   Counters counters;                        // of all steps, also of runs before
   std::optional<CheckpointIndex> described; // the run, for checkpoints
   std::unique_ptr<Checkpoints> checkpoints; // null: none are taken
@@ -267,10 +268,15 @@ Status Trainer::evaluate(std::optional<EvaluationResult> &result, bool isLast) {
     return stop(failure("--eval-data has no label that is not ignored"));
   if (result)
     return Status();
+  isEvaluationLeft = isLast;
   if (isFirst())
-    std::printf("told to end: no validation after step %lld\n",
-                (long long)counters.step);
-  return checkpoints->afterStep(counters, isLast);
+    std::printf("told to end: no validation after step %lld%s\n",
+                (long long)counters.step,
+                isLast ? "; --resume latest makes it" : "");
+  // No checkpoint of a step is made twice.
+  bool isSaved =
+      resumedFrom() && resumedFrom()->index().counters.step == counters.step;
+  return isSaved ? Status() : checkpoints->afterStep(counters, isLast);
 }
 
 /// A full disk costs the lines, not the training.
@@ -303,6 +309,7 @@ Status Trainer::train() {
   findPeak();
   Progress progress(options.steps, setup.terminal);
   Status status;
+  bool isMade = counters.step >= options.steps; // all that is to be trained
   std::string spent;
   // What was spent before counts too.
   if (resumedFrom() && counters.step < options.steps)
@@ -320,7 +327,7 @@ Status Trainer::train() {
   if (status.ok() && checkpoints)
     status = checkpoints->finish();
   progress.finish();
-  if (status.ok() && evaluation && options.steps == 0) {
+  if (status.ok() && evaluation && isMade) {
     std::optional<EvaluationResult> result;
     status = evaluate(result, /*isLast=*/true);
     if (result && isFirst())
@@ -351,7 +358,8 @@ Status Trainer::run() {
       closing.summarise({summary, lostMetrics, residentBefore, !isPreempted()});
   if (told.ok() && isLost)
     told = checkpoints->checkLast();
-  setup.flight->header()->preempted = isPreempted() && !isLost;
+  setup.flight->header()->preempted =
+      (isPreempted() || isEvaluationLeft) && !isLost;
   return status.ok() ? told : status;
 }
 

@@ -226,7 +226,7 @@ class Averages(PreloadTest):
             self.assertOneError(execute(RUN, program, *flags, "--eval-ema"), *words)
         refuse("--eval-ema: the program keeps no average of its parameters", "--ema 0.999", program=plain,
                flags=(*EVALUATED, "--data", TOKENS, "--steps", "2"))
-        refuse("--eval-ema without --steps is for --resume", "there is no average")
+        refuse("--eval-ema where no step is made is for --resume", "there is no average")
         refuse("--eval-ema is for --eval-data", flags=("--data", TOKENS, "--steps", "2"))
         self.run_steps(plain, 1, "--checkpoint-dir", folder)
         resume = "--resume", folder + "/step-1"

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import struct
 import subprocess
 import time
 import unittest
@@ -128,6 +129,23 @@ class Reports(PreloadTest):
         self.refused(["--metrics would replace", "index.json'", "--weights"], "--data", TOKENS, "--weights",
                      self.path("w"), "--metrics", self.path("w/model.safetensors.index.json"))
         self.assertEqual(content(shard), before)
+
+    def test_weights_with_more_than_parameters(self):
+        """What is left of them is said, as load_state_dict would."""
+        saved = self.path("w.safetensors")
+        self.assertNotIn("--weights", self.train(self.model, "--steps", "1", "--save", saved))
+        self.assertNotIn("--weights", self.train(self.model, "--steps", "1", "--weights", saved))
+        data = content(saved)
+        length, = struct.unpack("<Q", data[:8])
+        header = json.loads(data[8:8 + length])
+        end = len(data) - 8 - length
+        for name, word in (("typo.bias", "a tensor is"), ("typo.weight", "2 tensors are")):
+            header[name] = {"dtype": "F32", "shape": [1], "data_offsets": [end, end + 4]}
+            data, end = data + bytes(4), end + 4
+            text = json.dumps(header).encode()
+            more = self.write("more.safetensors", struct.pack("<Q", len(text)) + text + data[8 + length:])
+            self.assertIn(f"--weights: {word} of '{more}' no parameter of the program: 'typo.bias'",
+                          self.train(self.model, "--steps", "1", "--weights", more))
 
     def test_metrics_of_an_earlier_run_are_kept_until_there_are_new_ones(self):
         earlier = b'{"step":1,"rows":4}\n'

@@ -165,10 +165,31 @@ class Lasting(PreloadTest):
                 time.sleep(1)
                 child.send_signal(signal.SIGTERM)
                 output, errors = child.communicate(timeout=20)
-                self.assertEqual((child.returncode, errors), (0 if ends else PREEMPTED, ""))
-                self.assertIn("told to end: no validation after step 2\n", output)
+                self.assertEqual((child.returncode, errors), (PREEMPTED, ""))
+                self.assertIn("told to end: no validation after step 2" + ("; --resume latest makes it\n" if ends else "\n"), output)
                 self.assertEqual(["eval_loss" in m for m in lines_of(self.metrics)], [False, False])
                 self.assertEqual(self.steps_in(self.checkpoints), [2])
+        # A run that has made its steps validates.
+        output = self.train(program, "--steps", "2", "--metrics", self.metrics, "--checkpoint-dir", self.checkpoints,
+                            "--resume", "latest", "--eval-data", TOKENS)
+        self.assertRegex(output, r"validation: .*loss [0-9.]+")
+        self.assertEqual(len(lines_of(self.metrics)), 2)
+
+    def test_metrics_of_another_run(self):
+        """Where the folder has no checkpoint, metrics of a run that must have left one are not replaced."""
+        program = self.program_of(1)
+        flags = "--comm", "thread", "--metrics", self.metrics, "--checkpoint-every", "2"
+        self.train(program, *flags, "--steps", "5", "--checkpoint-dir", self.checkpoints)
+        before = content(self.metrics)
+        result = execute(RUN, program, "--data", TOKENS, *flags, "--steps", "5", "--checkpoint-dir", self.path("typo"),
+                         "--resume", "latest")
+        self.assertOneError(result, "up to step 5, of which --checkpoint-dir has no checkpoint", "another file")
+        self.assertEqual(content(self.metrics), before)
+        # One that was killed before its first was whole begins again.
+        self.write("cut.jsonl", b"".join(before.splitlines(keepends=True)[:3]))
+        self.train(program, "--comm", "thread", "--metrics", self.path("cut.jsonl"), "--checkpoint-every", "2", "--steps", "2",
+                   "--checkpoint-dir", self.path("new"), "--resume", "latest")
+        self.assertEqual(len(lines_of(self.path("cut.jsonl"))), 2)
 
     def test_told_to_end_and_nothing_saved(self):
         """The status is not that of a run that can be gone on with."""
