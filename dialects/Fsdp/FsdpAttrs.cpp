@@ -269,6 +269,20 @@ void LayoutAttr::print(AsmPrinter &printer) const {
 }
 
 //===----------------------------------------------------------------------===//
+// PolicyAttr
+//===----------------------------------------------------------------------===//
+
+LogicalResult PolicyAttr::verify(function_ref<InFlightDiagnostic()> emitError,
+                                 bool, int64_t forward, int64_t backward) {
+  if (forward < 0 || backward < 0) // policy_c1
+    return emitError() << "policy prefetches " << forward
+                       << " units in forward and " << backward
+                       << " in backward, expected numbers of at least 0 "
+                          "(policy_c1)";
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
 // LineAttr
 //===----------------------------------------------------------------------===//
 

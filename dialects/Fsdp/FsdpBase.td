@@ -109,6 +109,29 @@ def Fsdp_LayoutAttr : Fsdp_Attr<"Layout", "layout"> {
   }];
 }
 
+def Fsdp_PolicyAttr : Fsdp_Attr<"Policy", "policy"> {
+  let summary = "how a step treats one unit";
+  let description = [{
+    `#fsdp.policy<reshard_after_forward = false, prefetch_forward = 2>`; what is
+    not named is as FSDP2 has it.
+
+    `reshard_after_forward`: the gathered parameters are released after the last
+    use of a visit in forward, and gathered again in backward; false: they are
+    gathered once, and stay until their last use in backward.
+    `prefetch_forward`, `prefetch_backward`: how many of the units behind this one
+    have their all-gathers started while it computes, in each direction.
+
+    **Constraints**
+    - (policy_c1) no number is negative.
+  }];
+  let parameters = (ins
+      DefaultValuedParameter<"bool", "true">:$reshard_after_forward,
+      DefaultValuedParameter<"int64_t", "1">:$prefetch_forward,
+      DefaultValuedParameter<"int64_t", "1">:$prefetch_backward);
+  let assemblyFormat = "`<` struct(params) `>`";
+  let genVerifyDecl = 1;
+}
+
 def Fsdp_LineAttr : Fsdp_Attr<"Line", "line"> {
   let summary = "a unit's parameters of one dtype and the same states";
   let description = [{

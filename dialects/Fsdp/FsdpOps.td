@@ -18,8 +18,9 @@ def Fsdp_UnitOp : Op<Fsdp_Dialect, "unit", [Symbol]> {
   let summary = "the parameters that are gathered and reduced together";
   let description = [{
     One FSDP unit: the parameters of one module not owned by an inner unit.
-    Each line holds those of one dtype and trainability. The root unit stays
-    gathered from its first use to the end of its backward.
+    Each line holds those of one dtype and trainability. A step treats it by its
+    policy; without one it does as FSDP2 does: the root unit stays gathered from
+    its first use to the end of its backward, others are resharded after forward.
 
     **Constraints**
     - (unit_c1) every parameter of a line is declared and of the type that the
@@ -33,8 +34,14 @@ def Fsdp_UnitOp : Op<Fsdp_Dialect, "unit", [Symbol]> {
     ```
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, Fsdp_LineArrayAttr:$lines,
-                       UnitAttr:$root);
-  let assemblyFormat = "$sym_name (`root` $root^)? `lines` $lines attr-dict";
+                       UnitAttr:$root, OptionalAttr<Fsdp_PolicyAttr>:$policy);
+  let assemblyFormat = [{
+    $sym_name (`root` $root^)? (`policy` $policy^)? `lines` $lines attr-dict
+  }];
+  let extraClassDeclaration = [{
+    /// Its policy, or the one that it has without.
+    PolicyAttr getEffectivePolicy();
+  }];
   let hasVerifier = 1;
 }
 

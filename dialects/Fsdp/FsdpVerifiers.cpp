@@ -10,6 +10,13 @@
 using namespace mlir;
 using namespace fsdp::sharding;
 
+PolicyAttr UnitOp::getEffectivePolicy() {
+  if (PolicyAttr policy = getPolicyAttr())
+    return policy;
+  return PolicyAttr::get(getContext(), /*reshardAfterForward=*/!getRoot(),
+                         /*prefetchForward=*/1, /*prefetchBackward=*/1);
+}
+
 LogicalResult UnitOp::verify() {
   auto module = (*this)->getParentOfType<ModuleOp>();
   if (!module)

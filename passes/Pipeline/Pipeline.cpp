@@ -83,6 +83,11 @@ static void addShardStage(OpPassManager &manager,
   units.paramDtype = options.paramDtype;
   units.reduceDtype = options.reduceDtype;
   manager.addPass(createFsdpAssignUnits(units));
+  FsdpApplyStrategyOptions strategy;
+  strategy.reshardAfterForward = options.reshardAfterForward;
+  strategy.prefetchForward = options.prefetchForward;
+  strategy.prefetchBackward = options.prefetchBackward;
+  manager.addPass(createFsdpApplyStrategy(strategy));
   manager.addPass(createFsdpInsertGathers({options.accumulateGathered}));
   manager.addPass(createFsdpInsertReductions({options.accumulateSync}));
   manager.addPass(createFsdpBuildPhases());
@@ -92,10 +97,7 @@ static void addShardStage(OpPassManager &manager,
 
 static void addScheduleStage(OpPassManager &manager,
                              const PipelineOptions &options) {
-  FsdpPrefetchOptions prefetch;
-  prefetch.forward = options.prefetchForward;
-  prefetch.backward = options.prefetchBackward;
-  manager.addPass(createFsdpPrefetch(prefetch));
+  manager.addPass(createFsdpPrefetch());
   FsdpOverlapReductionsOptions overlap;
   overlap.inFlight = options.reduceInFlight;
   manager.addPass(createFsdpOverlapReductions(overlap));

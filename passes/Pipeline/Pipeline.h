@@ -14,6 +14,9 @@ struct PipelineOptions {
   std::vector<std::string> units;
   /// "N" or "PATTERN=N": gathers that a unit starts ahead.
   std::vector<std::string> prefetchForward, prefetchBackward;
+  /// "true", "false" or one of them behind "PATTERN=": whether a unit is
+  /// gathered again in backward.
+  std::vector<std::string> reshardAfterForward;
   /// "PATTERN" or "PATTERN=elementwise": modules computed again in backward.
   std::vector<std::string> recompute;
   int64_t reduceInFlight = 1; ///< reduce-scatters beside backward

@@ -8,20 +8,15 @@ class Fsdp_SchedulePass<string flag> : Pass<flag, "::mlir::ModuleOp"> {
 def FsdpPrefetch : Fsdp_SchedulePass<"fsdp-prefetch"> {
   let summary = "starts all-gathers ahead of their use";
   let description = [{
-    While a unit computes, the gathers of the next units run: with depth N, the
-    starts of the next N gathers of the same direction are moved right behind
+    While a unit computes, the gathers of the next units run: with the depth N
+    that its policy has for the direction, the starts of the next N gathers of the same direction are moved right behind
     the unit's own wait. What the root unit computes at the beginning of
     forward and of backward counts as a unit. Depth 0 leaves each start at its
     wait. At most N + 1 units beside the root are gathered at once.
 
     FSDP2 prefetches implicitly in forward, since its host runs ahead, and one
-    unit deep in backward; its explicit lists are `PATTERN=N` here.
+    unit deep in backward.
   }];
-  let options = [
-    ListOption<"forward", "forward", "std::string",
-               "depth in forward: N, or PATTERN=N for units (default 1)">,
-    ListOption<"backward", "backward", "std::string",
-               "depth in backward: N, or PATTERN=N for units (default 1)">];
 }
 
 def FsdpOverlapReductions : Fsdp_SchedulePass<"fsdp-overlap-reductions"> {

@@ -8,8 +8,9 @@
 //
 //===----------------------------------------------------------------------===//
 #include "passes/Schedule/Passes.h"
-#include "passes/Schedule/UnitDepths.h"
 #include "passes/Support/Step.h"
+
+#include "llvm/ADT/StringSet.h"
 
 namespace fsdp {
 #define GEN_PASS_DEF_FSDPPREFETCH
@@ -48,11 +49,12 @@ public:
     stretches.push_back({unit, begin, {}});
   }
 
-  void prefetch(const UnitDepths &depths) {
+  /// `depthOf`: how many stretches are gathered for while a unit computes.
+  void prefetch(llvm::function_ref<int64_t(StringRef)> depthOf) {
     size_t next = 1; // the first that nothing has started ahead of its wait
     for (auto [i, stretch] : llvm::enumerate(stretches)) {
       next = std::max(next, i + 1);
-      size_t end = i + 1 + depths.of(stretch.unit);
+      size_t end = i + 1 + depthOf(stretch.unit);
       Operation *place = stretch.begin;
       for (; next < std::min(end, stretches.size()); ++next)
         for (AllGatherStartOp start : stretches[next].starts)
@@ -76,27 +78,24 @@ struct Prefetch : public fsdp::impl::FsdpPrefetchBase<Prefetch> {
   using FsdpPrefetchBase::FsdpPrefetchBase;
 
   void runOnOperation() override {
-    auto depths = [&](StringRef flag, ArrayRef<std::string> rules) {
-      return UnitDepths::parse(getOperation(), flag, rules, 1);
-    };
-    FailureOr<UnitDepths> ahead = depths("--prefetch-forward", forward);
-    FailureOr<UnitDepths> back = depths("--prefetch-backward", backward);
-    if (!getFunction(getOperation(), kStep) || failed(ahead) || failed(back))
+    if (!getFunction(getOperation(), kStep))
       return signalPassFailure();
+    policies.clear(); // of another module
+    for (auto unit : getOperation().getOps<UnitOp>())
+      policies[unit.getSymName()] = unit.getEffectivePolicy();
     for (func::FuncOp func : getReaders(getOperation()))
       if (!findOp<train::MicrobatchBeginOp>(func.getBody().front()))
-        prefetch(func, *ahead, *back);
-    int64_t depth = std::max(ahead->largest(), back->largest());
-    if (depth > 1)
-      getOperation()->setAttr(
-          kMaxGathered, Builder(&getContext()).getI64IntegerAttr(depth + 1));
+        prefetch(func);
   }
 
-  void prefetch(func::FuncOp func, const UnitDepths &ahead,
-                const UnitDepths &back) {
+  void prefetch(func::FuncOp func) {
     Direction directions[2];
     bool isBackward = false;
+    llvm::StringSet<> computing; // in backward, of those that stayed gathered
     for (Operation &op : func.getBody().front()) {
+      for (StringRef unit : unitsKeptFor(op))
+        if (isBackward && computing.insert(unit).second)
+          directions[isBackward].addGathered(unit, op.getPrevNode());
       if (auto wait = dyn_cast<WaitOp>(op))
         if (auto start = wait.getPending().getDefiningOp<AllGatherStartOp>())
           directions[isBackward].add(start, wait,
@@ -106,8 +105,23 @@ struct Prefetch : public fsdp::impl::FsdpPrefetchBase<Prefetch> {
         directions[isBackward].addGathered(rootName(), &op);
       }
     }
-    directions[0].prefetch(ahead);
-    directions[1].prefetch(back);
+    directions[0].prefetch(
+        [&](StringRef unit) { return policyOf(unit).getPrefetchForward(); });
+    directions[1].prefetch(
+        [&](StringRef unit) { return policyOf(unit).getPrefetchBackward(); });
+  }
+
+  /// The units beside the root that `op` reads and that are not resharded after
+  /// forward.
+  SmallVector<StringRef, 1> unitsKeptFor(Operation &op) {
+    SmallVector<StringRef, 1> units;
+    for (Value operand : op.getOperands())
+      if (auto wait = operand.getDefiningOp<WaitOp>())
+        if (auto start = wait.getPending().getDefiningOp<AllGatherStartOp>();
+            start && start.getUnit() != rootName() && !isa<ReleaseOp>(op) &&
+            !policyOf(start.getUnit()).getReshardAfterForward())
+          units.push_back(start.getUnit());
+    return units;
   }
 
   StringRef rootName() {
@@ -116,5 +130,12 @@ struct Prefetch : public fsdp::impl::FsdpPrefetchBase<Prefetch> {
         return unit.getSymName();
     return "";
   }
+
+  PolicyAttr policyOf(StringRef unit) {
+    PolicyAttr policy = policies.lookup(unit);
+    return policy ? policy : PolicyAttr::get(&getContext(), true, 1, 1);
+  }
+
+  llvm::StringMap<PolicyAttr> policies; ///< by unit
 };
 } // namespace

@@ -182,7 +182,8 @@ struct AssignUnits : public fsdp::impl::FsdpAssignUnitsBase<AssignUnits> {
     if (lines.empty())
       return;
     builder.create<UnitOp>(getOperation().getLoc(), name,
-                           builder.getArrayAttr(lines), name == kRootUnit);
+                           builder.getArrayAttr(lines), name == kRootUnit,
+                           /*policy=*/nullptr);
     ++numUnits;
   }
 

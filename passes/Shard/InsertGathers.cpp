@@ -146,7 +146,7 @@ struct InsertGathers : public fsdp::impl::FsdpInsertGathersBase<InsertGathers> {
                   const DenseMap<StringAttr, onnx::ReadOp> &reads,
                   const Visits &visits) {
     SmallVector<Value> values = readsOf(line, reads);
-    if (UnitOp(line.unit).getRoot()) {
+    if (!UnitOp(line.unit).getEffectivePolicy().getReshardAfterForward()) {
       gatherUses(line, values, visits, [](Operation *) { return true; });
       return;
     }

@@ -34,6 +34,26 @@ def FsdpAssignUnits : Fsdp_ShardPass<"fsdp-assign-units"> {
   let statistics = [Statistic<"numUnits", "units", "units, root included">];
 }
 
+def FsdpApplyStrategy : Fsdp_ShardPass<"fsdp-apply-strategy"> {
+  let summary = "gives each unit the policy that the user asks for";
+  let description = [{
+    Options speak of all units (`2`) or of those that a pattern matches
+    (`h.*=2`; the last one that does holds); the root is called `(root)`. What
+    they do not speak of stays as the unit's policy has it. No later pass has
+    options of this kind: it reads `#fsdp.policy`.
+  }];
+  let options = [
+    ListOption<"reshardAfterForward", "reshard-after-forward", "std::string",
+               "true or false, or PATTERN=true for units (default true, the "
+               "root's false)">,
+    ListOption<"prefetchForward", "prefetch-forward", "std::string",
+               "depth in forward: N, or PATTERN=N for units (default 1)">,
+    ListOption<"prefetchBackward", "prefetch-backward", "std::string",
+               "depth in backward: N, or PATTERN=N for units (default 1)">];
+  let statistics = [Statistic<"numKept", "kept",
+                              "units that stay gathered until backward">];
+}
+
 def FsdpInsertGathers : Fsdp_ShardPass<"fsdp-insert-gathers"> {
   let summary = "reads parameters through all-gathers";
   let description = [{
@@ -41,8 +61,9 @@ def FsdpInsertGathers : Fsdp_ShardPass<"fsdp-insert-gathers"> {
     There is one for each visit: a stretch of forward or of backward that reads
     the parameters of this unit and of no other but the root. So a module that
     is called several times (a looped block) is gathered for each call and for
-    the backward of each. It is released after the visit's last use. The root
-    unit is gathered once and stays until its last use in backward. Chains
+    the backward of each. It is released after the visit's last use. A unit that
+    is not resharded after forward, as the root unless its policy says so, is
+    gathered once and stays until its last use in backward. Chains
     computed from parameters alone are computed in each visit that uses them, so
     that no full weight lives from one visit to the next.
 

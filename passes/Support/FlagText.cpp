@@ -31,12 +31,27 @@ std::string fsdp::readMesh(StringRef text,
   return "";
 }
 
-std::string fsdp::readDepth(StringRef flag, StringRef text, DepthRule &rule) {
-  auto [pattern, number] =
+/// What stands behind the pattern, if there is one, which `rule` gets.
+static StringRef splitPattern(StringRef text, UnitRule &rule) {
+  auto [pattern, value] =
       text.contains('=') ? text.rsplit('=') : std::pair(StringRef(), text);
   rule.pattern = pattern;
-  if (number.getAsInteger(10, rule.depth) || rule.depth < 0)
+  return value;
+}
+
+std::string fsdp::readDepth(StringRef flag, StringRef text, UnitRule &rule) {
+  if (splitPattern(text, rule).getAsInteger(10, rule.value) || rule.value < 0)
     return formatv("cannot read {0} '{1}', expected N or PATTERN=N with N >= 0",
+                   flag, text);
+  return "";
+}
+
+std::string fsdp::readSwitch(StringRef flag, StringRef text, UnitRule &rule) {
+  StringRef value = splitPattern(text, rule);
+  rule.value = value == "true";
+  if (value != "true" && value != "false")
+    return formatv("cannot read {0} '{1}', expected true, false, PATTERN=true "
+                   "or PATTERN=false",
                    flag, text);
   return "";
 }

@@ -20,15 +20,21 @@ struct MeshAxis {
 std::string readMesh(llvm::StringRef text,
                      llvm::SmallVectorImpl<MeshAxis> &axes);
 
-/// A number of units for those that a pattern matches.
-struct DepthRule {
+/// A value for the units that a pattern matches.
+struct UnitRule {
   llvm::StringRef pattern; ///< "": all
-  int64_t depth = 0;
+  int64_t value = 0;
 };
-
-/// "2" or "PATTERN=2", as `flag` was given it: what is wrong with it, or "".
+/// Reads "VALUE" or "PATTERN=VALUE", as `flag` was given it: what is wrong with
+/// it, or "".
+using ReadUnitRule = std::string (*)(llvm::StringRef flag, llvm::StringRef text,
+                                     UnitRule &rule);
+/// Of a number of at least 0.
 std::string readDepth(llvm::StringRef flag, llvm::StringRef text,
-                      DepthRule &rule);
+                      UnitRule &rule);
+/// Of true or false, which become 1 and 0.
+std::string readSwitch(llvm::StringRef flag, llvm::StringRef text,
+                       UnitRule &rule);
 } // namespace fsdp
 
 #endif // FSDP_PASSES_SUPPORT_FLAGTEXT_H

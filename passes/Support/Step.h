@@ -46,10 +46,6 @@ inline constexpr llvm::StringLiteral kTokenRows = "train.token_rows";
 /// Module attribute: the label that the loss does not count.
 inline constexpr llvm::StringLiteral kIgnoreIndex = "train.ignore_index";
 
-/// Module attribute: units beside the root that may be gathered at once, where
-/// prefetch needs more than two.
-inline constexpr llvm::StringLiteral kMaxGathered = "fsdp.max_gathered";
-
 /// The loss op whose value `value` is, seen through reshapes; null when it is
 /// none.
 onnx::SoftmaxCrossEntropyLossOp lossBehind(mlir::Value value);

@@ -79,6 +79,8 @@ private:
     }
     if (failed(visitParts(op)))
       return failure();
+    if (auto begin = dyn_cast<train::BackwardBeginOp>(op))
+      return visitBackwardBegin(begin);
     if (auto start = dyn_cast<AllGatherStartOp>(op))
       return visitGather(start);
     if (auto start = dyn_cast<ReduceScatterStartOp>(op))
@@ -160,13 +162,31 @@ private:
     return success();
   }
 
+  /// What is resharded after forward takes no memory between its directions.
+  LogicalResult visitBackwardBegin(train::BackwardBeginOp begin) {
+    for (const auto &unit : alive)
+      for (auto [line, gathers] : unit.second)
+        if (gathers > 0 && !gathersOnce)
+          return begin.emitOpError("stands where unit '")
+                 << unit.first()
+                 << "' is gathered, which is resharded after forward "
+                    "(fsdp_v11)";
+    return success();
+  }
+
   /// A gather takes memory from its start on.
   LogicalResult visitGather(AllGatherStartOp start) {
     if (updated.lookup(keyOf(start.getUnit(), start.getLine())))
       return start.emitOpError("gathers unit '")
              << start.getUnit() << "' after its update (fsdp_v8)";
     auto unit = module.lookupSymbol<UnitOp>(start.getUnit());
-    if (unit && !unit.getRoot())
+    bool reshards = unit && unit.getEffectivePolicy().getReshardAfterForward();
+    if (unit && !reshards &&
+        ++kept[keyOf(start.getUnit(), start.getLine())] > 1)
+      return start.emitOpError("gathers unit '")
+             << start.getUnit()
+             << "' again, which is not resharded after forward (fsdp_v11)";
+    if (reshards)
       ++alive[start.getUnit()][start.getLine()];
     if (!gathersOnce && countAlive() > maxGathered)
       return start.emitOpError("gathers unit '")
@@ -201,9 +221,11 @@ private:
 
   /// Units that are gathered; one that is gathered for two visits at once takes
   /// the memory of two.
-  size_t countAlive() const {
+  size_t countAlive() {
     size_t count = 0;
     for (const auto &unit : alive) {
+      if (module.lookupSymbol<UnitOp>(unit.first()).getRoot())
+        continue;
       int64_t most = 0;
       for (auto [line, gathers] : unit.second)
         most = std::max(most, gathers);
@@ -221,6 +243,7 @@ private:
   DenseSet<Value> released;
   /// Unit -> line -> its gathers that are not released.
   llvm::StringMap<DenseMap<int64_t, int64_t>> alive;
+  llvm::StringMap<int> kept; ///< gathers of lines that stay until backward
   size_t maxGathered;
   bool isUpdating = false; ///< `train.update_begin` lies behind
   /// Whether `train.microbatch_begin` parts the function, and lies ahead.
@@ -231,9 +254,13 @@ struct FsdpVerify : public fsdp::impl::FsdpVerifyBase<FsdpVerify> {
   using FsdpVerifyBase::FsdpVerifyBase;
 
   void runOnOperation() override {
-    size_t maxGathered = 2;
-    if (auto allowed = getOperation()->getAttrOfType<IntegerAttr>(kMaxGathered))
-      maxGathered = allowed.getInt();
+    int64_t depth = 1;
+    for (auto unit : getOperation().getOps<UnitOp>()) {
+      PolicyAttr policy = unit.getEffectivePolicy();
+      depth = std::max(
+          {depth, policy.getPrefetchForward(), policy.getPrefetchBackward()});
+    }
+    size_t maxGathered = size_t(depth) + 1;
     if (failed(verifyUnits()))
       return signalPassFailure();
     for (auto func : getOperation().getOps<func::FuncOp>()) {

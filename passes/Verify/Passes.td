@@ -22,8 +22,9 @@ def FsdpVerify : Pass<"fsdp-verify", "::mlir::ModuleOp"> {
     - (fsdp_v3) gathered parameters are released exactly once.
     - (fsdp_v4) nothing reads a gathered parameter, or what is computed from
       parameters alone, after the release.
-    - (fsdp_v5) at most two units beside the root are gathered, or being
-      gathered, at once; the module attribute `fsdp.max_gathered` allows more.
+    - (fsdp_v5) of the units beside the root that are resharded after forward at
+      most two are gathered, or being gathered, at once, or one more than the
+      largest depth of prefetch that a policy has.
     - (fsdp_v6) every trainable line is reduced once and then updated once.
     - (fsdp_v7) no parameter is read or updated but through its shards.
     - (fsdp_v8) no line is gathered after its update.
@@ -32,6 +33,8 @@ def FsdpVerify : Pass<"fsdp-verify", "::mlir::ModuleOp"> {
       before is reduced, and nothing else reads a gradient of one microbatch;
     - (fsdp_v10) before `train.microbatch_begin`, where there is one, everything
       is gathered that a step gathers, and nothing else happens.
+    - (fsdp_v11) where backward begins no unit is gathered that is resharded after
+      forward, and what is not resharded is gathered once.
   }];
 }
 

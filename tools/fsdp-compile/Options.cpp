@@ -84,6 +84,13 @@ cl::opt<std::string> outputDtype(
              "same)"),
     cl::value_desc("dtype"), cl::cat(shardOptions));
 
+cl::list<std::string> reshardAfterForward(
+    "reshard-after-forward",
+    cl::desc("Whether a unit's gathered parameters are released after forward "
+             "and gathered again in backward, or stay: true, false, "
+             "PATTERN=true or PATTERN=false (default true, and false for the "
+             "root unit, '(root)')"),
+    cl::value_desc("BOOL"), cl::cat(shardOptions));
 cl::list<std::string> prefetchForward(
     "prefetch-forward",
     cl::desc("Units gathered ahead in forward: N for all, PATTERN=N for some "
@@ -190,14 +197,19 @@ std::string checkSharding() {
   if (axis != kShardAxis)
     return llvm::formatv("unknown --mesh axis '{0}', expected {1}{2}", axis,
                          kShardAxis, didYouMean(axis, {kShardAxis.str()}));
-  for (auto *ahead :
-       {std::addressof(prefetchForward), std::addressof(prefetchBackward)})
-    for (const std::string &text : *ahead) {
-      DepthRule rule;
-      std::string flag = ("--" + ahead->ArgStr).str();
-      if (std::string problem = readDepth(flag, text, rule); !problem.empty())
+  for (auto [option, read] :
+       {std::pair(std::addressof(reshardAfterForward), &readSwitch),
+        {std::addressof(prefetchForward), &readDepth},
+        {std::addressof(prefetchBackward), &readDepth}})
+    for (const std::string &text : *option) {
+      UnitRule rule;
+      std::string flag = ("--" + option->ArgStr).str();
+      if (std::string problem = read(flag, text, rule); !problem.empty())
         return problem;
     }
+  if (accumulateGathered && !reshardAfterForward.empty())
+    return "--reshard-after-forward has no effect with --accumulate-gathered, "
+           "which gathers each unit once a step: leave one of them away";
   return "";
 }
 
@@ -260,6 +272,7 @@ void setPipelineOptions(PipelineOptions &options) {
   options.reduceDtype = reduceDtype;
   options.outputDtype = outputDtype;
   options.recompute = recompute;
+  options.reshardAfterForward = reshardAfterForward;
   options.prefetchForward = prefetchForward;
   options.prefetchBackward = prefetchBackward;
   options.reduceInFlight = reduceInFlight;

@@ -445,3 +445,9 @@ func.func @sums_of_another_type(%g: tensor<4xf32>, %at: tensor<f32>) {
   %s = fsdp.accumulate_gradients "h.0" line 0(%g) at %at : (tensor<4xf32>, tensor<f32>) -> tensor<4xf64>
   return
 }
+
+// -----
+
+// Tests policy_c1.
+// expected-error @+1 {{policy prefetches 1 units in forward and -1 in backward, expected numbers of at least 0 (policy_c1)}}
+#policy_c1 = #fsdp.policy<prefetch_backward = -1>

@@ -24,6 +24,10 @@ fsdp.unit @"h.0" lines [#line]
 onnx.parameter @"h.1.a" : tensor<4xf32>
 onnx.parameter @"h.1.b" : tensor<4xf32>
 fsdp.unit @"h.1" lines [#both, #sum]
+// CHECK: fsdp.unit @h.2 policy <> lines []
+fsdp.unit @"h.2" policy <prefetch_forward = 1> lines []
+// CHECK: fsdp.unit @h.3 policy <reshard_after_forward = false, prefetch_backward = 3> lines []
+fsdp.unit @"h.3" policy <prefetch_backward = 3, reshard_after_forward = false> lines []
 
 // CHECK-LABEL: func.func @step
 // CHECK-SAME: !fsdp.sharded<tensor<9x4xbf16>, #[[ROWS]], 0>

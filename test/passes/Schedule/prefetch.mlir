@@ -1,15 +1,10 @@
 // RUN: fsdp-opt %s --fsdp-prefetch --split-input-file | FileCheck %s
-// RUN: fsdp-opt %s --fsdp-prefetch="forward=2,h.1=0 backward=0" --split-input-file | FileCheck %s --check-prefix=RULES
-// RUN: fsdp-opt %s --fsdp-prefetch="forward=0 backward=0" --split-input-file | FileCheck %s --check-prefix=OFF
-// RUN: not fsdp-opt %s --fsdp-prefetch="forward=-1" --split-input-file 2>&1 | FileCheck %s --check-prefix=NUMBER
-// RUN: not fsdp-opt %s --fsdp-prefetch="backward=h.9=1" --split-input-file 2>&1 | FileCheck %s --check-prefix=PATTERN
-// NUMBER: error: cannot read --prefetch-forward '-1', expected N or PATTERN=N with N >= 0
-// PATTERN: error: --prefetch-backward 'h.9' matches no unit; nearest: 'h.
+// RUN: fsdp-opt %s --fsdp-apply-strategy="prefetch-forward=2,h.1=0 prefetch-backward=0" --fsdp-prefetch --split-input-file | FileCheck %s --check-prefix=RULES
+// RUN: fsdp-opt %s --fsdp-apply-strategy="prefetch-forward=0 prefetch-backward=0" --fsdp-prefetch --split-input-file | FileCheck %s --check-prefix=OFF
 
 // Tests that each unit starts the next one's gather behind its own wait, that
 // the root's part of backward starts the first of backward, that the shards are
 // read with the start, and that deeper rules allow more gathered units.
-// CHECK-NOT: fsdp.max_gathered
 // CHECK-LABEL: func.func @step(
 // CHECK: %[[P0:.*]] = fsdp.all_gather_start "h.0"
 // CHECK-NEXT: %[[W0:.*]] = fsdp.wait %[[P0]]
@@ -37,7 +32,6 @@
 // CHECK-NEXT: fsdp.wait
 // CHECK-NEXT: onnx.matmul
 
-// RULES: module attributes {fsdp.max_gathered = 3 : i64}
 // RULES-LABEL: func.func @step(
 // RULES: fsdp.wait
 // RULES-NEXT: fsdp.shards "h.1"
@@ -149,5 +143,50 @@ module {
     fsdp.release "h.0" line 0(%w2) : !t
     train.backward_begin
     return %x3 : !t
+  }
+}
+
+// -----
+
+// Tests that a unit that stayed gathered starts the next gather of backward
+// while it computes, not the one before it, and is none that is gathered.
+// CHECK-LABEL: func.func @step(
+// CHECK: train.backward_begin
+// CHECK-NEXT: onnx.exp
+// CHECK-NEXT: fsdp.shards "h.0"
+// CHECK-NEXT: %[[BACK:.*]] = fsdp.all_gather_start "h.0"
+// CHECK-NEXT: onnx.matmul
+// CHECK-NEXT: fsdp.release "h.1"
+// CHECK-NEXT: fsdp.wait %[[BACK]]
+#mesh = #fsdp.mesh<"shard" = 2>
+#layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4x4xf32> at 0]>
+!s = !fsdp.sharded<tensor<4x4xf32>, #layout, 0>
+!t = tensor<4x4xf32>
+module {
+  onnx.parameter @"h.0.w" : tensor<4x4xf32>
+  onnx.parameter @"h.1.w" : tensor<4x4xf32>
+  fsdp.unit @"(root)" root lines []
+  fsdp.unit @"h.0" lines [#fsdp.line<layout = #layout, parameters = ["h.0.w"]>]
+  fsdp.unit @"h.1" policy <reshard_after_forward = false> lines [#fsdp.line<layout = #layout, parameters = ["h.1.w"]>]
+  func.func @step(%x: !t) -> !t {
+    %s0 = fsdp.shards "h.0" line 0 : !s
+    %p0 = fsdp.all_gather_start "h.0" line 0(%s0) over ["shard"] : (!s) -> !fsdp.pending<!t>
+    %w0 = fsdp.wait %p0 : !fsdp.pending<!t> -> !t
+    %a = onnx.matmul %x, %w0 : !t, !t -> !t
+    fsdp.release "h.0" line 0(%w0) : !t
+    %s1 = fsdp.shards "h.1" line 0 : !s
+    %p1 = fsdp.all_gather_start "h.1" line 0(%s1) over ["shard"] : (!s) -> !fsdp.pending<!t>
+    %w1 = fsdp.wait %p1 : !fsdp.pending<!t> -> !t
+    %b = onnx.matmul %a, %w1 : !t, !t -> !t
+    train.backward_begin
+    %c = onnx.exp %b : !t -> !t
+    %d = onnx.matmul %c, %w1 {transB} : !t, !t -> !t
+    fsdp.release "h.1" line 0(%w1) : !t
+    %s2 = fsdp.shards "h.0" line 0 : !s
+    %p2 = fsdp.all_gather_start "h.0" line 0(%s2) over ["shard"] : (!s) -> !fsdp.pending<!t>
+    %w2 = fsdp.wait %p2 : !fsdp.pending<!t> -> !t
+    %e = onnx.matmul %d, %w2 {transB} : !t, !t -> !t
+    fsdp.release "h.0" line 0(%w2) : !t
+    return %e : !t
   }
 }

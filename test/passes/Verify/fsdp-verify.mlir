@@ -315,19 +315,18 @@ func.func @step(%x: tensor<4xf32>, %lr: tensor<f32>) {
 
 // -----
 
-// Tests that a module may allow itself three gathered units, for prefetch two
-// units deep.
+// Tests that three units may be gathered where one prefetches two units deep.
 #mesh = #fsdp.mesh<"shard" = 2>
 #layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>
 #line = #fsdp.line<layout = #layout, parameters = ["h.0.w"], ranges = [#train.range<end = 4, rule = #train.sgd<momentum = 0.0, decay = 0.0>>]>
 !shard = !fsdp.sharded<tensor<4xf32>, #layout, 0>
 #line2 = #fsdp.line<layout = #layout, parameters = ["h.2.w"]>
 #line1 = #fsdp.line<layout = #layout, parameters = ["h.1.w"]>
-module attributes {fsdp.max_gathered = 3 : i64} {
+module {
 onnx.parameter @"h.1.w" : tensor<4xf32>
 onnx.parameter @"h.0.w" : tensor<4xf32>
 fsdp.unit @"h.0" lines [#line]
-fsdp.unit @"h.1" lines [#line1]
+fsdp.unit @"h.1" policy <prefetch_backward = 2> lines [#line1]
 onnx.parameter @"h.2.w" : tensor<4xf32>
 fsdp.unit @"h.2" lines [#line2]
 func.func @step(%x: tensor<4xf32>, %lr: tensor<f32>) {
@@ -944,5 +943,68 @@ func.func @step(%x: tensor<4xf32>, %lr: tensor<f32>) {
   %g = fsdp.wait %q : <!shard> -> !shard
   train.update_begin
   fsdp.update "h.0" line 0(%g) lr %lr step %lr : (!shard, tensor<f32>, tensor<f32>) -> ()
+  return
+}
+
+// -----
+
+// Tests that what is resharded after forward takes no memory between the
+// directions.
+#mesh = #fsdp.mesh<"shard" = 2>
+#layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>
+#line = #fsdp.line<layout = #layout, parameters = ["h.0.w"]>
+!shard = !fsdp.sharded<tensor<4xf32>, #layout, 0>
+onnx.parameter @"h.0.w" : tensor<4xf32>
+fsdp.unit @"h.0" lines [#line]
+func.func @step(%x: tensor<4xf32>) {
+  %s = fsdp.shards "h.0" line 0 : !shard
+  %p = fsdp.all_gather_start "h.0" line 0(%s) over ["shard"] : (!shard) -> !fsdp.pending<tensor<4xf32>>
+  %w = fsdp.wait %p : <tensor<4xf32>> -> tensor<4xf32>
+  %y = onnx.mul %x, %w : tensor<4xf32>, tensor<4xf32> -> tensor<4xf32>
+  // expected-error @+1 {{stands where unit 'h.0' is gathered, which is resharded after forward (fsdp_v11)}}
+  train.backward_begin
+  fsdp.release "h.0" line 0(%w) : tensor<4xf32>
+  return
+}
+
+// -----
+
+// Tests that what is not resharded may be gathered there.
+#mesh = #fsdp.mesh<"shard" = 2>
+#layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>
+#line = #fsdp.line<layout = #layout, parameters = ["h.0.w"]>
+!shard = !fsdp.sharded<tensor<4xf32>, #layout, 0>
+onnx.parameter @"h.0.w" : tensor<4xf32>
+fsdp.unit @"h.0" policy <reshard_after_forward = false> lines [#line]
+func.func @step(%x: tensor<4xf32>) {
+  %s = fsdp.shards "h.0" line 0 : !shard
+  %p = fsdp.all_gather_start "h.0" line 0(%s) over ["shard"] : (!shard) -> !fsdp.pending<tensor<4xf32>>
+  %w = fsdp.wait %p : <tensor<4xf32>> -> tensor<4xf32>
+  %y = onnx.mul %x, %w : tensor<4xf32>, tensor<4xf32> -> tensor<4xf32>
+  train.backward_begin
+  fsdp.release "h.0" line 0(%w) : tensor<4xf32>
+  return
+}
+
+// -----
+
+// Tests that what is not resharded is gathered once.
+#mesh = #fsdp.mesh<"shard" = 2>
+#layout = #fsdp.layout<flat over ["shard"] of #mesh, [tensor<4xf32> at 0]>
+#line = #fsdp.line<layout = #layout, parameters = ["h.0.w"]>
+!shard = !fsdp.sharded<tensor<4xf32>, #layout, 0>
+onnx.parameter @"h.0.w" : tensor<4xf32>
+fsdp.unit @"h.0" policy <reshard_after_forward = false> lines [#line]
+func.func @step(%x: tensor<4xf32>) {
+  %s = fsdp.shards "h.0" line 0 : !shard
+  %p = fsdp.all_gather_start "h.0" line 0(%s) over ["shard"] : (!shard) -> !fsdp.pending<tensor<4xf32>>
+  %w = fsdp.wait %p : <tensor<4xf32>> -> tensor<4xf32>
+  %y = onnx.mul %x, %w : tensor<4xf32>, tensor<4xf32> -> tensor<4xf32>
+  fsdp.release "h.0" line 0(%w) : tensor<4xf32>
+  train.backward_begin
+  // expected-error @+1 {{gathers unit 'h.0' again, which is not resharded after forward (fsdp_v11)}}
+  %q = fsdp.all_gather_start "h.0" line 0(%s) over ["shard"] : (!shard) -> !fsdp.pending<tensor<4xf32>>
+  %v = fsdp.wait %q : <tensor<4xf32>> -> tensor<4xf32>
+  fsdp.release "h.0" line 0(%v) : tensor<4xf32>
   return
 }
