@@ -133,6 +133,8 @@ def Train_RoundedAttr : Train_Attr<"Rounded", "rounded",
     for element e (row-major) of the parameter in step t, from 1; key is FNV-1a
     (64 bits) of the parameter's name, seed the run's. State s adds bits
     [16 s, 16 s + 16) of r to its own 32 and drops the lower 16. NaN stays NaN.
+    The parameter moves by the states before they are rounded; an initial value
+    is rounded to nearest.
 
     `rule` has 1 to 4 states, is neither averaged nor rounded; `type` is bf16.
   }];

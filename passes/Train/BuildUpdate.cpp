@@ -114,7 +114,7 @@ struct BuildUpdate : public fsdp::impl::TrainBuildUpdateBase<BuildUpdate> {
     }
     if (optimizerDtype == "bfloat16" && !isRounded)
       return "--optimizer-dtype bfloat16 has no effect: " + kind->name.str() +
-             (kind->find("momentum") ? " without --momentum" : "") +
+             (kind->find("momentum") ? " without momentum" : "") +
              " keeps no moment of each element";
     for (auto [i, group] : llvm::enumerate(groups)) {
       if (!matches[i])

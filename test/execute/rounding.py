@@ -148,7 +148,7 @@ class Rounding(ToolTest):
         self.assertIn("keeps exp_avg in bf16, exp_avg_sq in bf16\n", told[BF16])
 
     def test_refused(self):
-        for flags, word in ((["--optimizer", "sgd"], "sgd without --momentum keeps no moment"),
+        for flags, word in ((["--optimizer", "sgd"], "sgd without momentum keeps no moment"),
                             (["--optimizer", "adafactor"], "adafactor keeps no moment of each element")):
             self.assertOneError(self.compile("x.fsdp", *flags, *BF16), "--optimizer-dtype bfloat16 has no effect", word,
                                 output="x.fsdp")

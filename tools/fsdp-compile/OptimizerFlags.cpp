@@ -86,8 +86,8 @@ NumberOption
 cl::opt<std::string> optimizerDtype(
     "optimizer-dtype",
     cl::desc("What the optimizer's moments are kept in: float32 or bfloat16, "
-             "rounded up or down by chance, so that small changes count "
-             "(default float32)"),
+             "stochastically rounded, so that small changes count (default "
+             "float32)"),
     cl::value_desc("dtype"), cl::init("float32"), cl::cat(trainOptions));
 
 /// The flags that rules of `kind` have, in words.

@@ -228,7 +228,7 @@ Case adamw() {
   return c;
 }
 
-/// With moments in bf16, rounded by chance.
+/// With moments in bf16, stochastically rounded.
 Case adamwRounded() {
   const std::string half = "3543936xbf16";
   std::string flats =

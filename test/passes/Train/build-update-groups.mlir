@@ -42,7 +42,7 @@
 // ROUNDED: train.update @l.w, {{.*}}#train.averaged<rule = #train.rounded<rule = #train.sgd<momentum = 5.000000e-01 : f64, decay = 0.000000e+00 : f64>, type = bf16>, keep = 0.98999999999999999 : f64>
 // ROUNDED: train.update @l.b, {{.*}}#train.averaged<rule = #train.sgd<momentum = 0.000000e+00 : f64, decay = 0.000000e+00 : f64>, keep
 
-// STATELESS: error: --optimizer-dtype bfloat16 has no effect: sgd without --momentum keeps no moment of each element
+// STATELESS: error: --optimizer-dtype bfloat16 has no effect: sgd without momentum keeps no moment of each element
 // FACTORED: error: --optimizer-dtype bfloat16 has no effect: adafactor keeps no moment of each element
 // WIDE: error: --optimizer-dtype bfloat16 is for parameters of f32, 'l.w' is of f64
 // DTYPE: error: unknown optimizer dtype 'float16', expected float32 or bfloat16
