@@ -9,6 +9,7 @@
 #include "checkpoint/Sum.h"
 
 #include <algorithm>
+#include <sstream>
 
 using namespace fsdprt;
 
@@ -72,6 +73,11 @@ static CheckpointIndex describeProgram(const Manifest &manifest) {
   return program;
 }
 
+static CheckpointSchedule scheduleOf(const RunOptions &options) {
+  return {options.schedule, options.learningRate, options.minLearningRate,
+          options.warmup, options.steps == kNoLastStep ? 0 : options.steps};
+}
+
 Expected<CheckpointIndex> fsdprt::describeRun(const RunOptions &options,
                                               const Manifest &manifest,
                                               const TokenData &data) {
@@ -81,9 +87,7 @@ Expected<CheckpointIndex> fsdprt::describeRun(const RunOptions &options,
   CheckpointIndex run = describeProgram(manifest);
   run.seed = options.seed;
   run.firstRow = options.skipRows;
-  run.schedule = {options.schedule, options.learningRate,
-                  options.minLearningRate, options.warmup,
-                  options.steps == kNoLastStep ? 0 : options.steps};
+  run.schedule = scheduleOf(options);
   run.data = {options.data,    data.numTokens(),    manifest.seq,
               options.shuffle, options.dataWeights, sumText(*sum)};
   return run;
@@ -117,6 +121,23 @@ std::string fsdprt::describeBeginning(const RunOptions &options,
              ? "has what is in " + step
              : "goes on from " + step + ", row " +
                    std::to_string(counters.rows) + " of the data";
+}
+
+/// "cosine, --lr 0.001, --min-lr 0, --warmup 10".
+static std::string describeSchedule(const CheckpointSchedule &schedule) {
+  std::ostringstream text;
+  text << schedule.name << ", --lr " << schedule.lr << ", --min-lr "
+       << schedule.minLr << ", --warmup " << schedule.warmup;
+  return text.str();
+}
+
+std::string fsdprt::describeOtherSchedule(const CheckpointSchedule &before,
+                                          const RunOptions &options) {
+  std::string own = describeSchedule(scheduleOf(options));
+  std::string other = describeSchedule(before);
+  return own == other
+             ? ""
+             : "the schedule is " + own + "; the checkpoint's was " + other;
 }
 
 Status fsdprt::checkNothingLater(const RunOptions &options, int64_t firstStep) {

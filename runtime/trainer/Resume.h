@@ -37,6 +37,11 @@ Status checkEvaluated(const CheckpointReader &checkpoint,
 std::string describeBeginning(const RunOptions &options,
                               const Counters &counters);
 
+/// What of the learning rate's schedule is other than `before`, which the
+/// checkpoint's run had; "" if nothing is.
+std::string describeOtherSchedule(const CheckpointSchedule &before,
+                                  const RunOptions &options);
+
 /// That --checkpoint-dir has no checkpoint beyond the steps that the run does
 /// not make again, which it would come upon.
 Status checkNothingLater(const RunOptions &options, int64_t firstStep);

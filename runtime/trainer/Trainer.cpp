@@ -165,6 +165,11 @@ Status Trainer::initialise() {
     FSDPRT_RETURN_IF_ERROR(resumeStates(*resumed, *context));
   if (isFirst() && !options.resume.empty())
     std::printf("%s\n", describeBeginning(options, counters).c_str());
+  if (resumed && isFirst() && counters.step < options.steps)
+    if (std::string other =
+            describeOtherSchedule(resumed->index().schedule, options);
+        !other.empty())
+      std::printf("%s\n", other.c_str());
   return checkpoints ? checkpoints->start(*context, std::move(*described))
                      : Status();
 }

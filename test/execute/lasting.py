@@ -175,6 +175,16 @@ class Lasting(PreloadTest):
         self.assertRegex(output, r"validation: .*loss [0-9.]+")
         self.assertEqual(len(lines_of(self.metrics)), 2)
 
+    def test_another_schedule(self):
+        """Is said, and is no error."""
+        program = self.program_of(1)
+        flags = "--comm", "thread", "--checkpoint-dir", self.checkpoints, "--resume", "latest"
+        self.train(program, *flags, "--steps", "2", "--lr", "1e-3")
+        self.assertNotIn("the schedule", self.train(program, *flags, "--steps", "3", "--lr", "0.001"))
+        self.assertIn("the schedule is cosine, --lr 0.005, --min-lr 0, --warmup 0; the checkpoint's was constant, --lr 0.001, "
+                      "--min-lr 0, --warmup 0\n",
+                      self.train(program, *flags, "--steps", "4", "--lr", "5e-3", "--schedule", "cosine"))
+
     def test_metrics_of_another_run(self):
         """Where the folder has no checkpoint, metrics of a run that must have left one are not replaced."""
         program = self.program_of(1)
