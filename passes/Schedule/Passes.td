@@ -9,10 +9,12 @@ def FsdpPrefetch : Fsdp_SchedulePass<"fsdp-prefetch"> {
   let summary = "starts all-gathers ahead of their use";
   let description = [{
     While a unit computes, the gathers of the next units run: with the depth N
-    that its policy has for the direction, the starts of the next N gathers of the same direction are moved right behind
-    the unit's own wait. What the root unit computes at the beginning of
-    forward and of backward counts as a unit. Depth 0 leaves each start at its
-    wait. At most N + 1 units beside the root are gathered at once.
+    that its policy has for the direction, the starts of the next N gathers of
+    the same direction are moved right behind the unit's own wait. What the root
+    unit computes at the beginning of forward and of backward counts as a unit,
+    and so does, in backward, one that stayed gathered. Depth 0 leaves each start
+    at its wait. At most N + 1 units that are resharded after forward are
+    gathered at once, beside the root.
 
     FSDP2 prefetches implicitly in forward, since its host runs ahead, and one
     unit deep in backward.

@@ -127,10 +127,11 @@ Status MetricsFile::checkFree(const std::string &path,
   Status status;
   if (Status locked = checkNotLocked(fd); !locked.ok())
     status = cannotWrite(path, locked.message() + "; give each run its own");
-  else if (mostSteps)
+  else if (mostSteps) {
     status = checkReplaceable(fd, path);
-  if (status.ok() && mostSteps)
-    status = checkBegun(fd, path, *mostSteps);
+    if (status.ok())
+      status = checkBegun(fd, path, *mostSteps);
+  }
   ::close(fd);
   return status;
 }
